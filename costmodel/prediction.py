@@ -1,0 +1,58 @@
+"""What every answer is: a value with its unit, an interval with its coverage, and whether to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A quantity that can be predicted.
+
+    positive : learned in log space, relative error is what users feel.
+    higher_is_better : the direction of `rank`.
+    """
+
+    name: str
+    unit: str
+    positive: bool = True
+    higher_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One predicted quantity of one subject on one device. Never a bare number.
+
+    ``low <= value <= high``; the truth lies in ``[low, high]`` with probability `coverage` when `in_domain`;
+    otherwise `reasons` says in words what was never seen, and the interval has been widened for it.
+    """
+
+    target: str
+    value: float
+    unit: str
+    low: float
+    high: float
+    coverage: float
+    in_domain: bool
+    reasons: tuple[str, ...]
+    device: str
+    model: str
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part's share of a predicted total (a kernel, a layer, a loop nest), in the target's unit."""
+
+    names: tuple[str, ...]
+    op: str
+    value: float
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A prediction, and how it divides among the parts of the subject: the shares add up to its value."""
+
+    prediction: Prediction
+    shares: tuple[Share, ...]

@@ -1,0 +1,132 @@
+"""The first seam: raw input -> validated subject -> named numbers.
+
+A featurizer knows no model. It is deterministic, versioned and holds no state that changes an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Raw = Mapping[str, Any]
+"""Raw input as REST, the CLI and the library pass it: a mapping of fields (JSON types, or bytes for files)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One named feature: what it is, its unit (``"1"`` for counts and ratios) and the group it belongs to."""
+
+    name: str
+    unit: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What subjects consist of (kernels of a network, layers of a design), each distinct part held once.
+
+    A subject's cost is modelled as a sum over its parts, so that a part seen in any subject teaches about all.
+
+    Attributes
+    ----------
+    matrix : float32 (u, part_columns), the distinct parts.
+    owner : int64 (m,), which subject each entry belongs to, ascending.
+    part : int64 (m,), the row of `matrix` of each entry.
+    count : float32 (m,), how many times that subject holds that part.
+    names : for each entry the names it has in the subject, e.g. the ONNX nodes fused into a kernel;
+        empty when the featurizer was not asked for names.
+    """
+
+    matrix: FloatArray
+    owner: IntArray
+    part: IntArray
+    count: FloatArray
+    names: tuple[tuple[str, ...], ...] = ()
+
+    def total(self, per_part: npt.NDArray[np.float64], subjects: int) -> npt.NDArray[np.float64]:
+        """Sum of ``per_part`` (u,) over each subject's parts, float64 (subjects,)."""
+        return np.bincount(self.owner, weights=per_part[self.part] * self.count, minlength=subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One subject as a graph of numbers, for graph neural networks.
+
+    nodes : float32 (nodes, node_columns); edges : int64 (2, edges), source row 0, target row 1;
+    node_types : int64 (nodes,) index into the featurizer's vocabulary.
+    """
+
+    nodes: FloatArray
+    node_types: IntArray
+    edges: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a regressor sees: `vectors` float32 (n, columns) and, where the kind has them, `parts` and `graphs`."""
+
+    vectors: FloatArray
+    columns: tuple[Column, ...]
+    parts: Parts | None = None
+    part_columns: tuple[Column, ...] = ()
+    graphs: tuple[Graph, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return int(self.vectors.shape[0])
+
+    def column(self, name: str) -> FloatArray:
+        """One column by name, float32 (n,). KeyError when there is none of that name."""
+        for index, column in enumerate(self.columns):
+            if column.name == name:
+                return self.vectors[:, index]
+        raise KeyError(name)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Features:
+        """The features of the given subjects, in the given order (a subject may be taken twice)."""
+        parts = None if self.parts is None else _take_parts(self.parts, rows, len(self))
+        graphs = tuple(self.graphs[i] for i in rows) if self.graphs else ()
+        return Features(self.vectors[rows], self.columns, parts, self.part_columns, graphs)
+
+
+def _take_parts(parts: Parts, rows: npt.NDArray[np.int64], subjects: int) -> Parts:
+    starts = np.searchsorted(parts.owner, np.arange(subjects + 1))
+    lengths = starts[rows + 1] - starts[rows]
+    owner = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
+    offset_in_row = np.arange(lengths.sum(), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    index = np.repeat(starts[rows], lengths) + offset_in_row
+    used, part = np.unique(parts.part[index], return_inverse=True)
+    names = tuple(parts.names[i] for i in index) if parts.names else ()
+    return Parts(parts.matrix[used], owner, part.astype(np.int64), parts.count[index], names)
+
+
+SubjectT = TypeVar("SubjectT")
+
+
+@runtime_checkable
+class Featurizer(Protocol[SubjectT]):
+    """Raw input -> subject -> `Features`. One implementation per kind of input."""
+
+    kind: str
+    version: str
+    """Raised whenever the same input may give other numbers; a bundle refuses another version than its own."""
+    columns: tuple[Column, ...]
+    part_columns: tuple[Column, ...]
+
+    def parse(self, raw: Raw) -> SubjectT:
+        """Validate one raw input. Raises `InputError` naming the thing, the rule, the value and the place."""
+        ...
+
+    def features(self, subjects: Sequence[SubjectT], *, profile: str = "", names: bool = False) -> Features:
+        """Numbers of many subjects.
+
+        profile : whose execution rules divide a subject into parts, e.g. a runtime's operator fusion; every device
+            of a bundle names its own. Empty: as the user wrote it.
+        names : give the parts their names too (needed by `explain`).
+        """
+        ...
