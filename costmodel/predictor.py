@@ -1,21 +1,31 @@
 """The third seam: featurizer + a regressor per target and device + calibration + domain check + card.
 
-(Interface being filled in; signatures are settled.)
+REST, the MLflow flavour, the CLI and compiler passes all call this one class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from math import erf, sqrt
 from pathlib import Path
 from typing import Any, Self
 
-from costmodel.prediction import Explanation, Prediction, Target
-from featurizers.core import Raw
-from featurizers.errors import InputError
+import numpy as np
+
+from costmodel.bundle_format import BundleError, read_manifest, write_manifest
+from costmodel.kinds import kind_of
+from costmodel.prediction import Explanation, Prediction, Share, Target
+from costmodel.target_model import Answers, TargetModel
+from featurizers.core import Features, Raw
+from featurizers.errors import InputError, UnknownNameError
 
 Outcome = tuple[Prediction, ...] | InputError
 """Per input: one prediction per (device, target) asked for, or what is wrong with that input."""
+
+_CHUNK = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +49,207 @@ class Ranked:
 
 
 class Predictor:
-    kind: str
-    name: str
-    version: str
-    card: Mapping[str, Any]
-    devices: Mapping[str, Device]
-    targets: Mapping[str, Target]
+    """Answers for one kind of input. Thread-safe; models are read from the bundle when a device is first asked for."""
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        raise NotImplementedError
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        version: str,
+        devices: Mapping[str, Device],
+        targets: Mapping[str, Target],
+        models: Mapping[tuple[str, str], TargetModel | Path],
+        card: Mapping[str, Any],
+    ):
+        self.kind = kind
+        self.name = name
+        self.version = version
+        self.devices = devices
+        self.targets = targets
+        self.card = card
+        self.featurizer = kind_of(kind).featurizer()
+        self._models = dict(models)
+        self._lock = threading.Lock()
+
+    def model(self, device: str, target: str) -> TargetModel:
+        """The model of one target on one device, read from disk the first time."""
+        found = self._models[device, target]
+        if isinstance(found, Path):
+            with self._lock:
+                found = self._models[device, target]
+                if isinstance(found, Path):
+                    found = self._models[device, target] = TargetModel.load(found)
+        return found
+
+    def warm_up(self) -> None:
+        """Read every model now instead of at its first use."""
+        for device, target in list(self._models):
+            self.model(device, target)
 
     def predict(
         self, raws: Sequence[Raw], devices: Sequence[str], targets: Sequence[str] | None = None
     ) -> list[Outcome]:
-        """Per raw an Outcome, same order. Raises UnknownNameError for an unknown device or target."""
-        raise NotImplementedError
+        """Per raw an Outcome, in order. Raises UnknownNameError for an unknown device or target."""
+        return list(self.predict_stream(raws, devices, targets))
+
+    def predict_stream(
+        self, raws: Iterable[Raw], devices: Sequence[str], targets: Sequence[str] | None = None
+    ) -> Iterator[Outcome]:
+        """As `predict`, lazily: memory does not grow with the number of inputs."""
+        asked = self._asked(devices, targets)
+        iterator = iter(raws)
+        while chunk := list(islice(iterator, _CHUNK)):
+            yield from self._predict_chunk(chunk, asked)
+
+    def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
+        parsed = [self._parse(raw) for raw in raws]
+        good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
+        outcomes: list[Any] = [subject if isinstance(subject, InputError) else [] for subject in parsed]
+        if good:
+            subjects = [parsed[i] for i in good]
+            features: dict[str, Features] = {}
+            for device, target in asked:
+                if device.profile not in features:
+                    features[device.profile] = self.featurizer.features(subjects, profile=device.profile)
+                answers = self.model(device.name, target.name).answer(features[device.profile])
+                for i, prediction in zip(good, self._predictions(answers, device, target), strict=True):
+                    outcomes[i].append(prediction)
+        return [outcome if isinstance(outcome, InputError) else tuple(outcome) for outcome in outcomes]
+
+    def _predictions(self, answers: Answers, device: Device, target: Target) -> list[Prediction]:
+        coverage = self.model(device.name, target.name).calibration.coverage
+        rows = zip(answers.value.tolist(), answers.low.tolist(), answers.high.tolist(), answers.reasons, strict=True)
+        return [
+            Prediction(
+                target.name, value, target.unit, low, high, coverage, not reasons, reasons,
+                device.name, self.name, self.version,
+            )
+            for value, low, high, reasons in rows
+        ]  # fmt: skip
 
     def rank(
         self, raws: Sequence[Raw], device: str, target: str | None = None
     ) -> tuple[list[Ranked], dict[int, InputError]]:
-        """Best first, and the inputs that could not be answered by index."""
-        raise NotImplementedError
+        """Best first, and by index the inputs that could not be answered."""
+        asked = self._asked([device], None if target is None else [target])[:1]
+        sign = -1.0 if asked[0][1].higher_is_better else 1.0
+        outcomes: list[Outcome] = []
+        for start in range(0, len(raws), _CHUNK):
+            outcomes += self._predict_chunk(raws[start : start + _CHUNK], asked)
+        errors = {i: outcome for i, outcome in enumerate(outcomes) if isinstance(outcome, InputError)}
+        answered = [(i, outcome[0]) for i, outcome in enumerate(outcomes) if not isinstance(outcome, InputError)]
+        answered.sort(key=lambda pair: (sign * pair[1].value, pair[0]))
+        ranked = []
+        for place, (index, prediction) in enumerate(answered):
+            following = answered[place + 1][1] if place + 1 < len(answered) else None
+            chance = None if following is None else _p_better(prediction, following, sign, asked[0][1].positive)
+            ranked.append(Ranked(index, place, prediction, chance))
+        return ranked, errors
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
-        """Predicted total shared among the parts. Raises InputError."""
-        raise NotImplementedError
+        """The predicted total shared among the parts. Raises InputError; ValueError where no sum of parts is modelled."""
+        wanted, quantity = self._asked([device], None if target is None else [target])[0]
+        subject = self.featurizer.parse(raw)
+        features = self.featurizer.features([subject], profile=wanted.profile, names=True)
+        model = self.model(wanted.name, quantity.name)
+        prediction = self._predictions(model.answer(features), wanted, quantity)[0]
+        costs = model.regressor.part_costs(features)
+        if costs is None or features.parts is None:
+            rule = f"has no breakdown: its learner '{model.regressor.name}' does not model a sum of parts"
+            raise InputError(f"The target '{quantity.name}' on device '{wanted.name}'", rule)
+        parts = features.parts
+        entries = costs[parts.part] * parts.count
+        fractions = entries / max(float(entries.sum()), 1e-300)
+        ops = self.featurizer.part_ops(features)
+        shares = tuple(
+            Share(names, ops[part], float(fraction * prediction.value), float(fraction))
+            for names, part, fraction in zip(parts.names, parts.part.tolist(), fractions, strict=True)
+        )
+        return Explanation(prediction, shares)
+
+    def _parse(self, raw: Raw) -> Any:
+        try:
+            return self.featurizer.parse(raw)
+        except InputError as error:
+            return error
+
+    def _asked(self, devices: Sequence[str], targets: Sequence[str] | None) -> list[tuple[Device, Target]]:
+        if not devices:
+            raise InputError("'devices'", f"must name at least one of: {', '.join(sorted(self.devices))}", [])
+        asked = []
+        for name in devices:
+            if name not in self.devices:
+                raise UnknownNameError("device", name, self.devices)
+            device = self.devices[name]
+            for target in targets or device.targets:
+                if target not in device.targets:
+                    raise UnknownNameError(f"target of device '{name}'", target, device.targets)
+                asked.append((device, self.targets[target]))
+        return asked
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle into an existing empty folder."""
+        places = {}
+        for number, (device, target) in enumerate(sorted(self._models)):
+            place = f"models/{number:03d}"
+            (folder / place).mkdir(parents=True)
+            self.model(device, target).save(folder / place)
+            places[f"{device}|{target}"] = place
+        content = {
+            "kind": self.kind,
+            "name": self.name,
+            "version": self.version,
+            "featurizer_version": self.featurizer.version,
+            "columns": [column.name for column in self.featurizer.columns],
+            "part_columns": [column.name for column in self.featurizer.part_columns],
+            "devices": {name: asdict(device) for name, device in self.devices.items()},
+            "targets": {name: asdict(target) for name, target in self.targets.items()},
+            "models": places,
+            "card": dict(self.card),
+        }
+        write_manifest(folder, content)
+
+    @classmethod
+    def load(cls, folder: Path, version: str | None = None) -> Self:
+        """Read a bundle, after its checksums. `version`: the registry's number, in place of the one written.
+
+        Raises BundleError when it is damaged, or was made by another version of the featurizer.
+        """
+        content = read_manifest(folder)
+        devices = {
+            name: Device(entry["name"], entry["profile"], tuple(entry["targets"]), entry["descriptor"])
+            for name, entry in content["devices"].items()
+        }
+        targets = {name: Target(**entry) for name, entry in content["targets"].items()}
+        models = {}
+        for key, place in content["models"].items():
+            device, target = key.split("|")
+            models[device, target] = folder / place
+        loaded = cls(
+            content["kind"], content["name"], version or content["version"], devices, targets, models, content["card"]
+        )
+        _check_columns(loaded, content, folder)
+        return loaded
+
+
+def _check_columns(predictor: Predictor, content: Mapping[str, Any], folder: Path) -> None:
+    featurizer = predictor.featurizer
+    if content["featurizer_version"] != featurizer.version:
+        raise BundleError(
+            f"{folder}: trained on version {content['featurizer_version']} of the {predictor.kind} featurizer; "
+            f"this one is version {featurizer.version}. Train again: costmodel train --kind {predictor.kind}."
+        )
+    for key, columns in (("columns", featurizer.columns), ("part_columns", featurizer.part_columns)):
+        if content[key] != [column.name for column in columns]:
+            raise BundleError(f"{folder}: its {key} are not those of the {predictor.kind} featurizer.")
+
+
+def _p_better(a: Prediction, b: Prediction, sign: float, positive: bool) -> float:
+    """Errors taken as independent and normal in learning space: cautious, since variants share most of their error."""
+
+    def place(p: Prediction) -> tuple[float, float]:
+        low, value, high = (np.log([p.low, p.value, p.high]) if positive else np.array([p.low, p.value, p.high])).tolist()
+        return value, max((high - low) / 2 / 1.6449, 1e-9)
+
+    (mean_a, sigma_a), (mean_b, sigma_b) = place(a), place(b)
+    return 0.5 * (1 + erf(sign * (mean_b - mean_a) / sqrt(2 * (sigma_a**2 + sigma_b**2))))

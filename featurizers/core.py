@@ -130,3 +130,7 @@ class Featurizer(Protocol[SubjectT]):
         names : give the parts their names too (needed by `explain`).
         """
         ...
+
+    def part_ops(self, features: Features) -> list[str]:
+        """For each distinct part (u,) what it is, in words; empty where the kind has no parts."""
+        ...

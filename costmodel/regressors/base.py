@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ import numpy.typing as npt
 from featurizers.core import Features
 
 Array = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,23 @@ class Regressor(Protocol):
 
     name: str
 
-    def fit(self, features: Features, y: Array, groups: npt.NDArray[np.str_], seed: int) -> Self:
-        """Learn `y` (n,) in learning space; `groups` (n,) are the families that validation must not split."""
+    def fit(
+        self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None
+    ) -> Self:
+        """Learn `y` (n,) in learning space.
+
+        groups : (n,) subjects of one group are near copies; internal validation never splits a group.
+        weights : (n,) how much each subject counts; alike when left out.
+        """
         ...
 
     def predict(self, features: Features) -> Estimate:
         """Point and spread, each float64 (n,)."""
         ...
 
-    def shares(self, features: Features) -> Array | None:
-        """Cost of each entry of ``features.parts`` in the target's own unit, (m,), or None when it has no parts."""
+    def part_costs(self, features: Features) -> Array | None:
+        """Cost of one of each distinct part (u,) in the target's own unit, or None where a sum of parts is not what
+        this regressor models."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -52,3 +62,14 @@ class Regressor(Protocol):
     def load(cls, folder: Path) -> Self:
         """What `save` wrote."""
         ...
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """JSON with sorted keys: same model, same bytes."""
+    path.write_text(json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content

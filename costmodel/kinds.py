@@ -1,0 +1,76 @@
+"""The registry of kinds. A new kind is a folder in featurizers/, one in datasets/, and one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from featurizers.core import Featurizer
+from featurizers.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from costmodel.corpus import Corpus
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the rest of the project needs to know of a kind; everything heavy behind a function.
+
+    binary_fields : fields of a raw input that hold bytes (base64 in JSON, files in multipart forms).
+    suffixes : file name's ending -> field of the raw input that takes the file's bytes (or text, if not binary).
+    corpus : reads the labelled data from a dataset folder, for training.
+    learner, baselines : what `train` fits by default, and what every table shows beside it.
+    """
+
+    name: str
+    featurizer: Callable[[], Featurizer[Any]]
+    binary_fields: tuple[str, ...] = ()
+    suffixes: Mapping[str, str] = field(default_factory=dict)
+    corpus: Callable[[Path], Corpus] | None = None
+    dataset: str = ""
+    learner: str = "lightgbm"
+    baselines: tuple[str, ...] = ("constant",)
+
+
+def _network() -> Featurizer[Any]:
+    from featurizers.network import NetworkFeaturizer
+
+    return NetworkFeaturizer()
+
+
+def _network_corpus(folder: Path) -> Corpus:
+    from costmodel.corpora.host_networks import load_corpus
+
+    return load_corpus(folder)
+
+
+KINDS: dict[str, Kind] = {
+    "network": Kind(
+        "network",
+        _network,
+        binary_fields=("onnx", "pt2"),
+        suffixes={".onnx": "onnx", ".pt2": "pt2"},
+        corpus=_network_corpus,
+        dataset="host_networks",
+        learner="kernel-sum",
+        baselines=("log-linear", "roofline"),
+    ),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """The entry of a kind. Raises UnknownNameError with the known ones."""
+    if name not in KINDS:
+        raise UnknownNameError("kind", name, KINDS)
+    return KINDS[name]
+
+
+def register_kind(kind: Kind) -> None:
+    """Add a kind from outside. A name that is taken is refused, naming both owners."""
+    if kind.name in KINDS:
+        owners = f"{KINDS[kind.name].featurizer.__module__} and {kind.featurizer.__module__}"
+        raise ValueError(f"The kind '{kind.name}' is registered already: by {owners}.")
+    KINDS[kind.name] = kind

@@ -1,0 +1,81 @@
+"""One target on one device: a regressor, its calibration and its domain. A predictor holds many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from costmodel.calibration import Calibration
+from costmodel.domain import Domain
+from costmodel.regressors import Array, Estimate, Regressor, learner
+from costmodel.regressors.base import read_json, write_json
+from featurizers.core import Features
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of n subjects, in the target's own unit: value, low, high (n,) and the reasons why one is out of domain.
+
+    sigma : standard deviation in learning space, for `rank`.
+    """
+
+    value: Array
+    low: Array
+    high: Array
+    sigma: Array
+    reasons: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetModel:
+    """positive : the regressor works on natural logs of the target."""
+
+    regressor: Regressor
+    calibration: Calibration
+    domain: Domain
+    positive: bool = True
+
+    def answer(self, features: Features) -> Answers:
+        """Point, interval and domain of each subject."""
+        estimate = self.regressor.predict(features)
+        reasons = self.domain.check(features)
+        inside = np.fromiter((not reason for reason in reasons), dtype=bool, count=len(reasons))
+        half = self.calibration.half_width(estimate, inside)
+        point = estimate.point + self.calibration.shift
+        low, value, high = point - half, point, point + half
+        if self.positive:
+            low, value, high = np.exp(low), np.exp(value), np.exp(high)
+        return Answers(value, low, high, half / _NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
+
+    def estimate(self, features: Features) -> Estimate:
+        """Shifted point and spread in learning space."""
+        raw = self.regressor.predict(features)
+        return Estimate(raw.point + self.calibration.shift, raw.spread)
+
+    def save(self, folder: Path) -> None:
+        """Write into an existing empty folder."""
+        content = {
+            "learner": self.regressor.name,
+            "positive": self.positive,
+            "calibration": self.calibration.to_json(),
+            "domain": self.domain.to_json(),
+        }
+        write_json(folder / "target.json", content)
+        inner = folder / "regressor"
+        inner.mkdir()
+        self.regressor.save(inner)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote."""
+        content = read_json(folder / "target.json")
+        regressor = learner(content["learner"]).load(folder / "regressor")
+        calibration = Calibration.from_json(content["calibration"])
+        return cls(regressor, calibration, Domain.from_json(content["domain"]), content["positive"])
+
+
+_NORMAL_90 = 1.6449
+"""Half of a normal distribution's central 90% in standard deviations."""
