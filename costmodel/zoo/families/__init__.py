@@ -1,0 +1,1 @@
+"""One sampler and one builder per network family."""
