@@ -67,7 +67,8 @@ class KernelSum:
         self.prior = AdditiveRoofline().fit(features, y, groups, seed, w)
         self.boosters, self._remembered = [], {}
         self.out_of_fold = np.full(len(y), np.nan)
-        for member, held_out in enumerate(group_folds(groups, self.settings["members"], seed)):
+        folds = max(self.settings["members"], 2)
+        for member, held_out in enumerate(group_folds(groups, folds, seed)[: self.settings["members"]]):
             train = np.flatnonzero(~held_out) if self.settings["members"] > 1 else np.arange(len(y))
             booster = self._boost(features.take(train), y[train], w[train], seed + member)
             self.boosters.append(booster)

@@ -1,0 +1,66 @@
+"""Labelled data of one kind, as training and evaluation see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.prediction import Target
+from costmodel.predictor import Device
+from costmodel.regressors import Array
+from featurizers.core import Raw
+
+SPLITS = ("train", "validation", "test_seen", "test_unseen")
+"""By subject; `test_unseen` holds whole families that no other split has."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartLabels:
+    """Measured cost of single parts inside subjects (a profiler's node times).
+
+    subject : (k,) rows of the corpus; names : per label the names that a part has in its subject; value : (k,) in the
+    target's unit.
+    """
+
+    subject: npt.NDArray[np.int64]
+    names: tuple[tuple[str, ...], ...]
+    value: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """One target on one device.
+
+    subject : (k,) rows of the corpus. value : (k,). noise : (k,) relative spread between repeats of the measurement,
+    the floor that no model beats; zero where labels are exact.
+    """
+
+    device: Device
+    target: Target
+    subject: npt.NDArray[np.int64]
+    value: Array
+    noise: Array
+    parts: PartLabels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """raws, family, split and ids : per subject. checksum : of the data files. licence : of the labels."""
+
+    name: str
+    kind: str
+    raws: Sequence[Raw]
+    ids: tuple[str, ...]
+    family: npt.NDArray[np.str_]
+    split: npt.NDArray[np.str_]
+    labels: tuple[Labels, ...]
+    checksum: str
+    licence: str
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+class CorpusError(ValueError):
+    """The data breaks its schema; names the file, the column and the row. Training does not start."""

@@ -1,0 +1,180 @@
+"""`train` and `evaluate`: from a dataset folder to a bundle, logged in MLflow, and perhaps the new champion."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodel.corpus import Corpus, Labels
+from costmodel.evaluation.tables import evaluate_target
+from costmodel.kinds import Kind, kind_of
+from costmodel.predictor import Predictor
+from costmodel.regressors import Regressor, learner
+from costmodel.target_model import TargetModel
+from costmodel.training.fitting import FeatureStore, FitSettings, fit_target
+from featurizers.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What `costmodel train` and `mlflow run . -e train` ask for.
+
+    data : the dataset folder. out : write the bundle there too (must not exist). track : log to MLflow.
+    tune : Optuna trials before the fit; 0 for none. parameters : of the learner.
+    """
+
+    kind: str
+    data: Path
+    learner: str | None = None
+    seed: int = 0
+    coverage: float = 0.9
+    tune: int = 0
+    out: Path | None = None
+    track: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind_of(self.kind)
+        if self.learner is not None:
+            learner(self.learner)
+        if not 0.5 <= self.coverage < 1:
+            raise InputError("'coverage'", "must be at least 0.5 and below 1", self.coverage)
+        if self.tune < 0:
+            raise InputError("'tune'", "must be a number of trials, 0 or more", self.tune)
+        if self.out is not None and self.out.exists() and any(self.out.iterdir()):
+            raise InputError("'out'", "must not exist, or be an empty folder", str(self.out))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """The predictor, its accuracy table, and what the registry did (None without tracking)."""
+
+    predictor: Predictor
+    rows: list[dict[str, Any]]
+    held_out_error: float
+    registered: str | None
+
+
+def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainResult:
+    """Fit, evaluate, write, log, and promote if better. Raises CorpusError before any fit when data break the schema."""
+    kind = kind_of(request.kind)
+    if kind.corpus is None:
+        raise InputError(f"The kind '{kind.name}'", "has no corpus to train on")
+    corpus = _chosen(kind.corpus(request.data), request.devices)
+    settings = FitSettings(request.learner or kind.learner, request.seed, request.coverage, dict(request.parameters))
+    store = FeatureStore(corpus)
+    if request.tune:
+        from costmodel.training.tuning import tuned
+
+        settings = tuned(store, settings, request.tune, log)
+    models = {(t.device.name, t.target.name): fit_target(store, t, settings, log) for t in corpus.labels}
+    rows = table(store, models, kind, request.seed)
+    error = held_out_error(rows)
+    predictor = _predictor(kind, corpus, models, settings, rows)
+    registered = None
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = request.out or Path(scratch) / "bundle"
+        folder.mkdir(parents=True, exist_ok=True)
+        predictor.save(folder)
+        if request.track:
+            from costmodel.tracking.logging import log_training
+
+            registered = log_training(request, settings, corpus, predictor, rows, error, folder, store, log)
+    return TrainResult(predictor, rows, error, registered)
+
+
+def _chosen(corpus: Corpus, devices: tuple[str, ...]) -> Corpus:
+    if not devices:
+        return corpus
+    from dataclasses import replace
+
+    from featurizers.errors import UnknownNameError
+
+    known = {labels.device.name for labels in corpus.labels}
+    for name in devices:
+        if name not in known:
+            raise UnknownNameError("device", name, known)
+    return replace(corpus, labels=tuple(labels for labels in corpus.labels if labels.device.name in devices))
+
+
+def table(
+    store: FeatureStore, models: Mapping[tuple[str, str], TargetModel], kind: Kind, seed: int
+) -> list[dict[str, Any]]:
+    """Accuracy by device, target and split, beside the kind's baselines fitted on the same training split."""
+    rows = []
+    for labels in store.corpus.labels:
+        features = store.features(labels.device.profile).take(labels.subject)
+        split = store.corpus.split[labels.subject]
+        baselines = {name: _baseline(name, store, labels, seed) for name in kind.baselines}
+        model = models[labels.device.name, labels.target.name]
+        rows += evaluate_target(model, baselines, features, labels, split.tolist())
+    return rows
+
+
+def _baseline(name: str, store: FeatureStore, labels: Labels, seed: int) -> Regressor:
+    train_rows = np.flatnonzero(store.corpus.split[labels.subject] == "train")
+    features = store.features(labels.device.profile).take(labels.subject[train_rows])
+    y = np.log(labels.value) if labels.target.positive else labels.value
+    groups = np.asarray(store.corpus.ids)[labels.subject[train_rows]]
+    return learner(name)().fit(features, y[train_rows], groups, seed)
+
+
+def held_out_error(rows: list[dict[str, Any]]) -> float:
+    """Mean over devices and targets of the median error on the validation split: what decides about the champion."""
+    return float(np.mean([row["median_error"] for row in rows if row["split"] == "validation"]))
+
+
+def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
+    """The accuracy table of any bundle on a dataset folder; targets and devices that it does not have are left out."""
+    kind = kind_of(predictor.kind)
+    if kind.corpus is None:
+        raise InputError(f"The kind '{kind.name}'", "has no corpus to evaluate on")
+    corpus = kind.corpus(data)
+    known = tuple(
+        labels.device.name
+        for labels in corpus.labels
+        if labels.device.name in predictor.devices and labels.target.name in predictor.targets
+    )
+    if not known:
+        raise InputError(f"The data in '{data.name}'", "must hold a device that the bundle knows", sorted(predictor.devices))
+    store = FeatureStore(_chosen(corpus, known))
+    pairs = [(labels.device.name, labels.target.name) for labels in store.corpus.labels]
+    return table(store, {pair: predictor.model(*pair) for pair in pairs}, kind, seed=0)
+
+
+def _predictor(
+    kind: Kind,
+    corpus: Corpus,
+    models: Mapping[tuple[str, str], TargetModel],
+    settings: FitSettings,
+    rows: list[dict[str, Any]],
+) -> Predictor:
+    from costmodel import __version__
+
+    devices = {labels.device.name: labels.device for labels in corpus.labels}
+    targets = {labels.target.name: labels.target for labels in corpus.labels}
+    card = {
+        "data": corpus.name,
+        "data_checksum": corpus.checksum,
+        "licence": corpus.licence,
+        "learner": settings.learner,
+        "seed": settings.seed,
+        "parameters": dict(settings.parameters or {}),
+        "accuracy": [_finite(row) for row in rows if row["split"].startswith("test")],
+        "notes": dict(corpus.notes),
+    }
+    return Predictor(kind.name, f"costmodel-{kind.name}", __version__, devices, targets, dict(models), card)
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Figures rounded for the card; a figure that could not be computed is null."""
+    return {
+        key: (round(value, 4) if np.isfinite(value) else None) if isinstance(value, float) else value
+        for key, value in row.items()
+    }
