@@ -1,0 +1,86 @@
+"""The application: `create_app` puts routes, settings, errors and counters together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from service import openapi, problems
+from service.answers import explain, predict, rank
+from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
+from service.meters import MeterRequests, Meters
+from service.routes import devices, health, metrics, models
+from service.settings import Settings
+from service.source import PredictorSource
+from service.workers import Workers
+
+log = logging.getLogger("costmodel.service")
+
+_OPERATIONS = {"predict": predict, "rank": rank, "explain": explain}
+
+
+def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
+    """The service over `source`, which is the packaged models and the registry's champions unless given."""
+    settings = settings or Settings()
+    source = source or _model_store()
+    workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
+    desk = Desk(settings, source, workers, Meters())
+    app = FastAPI(
+        title="costmodel",
+        summary="What will this cost on that hardware?",
+        version=version("costmodel"),
+        lifespan=lambda _: _lifespan(desk),
+        redirect_slashes=False,
+    )
+    app.state.desk = desk
+    for name, answer in _OPERATIONS.items():
+        app.router.routes.append(_post(f"/v1/{name}/{{kind}}", OperationEndpoint(name, answer, desk)))
+    if settings.expose_echo:
+        app.router.routes.append(_post("/v1/echo", EchoEndpoint(settings)))
+    for router in (devices.router, models.router, health.router, metrics.router):
+        app.include_router(router)
+    problems.install(app)
+    openapi.install(app, source.kinds())
+    app.add_middleware(MeterRequests, meters=desk.meters)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The application as uvicorn's factory: settings from the environment."""
+    return create_app(Settings.from_environment())
+
+
+def _post(path: str, endpoint: OperationEndpoint | EchoEndpoint) -> Route:
+    return Route(path, endpoint, methods=["POST"], name=endpoint.operation, include_in_schema=False)
+
+
+def _model_store() -> PredictorSource:
+    from costmodel.registry import ModelStore
+
+    return ModelStore()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(desk: Desk) -> AsyncIterator[None]:
+    refreshing = asyncio.create_task(_refresh_forever(desk))
+    yield
+    refreshing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await refreshing
+    desk.workers.close()
+
+
+async def _refresh_forever(desk: Desk) -> None:
+    while True:
+        await asyncio.sleep(desk.settings.refresh_interval_s)
+        try:
+            await asyncio.to_thread(desk.source.refresh)
+        except Exception:
+            # The models in memory go on answering whatever happens to the registry.
+            log.exception("looking for new models failed")

@@ -1,0 +1,164 @@
+"""From a request's body to what is asked: devices, targets and raw inputs, whatever form the body has.
+
+Three forms say the same: JSON, multipart/form-data (files beside form fields) and a bare file with query parameters.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from costmodel.wire import Question
+from featurizers.core import Raw
+from featurizers.errors import InputError, LimitError
+from service.problems import RefusedError
+
+_DIM_FIELD = "dim"
+_QUESTION = msgspec.json.Decoder(Question)
+_GUARDED_BYTES = 1 << 20
+"""JSON below this size cannot hold enough values to hurt, and is not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`inputs` in the caller's order; one that could not even be read stands there as its error."""
+
+    devices: tuple[str, ...]
+    targets: tuple[str, ...] | None
+    inputs: Sequence[Raw | InputError]
+    has_files: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a question, and which fields of its kind are files."""
+
+    items_max: int
+    json_values_max: int
+    binary_fields: Collection[str]
+
+
+def from_json(body: bytes, limits: Limits) -> Asked:
+    """Read a JSON body. Raises `RefusedError` (400), `LimitError` and `InputError`."""
+    if len(body) > _GUARDED_BYTES:
+        values = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+        if values > limits.json_values_max:
+            raise LimitError("The JSON body", f"must hold at most {limits.json_values_max} values", values)
+    try:
+        question = _QUESTION.decode(body)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at ")
+        raise InputError("The JSON body", f"is wrong: {reason}", where=place.strip("`") or None) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(400, f"The body is not valid JSON: {error}") from None
+    inputs, has_files = _decoded_files(question.inputs, limits.binary_fields)
+    devices = _one_or_many("device", question.device, question.devices) or ()
+    return _checked(
+        Asked(devices, _one_or_many("target", question.target, question.targets), inputs, has_files), limits
+    )
+
+
+def _one_or_many(name: str, one: str | None, many: list[str] | None) -> tuple[str, ...] | None:
+    if one is not None and many is not None:
+        raise InputError(f"The field '{name}'", f"must not stand beside '{name}s'", one)
+    if one is not None:
+        return (one,)
+    return None if many is None else tuple(dict.fromkeys(many))
+
+
+def _decoded_files(items: list[Any], binary_fields: Collection[str]) -> tuple[list[Raw | InputError], bool]:
+    inputs: list[Raw | InputError] = []
+    has_files = False
+    for item in items:
+        if not isinstance(item, dict):
+            inputs.append(InputError("An input", "must be an object of named fields", item))
+            continue
+        files = [name for name in binary_fields if name in item]
+        has_files = has_files or bool(files)
+        inputs.append(_with_bytes(item, files) if files else item)
+    return inputs, has_files
+
+
+def _with_bytes(item: dict[str, Any], files: Iterable[str]) -> Raw | InputError:
+    for name in files:
+        try:
+            item[name] = base64.b64decode(item[name], validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            return InputError(f"The field '{name}'", "must be a base64 string", item[name], where=name)
+    return item
+
+
+def from_fields(fields: Iterable[tuple[str, str | bytes]], limits: Limits) -> Asked:
+    """Read form fields and files, or query parameters and one file, in their order.
+
+    ``device``, ``target`` and ``dim`` (``name=size``) may be repeated. Every other field belongs to the raw input:
+    one given once is shared by all inputs, one given n times makes n inputs.
+    """
+    devices: list[str] = []
+    targets: list[str] = []
+    dims: dict[str, int] = {}
+    values: dict[str, list[Any]] = {}
+    for name, value in fields:
+        if name in limits.binary_fields:
+            values.setdefault(name, []).append(value if isinstance(value, bytes) else value.encode())
+            continue
+        text = value if isinstance(value, str) else _utf8(name, value)
+        if name == "device":
+            devices.append(text)
+        elif name == "target":
+            targets.append(text)
+        elif name == _DIM_FIELD:
+            dims.update([_dimension(text)])
+        else:
+            values.setdefault(name, []).append(_plain(text))
+    if dims:
+        values["dims"] = [dims]
+    asked = Asked(tuple(dict.fromkeys(devices)), tuple(dict.fromkeys(targets)) or None, _dealt(values), True)
+    return _checked(asked, limits)
+
+
+def _utf8(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"The field '{name}'", f"must be UTF-8 text: {error.reason}", where=name) from None
+
+
+def _dimension(text: str) -> tuple[str, int]:
+    name, _, size = text.partition("=")
+    if not name or not size.isdecimal() or len(size) > 18:
+        raise InputError("The field 'dim'", "must be name=size, e.g. batch=1", text)
+    return name, int(size)
+
+
+def _plain(text: str) -> Any:
+    """A form field's value: a boolean or a number where it reads as one, else text."""
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        return int(text) if text.lstrip("-").isdecimal() and len(text) < 19 else float(text) if "." in text else text
+    except ValueError:
+        return text
+
+
+def _dealt(values: Mapping[str, list[Any]]) -> list[Raw | InputError]:
+    count = max((len(given) for given in values.values()), default=0)
+    for name, given in values.items():
+        if len(given) not in (1, count):
+            raise InputError(
+                f"The field '{name}'", f"must be given once or {count} times, as another field is", len(given)
+            )
+    return [{name: given[i if len(given) > 1 else 0] for name, given in values.items()} for i in range(count)]
+
+
+def _checked(asked: Asked, limits: Limits) -> Asked:
+    if not asked.inputs:
+        raise InputError("The list of inputs", "must hold at least one input", 0)
+    if len(asked.inputs) > limits.items_max:
+        raise LimitError("The list of inputs", f"must hold at most {limits.items_max} inputs", len(asked.inputs))
+    return asked

@@ -1,0 +1,161 @@
+"""POST /v1/{operation}/{kind} as bare ASGI: a framework's request handling costs more than a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from time import perf_counter
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from costmodel.predictor import Predictor
+from featurizers.errors import InputError, UnknownNameError
+from service import asked as ask
+from service.answers import Operation
+from service.asked import Asked, Limits
+from service.body import DisconnectedError, header, limited_receive, read_body, refuse_declared_length
+from service.meters import KindMeter, Meters
+from service.problems import BadInputError, RefusedError, not_found, response_of
+from service.settings import Settings
+from service.source import PredictorSource
+from service.workers import Workers
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+FILE = "application/octet-stream"
+_FIELD_PARAMETER = "field"
+
+
+async def send_json(send: Send, body: bytes) -> None:
+    """Send a 200 with a JSON body."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the endpoints of one application share."""
+
+    settings: Settings
+    source: PredictorSource
+    workers: Workers
+    meters: Meters
+
+
+class OperationEndpoint:
+    """One operation for every kind that the source knows, now or later."""
+
+    def __init__(self, operation: str, answer: Operation, desk: Desk):
+        self.operation = operation
+        self._answer = answer
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: small JSON at once, files and long requests in a worker thread."""
+        try:
+            body = await self._body(scope, receive)
+        except DisconnectedError:
+            return
+        except (RefusedError, BadInputError, InputError) as error:
+            return await response_of(error, scope["path"])(scope, receive, send)
+        await send_json(send, body)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        kind: str = scope["path_params"]["kind"]
+        predictor = self._predictor(kind)
+        settings = self._desk.settings
+        limits = Limits(settings.items_max, settings.json_values_max, self._desk.source.binary_fields(kind))
+        media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
+        meter = self._desk.meters.of_kind(self.operation, kind)
+        if media_type == JSON:
+            body = await read_body(scope, receive, settings.body_bytes_max)
+            if len(body) > settings.inline_bytes_max:
+                return await self._in_worker(predictor, meter, lambda: ask.from_json(body, limits))
+            started = perf_counter()
+            asked = ask.from_json(body, limits)
+            if not asked.has_files and len(asked.inputs) <= settings.inline_items_max:
+                return self._timed(predictor, meter, asked, started)
+            return await self._in_worker(predictor, meter, lambda: asked)
+        read = {FORM: _read_form, FILE: _read_file}.get(media_type)
+        if read is None:
+            raise RefusedError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"The content type must be {JSON}, {FORM} or {FILE}. Got {media_type!r}.",
+                known=(JSON, FORM, FILE),
+            )
+        fields = await read(scope, receive, settings, limits)
+        return await self._in_worker(predictor, meter, lambda: ask.from_fields(fields, limits))
+
+    def _predictor(self, kind: str) -> Predictor:
+        try:
+            return self._desk.source.predictor(kind)
+        except UnknownNameError as error:
+            raise not_found(error) from None
+
+    async def _in_worker(self, predictor: Predictor, meter: KindMeter, read: Callable[[], Asked]) -> bytes:
+        def work() -> bytes:
+            started = perf_counter()
+            return self._timed(predictor, meter, read(), started)
+
+        return await self._desk.workers.run(work)
+
+    def _timed(self, predictor: Predictor, meter: KindMeter, asked: Asked, started: float) -> bytes:
+        try:
+            return self._answer(predictor, asked, meter.observe)
+        finally:
+            meter.answer_s.observe(perf_counter() - started)
+
+
+async def _read_form(
+    scope: Scope, receive: Receive, settings: Settings, limits: Limits
+) -> list[tuple[str, str | bytes]]:
+    refuse_declared_length(scope, settings.body_bytes_max)
+    request = Request(scope, limited_receive(receive, settings.body_bytes_max))
+    try:
+        async with request.form(max_files=settings.items_max, max_fields=settings.items_max) as form:
+            return [
+                (name, await value.read() if isinstance(value, UploadFile) else value)
+                for name, value in form.multi_items()
+            ]
+    except HTTPException as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"The form cannot be read: {error.detail}") from None
+
+
+async def _read_file(
+    scope: Scope, receive: Receive, settings: Settings, limits: Limits
+) -> list[tuple[str, str | bytes]]:
+    try:
+        query = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, strict_parsing=False)
+    except ValueError as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"The query cannot be read: {error}") from None
+    names = [value for name, value in query if name == _FIELD_PARAMETER]
+    field = names[-1] if names else next(iter(limits.binary_fields), None)
+    if field is None:
+        raise InputError(f"The parameter '{_FIELD_PARAMETER}'", "must name the field that the body is for")
+    body = await read_body(scope, receive, settings.body_bytes_max)
+    return [(name, value) for name, value in query if name != _FIELD_PARAMETER] + [(field, body)]
+
+
+class EchoEndpoint:
+    """Sends the body back: the least that a request can cost here, the yardstick of the serving benchmark."""
+
+    operation = "echo"
+
+    def __init__(self, settings: Settings):
+        self._read = partial(read_body, limit=settings.body_bytes_max)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the request's own body."""
+        try:
+            await send_json(send, await self._read(scope, receive))
+        except DisconnectedError:
+            return
+        except InputError as error:
+            await response_of(error, scope["path"])(scope, receive, send)

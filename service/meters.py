@@ -1,0 +1,123 @@
+"""What the service counts about itself, for Prometheus."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Sequence
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from costmodel.prediction import Prediction
+
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30)
+_RATIOS = (1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10)
+
+
+class Meters:
+    """The counters of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        at = {"registry": self.registry}
+        self._requests = Counter("costmodel_requests", "Requests answered.", ("operation", "status"), **at)
+        self._request_s = Histogram(
+            "costmodel_request_seconds",
+            "From the first byte to the last of the answer.",
+            ("operation",),
+            buckets=_SECONDS,
+            **at,
+        )
+        self._answer_s = Histogram(
+            "costmodel_answer_seconds",
+            "Decoding, predicting and encoding one request.",
+            ("operation", "kind"),
+            buckets=_SECONDS,
+            **at,
+        )
+        self._predictions = Counter("costmodel_predictions", "Predictions given.", ("kind",), **at)
+        self._out_of_domain = Counter(
+            "costmodel_predictions_out_of_domain", "Predictions given for what the model never saw.", ("kind",), **at
+        )
+        self._failed = Counter("costmodel_failed_inputs", "Inputs answered with an error.", ("kind",), **at)
+        self._width = Histogram(
+            "costmodel_interval_width_ratio",
+            "high / low of the predictions, the median of each request.",
+            ("kind",),
+            buckets=_RATIOS,
+            **at,
+        )
+        # A label lookup costs more than the count itself; the label sets are few.
+        self.of_kind = functools.lru_cache(maxsize=256)(self._of_kind)
+        self.of_request = functools.lru_cache(maxsize=1024)(self._of_request)
+
+    def _of_kind(self, operation: str, kind: str) -> KindMeter:
+        return KindMeter(
+            self._answer_s.labels(operation, kind),
+            self._predictions.labels(kind),
+            self._out_of_domain.labels(kind),
+            self._failed.labels(kind),
+            self._width.labels(kind),
+        )
+
+    def _of_request(self, operation: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(operation, str(status)), self._request_s.labels(operation)
+
+
+class KindMeter:
+    """The counters of one operation of one kind."""
+
+    def __init__(
+        self, answer_s: Histogram, predictions: Counter, out_of_domain: Counter, failed: Counter, width: Histogram
+    ):
+        self.answer_s = answer_s
+        self._predictions = predictions
+        self._out_of_domain = out_of_domain
+        self._failed = failed
+        self._width = width
+
+    def observe(self, predictions: Sequence[Prediction], failed: int) -> None:
+        """Count the predictions of one answer and the inputs that had none."""
+        if failed:
+            self._failed.inc(failed)
+        if not predictions:
+            return
+        self._predictions.inc(len(predictions))
+        strangers = sum(not prediction.in_domain for prediction in predictions)
+        if strangers:
+            self._out_of_domain.inc(strangers)
+        widths = [prediction.high / prediction.low for prediction in predictions if prediction.low > 0]
+        if widths:
+            self._width.observe(statistics.median(widths))
+
+
+class MeterRequests:
+    """ASGI middleware that counts every request by operation and status."""
+
+    def __init__(self, app: ASGIApp, meters: Meters):
+        self._app = app
+        self._meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; count it when it is over."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started = perf_counter()
+        status = 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            endpoint = scope.get("endpoint")
+            operation = getattr(endpoint, "operation", None) or getattr(endpoint, "__name__", "unmatched")
+            count, seconds = self._meters.of_request(operation, status)
+            count.inc()
+            seconds.observe(perf_counter() - started)

@@ -1,0 +1,107 @@
+"""The OpenAPI document: FastAPI's own for its routes, completed with what bare ASGI routes cannot tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from costmodel import wire
+from service.endpoints import FILE, FORM, JSON
+from service.responses import content, problem
+
+_WIRE_TYPES: Final = (
+    wire.Problem,
+    wire.Question,
+    wire.PredictAnswer,
+    wire.RankAnswer,
+    wire.ExplainAnswer,
+    wire.DeviceInfo,
+    wire.DeviceList,
+    wire.ModelInfo,
+    wire.ModelList,
+    wire.Health,
+)
+_OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "predict": ("PredictAnswer", "Predict", "One result per input, in order: predictions, or that input's error."),
+    "rank": ("RankAnswer", "Rank inputs on one device", "Inputs best first, and those that could not be answered."),
+    "explain": ("ExplainAnswer", "Explain a prediction", "The predicted total, shared among the input's parts."),
+}
+_PROBLEMS: Final = {
+    "400": "The body is not what its content type says.",
+    "404": "An unknown kind of input.",
+    "413": "Too many bytes or inputs.",
+    "415": "A content type that is not one of the three.",
+    "422": "A rule is broken: an unknown device or target, no inputs, or the only input is wrong.",
+    "500": "The service failed.",
+    "503": "Too many requests are waiting; Retry-After says for how long to wait.",
+}
+
+
+def install(app: FastAPI, kinds: Sequence[str]) -> None:
+    """Give `app` its document; built when first asked for."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, kinds)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, kinds: Sequence[str]) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(msgspec.json.schema_components(_WIRE_TYPES, ref_template="#/components/schemas/{name}")[1])
+    schemas["Question"]["properties"]["inputs"] |= {"minItems": 1}
+    for operation in _OPERATIONS:
+        document["paths"][f"/v1/{operation}/{{kind}}"] = {"post": _operation(operation, kinds)}
+    return document
+
+
+def _operation(name: str, kinds: Sequence[str]) -> dict[str, Any]:
+    answer, summary, description = _OPERATIONS[name]
+    return {
+        "tags": ["answers"],
+        "operationId": name,
+        "summary": summary,
+        "parameters": _parameters(kinds),
+        "requestBody": {"required": True, "content": _bodies()},
+        "responses": {"200": {"description": description, "content": content(answer)}}
+        | {status: problem(text) for status, text in _PROBLEMS.items()},
+    }
+
+
+def _parameters(kinds: Sequence[str]) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    many = {"type": "array", "items": text}
+    query = (
+        ("field", text, "With a bare file: the field that the body is for (default: the kind's first file field)."),
+        ("device", many, "With a bare file: the device, may be repeated."),
+        ("target", many, "With a bare file: only this target, may be repeated."),
+        ("dim", many, "With a bare file: a dynamic dimension's size, as name=size; may be repeated."),
+    )
+    kind = {"name": "kind", "in": "path", "required": True, "schema": {"type": "string", "enum": list(kinds)}}
+    return [kind] + [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": told}
+        for name, schema, told in query
+    ]
+
+
+def _bodies() -> dict[str, Any]:
+    text = {"type": "array", "items": {"type": "string"}}
+    form = {
+        "type": "object",
+        "description": "Files by field name; further fields belong to the raw input. One given n times makes n inputs.",
+        "properties": {"device": text, "target": text, "dim": text},
+    }
+    return (
+        content("Question", JSON)
+        | {FORM: {"schema": form}}
+        | {FILE: {"schema": {"type": "string", "format": "binary"}}}
+    )

@@ -1,0 +1,41 @@
+"""GET /v1/devices: what hardware can be asked about, and how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from costmodel.wire import DeviceInfo, DeviceList
+from featurizers.errors import UnknownNameError
+from service.dependencies import SourceDep
+from service.responses import described, json_response
+from service.source import PredictorSource
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get(
+    "/v1/devices",
+    operation_id="listDevices",
+    summary="Devices that can be asked about",
+    responses=described("DeviceList", "Every device, by kind and name.", e422="An unknown kind."),
+)
+async def list_devices(
+    source: SourceDep, kind: Annotated[str | None, Query(description="Only devices of this kind of input.")] = None
+) -> Response:
+    """Every device with its targets, their units, and the conditions under which it was measured."""
+    if kind is not None and kind not in source.kinds():
+        raise UnknownNameError("kind", kind, source.kinds())
+    kinds = source.kinds() if kind is None else [kind]
+    return json_response(DeviceList([device for name in kinds for device in devices_of(source, name)]))
+
+
+def devices_of(source: PredictorSource, kind: str) -> Iterator[DeviceInfo]:
+    """The devices of one kind."""
+    predictor = source.predictor(kind)
+    for device in predictor.devices.values():
+        targets = tuple(predictor.targets[name] for name in device.targets)
+        yield DeviceInfo(device.name, kind, device.profile, targets, dict(device.descriptor))

@@ -1,0 +1,75 @@
+"""The OpenAPI document is complete and true: schemathesis finds no 5xx and no undocumented answer."""
+
+from __future__ import annotations
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+PATHS = {
+    "/v1/predict/{kind}",
+    "/v1/rank/{kind}",
+    "/v1/explain/{kind}",
+    "/v1/devices",
+    "/v1/models",
+    "/v1/models/{name}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+}
+
+
+def test_every_route_is_told_with_an_operation_id_of_its_own(client):
+    document = client.get("/openapi.json").json()
+    assert document["paths"].keys() == PATHS
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations) == len(PATHS)
+    assert client.get("/docs").status_code == 200
+
+
+def test_every_reference_leads_somewhere(client):
+    document = client.get("/openapi.json").json()
+    references = []
+
+    def walk(node):
+        if isinstance(node, dict):
+            references.extend(value for key, value in node.items() if key == "$ref")
+            node = list(node.values())
+        if isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    walk(document)
+    assert set(references) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+def test_schemathesis_finds_nothing(app):
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    quick = settings(
+        max_examples=25,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    tried = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        def check(case):
+            nonlocal tried
+            tried += 1
+            case.call_and_validate(checks=CHECKS)
+
+        test = operation.as_strategy()
+        from hypothesis import given
+
+        quick(given(case=test)(check))()
+    assert tried >= 25 * 3
