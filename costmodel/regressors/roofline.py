@@ -7,6 +7,7 @@ Patterson, "Roofline", CACM 2009, with the maximum replaced by the sum, which ke
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +24,7 @@ _RIDGE = 1e-3
 class AdditiveRoofline:
     """Non-negative least squares on relative error; needs parts with the columns named here.
 
-    classes : part column that holds the op class id. work, traffic : part columns of FLOPs and bytes.
+    classes : part column that holds the op class id. work : part column of FLOPs. traffic : of bytes, added up.
     """
 
     name = "roofline"
@@ -34,11 +35,11 @@ class AdditiveRoofline:
         spread: float = 1.0,
         classes: str = "op_class",
         work: str = "flops",
-        traffic: str = "bytes",
+        traffic: Sequence[str] = ("bytes_in", "bytes_weights", "bytes_out"),
     ):
         self.coefficients = np.asarray(coefficients, dtype=np.float64).reshape(-1, _TERMS)
         self.spread = spread
-        self.columns = (classes, work, traffic)
+        self.columns = (classes, work, tuple(traffic))
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         from scipy.optimize import nnls
@@ -76,8 +77,11 @@ class AdditiveRoofline:
     def _terms(self, features: Features) -> tuple[npt.NDArray[np.int64], Array]:
         names = [column.name for column in features.part_columns]
         matrix = _parts(features).matrix
-        ids, work, traffic = (matrix[:, names.index(name)].astype(np.float64) for name in self.columns)
-        return ids.astype(np.int64), np.stack([np.ones_like(work), work, traffic], axis=1)
+        classes, work_name, traffic_names = self.columns
+        work = matrix[:, names.index(work_name)].astype(np.float64)
+        traffic = matrix[:, [names.index(name) for name in traffic_names]].astype(np.float64).sum(axis=1)
+        ids = matrix[:, names.index(classes)].astype(np.int64)
+        return ids, np.stack([np.ones_like(work), work, traffic], axis=1)
 
     def save(self, folder: Path) -> None:
         classes, work, traffic = self.columns
@@ -86,7 +90,7 @@ class AdditiveRoofline:
             "spread": self.spread,
             "classes": classes,
             "work": work,
-            "traffic": traffic,
+            "traffic": list(traffic),
         }
         write_json(folder / "roofline.json", content)
 

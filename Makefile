@@ -1,0 +1,51 @@
+# make serve   install what serving needs (no torch) into .venv, start the service on 127.0.0.1:8000
+# make test    install everything, run the tests
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: serve test train check lock clean
+
+serve: .venv/.serve
+	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+train: .venv/.dev
+	$(BIN)/python -m costmodel train --kind network
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The lock is exact; costmodel itself is linked, so that an edit needs no install.
+.venv/.serve: requirements/serve.lock pyproject.toml | .venv/bin/python
+	$(PIP) install -r requirements/serve.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+# torch apart and pinned: see README, "Installing", for the CPU build.
+.venv/.dev: requirements/dev.lock requirements/torch.txt pyproject.toml | .venv/bin/python
+	$(PIP) install -r requirements/torch.txt
+	$(PIP) install -r requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@ .venv/.serve
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+lock: | .venv/bin/python
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	    pyproject.toml requirements/build.in -o requirements/serve.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	    --constraint requirements/serve.lock \
+	    --extra train --extra measure --extra gnn --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
+
+clean:
+	rm -rf .venv
