@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from costmodel.prediction import Explanation, Prediction, Target
-from costmodel.predictor import Ranked
+from costmodel.predictor import Predictor, Ranked
 from featurizers.errors import InputError, LimitError, UnknownNameError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -170,3 +170,36 @@ def error_of(problem: Problem) -> InputError:
     if isinstance(error, UnknownNameError):
         error.known = list(problem.known or ())
     return error
+
+
+def origin_of(predictor: Predictor) -> str:
+    """Where a predictor of a `ModelStore` was loaded from: ``packaged``, or MLflow's address of its version."""
+    _, registered, number = predictor.version.partition("registry-")
+    return f"models:/{predictor.name}/{number}" if registered else "packaged"
+
+
+def devices_of(predictor: Predictor) -> list[DeviceInfo]:
+    """What there is to know about the devices of a predictor."""
+    return [
+        DeviceInfo(
+            device.name,
+            predictor.kind,
+            device.profile,
+            tuple(predictor.targets[name] for name in device.targets),
+            dict(device.descriptor),
+        )
+        for device in predictor.devices.values()
+    ]
+
+
+def model_of(predictor: Predictor, source: str) -> ModelInfo:
+    """What there is to know about a predictor that was loaded from `source`."""
+    return ModelInfo(
+        name=predictor.name,
+        version=predictor.version,
+        kind=predictor.kind,
+        source=source,
+        devices=tuple(predictor.devices),
+        targets=tuple(predictor.targets.values()),
+        card=dict(predictor.card),
+    )

@@ -17,7 +17,7 @@ from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.meters import MeterRequests, Meters
 from service.routes import devices, health, metrics, models
 from service.settings import Settings
-from service.source import PredictorSource
+from service.source import PredictorSource, StoreSource
 from service.workers import Workers
 
 log = logging.getLogger("costmodel.service")
@@ -28,7 +28,7 @@ _OPERATIONS = {"predict": predict, "rank": rank, "explain": explain}
 def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
     """The service over `source`, which is the packaged models and the registry's champions unless given."""
     settings = settings or Settings()
-    source = source or _model_store()
+    source = source or StoreSource()
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
     desk = Desk(settings, source, workers, Meters())
     app = FastAPI(
@@ -60,14 +60,10 @@ def _post(path: str, endpoint: OperationEndpoint | EchoEndpoint) -> Route:
     return Route(path, endpoint, methods=["POST"], name=endpoint.operation, include_in_schema=False)
 
 
-def _model_store() -> PredictorSource:
-    from costmodel.registry import ModelStore
-
-    return ModelStore()
-
-
 @contextlib.asynccontextmanager
 async def _lifespan(desk: Desk) -> AsyncIterator[None]:
+    # Read before the first request is let in: a model read inside the event loop would hold up all others.
+    desk.source.warm_up()
     refreshing = asyncio.create_task(_refresh_forever(desk))
     yield
     refreshing.cancel()
@@ -78,9 +74,9 @@ async def _lifespan(desk: Desk) -> AsyncIterator[None]:
 
 async def _refresh_forever(desk: Desk) -> None:
     while True:
-        await asyncio.sleep(desk.settings.refresh_interval_s)
         try:
             await asyncio.to_thread(desk.source.refresh)
         except Exception:
             # The models in memory go on answering whatever happens to the registry.
             log.exception("looking for new models failed")
+        await asyncio.sleep(desk.settings.refresh_interval_s)

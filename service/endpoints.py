@@ -98,6 +98,8 @@ class OperationEndpoint:
             return self._desk.source.predictor(kind)
         except UnknownNameError as error:
             raise not_found(error) from None
+        except LookupError as error:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
 
     async def _in_worker(self, predictor: Predictor, meter: KindMeter, read: Callable[[], Asked]) -> bytes:
         def work() -> bytes:

@@ -21,33 +21,36 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        at = {"registry": self.registry}
-        self._requests = Counter("costmodel_requests", "Requests answered.", ("operation", "status"), **at)
+        at = self.registry
+        self._requests = Counter("costmodel_requests", "Requests answered.", ("operation", "status"), registry=at)
         self._request_s = Histogram(
             "costmodel_request_seconds",
             "From the first byte to the last of the answer.",
             ("operation",),
             buckets=_SECONDS,
-            **at,
+            registry=at,
         )
         self._answer_s = Histogram(
             "costmodel_answer_seconds",
             "Decoding, predicting and encoding one request.",
             ("operation", "kind"),
             buckets=_SECONDS,
-            **at,
+            registry=at,
         )
-        self._predictions = Counter("costmodel_predictions", "Predictions given.", ("kind",), **at)
+        self._predictions = Counter("costmodel_predictions", "Predictions given.", ("kind",), registry=at)
         self._out_of_domain = Counter(
-            "costmodel_predictions_out_of_domain", "Predictions given for what the model never saw.", ("kind",), **at
+            "costmodel_predictions_out_of_domain",
+            "Predictions given for what the model never saw.",
+            ("kind",),
+            registry=at,
         )
-        self._failed = Counter("costmodel_failed_inputs", "Inputs answered with an error.", ("kind",), **at)
+        self._failed = Counter("costmodel_failed_inputs", "Inputs answered with an error.", ("kind",), registry=at)
         self._width = Histogram(
             "costmodel_interval_width_ratio",
             "high / low of the predictions, the median of each request.",
             ("kind",),
             buckets=_RATIOS,
-            **at,
+            registry=at,
         )
         # A label lookup costs more than the count itself; the label sets are few.
         self.of_kind = functools.lru_cache(maxsize=256)(self._of_kind)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from costmodel.wire import DeviceInfo, DeviceList
+from costmodel.wire import DeviceList, devices_of
 from featurizers.errors import UnknownNameError
 from service.dependencies import SourceDep
 from service.responses import described, json_response
-from service.source import PredictorSource
 
 router = APIRouter(tags=["catalogue"])
 
@@ -30,12 +28,4 @@ async def list_devices(
     if kind is not None and kind not in source.kinds():
         raise UnknownNameError("kind", kind, source.kinds())
     kinds = source.kinds() if kind is None else [kind]
-    return json_response(DeviceList([device for name in kinds for device in devices_of(source, name)]))
-
-
-def devices_of(source: PredictorSource, kind: str) -> Iterator[DeviceInfo]:
-    """The devices of one kind."""
-    predictor = source.predictor(kind)
-    for device in predictor.devices.values():
-        targets = tuple(predictor.targets[name] for name in device.targets)
-        yield DeviceInfo(device.name, kind, device.profile, targets, dict(device.descriptor))
+    return json_response(DeviceList([device for name in kinds for device in devices_of(source.predictor(name))]))

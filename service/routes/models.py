@@ -5,12 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from costmodel.wire import ModelInfo, ModelList
+from costmodel.wire import ModelList, model_of
 from featurizers.errors import UnknownNameError
 from service.dependencies import SourceDep
 from service.problems import not_found
 from service.responses import described, json_response
-from service.source import PredictorSource
 
 router = APIRouter(tags=["catalogue"])
 
@@ -23,7 +22,7 @@ router = APIRouter(tags=["catalogue"])
 )
 async def list_models(source: SourceDep) -> Response:
     """The model of each kind, with its card."""
-    return json_response(ModelList([model_info(source, kind) for kind in source.kinds()]))
+    return json_response(ModelList([model_of(source.predictor(kind), source.origin(kind)) for kind in source.kinds()]))
 
 
 @router.get(
@@ -37,18 +36,5 @@ async def get_model(name: str, source: SourceDep) -> Response:
     models = {source.predictor(kind).name: kind for kind in source.kinds()}
     if name not in models:
         raise not_found(UnknownNameError("model", name, models))
-    return json_response(model_info(source, models[name]))
-
-
-def model_info(source: PredictorSource, kind: str) -> ModelInfo:
-    """What there is to know about the model of a kind."""
-    predictor = source.predictor(kind)
-    return ModelInfo(
-        name=predictor.name,
-        version=predictor.version,
-        kind=kind,
-        source=source.origin(kind),
-        devices=tuple(predictor.devices),
-        targets=tuple(predictor.targets.values()),
-        card=dict(predictor.card),
-    )
+    kind = models[name]
+    return json_response(model_of(source.predictor(kind), source.origin(kind)))

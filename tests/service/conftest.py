@@ -40,9 +40,9 @@ def volume(raw: dict[str, Any]) -> float:
 
 
 class BoxPredictor:
-    def __init__(self, version: str = "1"):
-        self.kind = "box"
-        self.name = "costmodel-box"
+    def __init__(self, version: str = "1", kind: str = "box"):
+        self.kind = kind
+        self.name = f"costmodel-{kind}"
         self.version = version
         self.card = {"licence": "CC0-1.0", "data": "geometry", "metrics": {"within_10pct": 1.0}}
         self.devices = {name: Device(name, "", tuple(TARGETS), {"made_of": name}) for name in FACTORS}
@@ -101,6 +101,9 @@ class BoxSource:
     def kinds(self) -> list[str]:
         return sorted(self.predictors)
 
+    def add(self, kind: str) -> None:
+        self.predictors[kind] = BoxPredictor(kind=kind)
+
     def predictor(self, kind: str) -> Any:
         if kind not in self.predictors:
             raise UnknownNameError("kind", kind, self.predictors)
@@ -114,6 +117,9 @@ class BoxSource:
 
     def refresh(self) -> None:
         self.on_refresh()
+
+    def warm_up(self) -> None:
+        """Nothing to read."""
 
 
 @pytest.fixture

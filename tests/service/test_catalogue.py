@@ -19,7 +19,7 @@ def test_devices_tell_their_targets_units_and_conditions(client):
 
 
 def test_devices_of_one_kind(client, source, assert_problem):
-    source.predictors["crate"] = source.predictors["box"]
+    source.add("crate")
     assert {d["kind"] for d in client.get("/v1/devices?kind=crate").json()["devices"]} == {"crate"}
     assert_problem(client.get("/v1/devices?kind=bag"), 422, known=["box", "crate"])
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -12,6 +16,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+QUICK = settings(
+    max_examples=8,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 PATHS = {
     "/v1/predict/{kind}",
     "/v1/rank/{kind}",
@@ -49,27 +61,26 @@ def test_every_reference_leads_somewhere(client):
     assert set(references) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
 
-def test_schemathesis_finds_nothing(app):
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("device", ["as generated", "oak"])
+def test_schemathesis_finds_nothing(app, mode, device):
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    quick = settings(
-        max_examples=25,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    tried = 0
+    seen = Counter()
     for result in schema.get_all_operations():
         operation = result.ok()
+        if mode is GenerationMode.NEGATIVE and not operation.body:
+            continue  # Nothing in a bare path can be generated wrong.
 
+        @QUICK
+        @given(case=operation.as_strategy(generation_mode=mode))
         def check(case):
-            nonlocal tried
-            tried += 1
-            case.call_and_validate(checks=CHECKS)
+            if device == "oak" and isinstance(case.body, dict):
+                case.body = {**case.body, "device": device, "devices": None, "target": None, "targets": None}
+            response = case.call()
+            seen[response.status_code] += 1
+            case.validate_response(response, checks=CHECKS)
 
-        test = operation.as_strategy()
-        from hypothesis import given
-
-        quick(given(case=test)(check))()
-    assert tried >= 25 * 3
+        check()
+    assert seen.total() >= 24
+    if device == "oak" and mode is GenerationMode.POSITIVE:
+        assert seen[200] >= 12

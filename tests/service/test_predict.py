@@ -93,6 +93,6 @@ def test_a_bare_file_takes_its_options_from_the_query(client):
 
 
 def test_a_kind_added_to_the_source_is_answered_at_once(client, source):
-    source.predictors["crate"] = source.predictors["box"]
+    source.add("crate")
     assert client.post("/v1/predict/crate", json={"device": "oak", "inputs": [BOX]}).status_code == 200
     assert {device["kind"] for device in client.get("/v1/devices").json()["devices"]} == {"box", "crate"}
