@@ -51,7 +51,8 @@ class Parts:
 
     def total(self, per_part: npt.NDArray[np.float64], subjects: int) -> npt.NDArray[np.float64]:
         """Sum of ``per_part`` (u,) over each subject's parts, float64 (subjects,)."""
-        return np.bincount(self.owner, weights=per_part[self.part] * self.count, minlength=subjects)
+        weights = per_part[self.part] * self.count
+        return np.bincount(self.owner, weights=weights, minlength=subjects).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

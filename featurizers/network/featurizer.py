@@ -1,0 +1,127 @@
+"""`NetworkFeaturizer`: raw networks of any kind -> kernels and named columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from featurizers.core import Column, Features, Parts, Raw
+from featurizers.errors import InputError, UnknownNameError
+from featurizers.network.columns import COLUMNS, FACTS, graph_facts, vectors_of
+from featurizers.network.fusion import kernels
+from featurizers.network.graph import MAX_BYTES, NetworkGraph
+from featurizers.network.kernels import PART_COLUMNS, Kernel, Key
+from featurizers.network.onnx_reader import read_onnx
+
+_OPTIONS = ("dims", "batch", "allow_unknown_ops")
+
+
+class NetworkFeaturizer:
+    """Featurizer of neural networks; see `parse` for what it reads.
+
+    Parameters
+    ----------
+    max_bytes : longest file that is read.
+    """
+
+    kind = "network"
+    version = "1"
+    columns: tuple[Column, ...] = COLUMNS
+    part_columns: tuple[Column, ...] = PART_COLUMNS
+
+    def __init__(self, max_bytes: int = MAX_BYTES):
+        self.max_bytes = max_bytes
+
+    def parse(self, raw: Raw) -> NetworkGraph:
+        """One network.
+
+        `raw` holds exactly one of ``onnx`` (bytes), ``pt2`` (bytes), ``nasbench201`` (str), ``fbnet`` (22 op indices
+        or names joined by ``|``), ``ofa`` ({ks, e, d, r}), and options: ``dims`` {name: int} and ``allow_unknown_ops``
+        for files, ``batch`` for encodings.
+        """
+        if not isinstance(raw, Mapping):
+            raise InputError("A network", "must be a mapping of fields", type(raw).__name__)
+        for key in raw:
+            if key not in _READERS and key not in _OPTIONS:
+                raise UnknownNameError("field of a network", str(key), (*_READERS, *_OPTIONS))
+        given = [key for key in _READERS if key in raw]
+        if len(given) != 1:
+            raise InputError("A network", f"must be given by exactly one of {', '.join(_READERS)}", given)
+        subject: NetworkGraph = _READERS[given[0]](raw, self.max_bytes)
+        return subject
+
+    def features(self, subjects: Sequence[NetworkGraph], *, profile: str = "", names: bool = False) -> Features:
+        """Columns and kernels of many networks under a fusion profile (see `fusion.PROFILES`)."""
+        found = [kernels(subject, profile) for subject in subjects]
+        facts = np.asarray(
+            [graph_facts(graph, run).row() for graph, run in zip(subjects, found, strict=True)], dtype=np.float64
+        ).reshape(len(subjects), len(FACTS))
+        parts = collect(found, names=names)
+        return Features(vectors_of(parts, facts, len(subjects)), COLUMNS, parts, PART_COLUMNS)
+
+
+def collect(found: Sequence[Sequence[Kernel]], *, names: bool = False) -> Parts:
+    """Kernels of many subjects as `Parts`: each distinct one held once."""
+    index: dict[Key, int] = {}
+    rows: list[tuple[float, ...]] = []
+    entries: list[tuple[int, int, int]] = []
+    labels: list[tuple[str, ...]] = []
+    for owner, run in enumerate(found):
+        counts: dict[int, int] = {}
+        for kernel in run:
+            part = index.setdefault(kernel.key, len(rows))
+            if part == len(rows):
+                rows.append(kernel.row)
+            if names:
+                entries.append((owner, part, 1))
+                labels.append(kernel.names or kernel.outputs[:1])
+            else:
+                counts[part] = counts.get(part, 0) + 1
+        entries.extend((owner, part, count) for part, count in counts.items())
+    table = np.asarray(entries, dtype=np.int64).reshape(len(entries), 3)
+    matrix = np.asarray(rows, dtype=np.float32).reshape(len(rows), len(PART_COLUMNS))
+    return Parts(matrix, table[:, 0], table[:, 1], table[:, 2].astype(np.float32), tuple(labels))
+
+
+def _file(raw: Raw, key: str) -> bytes:
+    data = raw[key]
+    if isinstance(data, bytearray | memoryview):
+        data = bytes(data)
+    if not isinstance(data, bytes):
+        raise InputError(f"The field '{key}'", "must be the bytes of a file", type(data).__name__)
+    if "batch" in raw:
+        raise InputError("The option 'batch'", "is for encodings; a file's own dimensions are given by 'dims'")
+    return data
+
+
+def whole_number(value: object, name: str) -> int:
+    """An int >= 1; floats must be whole (JSON has no integers), booleans and NaN are refused."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(name, "must be a whole number of at least 1", value)
+    return value
+
+
+def _dims(raw: Raw) -> dict[str, int]:
+    dims = raw.get("dims") or {}
+    if not isinstance(dims, Mapping):
+        raise InputError("The option 'dims'", "must map names of dimensions to sizes", dims)
+    return {str(k): whole_number(v, f"The dimension '{k}'") for k, v in dims.items()}
+
+
+def _allow_unknown(raw: Raw) -> bool:
+    value = raw.get("allow_unknown_ops", False)
+    if not isinstance(value, bool):
+        raise InputError("The option 'allow_unknown_ops'", "must be true or false", value)
+    return value
+
+
+def _read_onnx(raw: Raw, max_bytes: int) -> NetworkGraph:
+    return read_onnx(_file(raw, "onnx"), _dims(raw), allow_unknown_ops=_allow_unknown(raw), max_bytes=max_bytes)
+
+
+_READERS: Mapping[str, Callable[[Raw, int], Any]] = {"onnx": _read_onnx}
