@@ -1,0 +1,32 @@
+"""Fixtures that more than one folder uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from costmodel import kinds
+from costmodel.kinds import register_kind
+from costmodel.training import TrainRequest, TrainResult, train
+from tests.toy_kind import BOX
+
+
+@pytest.fixture
+def box_kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The toy kind in a registry of its own."""
+    monkeypatch.setattr(kinds, "KINDS", dict(kinds.KINDS))
+    monkeypatch.setitem(kinds.KINDS, "box", BOX)
+    yield "box"
+
+
+@pytest.fixture(scope="session")
+def box_training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, TrainResult]]:
+    """A bundle of the toy kind on disk, trained once for all tests (without MLflow)."""
+    register_kind(BOX)
+    try:
+        folder = tmp_path_factory.mktemp("box") / "bundle"
+        yield folder, train(TrainRequest("box", folder, out=folder, track=False), log=lambda _: None)
+    finally:
+        del kinds.KINDS["box"]
