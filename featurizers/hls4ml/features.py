@@ -1,0 +1,304 @@
+"""`HlsDesign` -> numbers: one row per layer (a part), and sums over layers for the whole design."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from featurizers.core import Column, Features, FloatArray, IntArray, Parts, Raw
+from featurizers.errors import InputError
+from featurizers.hls4ml.build import FoundLayer, build_design, conditions
+from featurizers.hls4ml.config import HlsConfig, parse_config
+from featurizers.hls4ml.design import KINDS, MATRIX_KINDS, STRATEGIES, HlsDesign, HlsLayer
+
+Values = npt.NDArray[Any]
+
+PART_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("op_class", "1", "layer"),
+    Column("n_in", "1", "shape"),
+    Column("n_out", "1", "shape"),
+    Column("positions", "1", "shape"),
+    Column("in_elements", "1", "shape"),
+    Column("out_elements", "1", "shape"),
+    Column("window", "1", "shape"),
+    Column("reuse", "1", "schedule"),
+    Column("reuse_requested", "1", "schedule"),
+    Column("strategy", "1", "schedule"),
+    Column("stream", "1", "schedule"),
+    Column("multiplications", "1", "work"),
+    Column("multipliers", "1", "work"),
+    Column("outputs_per_multiplier", "1", "work"),
+    Column("weight_bits", "bit", "precision"),
+    Column("bias_bits", "bit", "precision"),
+    Column("source_bits", "bit", "precision"),
+    Column("result_bits", "bit", "precision"),
+    Column("accum_bits", "bit", "precision"),
+    Column("result_modes", "1", "precision"),
+    Column("table_entries", "1", "table"),
+    Column("table_bits", "bit", "table"),
+    Column("storage_bits", "bit", "work"),
+    Column("nonzero", "1", "work"),
+    Column("function", "1", "layer"),
+    Column("clock_ns", "ns", "conditions"),
+    Column("vitis", "1", "conditions"),
+    Column("tool", "year", "conditions"),
+)
+"""Per layer. `multipliers` = multiplications / reuse; `outputs_per_multiplier` = reuse / n_in."""
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    Column("layers", "1", "layer"),
+    Column("matrix_layers", "1", "layer"),
+    Column("conv_layers", "1", "layer"),
+    Column("recurrent_layers", "1", "layer"),
+    Column("other_layers", "1", "layer"),
+    Column("table_entries", "1", "table"),
+    Column("multiplications", "1", "work"),
+    Column("multipliers", "1", "work"),
+    Column("storage_bits", "bit", "work"),
+    Column("unrolled_multiplications", "1", "work"),
+    Column("largest_matrix", "1", "work"),
+    Column("serial_cycles", "cycle", "schedule"),
+    Column("longest_cycles", "cycle", "schedule"),
+    Column("reuse_min", "1", "schedule"),
+    Column("reuse_max", "1", "schedule"),
+    Column("outputs_per_multiplier_min", "1", "schedule"),
+    Column("outputs_per_multiplier_max", "1", "schedule"),
+    Column("weight_bits_min", "bit", "precision"),
+    Column("weight_bits_max", "bit", "precision"),
+    Column("accum_bits_max", "bit", "precision"),
+    Column("source_bits_max", "bit", "precision"),
+    Column("in_elements", "1", "shape"),
+    Column("out_elements", "1", "shape"),
+    Column("matrix_outputs", "1", "shape"),
+    Column("matrix_inputs", "1", "shape"),
+    Column("latency_strategy", "1", "schedule"),
+    Column("distributed_arithmetic", "1", "schedule"),
+    Column("stream", "1", "schedule"),
+    Column("nonzero_min", "1", "work"),
+    Column("clock_ns", "ns", "conditions"),
+    Column("clock_uncertainty", "1", "conditions"),
+    Column("vitis", "1", "conditions"),
+    Column("tool", "year", "conditions"),
+)
+"""Per design."""
+
+PART_INDEX: Final[Mapping[str, int]] = {column.name: i for i, column in enumerate(PART_COLUMNS)}
+_KIND_CODE = {kind: i for i, kind in enumerate(KINDS)}
+_STRATEGY_CODE = {strategy: i for i, strategy in enumerate(STRATEGIES)}
+_FUNCTION_CODE = {"": 0, "linear": 0, "relu": 1, "sigmoid": 2, "tanh": 3, "softmax": 4}
+_OTHER_FUNCTION = 5
+_MATRIX_CODES = np.array([_KIND_CODE[kind] for kind in sorted(MATRIX_KINDS)])
+_CONV_CODES = np.array([code for kind, code in _KIND_CODE.items() if "conv" in kind])
+_RECURRENT_CODES = np.array([_KIND_CODE[kind] for kind in ("gru", "lstm", "simple_rnn")])
+_MODEL_KEYS = ("layers", "model_config", "keras", "onnx", "project", "model_graph")
+
+
+class HlsFeaturizer:
+    """Everything an hls4ml user already has -> `HlsDesign` -> columns. See `parse` for the forms of raw input."""
+
+    kind = "hls4ml"
+    version = "1"
+    columns = COLUMNS
+    part_columns = PART_COLUMNS
+
+    def parse(self, raw: Raw) -> HlsDesign:
+        """One design from a mapping that has exactly one of
+
+        - ``keras``: a Keras model as object, JSON text, or the bytes of a ``.keras`` or ``.h5`` file,
+        - ``onnx``: the bytes of an ONNX or QONNX file,
+        - ``layers`` with ``input_shape``: layers by their fields,
+        - ``model_config``: a record of the wa-hls4ml collection,
+        - ``project``: a folder (`Path`), an archive (bytes) or a mapping of a written project's files,
+        - ``model_graph``: hls4ml's own object,
+
+        and optionally ``hls_config`` (dict or yml text), ``part``, ``clock_period`` (ns), ``clock_uncertainty``,
+        ``io_type``, ``backend``, ``tool_version``, ``strict``. Raises InputError.
+        """
+        if not isinstance(raw, Mapping):
+            raise InputError("An input", "must be an object", raw)
+        given = [key for key in _MODEL_KEYS if raw.get(key) is not None]
+        if len(given) != 1:
+            raise InputError("An hls4ml input", f"must have exactly one of {', '.join(_MODEL_KEYS)}", given)
+        return _READERS[given[0]](raw)
+
+    def features(self, subjects: Sequence[HlsDesign], *, profile: str = "", names: bool = False) -> Features:
+        """Numbers of many designs; `profile` changes nothing here."""
+        rows = [_row(layer, design) for design in subjects for layer in design.layers]
+        matrix = np.array(rows, dtype=np.float32).reshape(-1, len(PART_COLUMNS))
+        lengths = np.array([len(design.layers) for design in subjects], dtype=np.int64)
+        owner = np.repeat(np.arange(len(subjects), dtype=np.int64), lengths)
+        parts = Parts(
+            matrix=matrix,
+            owner=owner,
+            part=np.arange(len(matrix), dtype=np.int64),
+            count=np.ones(len(matrix), dtype=np.float32),
+            names=tuple((layer.name,) for design in subjects for layer in design.layers) if names else (),
+        )
+        vectors = _vectors(matrix, owner, subjects) if subjects else np.empty((0, len(COLUMNS)), dtype=np.float32)
+        return Features(vectors, COLUMNS, parts, PART_COLUMNS)
+
+
+def _tool_year(version: str) -> float:
+    match = re.match(r"(\d{4})\.(\d)", version)
+    return float(match[0]) if match else 0.0
+
+
+def _row(layer: HlsLayer, design: HlsDesign) -> tuple[float, ...]:
+    mults = layer.n_in * layer.n_out
+    return (
+        _KIND_CODE[layer.kind],
+        layer.n_in,
+        layer.n_out,
+        layer.positions,
+        layer.in_elements,
+        layer.out_elements,
+        layer.window,
+        layer.reuse_factor,
+        layer.reuse_requested,
+        _STRATEGY_CODE[layer.strategy],
+        design.io_type == "io_stream",
+        mults,
+        -(-mults // layer.reuse_factor),
+        layer.reuse_factor / layer.n_in if layer.n_in else 0.0,
+        layer.weight.width if mults else 0,
+        layer.bias.width if mults else 0,
+        layer.source.width,
+        layer.result.width,
+        layer.accum.width if mults else 0,
+        bool(layer.result.rounding not in ("", "TRN")) + bool(layer.result.saturation not in ("", "WRAP")),
+        layer.table_size,
+        layer.table.width if layer.table_size else 0,
+        mults * layer.weight.width,
+        layer.nonzero,
+        _FUNCTION_CODE.get(layer.function, _OTHER_FUNCTION),
+        design.clock_ns,
+        design.backend.startswith("vitis"),
+        _tool_year(design.tool_version),
+    )
+
+
+def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign]) -> FloatArray:
+    n = len(subjects)
+    m = {column.name: matrix[:, i].astype(np.float64) for i, column in enumerate(PART_COLUMNS)}
+    starts = np.searchsorted(owner, np.arange(n))
+    is_matrix = np.isin(m["op_class"], _MATRIX_CODES)
+    cycles = np.where(is_matrix, m["reuse"] * m["positions"], 0.0)
+    is_unrolled = is_matrix & ((m["reuse"] == 1) | (m["strategy"] != _STRATEGY_CODE["resource"]))
+
+    def total(values: Values) -> Values:
+        return np.bincount(owner, weights=values, minlength=n)
+
+    def most(values: Values) -> Values:
+        return np.maximum.reduceat(values, starts)
+
+    def least(values: Values) -> Values:
+        smallest = np.minimum.reduceat(np.where(is_matrix, values, np.inf), starts)
+        return np.where(np.isfinite(smallest), smallest, 0.0)
+
+    def when_matrix(values: Values) -> Values:
+        return np.where(is_matrix, values, 0.0)
+
+    def of_first(values: Values) -> Values:
+        return values[starts]
+
+    ends = np.append(starts[1:], len(matrix)) - 1
+    columns = (
+        total(np.ones(len(matrix))),
+        total(is_matrix),
+        total(np.isin(m["op_class"], _CONV_CODES)),
+        total(np.isin(m["op_class"], _RECURRENT_CODES)),
+        total(~is_matrix),
+        total(m["table_entries"]),
+        total(m["multiplications"]),
+        total(when_matrix(m["multipliers"])),
+        total(m["storage_bits"]),
+        total(np.where(is_unrolled, m["multiplications"], 0.0)),
+        most(m["multiplications"]),
+        total(cycles),
+        most(cycles),
+        least(m["reuse"]),
+        most(when_matrix(m["reuse"])),
+        least(m["outputs_per_multiplier"]),
+        most(m["outputs_per_multiplier"]),
+        least(m["weight_bits"]),
+        most(m["weight_bits"]),
+        most(m["accum_bits"]),
+        most(when_matrix(m["source_bits"])),
+        of_first(m["in_elements"]),
+        m["out_elements"][ends],
+        total(when_matrix(m["n_out"])),
+        total(when_matrix(m["n_in"])),
+        most(when_matrix(m["strategy"] == _STRATEGY_CODE["latency"])),
+        most(when_matrix(m["strategy"] == _STRATEGY_CODE["distributed_arithmetic"])),
+        of_first(m["stream"]),
+        least(m["nonzero"]),
+        of_first(m["clock_ns"]),
+        np.array([design.clock_uncertainty for design in subjects]),
+        of_first(m["vitis"]),
+        of_first(m["tool"]),
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _finish(raw: Raw, found: list[FoundLayer], config: HlsConfig, name: str = "") -> HlsDesign:
+    return build_design(found, config, conditions(raw, config), name or str(raw.get("name", "")))
+
+
+def _parse_keras(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_keras import read_keras
+
+    found, name = read_keras(raw["keras"])
+    return _finish(raw, found, parse_config(raw.get("hls_config")), name)
+
+
+def _parse_onnx(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_onnx import read_onnx
+
+    found, name = read_onnx(raw["onnx"])
+    return _finish(raw, found, parse_config(raw.get("hls_config")), name)
+
+
+def _parse_layers(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_fields import read_fields
+
+    found = read_fields(raw["layers"], raw.get("input_shape"))
+    return _finish(raw, found, parse_config(raw.get("hls_config")))
+
+
+def _parse_record(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_record import read_record
+
+    found, name = read_record(raw)
+    config = parse_config(raw.get("hls_config"))
+    return _finish(raw, found, config, name)
+
+
+def _parse_project(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_project import read_project
+
+    found, yml, facts = read_project(raw["project"])
+    written = parse_config(yml)
+    fields: dict[str, Any] = {**facts, **{key: value for key, value in raw.items() if value is not None}}
+    own = parse_config(raw.get("hls_config"))
+    return _finish(fields, found, HlsConfig(model=own.model or written.model, project=written.project))
+
+
+def _parse_model_graph(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_model_graph import read_model_graph
+
+    found, fields = read_model_graph(raw["model_graph"])
+    return _finish({**fields, **{k: v for k, v in raw.items() if v is not None}}, found, HlsConfig())
+
+
+_READERS: Final[Mapping[str, Callable[[Raw], HlsDesign]]] = {
+    "keras": _parse_keras,
+    "onnx": _parse_onnx,
+    "layers": _parse_layers,
+    "model_config": _parse_record,
+    "project": _parse_project,
+    "model_graph": _parse_model_graph,
+}
