@@ -7,16 +7,36 @@ from collections.abc import Callable, Mapping, Sequence
 from featurizers.errors import UnknownNameError
 from featurizers.network import fusion_basic as basic
 from featurizers.network import fusion_ort as ort
+from featurizers.network import fusion_other as other
+from featurizers.network import fusion_patterns as patterns
 from featurizers.network.graph import NetworkGraph
 from featurizers.network.kernels import Kernel, kernels_of
 from featurizers.network.plan import Plan
 
 Pass = Callable[[Plan], None]
 
+_FOLD = (
+    basic.drop_constants,
+    basic.drop_identities,
+    basic.drop_no_ops,
+    basic.merge_duplicates,
+    basic.fold_into_conv,
+)
 PROFILES: Mapping[str, Sequence[Pass]] = {
     "none": (basic.drop_constants, basic.drop_identities),
     "onnxruntime": ort.ALL,
     "onnxruntime-noopt": ort.NOOPT,
+    "onnxruntime-int8": ort.INT8,
+    "openvino": (
+        *_FOLD,
+        patterns.fuse_layer_norm,
+        patterns.fuse_gelu,
+        patterns.fuse_quick_gelu,
+        other.fuse_chains,
+        other.fuse_elementwise,
+    ),
+    "torch-eager": (basic.drop_identities, other.strided_views),
+    "sim": (*_FOLD, other.only_products),
 }
 
 

@@ -179,6 +179,10 @@ class _Layout:
         self.plan.merge(reorder, turn)
 
 
+def is_image(plan: Plan, name: str) -> bool:
+    return len(plan.shape(name)) == 4
+
+
 def conv_layout(weight: Shape, groups: int) -> bool | None:
     """None: not blocked; True: blocked input and output; False: plain input (few channels), blocked output."""
     out_channels, in_per_group = weight[0], weight[1]

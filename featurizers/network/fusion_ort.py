@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from featurizers.network import fusion_basic as basic
+from featurizers.network.fusion_int8 import channels_last, quantise
 from featurizers.network.fusion_nchwc import channel_blocks
 from featurizers.network.fusion_patterns import (
     fuse_gelu,
@@ -162,3 +163,17 @@ ALL: Sequence[Callable[[Plan], None]] = (
     channel_blocks,
 )
 NOOPT: Sequence[Callable[[Plan], None]] = (expand_functions,)
+
+"""At level 'disabled' the runtime still expands functions; everything else runs as written."""
+INT8: Sequence[Callable[[Plan], None]] = (
+    expand_functions,
+    basic.drop_constants,
+    basic.drop_identities,
+    basic.drop_no_ops,
+    basic.merge_duplicates,
+    basic.fold_into_conv,
+    fuse_layer_norm,
+    matmul_add,
+    quantise,
+    channels_last,
+)

@@ -22,7 +22,7 @@ ACTIVATIONS = (
     "", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid", "HardSwish", "Gelu", "QuickGelu", "Elu",
     "Softplus", "PRelu", "Swish", "Mish", "Mul",
 )  # fmt: skip
-LAYOUTS = ("", "nchwc")
+LAYOUTS = ("", "nchwc", "nhwc")
 LANES = 16
 """float32 lanes of an AVX-512 register, and the channel block of onnxruntime's NCHWc layout on it."""
 

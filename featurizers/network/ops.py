@@ -57,14 +57,14 @@ _UNARY: Mapping[str, int] = {
 """Operations per element; any other elementwise op counts 1."""
 
 _ACTIVATIONS = frozenset(
-    words("""Relu LeakyRelu PRelu Clip HardSigmoid HardSwish Sigmoid Tanh Erf Exp Log Sqrt Softplus Elu Selu Celu Mish Swish
-    Gelu FastGelu QuickGelu BiasGelu ThresholdedRelu Softsign Abs Neg Floor Ceil Round Sign Reciprocal Sin Cos Tan Asin
-    Acos Atan Sinh Cosh Asinh Acosh Atanh Not IsNaN IsInf Hardmax Trilu CumSum Shrink BitwiseNot QLinearSigmoid
+    words("""Relu LeakyRelu PRelu Clip HardSigmoid HardSwish Sigmoid Tanh Erf Exp Log Sqrt Softplus Elu Selu Celu Mish
+    Swish Gelu FastGelu QuickGelu BiasGelu ThresholdedRelu Softsign Abs Neg Floor Ceil Round Sign Reciprocal Sin Cos Tan
+    Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not IsNaN IsInf Hardmax Trilu CumSum Shrink BitwiseNot QLinearSigmoid
     QLinearLeakyRelu Cast CastLike Bernoulli RotaryEmbedding""")
 )
 _BINARY = frozenset(
-    words("""Add Sub Mul Div Pow Min Max Sum Mean Mod And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual Where BitShift
-    BitwiseAnd BitwiseOr BitwiseXor QLinearAdd QLinearMul""")
+    words("""Add Sub Mul Div Pow Min Max Sum Mean Mod And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual Where
+    BitShift BitwiseAnd BitwiseOr BitwiseXor QLinearAdd QLinearMul""")
 )
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Shape", "Size"})
 _MOVEMENT = frozenset(
@@ -72,8 +72,8 @@ _MOVEMENT = frozenset(
     ReverseSequence ConstantOfShape Range EyeLike QLinearConcat Memcpy OneHot""")
 )
 _NORMS = frozenset(
-    words("""BatchNormalization LayerNormalization InstanceNormalization GroupNormalization GroupNorm LRN LpNormalization
-    MeanVarianceNormalization RMSNormalization SimplifiedLayerNormalization SkipLayerNormalization
+    words("""BatchNormalization LayerNormalization InstanceNormalization GroupNormalization GroupNorm LRN 
+    LpNormalization MeanVarianceNormalization RMSNormalization SimplifiedLayerNormalization SkipLayerNormalization
     SkipSimplifiedLayerNormalization EmbedLayerNormalization""")
 )
 _GROUPED: Mapping[str, frozenset[str] | tuple[str, ...]] = {
