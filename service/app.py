@@ -7,10 +7,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from costmodel.registry import PRETRAINED, ModelStore
 from service import openapi, problems
 from service.answers import explain, predict, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
@@ -28,7 +30,7 @@ _OPERATIONS = {"predict": predict, "rank": rank, "explain": explain}
 def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
     """The service over `source`, which is the packaged models and the registry's champions unless given."""
     settings = settings or Settings()
-    source = source or StoreSource()
+    source = source or StoreSource(_model_store(settings))
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
     desk = Desk(settings, source, workers, Meters())
     app = FastAPI(
@@ -58,6 +60,11 @@ def from_environment() -> FastAPI:
 
 def _post(path: str, endpoint: OperationEndpoint | EchoEndpoint) -> Route:
     return Route(path, endpoint, methods=["POST"], name=endpoint.operation, include_in_schema=False)
+
+
+def _model_store(settings: Settings) -> ModelStore:
+    packaged = Path(settings.models_dir) if settings.models_dir else PRETRAINED
+    return ModelStore(packaged, use_registry=settings.use_registry)
 
 
 @contextlib.asynccontextmanager

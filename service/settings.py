@@ -36,12 +36,14 @@ class Settings:
     queue_max: int = _setting(64, "Requests that may wait for a worker thread; more are refused with 503.")
     retry_after_s: int = _setting(1, "What a refused caller is told to wait.", 1)
     refresh_interval_s: float = _setting(2.0, "How often the registry is asked for a new champion.", 0.01)
+    models_dir: str = _setting("", "Folder of bundles by kind; when empty, the packaged ones.")
+    use_registry: bool = _setting(True, "Whether MLflow's champions take the place of the packaged models.")
     expose_echo: bool = _setting(False, "Adds POST /v1/echo, the yardstick of the serving benchmark.")
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
             value, at_least = getattr(self, spec.name), spec.metadata["at_least"]
-            if not at_least <= value < float("inf"):
+            if isinstance(value, int | float) and not at_least <= value < float("inf"):
                 raise InputError(f"The setting {PREFIX}{spec.name.upper()}", f"must be at least {at_least}", value)
 
     @classmethod

@@ -47,8 +47,8 @@ class PredictorSource(Protocol):
 class StoreSource:
     """The library's own store: the packaged bundles, and the registry's champions as they come."""
 
-    def __init__(self, store: ModelStore | None = None):
-        self._store = store or ModelStore()
+    def __init__(self, store: ModelStore):
+        self._store = store
         self.kinds = self._store.kinds
         self.predictor = self._store.predictor
         self.refresh = self._store.refresh

@@ -1,0 +1,96 @@
+"""Who answers: the models in this process, or a running service; both with the same methods."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from costmodel.kinds import kind_of
+from costmodel.prediction import Explanation
+from costmodel.predictor import Outcome, Predictor, Ranked
+from costmodel.registry import ModelStore
+from costmodel.wire import DeviceInfo, ModelInfo, devices_of, model_of, origin_of
+from featurizers.core import Raw
+from featurizers.errors import InputError
+
+
+class Answering(Protocol):
+    """The methods of `costmodel.client.Client` that commands use."""
+
+    def predict(
+        self, kind: str, inputs: Sequence[Raw], devices: Sequence[str], targets: Sequence[str] | None = None
+    ) -> list[Outcome]: ...
+
+    def rank(
+        self, kind: str, inputs: Sequence[Raw], device: str, target: str | None = None
+    ) -> tuple[list[Ranked], dict[int, InputError]]: ...
+
+    def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation: ...
+
+    def devices(self, kind: str | None = None) -> list[DeviceInfo]: ...
+
+    def models(self) -> list[ModelInfo]: ...
+
+
+class InProcess:
+    """Answers from a `ModelStore` in this process."""
+
+    def __init__(self, store: ModelStore):
+        self._store = store
+
+    def _predictor(self, kind: str) -> Predictor:
+        if kind_of(kind).name not in self._store.kinds():
+            raise InputError(f"The kind '{kind}'", "has no model here; costmodel train makes one")
+        return self._store.predictor(kind)
+
+    def predict(
+        self, kind: str, inputs: Sequence[Raw], devices: Sequence[str], targets: Sequence[str] | None = None
+    ) -> list[Outcome]:
+        """As `Predictor.predict`."""
+        return self._predictor(kind).predict(inputs, devices, targets)
+
+    def rank(
+        self, kind: str, inputs: Sequence[Raw], device: str, target: str | None = None
+    ) -> tuple[list[Ranked], dict[int, InputError]]:
+        """As `Predictor.rank`."""
+        return self._predictor(kind).rank(inputs, device, target)
+
+    def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
+        """As `Predictor.explain`."""
+        return self._predictor(kind).explain(raw, device, target)
+
+    def devices(self, kind: str | None = None) -> list[DeviceInfo]:
+        """Devices of one kind, or of all that have a model."""
+        kinds = self._store.kinds() if kind is None else [kind]
+        return [device for name in kinds for device in devices_of(self._predictor(name))]
+
+    def models(self) -> list[ModelInfo]:
+        """The model of each kind."""
+        predictors = [self._store.predictor(kind) for kind in self._store.kinds()]
+        return [model_of(predictor, origin_of(predictor)) for predictor in predictors]
+
+
+def add_answering_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say who answers, and how the answer is shown."""
+    parser.add_argument("--url", help="ask the service at this address instead of the models in this process")
+    parser.add_argument(
+        "--models-dir",
+        type=Path,
+        help="folder of bundles by kind (default: the champions, else the packaged)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the service's JSON instead of a table")
+
+
+def answering(args: argparse.Namespace) -> Answering:
+    """The service if a URL was given, else the models in this process."""
+    if args.url is not None:
+        from costmodel.client import Client
+
+        return Client(args.url)
+    if args.models_dir is not None:
+        return InProcess(ModelStore(args.models_dir, use_registry=False))
+    store = ModelStore()
+    store.refresh()
+    return InProcess(store)

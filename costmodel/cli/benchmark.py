@@ -1,0 +1,25 @@
+"""``costmodel benchmark serving --json out.json``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from costmodel.benchmarks import BENCHMARKS, benchmark
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument("--data", type=Path, help="folder of public data that the benchmark reads")
+    parser.add_argument("--mirror", type=Path, help="folder of files that the benchmark would otherwise download")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write benchmark, rows and summary here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it; its module prints the table."""
+    result = benchmark(args.name)(args.data, args.mirror)
+    if args.json is not None:
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+    return 0

@@ -1,0 +1,64 @@
+"""``costmodel explain model.onnx --device X``."""
+
+from __future__ import annotations
+
+import argparse
+
+from costmodel.cli.answering import add_answering_arguments, answering
+from costmodel.cli.inputs import add_input_arguments, kind_asked, read_inputs
+from costmodel.cli.output import interval, note, number, print_error, print_json, print_table
+from costmodel.prediction import Explanation
+from costmodel.wire import DeviceInfo, ExplainAnswer, ExplainResult, problem_of
+from featurizers.errors import InputError, UnknownNameError
+
+_HEADER = ("share", "value", "op", "names")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    add_input_arguments(parser)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--target", help="the quantity to explain (default: the device's first)")
+    parser.add_argument("--top", type=int, default=20, metavar="N", help="shares shown in the table (default: 20)")
+    add_answering_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each input's total and its shares, largest first; 1 if an input failed."""
+    kind, answers = kind_asked(args), answering(args)
+    _check_device(answers.devices(kind.name), args)
+    results = []
+    for named in read_inputs(args, kind):
+        try:
+            if isinstance(named.raw, InputError):
+                raise named.raw
+            explanation = answers.explain(kind.name, named.raw, args.device, args.target)
+        except InputError as error:
+            results.append(ExplainResult(error=problem_of(error)))
+            if not args.json:
+                print_error("explain", named.name, error)
+            continue
+        results.append(ExplainResult(explanation))
+        if not args.json:
+            _print(named.name, explanation, args.top)
+    if args.json:
+        print_json(ExplainAnswer(results))
+    return 1 if any(result.error is not None for result in results) else 0
+
+
+def _check_device(devices: list[DeviceInfo], args: argparse.Namespace) -> None:
+    known = {device.name: [target.name for target in device.targets] for device in devices}
+    if args.device not in known:
+        raise UnknownNameError("device", args.device, known)
+    if args.target is not None and args.target not in known[args.device]:
+        raise UnknownNameError(f"target of device '{args.device}'", args.target, known[args.device])
+
+
+def _print(name: str, explanation: Explanation, top: int) -> None:
+    p = explanation.prediction
+    print(f"{name}: {p.target} {number(p.value)} {p.unit}, {interval(p)} on {p.device} {note(p)}".rstrip())
+    shares = sorted(explanation.shares, key=lambda share: -share.value)
+    print_table(_HEADER, [(f"{s.fraction:.1%}", number(s.value), s.op, " ".join(s.names)) for s in shares[:top]])
+    if len(shares) > top:
+        rest = sum(share.fraction for share in shares[top:])
+        print(f"{rest:.1%}  in {len(shares) - top} more")

@@ -1,0 +1,66 @@
+"""``costmodel COMMAND``: each command is a module with `add_arguments` and `run`, imported only when it is called.
+
+Exit codes: 0 all is well, 1 some inputs failed or the service does not answer, 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from costmodel.bundle_format import BundleError
+from costmodel.client.errors import ServiceError
+from costmodel.corpus import CorpusError
+from featurizers.errors import InputError
+
+COMMANDS = {
+    "predict": ("costmodel.cli.predict", "what inputs cost on devices"),
+    "rank": ("costmodel.cli.rank", "inputs best first on a device"),
+    "explain": ("costmodel.cli.explain", "share a predicted total among the parts of an input"),
+    "devices": ("costmodel.cli.devices", "devices that can be asked about"),
+    "models": ("costmodel.cli.models", "models that answer"),
+    "serve": ("costmodel.cli.serve", "start the service"),
+    "train": ("costmodel.cli.train", "train a model from labelled data"),
+    "evaluate": ("costmodel.cli.evaluate", "accuracy of a model on labelled data"),
+    "measure": ("costmodel.cli.measure", "measure a network on this machine"),
+    "benchmark": ("costmodel.cli.benchmark", "run a benchmark and print its table"),
+    "datasets": ("costmodel.cli.datasets", "data sets to train on"),
+}
+FAILED = 1
+USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except InputError as error:
+        print(f"costmodel {args.command}: {error}", file=sys.stderr)
+        return USAGE
+    except (BundleError, CorpusError, ServiceError) as error:
+        print(f"costmodel {args.command}: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("costmodel", description="What will this cost on that hardware?")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, (module, told) in COMMANDS.items():
+        command = commands.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}.")
+        if name == asked:
+            implementation = importlib.import_module(module)
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+    return parser

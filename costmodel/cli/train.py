@@ -1,0 +1,49 @@
+"""``costmodel train --kind network``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from costmodel.kinds import kind_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command. An empty value stands for the default, as `mlflow run` passes it."""
+    parser.add_argument("--kind", default="network")
+    parser.add_argument("--data", default="", help="dataset folder (default: the kind's own under ./datasets)")
+    parser.add_argument("--learner", default="", help="default: the kind's own")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--coverage", type=float, default=0.9, help="of the intervals (default: 0.9)")
+    parser.add_argument("--tune", type=int, default=0, metavar="TRIALS", help="Optuna trials before the fit")
+    parser.add_argument("--device", action="append", default=[], help="train for this device only; may be repeated")
+    parser.add_argument("--out", type=Path, help="write the bundle into this new or empty folder too")
+    parser.add_argument("--no-track", action="store_true", help="do not log to MLflow or register")
+
+
+def data_folder(kind: str, given: str) -> Path:
+    """The dataset folder given, or the kind's own."""
+    return Path(given) if given else Path("datasets") / kind_of(kind).dataset
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, log, and register; prints the accuracy table and what became of the champion."""
+    from costmodel.evaluation.tables import format_table
+    from costmodel.training import TrainRequest, train
+
+    request = TrainRequest(
+        kind=args.kind,
+        data=data_folder(args.kind, args.data),
+        learner=args.learner or None,
+        seed=args.seed,
+        coverage=args.coverage,
+        tune=args.tune,
+        out=args.out,
+        track=not args.no_track,
+        devices=tuple(args.device),
+    )
+    result = train(request)
+    print(format_table(result.rows))
+    if result.registered is not None:
+        print(result.registered)
+    return 0

@@ -1,0 +1,138 @@
+"""Each question to the service, once for both clients: what is sent, and how the answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from costmodel.client.errors import RefusedError, UnavailableError
+from costmodel.prediction import Explanation
+from costmodel.predictor import Outcome, Ranked
+from costmodel.wire import (
+    DeviceInfo,
+    DeviceList,
+    ExplainAnswer,
+    Health,
+    ModelInfo,
+    ModelList,
+    PredictAnswer,
+    Problem,
+    Question,
+    RankAnswer,
+    error_of,
+    is_input_problem,
+)
+from featurizers.core import Raw
+from featurizers.errors import InputError
+
+T = TypeVar("T")
+Ranking = tuple[list[Ranked], dict[int, InputError]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request, and what its answer means. `on_input` gives the result when the only input is wrong."""
+
+    method: str
+    path: str
+    read: Callable[[bytes], T]
+    body: bytes | None = None
+    on_input: Callable[[InputError], T] | None = None
+    also_read: tuple[int, ...] = ()
+
+    def result(self, status: int, body: bytes, retry_after: str | None) -> T:
+        """The answer's meaning. Raises what the problem says: `InputError`, `RefusedError` or `UnavailableError`."""
+        if status == 200 or status in self.also_read:
+            return self.read(body)
+        problem = _problem(status, body)
+        if is_input_problem(problem):
+            error = error_of(problem)
+            if problem.input is not None and self.on_input is not None:
+                return self.on_input(error)
+            raise error
+        if status < 500:
+            raise RefusedError(problem.detail, problem)
+        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+        raise UnavailableError(problem.detail, problem, seconds)
+
+
+def _problem(status: int, body: bytes) -> Problem:
+    try:
+        return msgspec.json.decode(body, type=Problem)
+    except msgspec.MsgspecError:
+        # Something between us and the service answered in its own way.
+        text = body[:200].decode(errors="replace")
+        return Problem(type="about:blank", title="", status=status, detail=f"HTTP status {status}: {text}")
+
+
+def predict(
+    kind: str, inputs: Sequence[Raw], devices: Sequence[str], targets: Sequence[str] | None
+) -> Call[list[Outcome]]:
+    """As `Predictor.predict`."""
+    question = Question(inputs=list(inputs), devices=list(devices), targets=None if targets is None else list(targets))
+    return Call("POST", f"/v1/predict/{quote(kind, safe='')}", _outcomes, _encoded(question), lambda error: [error])
+
+
+def _outcomes(body: bytes) -> list[Outcome]:
+    results = msgspec.json.decode(body, type=PredictAnswer).results
+    return [result.predictions or () if result.error is None else error_of(result.error) for result in results]
+
+
+def rank(kind: str, inputs: Sequence[Raw], device: str, target: str | None) -> Call[Ranking]:
+    """As `Predictor.rank`."""
+    question = Question(inputs=list(inputs), device=device, target=target)
+    return Call(
+        "POST", f"/v1/rank/{quote(kind, safe='')}", _ranking, _encoded(question), lambda error: ([], {0: error})
+    )
+
+
+def _ranking(body: bytes) -> Ranking:
+    answer = msgspec.json.decode(body, type=RankAnswer)
+    return answer.ranking, {failed.index: error_of(failed.error) for failed in answer.errors}
+
+
+def explain(kind: str, raw: Raw, device: str, target: str | None) -> Call[Explanation]:
+    """As `Predictor.explain`."""
+    question = Question(inputs=[raw], device=device, target=target)
+    return Call("POST", f"/v1/explain/{quote(kind, safe='')}", _explanation, _encoded(question))
+
+
+def _explanation(body: bytes) -> Explanation:
+    [result] = msgspec.json.decode(body, type=ExplainAnswer).results
+    if result.explanation is None:
+        raise UnavailableError("The service sent neither an explanation nor an error.")
+    return result.explanation
+
+
+def devices(kind: str | None) -> Call[list[DeviceInfo]]:
+    """Devices of one kind, or of all."""
+    query = "" if kind is None else f"?kind={quote(kind, safe='')}"
+    return Call("GET", f"/v1/devices{query}", lambda body: msgspec.json.decode(body, type=DeviceList).devices)
+
+
+def models() -> Call[list[ModelInfo]]:
+    """The model of each kind."""
+    return Call("GET", "/v1/models", lambda body: msgspec.json.decode(body, type=ModelList).models)
+
+
+def model(name: str) -> Call[ModelInfo]:
+    """One model."""
+    return Call("GET", f"/v1/models/{quote(name, safe='')}", lambda body: msgspec.json.decode(body, type=ModelInfo))
+
+
+def ready() -> Call[Health]:
+    """Whether the service can answer; 503 says that it cannot, in the same form."""
+    return Call("GET", "/readyz", lambda body: msgspec.json.decode(body, type=Health), also_read=(503,))
+
+
+def _encoded(question: Question) -> bytes:
+    # msgspec writes bytes as base64 strings, which is how files travel; what JSON has no word for is refused here.
+    return msgspec.json.encode(question, enc_hook=_unencodable)
+
+
+def _unencodable(value: Any) -> Any:
+    raise InputError("A value of an input", "must be a JSON type or bytes", type(value).__name__)
