@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from costmodel.tracking.champion import promote_if_better
-from costmodel.tracking.store import connect, experiment_id, registered_name
+from costmodel.tracking.store import connect, experiment_id, registered_name, run_to_resume
 
 if TYPE_CHECKING:
     from costmodel.corpus import Corpus
@@ -37,9 +36,9 @@ def log_training(
     """Log the run, register the model, perhaps move the alias; returns a sentence that says what happened."""
     import mlflow
 
+    run_id = run_to_resume()
     client = connect()
     name = registered_name(request.kind)
-    run_id = os.environ.get("MLFLOW_RUN_ID")
     started = mlflow.start_run(
         run_id=run_id, experiment_id=None if run_id else experiment_id(client, name), run_name=settings.learner
     )

@@ -23,7 +23,8 @@ class CostModelPyfunc(PythonModel):  # type: ignore[misc]
 
         self.predictor = Predictor.load(Path(context.artifacts["bundle"]))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    # No hint on model_input: MLflow would read one as the schema.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         import pandas as pd
 
         from costmodel.tracking.records import prediction_records

@@ -15,25 +15,41 @@ def registered_name(kind: str) -> str:
     return f"costmodel-{kind}"
 
 
+def chosen_uri() -> str | None:
+    """`MLFLOW_TRACKING_URI` where somebody chose one.
+
+    `mlflow run` without a choice sets it to MLflow's own default, ./mlflow.db: that is taken as no choice, so that
+    `mlflow run . -e train` and `costmodel train` write to the same store.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    return None if uri in (None, "", f"sqlite:///{Path('mlflow.db').resolve()}") else uri
+
+
 def tracking_uri() -> str:
-    """The standard `MLFLOW_TRACKING_URI` where set, else the embedded store of the present folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(_FOLDER).resolve() / 'mlflow.db'}"
+    """The chosen store, else the embedded one of the present folder."""
+    return chosen_uri() or f"sqlite:///{Path(_FOLDER).resolve() / 'mlflow.db'}"
 
 
 def store_exists() -> bool:
-    """Whether there is anything to ask: a remote store was named, or the embedded one was filled before."""
-    return "MLFLOW_TRACKING_URI" in os.environ or (Path(_FOLDER) / "mlflow.db").exists()
+    """Whether there is anything to ask: a store was chosen, or the embedded one was filled before."""
+    return chosen_uri() is not None or (Path(_FOLDER) / "mlflow.db").exists()
+
+
+def run_to_resume() -> str | None:
+    """The run that `mlflow run` opened for us, where it lies in the store we write to."""
+    return os.environ.get("MLFLOW_RUN_ID") if chosen_uri() is not None else None
 
 
 def connect() -> Any:
     """An MlflowClient of the store; the embedded one is made on first use."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
-    uri = tracking_uri()
-    if "MLFLOW_TRACKING_URI" not in os.environ:
+    if chosen_uri() is None:
         Path(_FOLDER).mkdir(exist_ok=True)
-    mlflow.set_tracking_uri(uri)
+        os.environ.pop("MLFLOW_RUN_ID", None)
+    mlflow.set_tracking_uri(tracking_uri())
     return mlflow.MlflowClient()
 
 
@@ -42,6 +58,5 @@ def experiment_id(client: Any, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    embedded = "MLFLOW_TRACKING_URI" not in os.environ
-    location = (Path(_FOLDER).resolve() / "artifacts").as_uri() if embedded else None
+    location = (Path(_FOLDER).resolve() / "artifacts").as_uri() if chosen_uri() is None else None
     return str(client.create_experiment(name, artifact_location=location))
