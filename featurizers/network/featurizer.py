@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from featurizers.core import Column, Features, Parts, Raw
-from featurizers.errors import InputError, UnknownNameError
+from featurizers.errors import InputError, LimitError, UnknownNameError
+from featurizers.network import fbnet, nasbench201, ofa
 from featurizers.network.columns import COLUMNS, FACTS, graph_facts, vectors_of
 from featurizers.network.fusion import kernels
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
 from featurizers.network.kernels import PART_COLUMNS, Kernel, Key
 from featurizers.network.onnx_reader import read_onnx
 
+MAX_BATCH = 4096
 _OPTIONS = ("dims", "batch", "allow_unknown_ops")
 
 
@@ -124,4 +126,31 @@ def _read_onnx(raw: Raw, max_bytes: int) -> NetworkGraph:
     return read_onnx(_file(raw, "onnx"), _dims(raw), allow_unknown_ops=_allow_unknown(raw), max_bytes=max_bytes)
 
 
-_READERS: Mapping[str, Callable[[Raw, int], Any]] = {"onnx": _read_onnx}
+def _batch(raw: Raw) -> int:
+    for option in ("dims", "allow_unknown_ops"):
+        if option in raw:
+            raise InputError(f"The option '{option}'", "is for files; an encoding takes 'batch'")
+    batch = whole_number(raw.get("batch", 1), "The option 'batch'")
+    if batch > MAX_BATCH:
+        raise LimitError("The option 'batch'", f"must be at most {MAX_BATCH}", batch)
+    return batch
+
+
+def _read_nasbench201(raw: Raw, _: int) -> NetworkGraph:
+    return nasbench201.build(nasbench201.live_edges(nasbench201.parse_cell(raw["nasbench201"])), _batch(raw))
+
+
+def _read_fbnet(raw: Raw, _: int) -> NetworkGraph:
+    return fbnet.build(fbnet.parse_fbnet(raw["fbnet"]), _batch(raw))
+
+
+def _read_ofa(raw: Raw, _: int) -> NetworkGraph:
+    return ofa.build(ofa.parse_ofa(raw["ofa"]), _batch(raw))
+
+
+_READERS: Mapping[str, Callable[[Raw, int], Any]] = {
+    "onnx": _read_onnx,
+    "nasbench201": _read_nasbench201,
+    "fbnet": _read_fbnet,
+    "ofa": _read_ofa,
+}

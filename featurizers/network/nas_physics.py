@@ -55,8 +55,8 @@ class Composition:
     """What architectures consist of. counts : float64 (n, u), how often each holds each unit.
 
     variants : per way of treating dead edges (executed all, those that reach the output, those live on both sides) the
-    columns of `counts` that a runtime of that way executes. kept : float64 (n,), 1 where the output depends on the input
-    at all; a runtime that folds constants skips everything elsewhere.
+    columns of `counts` that a runtime of that way executes. kept : float64 (n,), 1 where the output depends on the
+    input at all; a runtime that folds constants skips everything elsewhere.
     """
 
     counts: Array
@@ -125,7 +125,7 @@ def _nasbench201_row(encoding: object, index: int) -> list[int]:
 
 
 def nasbench201_reach(ops: OpIndices) -> tuple[Array, Array, Array]:
-    """Per edge: does the input reach its source, does its target reach the output, (n, 6). Then input to output, (n,)."""
+    """Does the input reach an edge's source, does its target reach the output, (n, 6) each; input to output, (n,)."""
     passes = ops != NASBENCH201_OPS.index("none")
     forward = np.zeros((len(ops), 4), dtype=bool)
     backward = np.zeros((len(ops), 4), dtype=bool)
