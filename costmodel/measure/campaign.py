@@ -112,7 +112,7 @@ class Campaign:
         return sum(self.unit_done(n, s) for n in self.networks for s in self.stages)
 
     def run(self, on_unit: Any = None, memory_limit_bytes: int | None = None) -> bool:
-        """Measure, with the garbage collector held, until all is done (True), the deadline comes, or memory exceeds the limit (False)."""
+        """Measure until all is done (True), the deadline comes, or memory exceeds the limit (False)."""
         level = dict.fromkeys(self.networks, 0)
         while True:
             unit = self._next(level)

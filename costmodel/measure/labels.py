@@ -1,9 +1,11 @@
 """From raw measurements to one label per network and device: the latency at the machine's quiet state.
 
-A run taken while the reference workload was slow by a factor f is divided by f^gamma. Gamma says how much a
-network shares the reference's fate: near one when it is bound by computing, less when by memory. It is estimated
-for each network on each device by regressing log time on log reference over all its blocks (deviations from their
-means), and shrunk to the device's own gamma by what the network's blocks can tell about it.
+The reference workload flickers by some 15% within milliseconds, which says nothing about the network beside it, and
+steps up by half or more for seconds to minutes when a neighbour works, which slows the network too. So blocks whose
+reference is within the flicker are taken as they are, and louder ones are divided by (reference / quiet)^gamma.
+Gamma says how much a network shares the reference's fate: near one when it is bound by computing, less when by
+memory. It is estimated for each network on each device from its own loud and quiet blocks, and shrunk to the
+device's gamma by how little its loud blocks can tell.
 """
 
 from __future__ import annotations
@@ -15,15 +17,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.measure.reference import LOUD_RATIO
-
 Floats = npt.NDArray[np.float64]
-_PRIOR_WEIGHT = 0.05
-"""How much variation of the log reference (sum of squares) weighs as much as the device's gamma."""
+QUIET_RATIO = 1.2
+"""Up to this ratio to its 10th percentile the reference only flickers."""
+_PRIOR_WEIGHT = 0.3
+"""How many squared log units of loudness weigh as much as the device's gamma: about one loud round."""
 _GAMMA_RANGE = (0.0, 1.5)
 _MIN_QUIET_ROUNDS = 3
-QUIET_RATIO = 1.1
-"""Up to this ratio of the reference to its quiet state a round counts as quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuietState:
+    """The reference in the quiet state: usually `typical_ms`, never more than `limit_ms`."""
+
+    typical_ms: float
+    limit_ms: float
+
+    @classmethod
+    def of(cls, rounds: Iterable[Round]) -> QuietState:
+        """From all references of a campaign."""
+        references = np.concatenate([r.references for r in rounds])
+        limit = QUIET_RATIO * float(np.percentile(references, 10))
+        return cls(float(np.median(references[references <= limit])), limit)
+
+    @classmethod
+    def around(cls, typical_ms: float) -> QuietState:
+        """When only the typical reference is known."""
+        return cls(typical_ms, QUIET_RATIO * typical_ms)
+
+    def loudness(self, references: Floats) -> Floats:
+        """Log of how much slower the reference is than when quiet; zero within the flicker."""
+        return np.where(references > self.limit_ms, np.log(references / self.typical_ms), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +79,9 @@ class Round:
         """The median reference."""
         return float(np.median(self.references))
 
-    def corrected_ms(self, gamma: float, quiet_ms: float) -> float:
+    def corrected_ms(self, gamma: float, quiet: QuietState) -> float:
         """The median of the blocks, each carried over to the quiet state."""
-        return float(np.median(self.times * (quiet_ms / self.references) ** gamma))
+        return float(np.median(self.times * np.exp(-gamma * quiet.loudness(self.references))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,82 +103,78 @@ class Label:
     gamma: float
 
 
-def quiet_reference_ms(rounds: Iterable[Round]) -> float:
-    """The reference's time in the quiet state: its 10th percentile over everything measured."""
-    return float(np.percentile(np.concatenate([r.references for r in rounds]), 10))
-
-
-def _sums(rounds: Sequence[Round]) -> tuple[float, float]:
-    """Sums of x*y and x*x of one network's log reference x and log time y, each less its mean."""
-    x = np.log(np.concatenate([r.references for r in rounds]))
+def _sums(rounds: Sequence[Round], quiet: QuietState) -> tuple[float, float]:
+    """Sums of x*y and x*x over a network's loud blocks: x loudness, y log slowdown against its quiet median."""
+    x = quiet.loudness(np.concatenate([r.references for r in rounds]))
     y = np.log(np.concatenate([r.times for r in rounds]))
-    x, y = x - x.mean(), y - np.median(y)
-    # A preempted run is slow without the reference showing it; it must not pull the slope.
-    keep = np.abs(y - np.median(y)) < 1.0
-    return float(x[keep] @ y[keep]), float(x[keep] @ x[keep])
+    loud = x > 0
+    if loud.all() or not loud.any():
+        return 0.0, 0.0
+    slowdown = y[loud] - np.median(y[~loud])
+    return float(x[loud] @ slowdown) / len(y), float(x[loud] @ x[loud]) / len(y)
 
 
-def estimate_gammas(measured: Sequence[Sequence[Round]]) -> tuple[float, list[float]]:
-    """The exponent of one device, and of each of its networks.
-
-    The device's is the median of the slopes of the networks whose references varied enough to tell.
-    """
-    sums = [_sums(rounds) for rounds in measured]
-    slopes = [xy / xx for xy, xx in sums if xx > _PRIOR_WEIGHT]
+def estimate_gammas(measured: Sequence[Sequence[Round]], quiet: QuietState) -> tuple[float, list[float]]:
+    """The exponent of one device (median slope of its networks that were seen loud and quiet), and of each network."""
+    sums = [_sums(rounds, quiet) for rounds in measured]
+    slopes = [xy / xx for xy, xx in sums if xx > 0]
     device = float(np.clip(np.median(slopes), *_GAMMA_RANGE)) if slopes else 1.0
-    shrunk = [(xy + _PRIOR_WEIGHT * device) / (xx + _PRIOR_WEIGHT) for xy, xx in sums]
+    weights = [_PRIOR_WEIGHT / len(rounds) for rounds in measured]
+    shrunk = [(xy + w * device) / (xx + w) for (xy, xx), w in zip(sums, weights, strict=True)]
     return device, [float(np.clip(g, *_GAMMA_RANGE)) for g in shrunk]
 
 
-def make_label(rounds: Sequence[Round], gamma: float, quiet_ms: float, *, prefer_quiet: bool = True) -> Label:
+def make_label(rounds: Sequence[Round], gamma: float, quiet: QuietState, *, prefer_quiet: bool = True) -> Label:
     """The label of one network on one device from its rounds (at least one)."""
-    quiet = [r for r in rounds if r.reference_ms <= QUIET_RATIO * quiet_ms]
-    used = quiet if prefer_quiet and len(quiet) >= _MIN_QUIET_ROUNDS else rounds
-    corrected = np.array([r.corrected_ms(gamma, quiet_ms) for r in used])
+    calm = [r for r in rounds if r.reference_ms <= quiet.limit_ms]
+    used = calm if prefer_quiet and len(calm) >= _MIN_QUIET_ROUNDS else rounds
+    corrected = np.array([r.corrected_ms(gamma, quiet) for r in used])
     latency = float(np.median(corrected))
     return Label(
         latency_ms=latency,
         raw_latency_ms=float(np.median([r.median_ms for r in rounds])),
         spread=1.4826 * float(np.median(np.abs(corrected - latency))) / latency,
         rounds=len(rounds),
-        quiet_rounds=len(quiet),
+        quiet_rounds=len(calm),
         reference_ms=float(np.median([r.reference_ms for r in rounds])),
         gamma=gamma,
     )
 
 
-def is_loud(reference_ms: float, quiet_ms: float) -> bool:
-    """Whether a neighbour was working."""
-    return reference_ms > LOUD_RATIO * quiet_ms
-
-
-def agreement(measured: Sequence[Sequence[Round]], quiet_ms: float) -> dict[str, dict[str, float]]:
+def agreement(measured: Sequence[Sequence[Round]], quiet: QuietState) -> dict[str, dict[str, float]]:
     """How well two halves of the rounds (every other one) agree, by kind of label.
 
-    Returns for each kind the share of networks within 10% and the median absolute relative difference.
-    Kinds: raw medians; 'ratio' to the reference (gamma 1); 'corrected' (gamma estimated within each half);
-    'quiet', corrected and from quiet rounds where there are enough.
+    Kinds: 'raw' medians; 'ratio' of every block to its reference; 'corrected' (gamma estimated within each half);
+    'quiet', the label itself: corrected, and from quiet rounds alone where there are enough.
+
+    Returns
+    -------
+    For each kind the number of networks (with four rounds or more), the share within 10% and the median
+    relative difference.
     """
     enough = [rounds for rounds in measured if len(rounds) >= 4]
-    halves = [[list(r[start::2]) for r in enough] for start in (0, 1)]
+    if not enough:
+        return {}
     values: dict[str, list[Floats]] = {"raw": [], "ratio": [], "corrected": [], "quiet": []}
-    for half in halves:
-        gammas = estimate_gammas(half)[1] if half else []
+    for start in (0, 1):
+        half = [list(r[start::2]) for r in enough]
+        gammas = estimate_gammas(half, quiet)[1]
         values["raw"].append(np.array([np.median([r.median_ms for r in rounds]) for rounds in half]))
-        for kind, exponents, prefer in (("ratio", [1.0] * len(half), False), ("corrected", gammas, False)):
-            values[kind].append(_latencies(half, exponents, quiet_ms, prefer))
-        values["quiet"].append(_latencies(half, gammas, quiet_ms, True))
-    result = {}
-    for kind, (first, second) in values.items():
-        difference = np.abs(first - second) / np.minimum(first, second)
-        result[kind] = {
-            "networks": float(len(difference)),
-            "within_10pct": float(np.mean(difference <= 0.10)) if len(difference) else float("nan"),
-            "median_difference": float(np.median(difference)) if len(difference) else float("nan"),
-        }
-    return result
+        values["ratio"].append(np.array([np.median([_ratio(r) for r in rounds]) for rounds in half]))
+        for kind, prefer in (("corrected", False), ("quiet", True)):
+            labels = [make_label(r, g, quiet, prefer_quiet=prefer) for r, g in zip(half, gammas, strict=True)]
+            values[kind].append(np.array([label.latency_ms for label in labels]))
+    return {kind: _compared(first, second) for kind, (first, second) in values.items()}
 
 
-def _latencies(half: Sequence[Sequence[Round]], gammas: Sequence[float], quiet_ms: float, prefer: bool) -> Floats:
-    pairs = zip(half, gammas, strict=True)
-    return np.array([make_label(r, g, quiet_ms, prefer_quiet=prefer).latency_ms for r, g in pairs])
+def _ratio(r: Round) -> float:
+    return float(np.median(r.times / r.references))
+
+
+def _compared(first: Floats, second: Floats) -> dict[str, float]:
+    difference = np.abs(first - second) / np.minimum(first, second)
+    return {
+        "networks": float(len(difference)),
+        "within_10pct": float(np.mean(difference <= 0.10)),
+        "median_difference": float(np.median(difference)),
+    }

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import onnx
 
-_SUFFIXES = re.compile(r"(_nchwc|_QuantizeLinear_Output|_DequantizeLinear_Output|_QuantizeLinear|_token_\d+)$")
+_SUFFIXES = re.compile(
+    r"(_nchwc|_bn|_QuantizeLinear_Output|_DequantizeLinear_Output|_QuantizeLinear|_token_\d+|_new_reshape|/\w+Fusion/?)$"
+)
 _MOVES = ("ReorderInput", "ReorderOutput", "QuantizeLinear", "DequantizeLinear")
 """Operations that onnxruntime adds and that compute nothing of the original graph."""
 
@@ -63,7 +65,7 @@ def _anchor(
         scales = [i.removesuffix("_scale") for i in node.input if i.endswith("_scale")]
         own = [s for s in scales if s in producer and _same_operation(node, producer, s)]
         if own:
-            return own[-1]
+            return str(own[-1])
     for name in _candidates(node):
         if name in producer:
             return name

@@ -96,9 +96,7 @@ def pool(g: GraphBuilder, x: Tensor, kernel: int, stride: int, *, padding: int =
     n, c, h, w = x.shape
     shape = (n, c, (h + 2 * padding - kernel) // stride + 1, (w + 2 * padding - kernel) // stride + 1)
     extra: dict[str, object] = {"count_include_pad": 1} if kind == "AveragePool" else {}
-    return g.op(
-        kind, [x], shape, "pool", kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[padding] * 4, **extra
-    )
+    return g.op(kind, [x], shape, "pool", kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[padding] * 4, **extra)
 
 
 def classifier(g: GraphBuilder, x: Tensor, classes: int) -> None:

@@ -28,7 +28,9 @@ class TorchRunnable:
 
         torch.set_num_threads(1)
         self._inference_mode = torch.inference_mode
-        self._constants = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in model.graph.initializer}
+        self._constants = {
+            i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in model.graph.initializer
+        }
         self._feeds = {name: torch.from_numpy(array) for name, array in load_inputs(folder).items()}
         self._steps = _steps(model, self._constants)
         self._outputs = [o.name for o in model.graph.output]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from costmodel.zoo.families.sampling import IMAGE_SIZES, Params, between, chance, log_between, pick, rounded, width
@@ -108,12 +110,18 @@ def build_mobilenetv3(g: GraphBuilder, p: Params) -> None:
 
 def build_efficientnet(g: GraphBuilder, p: Params) -> None:
     """Inverted residuals, all with squeeze-and-excite of a share of the block's input width."""
-    _mobile(
-        g, p, lambda stage: "silu", lambda stage, cin, hidden: max(1, cin // p["reduction"]), "sigmoid", "silu"
-    )
+    _mobile(g, p, lambda stage: "silu", lambda stage, cin, hidden: max(1, cin // p["reduction"]), "sigmoid", "silu")
 
 
-def _mobile(g: GraphBuilder, p: Params, act_of, squeeze_of, gate: str, outer: str) -> None:  # type: ignore[no-untyped-def]
+def _mobile(
+    g: GraphBuilder,
+    p: Params,
+    act_of: Callable[[int], str],
+    squeeze_of: Callable[[int, int, int], int],
+    gate: str,
+    outer: str,
+) -> None:
+    """`act_of`: activation of a stage. `squeeze_of`: squeezed channels from stage, input and hidden channels."""
     x = g.input((g.batch, 3, p["resolution"], p["resolution"]))
     x = conv_bn(g, x, rounded(32 * p["width"]), 3, outer, stride=2, name="stem/conv")
     for i, stage in enumerate(p["stages"]):

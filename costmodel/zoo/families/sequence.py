@@ -19,7 +19,6 @@ from costmodel.zoo.layers import (
     reshape,
     rms_norm,
     scalar,
-    split,
     transpose,
     unary,
 )
