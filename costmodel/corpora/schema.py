@@ -64,7 +64,7 @@ def _problem(value: Any, rule: Rule) -> str | None:
     if value is None:
         return None if rule.missing else "must not be missing"
     if rule.kind != "text" and not np.isfinite(value):
-        return None if rule.missing and np.isnan(value) else "must be finite"
+        return "must be finite"
     if rule.low is not None and value < rule.low:
         return f"must be at least {rule.low:g}"
     if rule.high is not None and value > rule.high:

@@ -1,0 +1,36 @@
+"""Benchmarks that anyone can run: ``costmodel benchmark NAME``. `BENCHMARKS` is the registry.
+
+Each is a module with ``run(data, mirror) -> result``. data : a folder in the benchmark's own layout (or None: what the
+repository has). mirror : a folder of public data sets by name. The result is
+``{"benchmark": name, "rows": [...], "summary": {...}}``: rows print as a table, summary is a flat dict of numbers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from featurizers.errors import UnknownNameError
+
+__all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
+
+BENCHMARKS: dict[str, str] = {
+    "host-networks": "costmodel.benchmarks.host_networks:run",
+    "serving": "costmodel.benchmarks.serving:run",
+}
+"""Name -> ``module:function``, imported when it is run."""
+
+
+class Benchmark(Protocol):
+    """What the registry's entries point to."""
+
+    def __call__(self, data: Path | None, mirror: Path | None) -> dict[str, Any]: ...
+
+
+def benchmark(name: str) -> Benchmark:
+    """Import a benchmark by name. Raises UnknownNameError with the known ones."""
+    if name not in BENCHMARKS:
+        raise UnknownNameError("benchmark", name, BENCHMARKS)
+    module, function = BENCHMARKS[name].split(":")
+    return cast(Benchmark, getattr(importlib.import_module(module), function))
