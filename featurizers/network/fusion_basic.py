@@ -19,8 +19,8 @@ def drop_identities(plan: Plan) -> None:
 
 
 def drop_no_ops(plan: Plan) -> None:
-    """Casts to the same type, reshapes and transposes that change nothing, slices of everything, pads by nothing."""
-    for step in plan.of("Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Slice", "Pad", "Concat"):
+    """Casts to the same type, slices of everything, pads by nothing. (A reshape to the same shape is executed.)"""
+    for step in plan.of("Cast", "Expand", "Slice", "Pad", "Concat"):
         node = step.node
         source, result = plan.tensors[node.inputs[0]], plan.tensors[node.outputs[0]]
         single = node.op != "Concat" or len(node.inputs) == 1

@@ -15,15 +15,20 @@ INTEGER_OPS = frozenset(
     {
         "Conv", "Gemm", "MatMul", "FusedMatMul", "Add", "Mul", "AveragePool", "GlobalAveragePool", "MaxPool", "Concat",
         "Softmax", "Sigmoid", "LeakyRelu", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Split", "Slice",
-        "Gather", "Resize", "Upsample", "Pad", "Identity",
+        "Gather", "Pad", "Identity",
     }
 )  # fmt: skip
 """Ops with a kernel on 8-bit integers (or that move them untouched)."""
 _CHANNELS_LAST = frozenset({"Conv", "MaxPool"})
 _ANY_LAYOUT = frozenset(
-    {"Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Sigmoid", "LeakyRelu", "HardSigmoid", "Erf", "Div",
+    {"Resize", "Upsample", "Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Sigmoid", "LeakyRelu", "HardSigmoid", "Erf", "Div",
      "QuantizeLinear", "DequantizeLinear", "Softmax", "Relu", "Clip", "Sub", "Tanh"}
 )  # fmt: skip
+
+
+_FLOAT_BORDERED = frozenset({"BatchNormalization", "LayerNormalization", "InstanceNormalization", "ConvTranspose"})
+"""Ops that the quantiser knows and the runtime has no integer kernel for: float between two conversions; their
+weights are dequantised in every run."""
 
 
 def quantise(plan: Plan) -> None:
@@ -36,20 +41,23 @@ def quantise(plan: Plan) -> None:
         _quantise_input(plan, name, set(integer))
     for step in integer:
         _quantise_weights(plan, step)
+    for step in plan.of(*_FLOAT_BORDERED):
+        _dequantise_weights(plan, step)
+    for step in plan.of("Identity"):
+        _requantise(plan, step)
 
 
 def _drop_ranges(plan: Plan) -> None:
-    """A ReLU or Clip behind an integer kernel is done by saturation; behind a shared value a requantisation is left."""
+    """A ReLU or Clip is the range of the value before it; where others read that value too, requantising is left."""
     for step in plan.of("Relu", "Clip"):
         before = plan.source(step.node.inputs[0])
-        alone = plan.only_user(step.node.inputs[0]) is step
-        if before is not None and alone and before.node.op in INTEGER_OPS and not before.act:
+        if before is None or before.node.op not in (INTEGER_OPS | _FLOAT_BORDERED):
+            continue
+        if plan.only_user(step.node.inputs[0]) is step:
             plan.merge(before, step)
-            before.act = step.node.op
-    for step in list(plan.steps):
-        if step.act in ("Relu", "Clip") and step.node.op in INTEGER_OPS:
-            step.act = ""
-            step.fused.clear()
+            before.fused.clear()
+        else:
+            step.node.op = "Identity"
 
 
 def _runs_on_integers(plan: Plan, step: Step) -> bool:
@@ -97,6 +105,32 @@ def _convert(plan: Plan, name: str, op: str, dtype: str, readers: list[Step]) ->
         plan.rewire(reader, tuple(copy if i == name else i for i in reader.node.inputs))
 
 
+def _dequantise_weights(plan: Plan, step: Step) -> None:
+    if plan.tensors[step.node.inputs[0]].dtype != "float32":
+        return
+    inputs = list(step.node.inputs)
+    for position in (1, 2):
+        name = inputs[position] if position < len(inputs) else ""
+        if name and plan.constant(name):
+            small, inputs[position] = f"{name}/int8", f"{name}/float_of_{step.node.outputs[0]}"
+            plan.tensors[small] = plan.tensors[name]._replace(dtype="int8" if position == 1 else "int32")
+            plan.tensors[inputs[position]] = plan.tensors[name]._replace(constant=False)
+            plan.add(Step(Node("", "DequantizeLinear", (small,), (inputs[position],)), []))
+    plan.rewire(step, inputs)
+
+
+def _requantise(plan: Plan, step: Step) -> None:
+    """A range of its own for a value that others read without: through float and back."""
+    source, result = step.node.inputs[0], step.node.outputs[0]
+    if plan.tensors[source].dtype != "uint8" or plan.tensors[result].dtype != "uint8":
+        return
+    middle = f"{result}/float32"
+    plan.tensors[middle] = Tensor(plan.shape(source), "float32")
+    plan.remove(step)
+    plan.add(Step(Node("", "DequantizeLinear", (source,), (middle,)), step.members))
+    plan.add(Step(Node("", "QuantizeLinear", (middle,), (result,)), []))
+
+
 def _quantise_weights(plan: Plan, step: Step) -> None:
     for position, name in enumerate(step.node.inputs):
         tensor = plan.tensors.get(name)
@@ -123,7 +157,7 @@ def channels_last(plan: Plan) -> None:
             step.layout = "nhwc" if wants else step.layout
             last.update(node.outputs)
         else:
-            _change_layout(plan, step, [i for i in live if i in last and _large(plan, i)], to_last=False)
+            _change_layout(plan, step, [i for i in live if i in last], to_last=False)
 
 
 def _large(plan: Plan, name: str) -> bool:

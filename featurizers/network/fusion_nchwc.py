@@ -67,10 +67,18 @@ class _Layout:
             ready = f"{name}/blocked"
             self.reordered[name] = ready
             self.plan.tensors[ready] = self.plan.tensors[name]
-            self.plan.add(Step(Node("", "ReorderInput", (name,), (ready,)), []))
+            self._reorder_input(name, ready)
         inputs = list(step.node.inputs)
         inputs[position] = ready
         self.plan.rewire(step, inputs)
+
+    def _reorder_input(self, name: str, ready: str) -> None:
+        """ReorderInput reads channels-last as well, so a transpose from NHWC before it is not executed."""
+        turn = self.plan.source(name, "Transpose")
+        if turn is None or turn.node.ints("perm", ()) != (0, 3, 1, 2):
+            self.plan.add(Step(Node("", "ReorderInput", (name,), (ready,)), []))
+            return
+        self.plan.add(Step(Node("", "ReorderInput", turn.node.inputs[:1], (ready,)), list(turn.members)))
 
     def _conv(self, step: Step) -> None:
         weight = step.node.inputs[1]
@@ -152,13 +160,14 @@ class _Layout:
     def _resize(self, step: Step, shape: Shape) -> None:
         out = self.plan.shape(step.node.outputs[0])
         whole = out[:2] == shape[:2] and all(o % i == 0 for o, i in zip(out, shape, strict=True))
-        if whole and step.node.attrs.get("mode", "nearest") == "nearest" and shape[1] % LANES == 0:
+        if whole and step.node.attrs.get("mode", "nearest") in ("nearest", "linear"):
+            step.node.op = "Upsample"
             self._mark(step)
 
     def reorder_outputs(self) -> None:
         """A ReorderOutput for every blocked value that something reads in the plain layout."""
         for name, step in self.blocked.items():
-            plain = [u for u in self.plan.users.get(name, []) if u.layout != "nchwc" or "plain_input" in u.node.attrs]
+            plain = [u for u in self.plan.users.get(name, []) if self._reads_plain(u, name)]
             if not plain and name not in self.plan.outputs:
                 continue
             inner = f"{name}/nchwc"
@@ -169,6 +178,9 @@ class _Layout:
                 self.plan.rewire(user, tuple(inner if i == name else i for i in user.node.inputs))
             self.plan.add(Step(Node("", "ReorderOutput", (inner,), (name,)), []))
             self._absorb_transpose(name)
+
+    def _reads_plain(self, user: Step, name: str) -> bool:
+        return user.layout != "nchwc" or ("plain_input" in user.node.attrs and user.node.inputs[0] == name)
 
     def _absorb_transpose(self, name: str) -> None:
         """A ReorderOutput can write channels last, so a transpose to NHWC alone on the value costs nothing more."""

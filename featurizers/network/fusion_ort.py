@@ -12,12 +12,23 @@ from collections.abc import Callable, Sequence
 
 from featurizers.network import fusion_basic as basic
 from featurizers.network.fusion_int8 import channels_last, quantise
+from featurizers.network.fusion_movement import (
+    drop_unread_transposes,
+    gathers_to_split,
+    merge_reshapes,
+    merge_transposes,
+    push_channels_last,
+    slices_to_split,
+    split_before_transpose,
+)
 from featurizers.network.fusion_nchwc import channel_blocks
 from featurizers.network.fusion_patterns import (
     fuse_gelu,
     fuse_layer_norm,
     fuse_quick_gelu,
-    slices_to_split,
+    fuse_rms_norm,
+    fuse_skip_norm,
+    fuse_tanh_gelu,
 )
 from featurizers.network.graph import Node, Tensor
 from featurizers.network.plan import Plan, Step
@@ -152,15 +163,24 @@ ALL: Sequence[Callable[[Plan], None]] = (
     basic.merge_duplicates,
     basic.fold_into_conv,
     slices_to_split,
+    gathers_to_split,
     fuse_layer_norm,
+    fuse_rms_norm,
     fuse_gelu,
+    fuse_tanh_gelu,
     fuse_conv_activation,
     fuse_quick_gelu,
     matmul_scale,
     matmul_add,
+    merge_reshapes,
+    fuse_skip_norm,
+    split_before_transpose,
+    merge_transposes,
     matmul_transpose,
     fuse_gemm_activation,
+    push_channels_last,
     channel_blocks,
+    drop_unread_transposes,
 )
 NOOPT: Sequence[Callable[[Plan], None]] = (expand_functions,)
 
@@ -172,8 +192,15 @@ INT8: Sequence[Callable[[Plan], None]] = (
     basic.drop_no_ops,
     basic.merge_duplicates,
     basic.fold_into_conv,
+    slices_to_split,
+    gathers_to_split,
     fuse_layer_norm,
     matmul_add,
+    merge_reshapes,
+    split_before_transpose,
+    merge_transposes,
     quantise,
     channels_last,
+    merge_transposes,
+    drop_unread_transposes,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from featurizers.network.graph import Node
 from featurizers.network.plan import Plan, Step
 
@@ -123,34 +121,74 @@ def fuse_quick_gelu(plan: Plan) -> None:
         _collapse(plan, parts, Node(mul.node.name, "QuickGelu", (x,), mul.node.outputs))
 
 
-def slices_to_split(plan: Plan) -> None:
-    """Neighbouring slices that cover one axis of one tensor -> Split."""
-    for name in list(plan.users):
-        users = plan.users.get(name, [])
-        if len(users) < 2 or any(u.node.op != "Slice" for u in users) or name in plan.outputs:
+def fuse_rms_norm(plan: Plan) -> None:
+    """Pow, ReduceMean, Add, Sqrt, Div, Mul by a weight -> SimplifiedLayerNormalization."""
+    for power in plan.of("Pow", "Mul"):
+        x = power.node.inputs[0]
+        step: Step | None = power
+        parts = [power]
+        for wanted in ("ReduceMean", "Add", "Sqrt", ("Div", "Reciprocal")):
+            step = plan.follower(step, wanted) if step is not None else None
+            if step is None:
+                break
+            parts.append(step)
+        if step is not None and step.node.op == "Reciprocal":
+            step = plan.follower(step, "Mul")
+            parts += [] if step is None else [step]
+        scale = None if step is None or x not in step.node.inputs else plan.follower(step, "Mul")
+        if step is None or scale is None or not plan.constant(_other(scale, step.node.outputs[0])):
             continue
-        ranges = [_slice_range(plan, user) for user in users]
-        found = sorted((r, i) for i, r in enumerate(ranges) if r is not None)
-        if len(found) < len(users) or len({r[0] for r, _ in found}) > 1:
-            continue
-        axis = found[0][0][0]
-        edges = [r[1:] for r, _ in found]
-        whole = edges[0][0] == 0 and edges[-1][1] == plan.shape(name)[axis]
-        if not whole or any(a[1] != b[0] for a, b in pairwise(edges)):
-            continue
-        parts = [users[i] for _, i in found]
-        outputs = tuple(p.node.outputs[0] for p in parts)
-        step = _collapse(plan, parts, Node(parts[-1].node.name, "Split", (name,), outputs, {"axis": axis}))
-        step.fused.clear()
+        weight = _other(scale, step.node.outputs[0])
+        node = Node(power.node.name, "SimplifiedLayerNormalization", (x, weight), scale.node.outputs, {"axis": -1})
+        _collapse(plan, [*parts, scale], node)
 
 
-def _slice_range(plan: Plan, step: Step) -> tuple[int, int, int] | None:
-    """(axis, start, end) of a slice along one axis with step 1."""
-    site = plan.site(step)
-    starts, ends = site.ints("starts", 1) or (), site.ints("ends", 2) or ()
-    axes = site.ints("axes", 3, range(len(starts))) or ()
-    if len(starts) != 1 or set(site.ints("steps", 4, (1,)) or ()) != {1}:
+def fuse_tanh_gelu(plan: Plan) -> None:
+    """0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) -> FastGelu."""
+    for tanh in plan.of("Tanh"):
+        add = plan.follower(tanh, "Add")
+        before = _tanh_argument(plan, tanh)
+        first = plan.follower(add, "Mul") if add is not None else None
+        if add is None or before is None or first is None:
+            continue
+        x, parts = before
+        tail = _gelu_tail(plan, x, first, add.node.outputs[0])
+        if tail is not None:
+            last = tail[0] if tail[1].node.outputs[0] in tail[0].node.inputs else tail[1]
+            _collapse(plan, [*parts, tanh, add, *tail], Node(tanh.node.name, "FastGelu", (x,), last.node.outputs))
+
+
+def _tanh_argument(plan: Plan, tanh: Step) -> tuple[str, list[Step]] | None:
+    """x and the steps that compute the argument of tanh from it: Pow, Mul, Add, Mul."""
+    scale = plan.source(tanh.node.inputs[0], "Mul")
+    total = _moving_source(plan, scale, "Add")
+    if scale is None or total is None:
         return None
-    axis = axes[0] % site.rank(0)
-    start, stop, _ = slice(starts[0], ends[0]).indices(site.shape(0)[axis])
-    return axis, start, stop
+    for x, cubed in (total.node.inputs, total.node.inputs[::-1]):
+        weighted = plan.source(cubed, "Mul")
+        power = _moving_source(plan, weighted, "Pow")
+        if weighted is not None and power is not None and power.node.inputs[0] == x:
+            return x, [power, weighted, total, scale]
+    return None
+
+
+def _moving_source(plan: Plan, step: Step | None, op: str) -> Step | None:
+    """Who makes the one input of a binary op that is not constant, if it is such an op."""
+    if step is None:
+        return None
+    moving = [i for i in step.node.inputs if not plan.constant(i)]
+    return plan.source(moving[0], op) if len(moving) == 1 else None
+
+
+def fuse_skip_norm(plan: Plan) -> None:
+    """An addition that only a LayerNormalization reads -> SkipLayerNormalization."""
+    for norm in plan.of("LayerNormalization"):
+        add = plan.source(norm.node.inputs[0], "Add")
+        if add is None or plan.only_user(norm.node.inputs[0]) is not norm or len(norm.node.inputs) < 2:
+            continue
+        shapes = [plan.shape(i) for i in add.node.inputs]
+        if any(plan.constant(i) for i in add.node.inputs) or shapes[0] != shapes[1] or len(shapes[0]) != 3:
+            continue
+        name = "Skip" + norm.node.op
+        node = Node(norm.node.name, name, (*add.node.inputs, *norm.node.inputs[1:]), norm.node.outputs[:1])
+        _collapse(plan, [norm, add], node)
