@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -83,14 +84,17 @@ def add_answering_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the service's JSON instead of a table")
 
 
-def answering(args: argparse.Namespace) -> Answering:
+@contextmanager
+def answering(args: argparse.Namespace) -> Iterator[Answering]:
     """The service if a URL was given, else the models in this process."""
     if args.url is not None:
         from costmodel.client import Client
 
-        return Client(args.url)
-    if args.models_dir is not None:
-        return InProcess(ModelStore(args.models_dir, use_registry=False))
-    store = ModelStore()
-    store.refresh()
-    return InProcess(store)
+        with Client(args.url) as client:
+            yield client
+    elif args.models_dir is not None:
+        yield InProcess(ModelStore(args.models_dir, use_registry=False))
+    else:
+        store = ModelStore()
+        store.refresh()
+        yield InProcess(store)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from costmodel.benchmarks import BENCHMARKS, benchmark
+from costmodel.evaluation.tables import format_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,8 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it; its module prints the table."""
+    """Run it, print rows and summary as tables."""
     result = benchmark(args.name)(args.data, args.mirror)
+    print(format_table(result["rows"]))
+    print()
+    print(format_table([{"figure": name, "value": value} for name, value in result["summary"].items()]))
     if args.json is not None:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
     return 0

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the devices with their targets and units."""
-    devices = answering(args).devices(args.kind)
+    with answering(args) as answers:
+        devices = answers.devices(args.kind)
     if args.json:
         print_json(DeviceList(devices))
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from costmodel.cli.answering import add_answering_arguments, answering
+from costmodel.cli.answering import Answering, add_answering_arguments, answering
 from costmodel.cli.inputs import add_input_arguments, kind_asked, read_inputs
 from costmodel.cli.output import interval, note, number, print_error, print_json, print_table
 from costmodel.prediction import Explanation
@@ -25,7 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print each input's total and its shares, largest first; 1 if an input failed."""
-    kind, answers = kind_asked(args), answering(args)
+    with answering(args) as answers:
+        results = _results(args, answers)
+    if args.json:
+        print_json(ExplainAnswer(results))
+    return 1 if any(result.error is not None for result in results) else 0
+
+
+def _results(args: argparse.Namespace, answers: Answering) -> list[ExplainResult]:
+    kind = kind_asked(args)
     _check_device(answers.devices(kind.name), args)
     results = []
     for named in read_inputs(args, kind):
@@ -41,9 +49,7 @@ def run(args: argparse.Namespace) -> int:
         results.append(ExplainResult(explanation))
         if not args.json:
             _print(named.name, explanation, args.top)
-    if args.json:
-        print_json(ExplainAnswer(results))
-    return 1 if any(result.error is not None for result in results) else 0
+    return results
 
 
 def _check_device(devices: list[DeviceInfo], args: argparse.Namespace) -> None:

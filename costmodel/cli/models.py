@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the model of each kind; with --json, its whole card."""
-    models = answering(args).models()
+    with answering(args) as answers:
+        models = answers.models()
     if args.json:
         print_json(ModelList(models))
         return 0

@@ -30,9 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every prediction; 1 if an input failed."""
+    with answering(args) as answers:
+        return _run(args, answers)
+
+
+def _run(args: argparse.Namespace, answers: Answering) -> int:
     failed = 0
     with_comma = False
-    for inputs, outcomes in _answers(args, answering(args)):
+    for inputs, outcomes in _answers(args, answers):
         failed += sum(isinstance(outcome, InputError) for outcome in outcomes)
         if args.json:
             body = msgspec.json.encode([_result(outcome) for outcome in outcomes])[1:-1].decode()

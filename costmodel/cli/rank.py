@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     places = list(readable)
     ranking: list[Ranked] = []
     if readable:
-        ranked, failed = answering(args).rank(kind.name, list(readable.values()), args.device, args.target)
+        with answering(args) as answers:
+            ranked, failed = answers.rank(kind.name, list(readable.values()), args.device, args.target)
         ranking = [replace(entry, index=places[entry.index]) for entry in ranked]
         errors |= {places[i]: error for i, error in failed.items()}
     if args.json:
