@@ -1,0 +1,93 @@
+"""``costmodel benchmark sparecores``: benchmark scores of CPU models that no fit has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodel.cpu.baselines import CoreGhzBaseline
+from costmodel.cpu.crossvalidation import Unseen, by_vendor, unseen_baseline, unseen_predictions
+from costmodel.cpu.sparecores import HEADLINE, ScoreTable, load_scores
+from costmodel.evaluation.metrics import accuracy
+from costmodel.evaluation.tables import format_table
+from costmodel.regressors import Array, group_folds
+from costmodel.regressors.simple import LogLinearRegressor
+from featurizers.core import Features
+from featurizers.cpu.columns import COLUMNS, vectors
+from featurizers.errors import InputError
+
+_FOLDS = 10
+_SEED = 0
+FOLDER = "cpu_perf"
+
+
+def data_folder(data: Path | None, mirror: Path | None, name: str = FOLDER) -> Path:
+    """`data` itself, or the mirror's folder of that name."""
+    if data is not None:
+        return data
+    if mirror is not None:
+        return mirror / name
+    raise InputError("'--data' or '--mirror'", f"must name where '{name}' lies; its files are not part of this package")
+
+
+def run_sparecores(data: Path | None, mirror: Path | None) -> dict[str, Any]:
+    """Grouped 10-fold by CPU model and leave-one-CPU-vendor-out, beside a line on log CPUs and score per core-GHz."""
+    table = load_scores(data_folder(data, mirror))
+    features = Features(vectors(table.specs), COLUMNS)
+    y = np.log(np.stack([table.column(target) for target in HEADLINE.values()], axis=1))
+    groups = table.cpu_model
+    folds = group_folds(groups, _FOLDS, _SEED)
+    unseen = unseen_predictions(features, y, groups, folds, _SEED)
+    baselines = {
+        "core_ghz": unseen_baseline(features, y, groups, folds, _SEED, CoreGhzBaseline),
+        "line": unseen_baseline(features, y, groups, folds, _SEED, lambda: LogLinearRegressor("logical_cpus")),
+    }
+    rows = [_row(name, t, "cpu model", y, unseen, baselines, table) for t, name in enumerate(HEADLINE)]
+    vendors = by_vendor(features)
+    if len(vendors) > 1:
+        other = unseen_predictions(features, y, groups, vendors, _SEED)
+        rows += [_row(name, t, "cpu vendor", y, other, {}, table) for t, name in enumerate(HEADLINE)]
+    print(format_table(rows, _SHOWN))
+    for reason, count in table.left_out.items():
+        print(f"left out: {count} {reason}")
+    return {"benchmark": "sparecores", "rows": rows, "summary": _summary(rows)}
+
+
+_SHOWN = (
+    *("benchmark", "unseen", "n", "cpu_models", "mape", "mape_by_model", "median_error", "p90_error", "spearman"),
+    *("coverage", "width_ratio", "mape_core_ghz", "mape_line"),
+)
+
+
+def _row(
+    name: str, t: int, unseen_what: str, y: Array, unseen: Unseen, baselines: dict[str, Array], table: ScoreTable
+) -> dict[str, Any]:
+    known = np.isfinite(y[:, t]) & np.isfinite(unseen.point[:, t])
+    truth, point = y[known, t], unseen.point[known, t]
+    low, high = unseen.low[known, t], unseen.high[known, t]
+    error = np.abs(np.exp(point - truth) - 1)
+    _, code = np.unique(table.cpu_model[known], return_inverse=True)
+    figures = accuracy(np.exp(truth), np.exp(point))
+    row = {
+        "benchmark": name,
+        "target": HEADLINE[name],
+        "unseen": unseen_what,
+        "n": int(known.sum()),
+        "cpu_models": int(code.max()) + 1,
+        **{key: figures[key] for key in ("mape", "median_error", "p90_error", "within_10pct", "spearman")},
+        "mape_by_model": float((np.bincount(code, weights=error) / np.bincount(code)).mean()),
+        "coverage": float(((truth >= low) & (truth <= high)).mean()),
+        "width_ratio": float(np.exp(np.median(high - low))),
+    }
+    for baseline, points in baselines.items():
+        row[f"mape_{baseline}"] = float(np.abs(np.exp(points[known, t] - truth) - 1).mean())
+    return row
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    mine = [row for row in rows if row["unseen"] == "cpu model"]
+    summary = {f"mape_{row['benchmark']}": round(100 * row["mape"], 2) for row in mine}
+    total = sum(row["n"] for row in mine)
+    return summary | {"coverage": round(sum(row["coverage"] * row["n"] for row in mine) / total, 4)}

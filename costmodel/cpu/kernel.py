@@ -1,0 +1,164 @@
+"""How alike are two servers? A covariance over facts of the core, of the machine's size, and of its platform.
+
+A benchmark's log score is modelled as a sum of smooth functions: of the core design and its clocks; of the size; of
+the cloud; of design and size together, and of all three. Rasmussen & Williams, "Gaussian Processes for Machine
+Learning" (2006), ch. 4.2 (sums and products of kernels; the rational quadratic) and 5.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from featurizers.core import Features, FloatArray
+
+# Column -> length scale in standard deviations; "log:" takes the log1p of a column first.
+CORE = {
+    **dict.fromkeys(("year", "decode_width", "rob_entries", "l2_kb", "memory_mts", "log:l3_host_mb"), 1.0),
+    **dict.fromkeys(("log_boost_ghz", "log_allcore_ghz"), 0.7),
+    **dict.fromkeys(("fp64_per_cycle", "vector_bits", "cores_per_l3", "smt", "qemu_model", "int_div_cycles"), 1.5),
+    **dict.fromkeys(("chiplet", "server", "known_processor", "vendor_intel", "vendor_amd", "vendor_arm"), 2.0),
+    **dict.fromkeys(("log_bandwidth_gbs_per_core", "dram_latency_ns"), 1.0),
+}
+SIZE = {
+    **dict.fromkeys(("log_cpus", "log_core_equivalents", "sockets", "log_fair_bandwidth_gbs", "log_l3_fair_mb"), 1.0),
+    **dict.fromkeys(("log_l3_seen_per_core", "socket_share"), 1.0),
+    **dict.fromkeys(("smt_shared", "shared", "burstable", "bare_metal", "log:numa_nodes", "floating"), 1.5),
+    **dict.fromkeys(("mixed_hosts",), 1.5),
+    "threads_per_core": 2.0,
+}
+PLATFORM = {
+    **dict.fromkeys(("cloud_aws", "cloud_azure", "cloud_gcp", "cloud_alicloud", "cloud_hcloud", "cloud_hetzner"), 1.5),
+    **dict.fromkeys(("cloud_ovh", "cloud_upcloud", "cloud_vultr"), 1.5),
+    **dict.fromkeys(("hypervisor_kvm", "hypervisor_microsoft", "hypervisor_xen"), 1.5),
+}
+_MIN_STD = 0.15
+_CHUNK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Variances (in squared log units) and length scales of the parts of the sum; defaults found by random search
+    on folds grouped by CPU model."""
+
+    core_length: float = 3.0
+    size_length: float = 4.0
+    platform_length: float = 2.0
+    core: float = 0.05
+    size: float = 0.1
+    platform: float = 0.02
+    core_size: float = 0.1
+    core_platform_size: float = 0.03
+    linear_core: float = 0.01
+    linear_size: float = 0.01
+    group: float = 0.003
+    group_size: float = 0.003
+    noise: float = 0.03
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Center and scale of each column, in the order CORE, SIZE, PLATFORM; a missing value sits at the center."""
+
+    fill: npt.NDArray[np.float64]
+    center: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, features: Features, weights: npt.NDArray[np.float64]) -> Scaling:
+        """`weights` (n,): so that a CPU model with many servers does not set the scale alone."""
+        raw = raw_columns(features)
+        fill = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in raw.T])
+        known = np.where(np.isnan(raw), fill, raw)
+        center = np.average(known, axis=0, weights=weights)
+        spread = np.sqrt(np.average((known - center) ** 2, axis=0, weights=weights))
+        lengths = np.array([*CORE.values(), *SIZE.values(), *PLATFORM.values()])
+        return cls(fill, center, np.maximum(spread, _MIN_STD) * lengths)
+
+    def apply(self, features: Features) -> FloatArray:
+        """float32 (n, columns), standardised and divided by the length scales."""
+        raw = raw_columns(features)
+        return ((np.where(np.isnan(raw), self.fill, raw) - self.center) / self.scale).astype(np.float32)
+
+
+def raw_columns(features: Features) -> npt.NDArray[np.float64]:
+    """The kernel's columns, float64 (n, CORE + SIZE + PLATFORM)."""
+    place = {column.name: i for i, column in enumerate(features.columns)}
+    names = [*CORE, *SIZE, *PLATFORM]
+    index = [place[name.removeprefix("log:")] for name in names]
+    logged = np.array([name.startswith("log:") for name in names])
+    out = features.vectors[:, index].astype(np.float64)
+    out[:, logged] = np.log1p(out[:, logged])
+    return out
+
+
+class Support:
+    """The training servers that a model compares with: `points` float32 (s, columns), already scaled."""
+
+    def __init__(self, points: FloatArray, scaling: Scaling):
+        self.points = np.ascontiguousarray(points, dtype=np.float32)
+        self.scaling = scaling
+        self._memory = threading.local()
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the support: models with equal digests share each other's work."""
+        parts = (self.points, self.scaling.fill, self.scaling.center, self.scaling.scale)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:32]
+
+    def covariances(self, points: FloatArray, shape: Shape) -> FloatArray:
+        """Covariance of each of `points` with each support point but for what a shared CPU model adds, (n, s)."""
+        out = np.empty((len(points), len(self.points)), dtype=np.float32)
+        for start in range(0, len(points), _CHUNK):
+            block = slice(start, start + _CHUNK)
+            out[block] = _covariances(points[block], self.points, shape)
+        return out
+
+
+def size_kernel(points: FloatArray, shape: Shape) -> FloatArray:
+    """The part of the covariance that comes from size alone, without its variance, (n, n)."""
+    size = points[:, len(CORE) : len(CORE) + len(SIZE)]
+    return np.exp(_squared(size, size) * np.float32(-0.5 / shape.size_length**2))
+
+
+def _covariances(a: FloatArray, b: FloatArray, shape: Shape) -> FloatArray:
+    first, second = len(CORE), len(CORE) + len(SIZE)
+    core = 1 / (1 + _squared(a[:, :first], b[:, :first]) * np.float32(0.5 / shape.core_length**2))
+    size = _squared(a[:, first:second], b[:, first:second]) * np.float32(-0.5 / shape.size_length**2)
+    np.exp(size, out=size)
+    platform = _squared(a[:, second:], b[:, second:]) * np.float32(-0.5 / shape.platform_length**2)
+    np.exp(platform, out=platform)
+    out = platform * np.float32(shape.core_platform_size)
+    out += np.float32(shape.core_size)
+    out *= size
+    out += np.float32(shape.core)
+    out *= core
+    size *= np.float32(shape.size)
+    out += size
+    platform *= np.float32(shape.platform)
+    out += platform
+    scaled = np.concatenate(
+        [a[:, :first] * np.float32(shape.linear_core), a[:, first:second] * np.float32(shape.linear_size)], axis=1
+    )
+    out += scaled @ b[:, :second].T
+    out += np.float32(1.0)
+    return np.asarray(out, dtype=np.float32)
+
+
+def _squared(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Squared distances (n, m); rounding may leave them a little below zero."""
+    out = a @ (b.T * np.float32(-2))
+    out += (a * a).sum(axis=1)[:, None]
+    out += (b * b).sum(axis=1)[None, :]
+    return np.maximum(out, 0, out=out)
+
+
+def shape_from_json(content: Mapping[str, float]) -> Shape:
+    """What ``asdict`` of a shape gave."""
+    return Shape(**content)
