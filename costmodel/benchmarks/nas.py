@@ -1,0 +1,243 @@
+"""HELP's and NASFLAT's tasks: a new device from n measurements in total, random and planned apart.
+
+`help-*` follows HELP (Lee et al., NeurIPS 2021): pools and queries keep what lies between the 10th and 90th percentile
+of the target device (which reads labels; planned samples come from the untrimmed pool and read none). `nasflat-*`
+follows NASFLAT (Akhauri and Abdelfattah, MLSys 2024): all architectures of the space, the sampled ones included. n is
+always the total number of measurements; a target device is never among the known ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.evaluation.metrics import interval_quality, kendall, spearman
+from costmodel.fewshot import AdaptedDevice, FewShotRegressor, meta_train
+from costmodel.fewshot.tables import LatencyTable, load_table
+from costmodel.regressors.base import Array
+from featurizers.errors import UnknownNameError
+
+Rows = npt.NDArray[np.int64]
+SIZES = (5, 10, 20, 50)
+SEEDS = 10
+_LEARNERS = ("transfer", "meta")
+_KENDALL_ROWS = 600
+_RIDGES = np.logspace(-4, 2, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A published task. pool, query : ranges of arch_index, None for all architectures without trimming."""
+
+    space: str
+    known: tuple[str, ...]
+    targets: tuple[str, ...]
+    pool: range | None = None
+    query: range | None = None
+
+
+_HELP_NB = (
+    "1080ti_1", "1080ti_32", "1080ti_256", "silver_4114", "silver_4210r", "samsung_a50", "pixel3", "essential_ph_1",
+    "samsung_s7",
+)  # fmt: skip
+_HELP_FB = tuple(name.replace("256", "64") for name in _HELP_NB)
+_NB_TARGETS = ("titan_rtx_256", "gold_6226", "fpga", "pixel2", "raspi4", "eyeriss")
+_FB_TARGETS = ("fpga", "raspi4", "eyeriss")
+_GPUS = tuple(
+    f"{gpu}_{batch}" for gpu in ("1080ti", "2080ti", "titan_rtx", "titanx", "titanxp") for batch in (1, 32, 64)
+)
+
+
+def _split(space: str, known: str, targets: str) -> Split:
+    return Split(space, tuple(known.split()), tuple(targets.split()))
+
+
+SPLITS: dict[str, Split] = {
+    "help-nasbench201": Split("nasbench201", _HELP_NB, _NB_TARGETS, range(900), range(900, 1900)),
+    "help-fbnet": Split("fbnet", _HELP_FB, _FB_TARGETS, range(4000), range(4000, 5000)),
+    "nasflat-ND": Split("nasbench201", _HELP_NB, _NB_TARGETS),
+    "nasflat-FD": Split("fbnet", _HELP_FB, _FB_TARGETS),
+    "nasflat-F1": _split(
+        "fbnet", "2080ti_1 essential_ph_1 silver_4114 titan_rtx_1 titan_rtx_32",
+        "eyeriss fpga raspi4 samsung_a50 samsung_s7",
+    ),
+    "nasflat-F2": _split(
+        "fbnet", "essential_ph_1 gold_6226 gold_6240 pixel3 raspi4",
+        "1080ti_1 1080ti_32 2080ti_32 titan_rtx_1 titanxp_1"
+    ),
+    "nasflat-F3": _split(
+        "fbnet", "essential_ph_1 pixel2 pixel3 raspi4 samsung_s7",
+        "1080ti_1 1080ti_32 2080ti_1 titan_rtx_1 titan_rtx_32"
+    ),
+    "nasflat-F4": _split(
+        "fbnet",
+        "1080ti_64 2080ti_1 eyeriss gold_6226 gold_6240 raspi4 samsung_s7 silver_4210r titan_rtx_1 titan_rtx_32",
+        "1080ti_1 pixel2 essential_ph_1",
+    ),
+    "nasflat-FA": Split("fbnet", _GPUS, ("gold_6226", "essential_ph_1", "samsung_s7", "pixel2")),
+}  # fmt: skip
+
+
+def run(name: str, data: Path | None, mirror: Path | None = None, seeds: int = SEEDS) -> dict[str, Any]:
+    """One task over the devices found in `data` (or ``<mirror>/nas_latency``): {"benchmark", "rows", "summary"}.
+
+    Raises UnknownNameError for a task, FileNotFoundError without the table, ValueError when no target or fewer than two
+    known devices are there.
+    """
+    if name not in SPLITS:
+        raise UnknownNameError("NAS benchmark", name, SPLITS)
+    split = SPLITS[name]
+    table = load_table(_folder(data, mirror), split.space)
+    missing = [device for device in (*split.known, *split.targets) if device not in table.latency_ms]
+    known, targets = table.known(split.known), [d for d in split.targets if d in table.latency_ms]
+    if len(known) < 2 or not targets:
+        raise ValueError(
+            f"{name}: needs two known devices and a target, found {[d.name for d in known]} and {targets}."
+        )
+    started = time.perf_counter()
+    learners = [meta_train(learner, table.space, table.ops, known) for learner in _LEARNERS]
+    training_s = time.perf_counter() - started
+    task = _Task(split, table, learners, seeds)
+    rows = [row for target in targets for row in task.rows(target)]
+    summary = _summary(rows)
+    summary |= {"meta_training_s": training_s, "seeds": seeds, "known": [d.name for d in known], "targets": targets}
+    return {"benchmark": name, "rows": rows, "summary": {**summary, "missing": missing}}
+
+
+def _folder(data: Path | None, mirror: Path | None) -> Path:
+    for folder in (data, None if mirror is None else mirror / "nas_latency"):
+        if folder is not None and folder.is_dir():
+            return folder
+    raise FileNotFoundError("The NAS latency tables: give their folder (--data), or pull nas-latency first.")
+
+
+BENCHMARKS: dict[str, Callable[[Path | None, Path | None], dict[str, Any]]] = {
+    name: partial(run, name) for name in SPLITS
+}
+
+
+class _Task:
+    """One split on one table: features computed once, plans made once."""
+
+    def __init__(self, split: Split, table: LatencyTable, learners: Sequence[FewShotRegressor], seeds: int):
+        self.split, self.table, self.learners, self.seeds = split, table, learners, seeds
+        inputs = learners[0].known.inputs(table.ops)
+        self.features = {learner.learner: learner.basis(inputs) for learner in learners}
+        self.macs = inputs.physics.column("macs")
+        self.known_log = np.log(np.column_stack([table.latency_ms[d] for d in learners[0].devices]))
+        self.places = {row.tobytes(): i for i, row in enumerate(table.ops)}
+        self.plans = [self._plan(seed) for seed in range(seeds)]
+
+    def rows(self, target: str) -> Iterator[dict[str, Any]]:
+        """One row per method, way of sampling and number of measurements, means over seeds."""
+        latency = self.table.latency_ms[target]
+        query = self._trimmed(self.split.query, latency)
+        yield _row(target, "flops", "none", 0, [{"spearman": spearman(self.macs[query], latency[query])}])
+        for n in SIZES:
+            for sampling in ("random", "planned"):
+                found: dict[str, list[dict[str, float]]] = {}
+                for seed in range(self.seeds):
+                    measured = self._random(latency, n, seed) if sampling == "random" else self.plans[seed][:n]
+                    for method, figures in self._once(latency, measured, query).items():
+                        found.setdefault(method, []).append(figures)
+                yield from (_row(target, method, sampling, n, figures) for method, figures in found.items())
+
+    def _once(self, latency: Array, measured: Rows, query: Rows) -> dict[str, dict[str, float]]:
+        ridge = _ridge(self.known_log[measured], np.log(latency[measured]), self.known_log[query])
+        figures = {"ridge": _figures(latency[query], np.exp(ridge))}
+        adapted = [self._adapt(learner, latency, measured) for learner in self.learners]
+        for device, adapt_ms in adapted:
+            figures[device.learner] = {**self._score(device, latency, query), "adapt_ms": adapt_ms}
+        best = max(adapted, key=lambda pair: pair[0].evidence)[0].learner
+        both = sum(adapt_ms for _, adapt_ms in adapted)
+        figures["champion"] = {**figures[best], "adapt_ms": both, "chose_meta": float(best == "meta")}
+        return figures
+
+    def _adapt(self, learner: FewShotRegressor, latency: Array, measured: Rows) -> tuple[AdaptedDevice, float]:
+        started = time.perf_counter()
+        device = learner.adapt([row.tolist() for row in self.table.ops[measured]], latency[measured])
+        return device, 1e3 * (time.perf_counter() - started)
+
+    def _score(self, device: AdaptedDevice, latency: Array, query: Rows) -> dict[str, float]:
+        offset, features = self.features[device.learner]
+        estimate = device.predict_features(offset[query], features[query])
+        low, high = device.interval(estimate)
+        return {**_figures(latency[query], np.exp(estimate.point)), **interval_quality(latency[query], low, high)}
+
+    def _random(self, latency: Array, n: int, seed: int) -> Rows:
+        rng = np.random.default_rng(seed)
+        return np.asarray(rng.choice(self._trimmed(self.split.pool, latency), n, replace=False))
+
+    def _plan(self, seed: int) -> Rows:
+        """Planned rows of the table, for the largest size: a smaller plan is its beginning. Reads no label."""
+        pool = np.arange(len(self.table.ops)) if self.split.pool is None else np.asarray(self.split.pool)
+        offered = np.random.default_rng(seed).choice(pool, min(800, len(pool)), replace=False)
+        chosen = self.learners[-1].plan(max(SIZES), candidates=[row.tolist() for row in self.table.ops[offered]])
+        return np.array([self.places[np.array(row, dtype=np.int64).tobytes()] for row in chosen])
+
+    def _trimmed(self, rows: range | None, latency: Array) -> Rows:
+        """HELP's trimming by the target's own latency, ends included; all architectures where there is none."""
+        if rows is None:
+            return np.arange(len(latency))
+        values = latency[rows.start : rows.stop]
+        low, high = np.percentile(values, [10, 90])
+        return np.arange(rows.start, rows.stop)[(values >= low) & (values <= high)]
+
+
+def _ridge(x: Array, y: Array, query: Array) -> Array:
+    """Ridge regression over log latencies of known devices, penalty by leave-one-out: the plain method to beat."""
+    centre, level = x.mean(axis=0), y.mean()
+    kernel = (x - centre) @ (x - centre).T
+    values, vectors = np.linalg.eigh(kernel)
+    target = vectors.T @ (y - level)
+    best, best_error, n = np.zeros(len(y)), np.inf, len(y)
+    for ridge in _RIDGES * max(float(values.mean()), 1e-12):
+        dual = vectors @ (target / (values + ridge))
+        leverage = 1 / n + ((vectors**2) * (values / (values + ridge))).sum(axis=1)
+        error = float((((ridge * dual) / np.maximum(1 - leverage, 1e-3)) ** 2).mean())
+        if error < best_error:
+            best, best_error = dual, error
+    return np.asarray(level + (query - centre) @ ((x - centre).T @ best))
+
+
+def _figures(truth: Array, predicted: Array) -> dict[str, float]:
+    error = np.abs(predicted / truth - 1)
+    return {
+        "spearman": spearman(truth, predicted),
+        "kendall": kendall(truth, predicted, limit=_KENDALL_ROWS),
+        "median_error": float(np.median(error)),
+        "within_10pct": float((error <= 0.10).mean()),
+    }
+
+
+def _row(target: str, method: str, sampling: str, n: int, figures: Sequence[dict[str, float]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"device": target, "method": method, "sampling": sampling, "n": n, "seeds": len(figures)}
+    row |= {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
+    return row | {"spearman_sd": float(np.std([one["spearman"] for one in figures]))}
+
+
+def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over target devices, of the champion unless a key says otherwise."""
+
+    def mean(figure: str, method: str, sampling: str, n: int) -> float:
+        chosen = [r for r in rows if (r["method"], r["sampling"], r["n"]) == (method, sampling, n)]
+        return float(np.mean([row[figure] for row in chosen]))
+
+    summary = {"flops_spearman": mean("spearman", "flops", "none", 0)}
+    for n in SIZES:
+        summary[f"spearman_{n}"] = mean("spearman", "champion", "random", n)
+        summary[f"spearman_planned_{n}"] = mean("spearman", "champion", "planned", n)
+        summary[f"ridge_spearman_{n}"] = mean("spearman", "ridge", "random", n)
+        summary[f"median_error_{n}"] = mean("median_error", "champion", "random", n)
+        summary[f"median_error_planned_{n}"] = mean("median_error", "champion", "planned", n)
+        summary[f"coverage_{n}"] = mean("coverage", "champion", "random", n)
+        summary[f"coverage_planned_{n}"] = mean("coverage", "champion", "planned", n)
+    summary["adapt_ms"] = mean("adapt_ms", "champion", "random", 10)
+    return summary

@@ -1,0 +1,15 @@
+"""A new device from ten measurements of NAS architectures: closed-form learners, which ten, and how sure."""
+
+from costmodel.fewshot.checks import MIN_MEASUREMENTS
+from costmodel.fewshot.regressor import AdaptedDevice, FewShotRegressor, champion
+from costmodel.fewshot.training import LEARNERS, KnownDevice, meta_train
+
+__all__ = [
+    "LEARNERS",
+    "MIN_MEASUREMENTS",
+    "AdaptedDevice",
+    "FewShotRegressor",
+    "KnownDevice",
+    "champion",
+    "meta_train",
+]

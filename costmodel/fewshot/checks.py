@@ -1,0 +1,68 @@
+"""Measurements that cannot be right are refused with the reason, before they teach anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from costmodel.regressors.base import Array
+from featurizers.errors import InputError
+from featurizers.network.nas_physics import OpIndices
+
+MIN_MEASUREMENTS = 3
+_CONTRADICTION = 1.5
+_FAR_OUTSIDE = 60.0
+"""Times slower than the slowest known device, or faster than the fastest: another unit, not another device."""
+_UNITS = {3: "microseconds", 6: "nanoseconds", -3: "seconds"}
+
+
+def check_measurements(ops: OpIndices, latency_ms: Sequence[float] | Array) -> Array:
+    """Latencies as float64 (n,). InputError: fewer than three, not positive and finite, an architecture twice."""
+    given = np.asarray(latency_ms)
+    if given.ndim != 1 or given.dtype.kind not in "fiu":
+        raise InputError("The latencies", "are a list of numbers in milliseconds", latency_ms)
+    values = given.astype(np.float64)
+    if len(values) != len(ops):
+        raise InputError("The latencies", f"are one for each of the {len(ops)} architectures", len(values))
+    if len(values) < MIN_MEASUREMENTS:
+        raise InputError("A new device", f"needs at least {MIN_MEASUREMENTS} measurements", len(values))
+    for index, value in enumerate(values):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError("A latency", "is positive and finite", float(value), where=f"measurement {index}")
+    _check_repeats(ops, values)
+    return values
+
+
+def _check_repeats(ops: OpIndices, values: Array) -> None:
+    first: dict[bytes, int] = {}
+    for index, row in enumerate(ops):
+        earlier = first.setdefault(row.tobytes(), index)
+        if earlier == index:
+            continue
+        where, pair = f"measurements {earlier} and {index}", [float(values[earlier]), float(values[index])]
+        if max(pair) > _CONTRADICTION * min(pair):
+            rule = f"does not change by more than {_CONTRADICTION} times between repeats; these contradict each other"
+            raise InputError("The latency of one architecture", rule, pair, where=where)
+        raise InputError("An architecture", "is given once, with the median of its repeats", pair, where=where)
+
+
+def check_scale(level: float, known_levels: Array) -> None:
+    """`level`: mean log latency that the measurements imply for the pool; known_levels : (d,) those of known devices.
+
+    Raises InputError when it lies far outside of all of them, naming the unit that would explain it.
+    """
+    above = level - float(known_levels.max())
+    below = float(known_levels.min()) - level
+    outside = max(above, below)
+    if outside <= math.log(_FAR_OUTSIDE):
+        return
+    decades = (level - float(known_levels.mean())) / math.log(10)
+    power = min(_UNITS, key=lambda p: abs(decades - p))
+    direction = "slower than the slowest" if above > 0 else "faster than the fastest"
+    raise InputError(
+        "The latencies",
+        f"are in milliseconds; these make the device {math.exp(outside):.0f} times {direction} known device, "
+        f"as if they were in {_UNITS[power]}",
+    )

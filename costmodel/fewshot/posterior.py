@@ -1,0 +1,132 @@
+"""A new device from a few measurements: Bayesian regression with heavy tails, averaged over hyper-parameters.
+
+    log latency = offset(x) + constant + features(x) . w + noise,    w_j ~ N(0, variance of j's group)
+
+The noise is Student-t (a busy phone is slow, now and then by a factor), fitted by reweighting; its scale and the group
+variances are not estimated from ten numbers but averaged over draws from a prior learned on known devices, each
+weighted by its evidence (Laplace approximation: MacKay, "Information Theory, Inference and Learning Algorithms",
+chapters 27 and 28). numpy only; the draws are one batch of n x n systems.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.regressors.base import Array
+
+CONSTANT_VARIANCE = 4.0
+"""Of the device's overall level around the median of its measurements, in squared log units: nearly free."""
+_NOISE_FLOOR = 1e-8
+_ANNEALING = (30.0, 10.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+"""Reweighting starts with wide noise, so that an outlier is found from where most measurements agree."""
+_NEGLIGIBLE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Hypers:
+    """Draws of hyper-parameters. log_variance : (s, groups); log_noise : (s,), squared scale; tails : (s,), Student-t's
+    degrees of freedom."""
+
+    log_variance: Array
+    log_noise: Array
+    tails: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Weights over (constant, features). level : added to every answer. noise : variance of one measurement.
+
+    evidence : log density of the measurements, averaged over the draws. trust : (n,) weight that each measurement got,
+    about 1 for those that agree with the rest and towards 0 for outliers.
+    """
+
+    level: float
+    mean: Array
+    covariance: Array
+    noise: float
+    evidence: float
+    trust: Array
+
+    def point(self, offset: Array, features: Array) -> Array:
+        """Log latency, (n,)."""
+        return np.asarray(offset + self.level + self.mean[0] + features @ self.mean[1:])
+
+    def variance(self, features: Array) -> Array:
+        """Of the log latency itself, without a measurement's noise, (n,)."""
+        extended = with_constant(features)
+        return np.asarray(np.maximum(((extended @ self.covariance) * extended).sum(axis=1), 0.0))
+
+
+def with_constant(features: Array) -> Array:
+    """Features (n, p) -> (n, 1 + p) with the constant in front."""
+    return np.column_stack([np.ones(len(features)), features])
+
+
+def prior_variances(log_variance: Array, group_of: npt.NDArray[np.int64]) -> Array:
+    """Per draw and weight, (s, 1 + p)."""
+    spread = np.exp(log_variance)[:, group_of]
+    return np.column_stack([np.full(len(spread), CONSTANT_VARIANCE), spread])
+
+
+def infer(residual: Array, features: Array, group_of: npt.NDArray[np.int64], hypers: Hypers) -> Posterior:
+    """Posterior from log latency minus offset (n,) and features (n, p) of the measured architectures."""
+    level = float(np.median(residual))
+    target = residual - level
+    extended = with_constant(features)
+    variances = prior_variances(hypers.log_variance, group_of)
+    kernel = np.matmul(extended * variances[:, None, :], extended.T)
+    scale = (np.exp(hypers.log_noise) + _NOISE_FLOOR)[:, None]
+    tails = hypers.tails[:, None]
+    trust = _reweight(kernel, target, scale, tails)
+    noise = scale / trust
+    inverse = np.linalg.inv(kernel + _diagonal(noise))
+    dual = inverse @ target
+    log_evidence = _evidence(kernel, target, dual, scale, tails, noise)
+    weight = np.exp(log_evidence - log_evidence.max())
+    average = float(log_evidence.max() + math.log(weight.mean()))
+    weight /= weight.sum()
+    means = variances * (dual @ extended)
+    covariance = _mixture_covariance(weight, means, variances, extended, inverse)
+    kept = np.minimum(weight @ trust, 1.0)
+    return Posterior(level, weight @ means, covariance, float(weight @ scale[:, 0]), average, kept)
+
+
+def _diagonal(noise: Array) -> Array:
+    return np.asarray(np.eye(noise.shape[1]) * noise[:, None, :])
+
+
+def _reweight(kernel: Array, target: Array, scale: Array, tails: Array) -> Array:
+    trust = np.ones((len(kernel), len(target)))
+    for wider in _ANNEALING:
+        noise = scale * wider / trust
+        dual = np.linalg.solve(kernel + _diagonal(noise), np.broadcast_to(target[:, None], (*trust.shape, 1)))[..., 0]
+        error = noise * dual
+        trust = (tails + 1) / (tails + error**2 / (scale * wider))
+    return trust
+
+
+def _evidence(kernel: Array, target: Array, dual: Array, scale: Array, tails: Array, noise: Array) -> Array:
+    """Laplace approximation of the log evidence per draw, (s,)."""
+    fitted = np.matmul(kernel, dual[..., None])[..., 0]
+    error = target - fitted
+    constant = np.array([math.lgamma((t + 1) / 2) - math.lgamma(t / 2) for t in tails[:, 0]])[:, None]
+    density = constant - 0.5 * np.log(np.pi * tails * scale) - (tails + 1) / 2 * np.log1p(error**2 / (tails * scale))
+    _, log_determinant = np.linalg.slogdet(kernel + _diagonal(noise))
+    complexity = -0.5 * log_determinant + 0.5 * np.log(noise).sum(axis=1)
+    return np.asarray(density.sum(axis=1) - 0.5 * (fitted * dual).sum(axis=1) + complexity)
+
+
+def _mixture_covariance(weight: Array, means: Array, variances: Array, extended: Array, inverse: Array) -> Array:
+    """Covariance of the weights under the mixture of all draws, (1 + p, 1 + p)."""
+    used = weight > _NEGLIGIBLE * weight.max()
+    share = weight[used] / weight[used].sum()
+    scaled = variances[used][:, None, :] * extended
+    explained = np.matmul(inverse[used], scaled)
+    within = -np.einsum("s,snp,snq->pq", share, scaled, explained, optimize=True)
+    within[np.diag_indices_from(within)] += share @ variances[used]
+    apart = means[used] - share @ means[used]
+    return np.asarray(within + (apart * share[:, None]).T @ apart)
