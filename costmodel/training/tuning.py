@@ -19,7 +19,10 @@ _LABEL_SETS = 2
 
 
 def tuned(store: FeatureStore, settings: FitSettings, trials: int, log: Callable[[str], None]) -> FitSettings:
-    """`settings` with the best of `trials` parameter sets; the same seed finds the same."""
+    """`settings` with the best of `trials` parameter sets, or as they are when none is better.
+
+    Parameters that were given stay as given. The same seed finds the same.
+    """
     import optuna
 
     if settings.learner not in _SPACES:
@@ -27,16 +30,18 @@ def tuned(store: FeatureStore, settings: FitSettings, trials: int, log: Callable
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=settings.seed))
     given = dict(settings.parameters or {})
-    study.enqueue_trial(given)
 
-    def objective(trial: Any) -> float:
-        parameters = {**given, **_SPACES[settings.learner](trial), "members": 1}
+    def error(parameters: dict[str, Any]) -> float:
         labels = store.corpus.labels[:_LABEL_SETS]
-        return float(np.mean([_error(store, one, replace(settings, parameters=parameters)) for one in labels]))
+        trial = replace(settings, parameters={**parameters, "members": 1})
+        return float(np.mean([_error(store, one, trial) for one in labels]))
 
-    study.optimize(objective, n_trials=trials)
-    log(f"tuning: median error on left-out families {study.best_value:.4f} with {study.best_params}")
-    return replace(settings, parameters={**given, **study.best_params})
+    as_given = error(given)
+    study.optimize(lambda trial: error({**_SPACES[settings.learner](trial), **given}), n_trials=trials)
+    log(f"tuning: median error on left-out families {as_given:.4f} as given, {study.best_value:.4f} best of {trials}")
+    if study.best_value >= as_given:
+        return settings
+    return replace(settings, parameters={**study.best_params, **given})
 
 
 def _error(store: FeatureStore, labels: Labels, settings: FitSettings) -> float:
