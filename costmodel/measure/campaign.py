@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,17 @@ class Campaign:
     folder : holds ``artefacts/``, ``journal.jsonl`` and ``profiles.jsonl``.
     deadline : in seconds since the epoch: what is left of the time until then is spent on waiting for quiet moments,
         and measuring stops at it. None: wait up to `_MAX_WAIT_S` each time, and go on to the end.
+    calibration_s : how long the reference is watched first.
     """
 
     def __init__(
-        self, folder: Path, networks: Sequence[str], rounds: int, devices: Sequence[str], deadline: float | None = None
+        self,
+        folder: Path,
+        networks: Sequence[str],
+        rounds: int,
+        devices: Sequence[str],
+        deadline: float | None = None,
+        calibration_s: float = 2.0,
     ):
         self.folder = folder
         self.networks = list(networks)
@@ -90,7 +97,7 @@ class Campaign:
         self._profiles = Journal(folder / "profiles.jsonl")
         self.progress = Progress.of(folder / "journal.jsonl")
         self._reference = Reference()
-        self._first_quiet_ms = self._reference.quiet_ms()
+        self._first_quiet_ms = self._reference.quiet_ms(calibration_s)
         self._quiet_ms = self._first_quiet_ms
         self._runtimes: dict[str, Runtime] = {}
         self._random = random.Random(time.time_ns())
@@ -111,35 +118,39 @@ class Campaign:
         """Units finished so far."""
         return sum(self.unit_done(n, s) for n in self.networks for s in self.stages)
 
-    def run(self, on_unit: Any = None, memory_limit_bytes: int | None = None) -> bool:
+    def run(self, on_unit: Callable[[], object] | None = None, memory_limit_bytes: int | None = None) -> bool:
         """Measure until all is done (True), the deadline comes, or memory exceeds the limit (False)."""
-        level = dict.fromkeys(self.networks, 0)
-        while True:
-            unit = self._next(level)
-            if unit is None:
-                if all(level[n] == len(self.stages) for n in self.networks):
-                    return True
-                time.sleep(0.5)
-                continue
+        level = {network: self._level(network, 0) for network in self.networks}
+        while any(done < len(self.stages) for done in level.values()):
             if self.deadline is not None and time.time() > self.deadline:
                 return False
-            self._measure_unit(*unit)
+            network = self._next(level)
+            if network is None:
+                time.sleep(0.5)
+                continue
+            self._measure_unit(network, self.stages[level[network]])
+            level[network] = self._level(network, level[network])
             if on_unit is not None:
                 on_unit()
             if memory_limit_bytes is not None and _resident_bytes() > memory_limit_bytes:
                 return False
+        return True
 
-    def _next(self, level: dict[str, int]) -> tuple[str, str] | None:
-        """A network that is prepared and behind the others, and its next stage."""
-        for network in self.networks:
-            while level[network] < len(self.stages) and self.unit_done(network, self.stages[level[network]]):
-                level[network] += 1
-        ready = [n for n in self.networks if level[n] < len(self.stages) and self._status(n) is not None]
+    def _level(self, network: str, level: int) -> int:
+        """How many stages of a network are finished, given that `level` are."""
+        while level < len(self.stages) and self.unit_done(network, self.stages[level]):
+            level += 1
+        return level
+
+    def _next(self, level: dict[str, int]) -> str | None:
+        """A network that is prepared and furthest behind."""
+        ready = [n for n, done in level.items() if done < len(self.stages) and self._status(n) is not None]
         if not ready:
             return None
         lowest = min(level[n] for n in ready)
         network = self._random.choice([n for n in ready if level[n] == lowest])
-        return network, self.stages[lowest]
+        level[network] = self._level(network, lowest)  # now that its status is known, it may have nothing to measure
+        return network if level[network] < len(self.stages) else self._next(level)
 
     def _status(self, network: str) -> dict[str, str] | None:
         if network in self._statuses:
@@ -212,17 +223,22 @@ class Campaign:
         self._profiles.append({**record, **profile})
         return {key: profile[key] for key in ("references", "waited_s")}
 
+    def close(self) -> None:
+        """Close the journals."""
+        self._journal.close()
+        self._profiles.close()
+
     def _wait_s(self) -> float:
         """How long this measurement may wait: its share of the time that measuring will leave over."""
         if self.deadline is None:
             return _MAX_WAIT_S
         if self._units < 20:
             return _MIN_WAIT_S
-        left = self.total() - self.done_units_fast()
+        left = self.total() - self._roughly_done()
         spare = self.deadline - time.time() - left * self._busy_s / self._units
         return min(_MAX_WAIT_S, max(_MIN_WAIT_S, 2 * spare / max(1, left * len(self.devices))))
 
-    def done_units_fast(self) -> int:
+    def _roughly_done(self) -> int:
         """Units finished, from the count of records; close enough for planning."""
         return round(len(self.progress.done) / len(self.devices))
 

@@ -66,6 +66,7 @@ class OrtRuntime:
         if self._optimise:
             save_optimised(model, folder / MODEL_FILE)
         else:
+            _session(model, _options())  # refuses here what it would refuse on loading
             (folder / MODEL_FILE).write_bytes(model)
 
     def load(self, folder: Path) -> Runnable:
