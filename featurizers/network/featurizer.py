@@ -16,6 +16,7 @@ from featurizers.network.fusion import kernels
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
 from featurizers.network.kernels import PART_COLUMNS, Kernel, Key
 from featurizers.network.onnx_reader import read_onnx
+from featurizers.network.pt2_reader import read_pt2
 
 MAX_BATCH = 4096
 _OPTIONS = ("dims", "batch", "allow_unknown_ops")
@@ -148,7 +149,12 @@ def _read_ofa(raw: Raw, _: int) -> NetworkGraph:
     return ofa.build(ofa.parse_ofa(raw["ofa"]), _batch(raw))
 
 
+def _read_pt2(raw: Raw, max_bytes: int) -> NetworkGraph:
+    return read_pt2(_file(raw, "pt2"), _dims(raw), allow_unknown_ops=_allow_unknown(raw), max_bytes=max_bytes)
+
+
 _READERS: Mapping[str, Callable[[Raw, int], Any]] = {
+    "pt2": _read_pt2,
     "onnx": _read_onnx,
     "nasbench201": _read_nasbench201,
     "fbnet": _read_fbnet,

@@ -81,6 +81,7 @@ def _absorb_affine(plan: Plan, step: Step, follower: Step) -> None:
         plan.tensors[bias] = Tensor((plan.shape(step.node.outputs[0])[1],), "float32", True)
         inputs = (*inputs[:2], bias)
     outputs = (follower.node.outputs[0],)
+    step.wrote.extend(step.node.outputs)
     plan.remove(follower)
     step.members.extend(follower.members)
     plan.rewire(step, inputs, outputs)

@@ -21,8 +21,10 @@ INTEGER_OPS = frozenset(
 """Ops with a kernel on 8-bit integers (or that move them untouched)."""
 _CHANNELS_LAST = frozenset({"Conv", "MaxPool"})
 _ANY_LAYOUT = frozenset(
-    {"Resize", "Upsample", "Add", "Mul", "AveragePool", "GlobalAveragePool", "Concat", "Sigmoid", "LeakyRelu", "HardSigmoid", "Erf", "Div",
-     "QuantizeLinear", "DequantizeLinear", "Softmax", "Relu", "Clip", "Sub", "Tanh"}
+    {
+        "Resize", "Upsample", "Add", "Mul", "Sub", "Div", "AveragePool", "GlobalAveragePool", "Concat", "Softmax",
+        "Sigmoid", "LeakyRelu", "HardSigmoid", "Erf", "Relu", "Clip", "Tanh", "QuantizeLinear", "DequantizeLinear",
+    }
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ def _collapse(plan: Plan, parts: list[Step], node: Node) -> Step:
     members = [m for part in parts for m in part.members]
     for part in parts:
         plan.remove(part)
-    return plan.add(Step(node, members, fused=[p.node.op for p in parts[1:]]))
+    wrote = [o for part in parts for o in (*part.node.outputs, *part.wrote)]
+    return plan.add(Step(node, members, fused=[p.node.op for p in parts[1:]], wrote=wrote))
 
 
 def _other(step: Step, name: str) -> str:

@@ -62,7 +62,10 @@ Row = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One thing that the runtime executes. Kernels of equal `key` are the same work, with the same `row`."""
+    """One thing that the runtime executes. Kernels of equal `key` are the same work, with the same `row`.
+
+    names : the user's nodes in it; wrote : values that fusion made superfluous; elements : of its first output.
+    """
 
     key: Key
     row: Row
@@ -70,6 +73,11 @@ class Kernel:
     names: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    wrote: tuple[str, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        return int(self.row[PART_INDEX["elements_out"]])
 
 
 class _Memo:
@@ -99,7 +107,9 @@ def kernels_of(plan: Plan) -> list[Kernel]:
         unknown = not plan.unknown.isdisjoint(step.members)
         key = _key(step, plan, unknown)
         row = _MEMO.row(key, step, plan.site(step), unknown)
-        result.append(Kernel(key, row, step.node.op, tuple(step.members), step.node.inputs, step.node.outputs))
+        result.append(
+            Kernel(key, row, step.node.op, tuple(step.members), step.node.inputs, step.node.outputs, tuple(step.wrote))
+        )
     return result
 
 

@@ -17,7 +17,8 @@ class Step:
     node : the main op with its present inputs and outputs.
     members : labels of the user's nodes that it stands for.
     act : activation applied to the result before it is written; residual : a tensor added before that.
-    layout : ``""`` as the user wrote it, ``"nchwc"`` channel-blocked.
+    layout : ``""`` as the user wrote it, ``"nchwc"`` channel-blocked, ``"nhwc"`` channels last.
+    fused : ops that were merged into the main one; wrote : values it would write had they not been.
     """
 
     node: Node
@@ -26,6 +27,7 @@ class Step:
     residual: bool = False
     layout: str = ""
     fused: list[str] = field(default_factory=list)
+    wrote: list[str] = field(default_factory=list)
 
 
 class Plan:
@@ -95,6 +97,7 @@ class Plan:
         step.members.extend(follower.members)
         step.fused.append(follower.node.op)
         step.fused.extend(follower.fused)
+        step.wrote.extend((*step.node.outputs, *follower.wrote))
         if op is not None:
             step.node.op = op
         self.rewire(step, (*step.node.inputs, *extra_inputs), outputs)
