@@ -1,7 +1,7 @@
 """How far is this from what was trained on? Distances in numpy, reasons in words.
 
-Three checks: each column's range; the Mahalanobis distance of all columns together (by Cholesky: 5 us against 554 us for
-scikit-learn's); and, where subjects have parts, classes of part that no training subject held.
+Three checks: each column's range; the Mahalanobis distance of all columns together (by Cholesky: 5 us against 554 us
+for scikit-learn's); and, where subjects have parts, classes of part that no training subject held.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _RANGE_SLACK = 0.02
 _DISTANCE_QUANTILE = 0.99
 _DISTANCE_SLACK = 1.3
 _MAX_REASONS = 4
+_ARRAYS = ("low", "high", "center", "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +120,15 @@ class Domain:
         factor = np.zeros((size, size))
         for i, row in enumerate(content["factor"]):
             factor[i, : i + 1] = row
-        arrays = (np.asarray(content[key], dtype=np.float64) for key in ("low", "high", "center", "scale"))
+        low, high, center, scale = (np.asarray(content[key], dtype=np.float64) for key in _ARRAYS)
         classes = None if content["classes"] is None else frozenset(content["classes"])
-        names = tuple(content["names"])
-        return cls(names, *arrays, factor, content["threshold"], content["class_column"], classes)
+        names, threshold = tuple(content["names"]), float(content["threshold"])
+        return cls(names, low, high, center, scale, factor, threshold, content["class_column"], classes)
 
 
 def _compress(raw: Array) -> Array:
     """Signed log: columns run over nine orders of magnitude. A missing value sits at the middle."""
-    return np.nan_to_num(np.sign(raw) * np.log1p(np.abs(raw)))
+    return np.asarray(np.nan_to_num(np.sign(raw) * np.log1p(np.abs(raw))))
 
 
 def _classes(features: Features, class_column: str | None) -> npt.NDArray[np.int64] | None:

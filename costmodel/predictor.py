@@ -13,8 +13,6 @@ from math import erf, sqrt
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.kinds import kind_of
 from costmodel.prediction import Explanation, Prediction, Share, Target
@@ -147,7 +145,7 @@ class Predictor:
         return ranked, errors
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
-        """The predicted total shared among the parts. Raises InputError; ValueError where no sum of parts is modelled."""
+        """The predicted total shared among the parts. Raises InputError, also where no sum of parts is modelled."""
         wanted, quantity = self._asked([device], None if target is None else [target])[0]
         subject = self.featurizer.parse(raw)
         features = self.featurizer.features([subject], profile=wanted.profile, names=True)
@@ -248,7 +246,9 @@ def _p_better(a: Prediction, b: Prediction, sign: float, positive: bool) -> floa
     """Errors taken as independent and normal in learning space: cautious, since variants share most of their error."""
 
     def place(p: Prediction) -> tuple[float, float]:
-        low, value, high = (np.log([p.low, p.value, p.high]) if positive else np.array([p.low, p.value, p.high])).tolist()
+        low, value, high = (
+            np.log([p.low, p.value, p.high]) if positive else np.array([p.low, p.value, p.high])
+        ).tolist()
         return value, max((high - low) / 2 / 1.6449, 1e-9)
 
     (mean_a, sigma_a), (mean_b, sigma_b) = place(a), place(b)

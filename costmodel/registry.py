@@ -47,7 +47,9 @@ class ModelStore:
             if kind not in self._predictors:
                 folder = self._packaged / kind
                 if not (folder / "bundle.json").is_file():
-                    raise LookupError(f"No model of kind '{kind}' is packaged or registered; costmodel train makes one.")
+                    raise LookupError(
+                        f"No model of kind '{kind}' is packaged or registered; costmodel train makes one."
+                    )
                 self._predictors[kind] = Predictor.load(folder)
             return self._predictors[kind]
 

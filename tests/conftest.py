@@ -18,7 +18,7 @@ def box_kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The toy kind in a registry of its own."""
     monkeypatch.setattr(kinds, "KINDS", dict(kinds.KINDS))
     monkeypatch.setitem(kinds.KINDS, "box", BOX)
-    yield "box"
+    return "box"
 
 
 @pytest.fixture(scope="session")

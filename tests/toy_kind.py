@@ -63,7 +63,9 @@ def box_corpus(folder: Path) -> Corpus:
     rng = np.random.default_rng(0)
     boxes = [[int(side) for side in np.exp(rng.uniform(0.7, 3.5, 3)).round() + 1] for _ in range(300)]
     family = np.array([f"family{i % 6}" for i in range(300)])
-    split = np.array([("train", "train", "train", "validation", "test_seen")[(i // 6) % 5] for i in range(300)], dtype="<U11")
+    split = np.array(
+        [("train", "train", "train", "validation", "test_seen")[(i // 6) % 5] for i in range(300)], dtype="<U11"
+    )
     split[family == "family5"] = "test_unseen"
     volume = np.array([float(np.prod(box)) for box in boxes])
     labels = []

@@ -28,7 +28,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     tests = [{key: row.get(key) for key in COLUMNS} for row in rows if row["split"] in _SPLIT_KEYS]
     summary: dict[str, float] = {}
     for split, short in _SPLIT_KEYS.items():
-        own = [row for row in tests if row["split"] == split and "-ort-" in row["device"]]
+        own = [row for row in tests if row["split"] == split and "-ort-" in str(row["device"])]
         for key in ("within_10pct", "coverage", "median_error"):
             summary[f"{key}_{short}"] = float(np.mean([row[key] for row in own]))
         summary[f"flops_within_10pct_{short}"] = float(np.mean([row["log-linear_within_10pct"] for row in own]))

@@ -97,8 +97,8 @@ def load_corpus(folder: Path) -> Corpus:
     specs = [NetworkSpec(r["network_id"], r["family"], json.loads(r["params"]), r["seed"]) for r in rows]
     parts = _part_labels(data, place, subject)
     labels = [
-        *_labels([entry for entry in measured], subject, parts, simulated=False),
-        *_labels([entry for entry in simulated], subject, {}, simulated=True),
+        *_labels(list(measured), subject, parts, simulated=False),
+        *_labels(list(simulated), subject, {}, simulated=True),
     ]
     return Corpus(
         name="host_networks",
@@ -176,9 +176,7 @@ def profile_of(device: str) -> str:
     raise CorpusError(f"The device '{device}' names none of the runtimes {', '.join(_PROFILES)}.")
 
 
-def _part_labels(
-    data: Path, place: dict[str, int], subject: dict[tuple[int, int], int]
-) -> dict[str, PartLabels]:
+def _part_labels(data: Path, place: dict[str, int], subject: dict[tuple[int, int], int]) -> dict[str, PartLabels]:
     path = data / "nodes.parquet"
     if not path.is_file():
         return {}

@@ -35,9 +35,7 @@ class Regressor(Protocol):
 
     name: str
 
-    def fit(
-        self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None
-    ) -> Self:
+    def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         """Learn `y` (n,) in learning space.
 
         groups : (n,) subjects of one group are near copies; internal validation never splits a group.

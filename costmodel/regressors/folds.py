@@ -9,7 +9,7 @@ from costmodel.regressors.base import Groups
 
 
 def group_folds(groups: Groups, folds: int, seed: int) -> list[npt.NDArray[np.bool_]]:
-    """`folds` boolean masks (n,) of held-out subjects: whole groups, dealt out in seeded random order, largest first."""
+    """`folds` boolean masks (n,) of held-out subjects: whole groups, dealt out largest first."""
     names, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-counts[order], kind="stable")]

@@ -10,7 +10,7 @@ import numpy as np
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import NativeBooster
-from featurizers.core import Features
+from featurizers.core import Features, FloatArray
 
 
 class GradientBoosting:
@@ -46,7 +46,7 @@ class GradientBoosting:
         self.spread_booster = self._boost(features.vectors[seen], error, w[seen], seed, self.settings["rounds"] // 6)
         return self
 
-    def _boost(self, matrix: np.ndarray, y: Array, w: Array, seed: int, rounds: int) -> NativeBooster:  # type: ignore[type-arg]
+    def _boost(self, matrix: FloatArray, y: Array, w: Array, seed: int, rounds: int) -> NativeBooster:
         import lightgbm
 
         parameters = {

@@ -5,8 +5,8 @@ learned *inside* networks: gradient boosting on the parts' columns, with the los
 measured total teaches about its parts, on devices without a profiler too; where one exists, each measured part joins as
 a subject of one part. The roofline is the prior ``f0``; trees learn the log ratio to it.
 
-For the loss ``(log T - y)^2 / 2`` and part p's share s_p of T: gradient ``(log T - y) * s_p``; the curvature is bounded by
-``s_p`` (all parts moving together move log T by as much), which keeps simultaneous leaf updates from overshooting.
+For the loss ``(log T - y)^2 / 2`` and part p's share s_p of T: gradient ``(log T - y) * s_p``; the curvature is bounded
+by ``s_p`` (all parts moving together move log T by as much), which keeps simultaneous leaf updates from overshooting.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class _SumObjective:
         size = len(self.prior)
         gradient = np.bincount(parts.part, weights=(pull * residual)[parts.owner] * share, minlength=size)
         curvature = np.bincount(parts.part, weights=pull[parts.owner] * share, minlength=size)
-        return gradient, np.maximum(curvature, 1e-9)
+        return gradient.astype(np.float64), np.maximum(curvature, 1e-9).astype(np.float64)
 
 
 def _only(features: Features, rows: npt.NDArray[np.int64]) -> Features:

@@ -1,8 +1,8 @@
 """Additive roofline, fitted per device: the mandatory analytic baseline, and the prior of the learned kernel model.
 
 A subject costs the sum over its parts of ``overhead[op] + flops * per_flop[op] + bytes * per_byte[op]``, all
-coefficients non-negative: one launch cost, one throughput and one bandwidth for each class of op. (Williams, Waterman and
-Patterson, "Roofline", CACM 2009, with the maximum replaced by the sum, which keeps the fit a convex one.)
+coefficients non-negative: one launch cost, one throughput and one bandwidth for each class of op. (Williams, Waterman
+and Patterson, "Roofline", CACM 2009, with the maximum replaced by the sum, which keeps the fit a convex one.)
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AdditiveRoofline:
         solution, _ = nnls(np.vstack([relative / scale, ridge]), np.concatenate([w, np.zeros(len(ridge))]))
         self.coefficients = (solution / scale).reshape(known, _TERMS)
         self.spread = 1.0
-        self.spread = float(max(np.std(y - self.predict(features).point), 1e-6))
+        self.spread = max(float(np.std(y - self.predict(features).point)), 1e-6)
         return self
 
     def predict(self, features: Features) -> Estimate:

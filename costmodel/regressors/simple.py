@@ -23,7 +23,7 @@ class ConstantRegressor:
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         self.median = float(np.median(y))
-        self.spread = float(max(np.std(y), 1e-6))
+        self.spread = max(float(np.std(y)), 1e-6)
         return self
 
     def predict(self, features: Features) -> Estimate:
@@ -71,7 +71,7 @@ class LogLinearRegressor:
         design = np.stack([np.ones_like(x), x], axis=1)
         solution = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)[0]
         self.intercept, self.slope = float(solution[0]), float(solution[1])
-        self.spread = float(max(np.std(y - design @ solution), 1e-6))
+        self.spread = max(float(np.std(y - design @ solution)), 1e-6)
         return self
 
     def predict(self, features: Features) -> Estimate:

@@ -1,8 +1,8 @@
 """The MLflow flavour, as 'models from code': MLflow runs this file, so no pickle is written or read.
 
 Input: one column ``input``, each row the JSON text of one raw input (binary fields in base64). Parameters: ``device``
-(comma-separated names) and ``targets`` (likewise; empty: all of the device). Output: one row per prediction, or one with
-``error`` for an input that could not be answered.
+(comma-separated names) and ``targets`` (likewise; empty: all of the device). Output: one row per prediction, or one
+with ``error`` for an input that could not be answered.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ def part_subjects(
     `named` : features of the whole corpus with the parts' names, by which labels find their part. A part's weight is
     its share of its subject's measured time, so that the many cheap parts do not outvote the dear ones.
     """
-    assert labels.parts is not None and features.parts is not None
+    assert labels.parts is not None
+    assert features.parts is not None
     entry, value, owner = _match(named, labels, subjects)
     if not len(entry):
         return features, y, groups, weights
@@ -51,7 +52,8 @@ def _match(
     named: Features, labels: Labels, subjects: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64]]:
     """Entry of `named.parts`, measured value and subject of each label that names a part of one of `subjects`."""
-    assert labels.parts is not None and named.parts is not None
+    assert labels.parts is not None
+    assert named.parts is not None
     wanted = set(subjects.tolist())
     place: dict[tuple[int, str], int] = {}
     for entry, (owner, names) in enumerate(zip(named.parts.owner.tolist(), named.parts.names, strict=True)):
@@ -59,15 +61,17 @@ def _match(
             for name in names:
                 place[owner, name] = entry
     cost: dict[int, float] = {}
-    for subject, names, value in zip(labels.parts.subject.tolist(), labels.parts.names, labels.parts.value, strict=True):
+    for subject, names, value in zip(
+        labels.parts.subject.tolist(), labels.parts.names, labels.parts.value, strict=True
+    ):
         entries = {place[subject, name] for name in names if (subject, name) in place}
         if len(entries) == 1:
-            entry = entries.pop()
-            cost[entry] = cost.get(entry, 0.0) + float(value)
-    entry = np.fromiter(cost, dtype=np.int64, count=len(cost))
-    value = np.fromiter(cost.values(), dtype=np.float64, count=len(cost))
-    keep = value > 0
-    return entry[keep], value[keep], named.parts.owner[entry[keep]]
+            one = entries.pop()
+            cost[one] = cost.get(one, 0.0) + float(value)
+    found = np.fromiter(cost, dtype=np.int64, count=len(cost))
+    measured = np.fromiter(cost.values(), dtype=np.float64, count=len(cost))
+    keep = measured > 0
+    return found[keep], measured[keep], named.parts.owner[found[keep]]
 
 
 def _compact(parts: Parts) -> Parts:

@@ -62,7 +62,7 @@ class TrainResult:
 
 
 def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainResult:
-    """Fit, evaluate, write, log, and promote if better. Raises CorpusError before any fit when data break the schema."""
+    """Fit, evaluate, write, log, and promote if better. CorpusError, before any fit: the data break their schema."""
     kind = kind_of(request.kind)
     if kind.corpus is None:
         raise InputError(f"The kind '{kind.name}'", "has no corpus to train on")
@@ -142,7 +142,9 @@ def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
         if labels.device.name in predictor.devices and labels.target.name in predictor.targets
     )
     if not known:
-        raise InputError(f"The data in '{data.name}'", "must hold a device that the bundle knows", sorted(predictor.devices))
+        raise InputError(
+            f"The data in '{data.name}'", "must hold a device that the bundle knows", sorted(predictor.devices)
+        )
     store = FeatureStore(_chosen(corpus, known))
     pairs = [(labels.device.name, labels.target.name) for labels in store.corpus.labels]
     return table(store, {pair: predictor.model(*pair) for pair in pairs}, kind, seed=0)

@@ -81,7 +81,9 @@ def test_noisy_labels_move_the_fit_less() -> None:
     for noise in (np.full(300, 0.02), np.where(wrong, 0.6, 0.02)):
         labels = replace(corpus.labels[0], value=value, noise=noise)
         model = fit_target(store, labels, settings, lambda _: None)
-        shifts.append(float(np.median(model.regressor.predict(store.features("")).point - np.log(corpus.labels[0].value))))
+        shifts.append(
+            float(np.median(model.regressor.predict(store.features("")).point - np.log(corpus.labels[0].value)))
+        )
     assert abs(shifts[1]) < 0.3 * abs(shifts[0])
 
 
