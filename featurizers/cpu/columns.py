@@ -14,10 +14,14 @@ from featurizers.cpu.clouds import CLOUDS, CloudFacts, cloud_facts
 from featurizers.cpu.spec import NAN, ServerSpec
 from featurizers.cpu.tables import microarchitectures
 
-FLAGS = ("avx", "avx2", "avx512f", "avx512_vnni", "avx512_fp16", "amx_tile", "vaes", "sha_ni", "gfni", "sve", "sve2")
-FLAGS += ("i8mm", "aes")
-_FACTS = ("int_div_cycles", "dram_latency_ns", "year", "process_nm", "decode_width", "rob_entries", "vector_bits")
-_FACTS += ("fp64_per_cycle", "chiplet", "server")
+FLAGS: tuple[str, ...] = (
+    *("avx", "avx2", "avx512f", "avx512_vnni", "avx512_fp16", "amx_tile", "vaes", "sha_ni", "gfni"),
+    *("sve", "sve2", "i8mm", "aes"),
+)
+_FACTS: tuple[str, ...] = (
+    *("int_div_cycles", "dram_latency_ns", "year", "process_nm", "decode_width", "rob_entries"),
+    *("vector_bits", "fp64_per_cycle", "chiplet", "server"),
+)
 
 
 def first_known(*values: float) -> float:
