@@ -246,9 +246,7 @@ def _p_better(a: Prediction, b: Prediction, sign: float, positive: bool) -> floa
     """Errors taken as independent and normal in learning space: cautious, since variants share most of their error."""
 
     def place(p: Prediction) -> tuple[float, float]:
-        low, value, high = (
-            np.log([p.low, p.value, p.high]) if positive else np.array([p.low, p.value, p.high])
-        ).tolist()
+        low, value, high = (log(x) if positive else x for x in (p.low, p.value, p.high))
         return value, max((high - low) / 2 / 1.6449, 1e-9)
 
     (mean_a, sigma_a), (mean_b, sigma_b) = place(a), place(b)
