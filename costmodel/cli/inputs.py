@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def _shared_fields(args: argparse.Namespace) -> dict[str, Any]:
             raise InputError("The option --field", "must be NAME=VALUE", text)
         fields[name] = _json_or_text(value)
     if args.dim:
-        fields["dims"] = dict(_dimension(text) for text in args.dim)
+        fields["dims"] = dimensions(args.dim)
     if args.allow_unknown_ops:
         fields["allow_unknown_ops"] = True
     return fields
@@ -95,6 +95,11 @@ def _json_or_text(value: str) -> Any:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def dimensions(texts: Sequence[str]) -> dict[str, int]:
+    """The sizes that ``--dim NAME=SIZE`` options give."""
+    return dict(_dimension(text) for text in texts)
 
 
 def _dimension(text: str) -> tuple[str, int]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from costmodel.kinds import kind_of
+from costmodel.paths import dataset_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def data_folder(kind: str, given: str) -> Path:
     """The dataset folder given, or the kind's own."""
-    return Path(given) if given else Path("datasets") / kind_of(kind).dataset
+    return Path(given) if given else dataset_folder(kind_of(kind).dataset)
 
 
 def run(args: argparse.Namespace) -> int:
