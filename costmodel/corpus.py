@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,12 @@ SPLITS = ("train", "validation", "test_seen", "test_unseen")
 class PartLabels:
     """Measured cost of single parts inside subjects (a profiler's node times).
 
-    subject : (k,) rows of the corpus; names : per label the names that a part has in its subject; value : (k,) in the
-    target's unit.
+    subject : (k,) rows of the corpus; measured : per label what the profiler says of the part, in the form that the
+    featurizer's `match_parts` reads; value : (k,) in the target's unit.
     """
 
     subject: npt.NDArray[np.int64]
-    names: tuple[tuple[str, ...], ...]
+    measured: tuple[Mapping[str, Any], ...]
     value: Array
 
 

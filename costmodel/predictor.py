@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from math import erf, sqrt
+from math import erf, log, sqrt
 from pathlib import Path
 from typing import Any, Self
 

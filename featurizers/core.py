@@ -132,6 +132,13 @@ class Featurizer(Protocol[SubjectT]):
         """
         ...
 
+    def match_parts(
+        self, subject: SubjectT, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
+    ) -> list[int | None]:
+        """For each part that a profiler measured inside `subject`, which of its parts (as ``names=True`` lists them)
+        that is, or None. Each part is given to one measurement at most."""
+        ...
+
     def part_ops(self, features: Features) -> list[str]:
         """For each distinct part (u,) what it is, in words; empty where the kind has no parts."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ class BoxFeaturizer:
         labels = tuple((f"layer{i}",) for _, _, c in subjects for i in range(c)) if names else ()
         parts = Parts(rows, owner, index.reshape(-1), np.array(counts, dtype=np.float32), labels)
         return Features(vectors, self.columns, parts, self.part_columns)
+
+    def match_parts(
+        self, subject: Box, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
+    ) -> list[int | None]:
+        known = {f"layer{i}": i for i in range(subject[2])}
+        return [known.get(row["name"]) for row in measured]
 
     def part_ops(self, features: Features) -> list[str]:
         assert features.parts is not None

@@ -49,7 +49,10 @@ _NODES = (
     Rule("network_id", "text"),
     Rule("device", "text"),
     Rule("node", "text"),
-    Rule("latency_ms", "number", low=0, high=_MAX_LATENCY_MS),
+    Rule("op_type", "text"),
+    Rule("input_shapes", "text"),
+    Rule("output_shapes", "text"),
+    Rule("latency_us", "number", low=0, high=1000 * _MAX_LATENCY_MS),
 )
 _SIMULATED = (
     Rule("network_id", "text"),
@@ -194,9 +197,17 @@ def _parts_of(
     rows: list[dict[str, Any]], place: dict[str, int], subject: dict[tuple[int, int], int], batch: int
 ) -> PartLabels:
     kept = [row for row in rows if (place.get(row["network_id"], -1), batch) in subject]
-    names = tuple(tuple(row.get("originals") or (row["node"],)) for row in kept)
+    measured = tuple(
+        {
+            "name": row["node"],
+            "op": row["op_type"],
+            "in": row["input_shapes"].split(),
+            "out": row["output_shapes"].split(),
+        }
+        for row in kept
+    )
     return PartLabels(
         np.array([subject[place[row["network_id"]], batch] for row in kept], dtype=np.int64),
-        names,
-        np.array([row["latency_ms"] for row in kept]),
+        measured,
+        np.array([row["latency_us"] / 1000 for row in kept]),
     )

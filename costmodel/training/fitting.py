@@ -15,7 +15,7 @@ from costmodel.domain import Domain
 from costmodel.kinds import kind_of
 from costmodel.regressors import Array, Estimate, Regressor, group_folds, learner
 from costmodel.target_model import TargetModel
-from costmodel.training.parts import part_subjects
+from costmodel.training.parts import PartTable, match_parts, part_subjects
 from featurizers.core import Features
 from featurizers.errors import InputError
 
@@ -45,7 +45,8 @@ class FeatureStore:
         self.corpus = corpus
         self.featurizer = kind_of(corpus.kind).featurizer()
         self.subjects = [self._parse(i) for i in range(len(corpus.raws))]
-        self._features: dict[tuple[str, bool], Features] = {}
+        self._features: dict[str, Features] = {}
+        self._part_tables: dict[str, PartTable] = {}
 
     def _parse(self, index: int) -> Any:
         try:
@@ -53,12 +54,17 @@ class FeatureStore:
         except InputError as error:
             raise CorpusError(f"{self.corpus.name}, subject '{self.corpus.ids[index]}': {error}") from error
 
-    def features(self, profile: str, names: bool = False) -> Features:
+    def features(self, profile: str) -> Features:
         """All subjects under one profile, in corpus order."""
-        key = (profile, names)
-        if key not in self._features:
-            self._features[key] = self.featurizer.features(self.subjects, profile=profile, names=names)
-        return self._features[key]
+        if profile not in self._features:
+            self._features[profile] = self.featurizer.features(self.subjects, profile=profile)
+        return self._features[profile]
+
+    def part_table(self, labels: Labels) -> PartTable:
+        """The parts that `labels.parts` measured, found in their subjects."""
+        if labels.device.name not in self._part_tables:
+            self._part_tables[labels.device.name] = match_parts(self.featurizer, self.subjects, labels)
+        return self._part_tables[labels.device.name]
 
 
 def fit_target(store: FeatureStore, labels: Labels, settings: FitSettings, log: Callable[[str], None]) -> TargetModel:
@@ -95,9 +101,9 @@ def _fit(
     weights = _weights(labels.noise)
     shown, target, groups, w = features.take(rows), y[rows], ids[rows], weights[rows]
     if labels.parts is not None and shown.parts is not None:
-        named = store.features(labels.device.profile, names=True)
+        table = store.part_table(labels)
         shown, target, groups, w = part_subjects(
-            shown, target, groups, w, named, labels, labels.subject[rows], np.asarray(store.corpus.ids), _PART_WEIGHT
+            shown, target, groups, w, table, labels, labels.subject[rows], np.asarray(store.corpus.ids), _PART_WEIGHT
         )
     regressor.fit(shown, target, groups, settings.seed, w)
     unseen = np.asarray(getattr(regressor, "out_of_fold", np.full(len(target), np.nan)))[: len(rows)]

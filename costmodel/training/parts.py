@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from costmodel.corpus import Labels
 from costmodel.regressors import Array
-from featurizers.core import Features, Parts
+from featurizers.core import Features, Featurizer, FloatArray, Parts
+
+
+@dataclass(frozen=True, slots=True)
+class PartTable:
+    """Measured parts that were found: subject (k,), columns `matrix` (k, part_columns), subject's `vectors` (k,
+    columns), and `value` (k,) in the target's unit."""
+
+    subject: npt.NDArray[np.int64]
+    matrix: FloatArray
+    vectors: FloatArray
+    value: Array
+
+
+def match_parts(featurizer: Featurizer[Any], subjects: Sequence[Any], labels: Labels) -> PartTable:
+    """Find each measured part in its subject; those that are not found, and those of no time, are left out."""
+    assert labels.parts is not None
+    rows_of: dict[int, list[int]] = {}
+    for row, subject in enumerate(labels.parts.subject.tolist()):
+        rows_of.setdefault(subject, []).append(row)
+    order = sorted(rows_of)
+    profile = labels.device.profile
+    named = featurizer.features([subjects[i] for i in order], profile=profile, names=True)
+    assert named.parts is not None
+    first = np.searchsorted(named.parts.owner, np.arange(len(order)))
+    entries, kept, owner = [], [], []
+    for position, subject in enumerate(order):
+        measured = [labels.parts.measured[row] for row in rows_of[subject]]
+        matches = featurizer.match_parts(subjects[subject], measured, profile=profile)
+        for row, part in zip(rows_of[subject], matches, strict=True):
+            if part is not None and labels.parts.value[row] > 0:
+                entries.append(first[position] + part)
+                kept.append(row)
+                owner.append(position)
+    matrix = named.parts.matrix[named.parts.part[np.array(entries, dtype=np.int64)]]
+    subject_of = np.array(order, dtype=np.int64)[np.array(owner, dtype=np.int64)]
+    return PartTable(subject_of, matrix, named.vectors[np.array(owner, dtype=np.int64)], labels.parts.value[kept])
 
 
 def part_subjects(
@@ -15,7 +55,7 @@ def part_subjects(
     y: Array,
     groups: npt.NDArray[np.str_],
     weights: Array,
-    named: Features,
+    table: PartTable,
     labels: Labels,
     subjects: npt.NDArray[np.int64],
     ids: npt.NDArray[np.str_],
@@ -23,59 +63,24 @@ def part_subjects(
 ) -> tuple[Features, Array, npt.NDArray[np.str_], Array]:
     """`features` (of `subjects`) with one more subject per measured part, and their targets, groups and weights.
 
-    `named` : features of the whole corpus with the parts' names, by which labels find their part. A part's weight is
-    its share of its subject's measured time, so that the many cheap parts do not outvote the dear ones.
+    A part's weight is its share of its subject's measured time, so that the many cheap parts do not outvote the dear
+    ones; all parts of a subject together count `total_weight`.
     """
-    assert labels.parts is not None
     assert features.parts is not None
-    entry, value, owner = _match(named, labels, subjects)
-    if not len(entry):
-        return features, y, groups, weights
-    assert named.parts is not None
+    rows = np.flatnonzero(np.isin(table.subject, subjects))
+    value, owner = table.value[rows], table.subject[rows]
     measured_total = np.bincount(owner, weights=value, minlength=len(ids))
     share = value / np.maximum(measured_total[owner], 1e-30)
-    base, extra = features.parts, len(entry)
-    matrix = np.concatenate([base.matrix, named.parts.matrix])
+    base, extra = features.parts, len(rows)
+    matrix, inverse = np.unique(np.concatenate([base.matrix, table.matrix[rows]]), axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
     parts = Parts(
         matrix,
         np.concatenate([base.owner, len(features) + np.arange(extra, dtype=np.int64)]),
-        np.concatenate([base.part, len(base.matrix) + named.parts.part[entry]]),
+        np.concatenate([inverse[: len(base.matrix)][base.part], inverse[len(base.matrix) :]]).astype(np.int64),
         np.concatenate([base.count, np.ones(extra, dtype=np.float32)]),
     )
-    vectors = np.concatenate([features.vectors, named.vectors[owner]])
-    grown = Features(vectors, features.columns, _compact(parts), features.part_columns)
+    vectors = np.concatenate([features.vectors, table.vectors[rows]])
     target = np.concatenate([y, np.log(value) if labels.target.positive else value])
+    grown = Features(vectors, features.columns, parts, features.part_columns)
     return grown, target, np.concatenate([groups, ids[owner]]), np.concatenate([weights, total_weight * share])
-
-
-def _match(
-    named: Features, labels: Labels, subjects: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64]]:
-    """Entry of `named.parts`, measured value and subject of each label that names a part of one of `subjects`."""
-    assert labels.parts is not None
-    assert named.parts is not None
-    wanted = set(subjects.tolist())
-    place: dict[tuple[int, str], int] = {}
-    for entry, (owner, names) in enumerate(zip(named.parts.owner.tolist(), named.parts.names, strict=True)):
-        if owner in wanted:
-            for name in names:
-                place[owner, name] = entry
-    cost: dict[int, float] = {}
-    for subject, names, value in zip(
-        labels.parts.subject.tolist(), labels.parts.names, labels.parts.value, strict=True
-    ):
-        entries = {place[subject, name] for name in names if (subject, name) in place}
-        if len(entries) == 1:
-            one = entries.pop()
-            cost[one] = cost.get(one, 0.0) + float(value)
-    found = np.fromiter(cost, dtype=np.int64, count=len(cost))
-    measured = np.fromiter(cost.values(), dtype=np.float64, count=len(cost))
-    keep = measured > 0
-    return found[keep], measured[keep], named.parts.owner[found[keep]]
-
-
-def _compact(parts: Parts) -> Parts:
-    """The same parts with each distinct row held once, and only those in use."""
-    used, index = np.unique(parts.part, return_inverse=True)
-    matrix, inverse = np.unique(parts.matrix[used], axis=0, return_inverse=True)
-    return Parts(matrix, parts.owner, inverse.reshape(-1)[index].astype(np.int64), parts.count)

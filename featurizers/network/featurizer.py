@@ -15,6 +15,7 @@ from featurizers.network.columns import COLUMNS, FACTS, graph_facts, vectors_of
 from featurizers.network.fusion import kernels
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
 from featurizers.network.kernels import PART_COLUMNS, Kernel, Key
+from featurizers.network.matching import match_nodes
 from featurizers.network.onnx_reader import read_onnx
 from featurizers.network.pt2_reader import read_pt2
 
@@ -64,6 +65,12 @@ class NetworkFeaturizer:
         ).reshape(len(subjects), len(FACTS))
         parts = collect(found, names=names)
         return Features(vectors_of(parts, facts, len(subjects)), COLUMNS, parts, PART_COLUMNS)
+
+    def match_parts(
+        self, subject: NetworkGraph, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
+    ) -> list[int | None]:
+        """For each profiler row (see `matching`) the kernel of `subject` that it timed, or None."""
+        return match_nodes(kernels(subject, profile), measured)
 
 
 def collect(found: Sequence[Sequence[Kernel]], *, names: bool = False) -> Parts:

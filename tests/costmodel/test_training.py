@@ -52,15 +52,13 @@ def test_measured_parts_become_subjects_weighted_by_their_share() -> None:
     corpus = box_corpus(Path())
     store = FeatureStore(corpus)
     a, b, c = corpus.raws[0]["sides"]
-    named = tuple((f"layer{i}",) for i in range(c))
-    parts = PartLabels(
-        np.zeros(c + 1, dtype=np.int64), (*named, ("no such layer",)), np.array([*range(1, c + 1), 99], dtype=float)
-    )
+    measured = ({"name": name} for name in (*(f"layer{i}" for i in range(c)), "no such layer"))
+    parts = PartLabels(np.zeros(c + 1, dtype=np.int64), tuple(measured), np.array([*range(1, c + 1), 99], dtype=float))
     labels = replace(corpus.labels[0], parts=parts)
     plain = store.features("").take(np.arange(2))
     y, groups, weights = np.zeros(2), np.array(["box0", "box1"]), np.ones(2)
     grown, target, owner, weight = part_subjects(
-        plain, y, groups, weights, store.features("", names=True), labels, np.arange(2), np.array(corpus.ids), 0.5
+        plain, y, groups, weights, store.part_table(labels), labels, np.arange(2), np.array(corpus.ids), 0.5
     )
     assert len(grown) == 2 + c
     assert np.exp(target[2:]).tolist() == pytest.approx([*range(1, c + 1)])
