@@ -72,7 +72,7 @@ def latency_table(
                 continue
             reason = (prepared or {}).get(key) or failures.get((key, spec.network_id), "not measured")
             status = "skipped" if reason.startswith("not measured") else "failed"
-            rows.append({**row, "status": status, "reason": reason})
+            rows.append({**row, "rounds": 0, "quiet_rounds": 0, "status": status, "reason": reason})
     return pa.Table.from_pylist(rows, schema=LATENCY_SCHEMA)
 
 
@@ -154,11 +154,22 @@ def nodes_table(
             columns["op_type"].append(node["op"])
             columns["input_shapes"].append(" ".join(node["in"]))
             columns["output_shapes"].append(" ".join(node["out"]))
-            columns["latency_us"].append(round(float(np.median(np.asarray(node["us"]) * factors)), 2))
-            columns["outputs"].append(" ".join(origin.outputs))
-            columns["originals"].append(" ".join(origin.originals))
-    arrays = {
-        name: pa.array(values, pa.float32()) if name == "latency_us" else pa.array(values).dictionary_encode()
-        for name, values in columns.items()
-    }
-    return pa.table(arrays)
+            columns["latency_ms"].append(float(np.median(np.asarray(node["us"]) * factors)) / 1e3)
+            columns["outputs"].append(origin.outputs)
+            columns["originals"].append(origin.originals)
+    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in NODES_SCHEMA})
+
+
+NODES_SCHEMA = pa.schema(
+    [
+        ("network_id", pa.string()),
+        ("device", pa.string()),
+        ("node", pa.string()),
+        ("op_type", pa.string()),
+        ("input_shapes", pa.string()),
+        ("output_shapes", pa.string()),
+        ("latency_ms", pa.float32()),
+        ("outputs", pa.list_(pa.string())),
+        ("originals", pa.list_(pa.string())),
+    ]
+)

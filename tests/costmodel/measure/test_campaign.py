@@ -92,9 +92,9 @@ def test_node_rows_follow_execution_and_name_the_original_nodes(folder: Path) ->
         expected = [n.name for n in build(spec, weights=False).graph.node]
         plain = [r for r in rows if r["network_id"] == spec.network_id and r["device"] == device_name(KEYS[1])]
         assert [r["node"] for r in plain] == expected
-        assert [r["originals"] for r in plain] == expected
+        assert [r["originals"] for r in plain] == [[name] for name in expected]
         fused = [r for r in rows if r["network_id"] == spec.network_id and r["device"] == device_name(KEYS[0])]
-        assert {name for r in fused for name in r["originals"].split()} == set(expected)
+        assert {name for r in fused for name in r["originals"]} == set(expected)
 
 
 def test_profiles_are_taken_after_the_third_round() -> None:
