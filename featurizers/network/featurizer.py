@@ -14,7 +14,7 @@ from featurizers.network import fbnet, nasbench201, ofa
 from featurizers.network.columns import COLUMNS, FACTS, graph_facts, vectors_of
 from featurizers.network.fusion import kernels
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
-from featurizers.network.kernels import PART_COLUMNS, Kernel, Key
+from featurizers.network.kernels import ACTIVATIONS, OP_TYPES, PART_COLUMNS, PART_INDEX, Kernel, Key
 from featurizers.network.matching import match_nodes
 from featurizers.network.onnx_reader import read_onnx
 from featurizers.network.pt2_reader import read_pt2
@@ -71,6 +71,13 @@ class NetworkFeaturizer:
     ) -> list[int | None]:
         """For each profiler row (see `matching`) the kernel of `subject` that it timed, or None."""
         return match_nodes(kernels(subject, profile), measured)
+
+    def part_ops(self, features: Features) -> list[str]:
+        """What each distinct kernel is, e.g. ``Conv+Add+Relu``; ``unknown`` for an op we do not know."""
+        assert features.parts is not None
+        columns = [PART_INDEX[name] for name in ("op_type", "residual", "activation")]
+        codes = features.parts.matrix[:, columns].astype(int).tolist()
+        return ["+".join(filter(None, (OP_TYPES[t], "Add" * r, ACTIVATIONS[a]))) for t, r, a in codes]
 
 
 def collect(found: Sequence[Sequence[Kernel]], *, names: bool = False) -> Parts:
