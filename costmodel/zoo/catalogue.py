@@ -117,15 +117,14 @@ def sample_specs(n: int, seed: int) -> list[NetworkSpec]:
     Each family fills `_BINS` logarithmic bins of FLOPs evenly by rejection; what a family cannot reach within a
     bounded number of draws is filled with whatever it gives inside the limits.
     """
-    names = list(FAMILIES)
-    counts = [n // len(names) + (i < n % len(names)) for i in range(len(names))]
-    specs = []
-    for index, (family, count) in enumerate(zip(names, counts, strict=True)):
-        specs += _sample_family(family, count, np.random.default_rng([seed, index]))
-    return specs
+    return [spec for family in FAMILIES for spec in sample_family_of(family, n, seed)]
 
 
-def _sample_family(family: str, count: int, rng: np.random.Generator) -> list[NetworkSpec]:
+def sample_family_of(family: str, n: int, seed: int) -> list[NetworkSpec]:
+    """The networks of one family among those that ``sample_specs(n, seed)`` draws."""
+    index = list(FAMILIES).index(family)
+    count = n // len(FAMILIES) + (index < n % len(FAMILIES))
+    rng = np.random.default_rng([seed, index])
     quota = [count // _BINS + (i < count % _BINS) for i in rng.permutation(_BINS)]
     chosen: list[NetworkSpec] = []
     spare: list[NetworkSpec] = []
