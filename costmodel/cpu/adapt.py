@@ -1,0 +1,152 @@
+"""``adapt``: run three quick benchmarks on a new machine, get the other hundreds with narrower intervals."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from costmodel.cpu.factors import Factors
+from costmodel.cpu.kernel import Scaling, Shape, Support, shape_from_json
+from costmodel.cpu.process import fit_together, law_of
+from costmodel.cpu.sparecores import ScoreTable
+from costmodel.prediction import Prediction, Target
+from costmodel.regressors import Array
+from featurizers.core import Features, FloatArray
+from featurizers.errors import InputError, UnknownNameError
+
+RANK = 8
+MIN_SERVERS = 400
+"""Benchmarks that fewer servers ran are left out: their factors could not be told from noise."""
+
+_NORMAL_90 = 1.6449
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The process of every benchmark on one support (`weights` float32 (s, t)), and the factors of their errors.
+
+    quantile : |error| / standard deviation that 90% of unseen CPU models stay within after adapting.
+    """
+
+    targets: tuple[Target, ...]
+    laws: tuple[str, ...]
+    support: Support
+    shape: Shape
+    weights: FloatArray
+    factors: Factors
+    quantile: float
+
+    @classmethod
+    def fit(cls, features: Features, table: ScoreTable, seed: int) -> Self:
+        """From all of a table's benchmarks that enough servers ran."""
+        return cls.fit_scores(features, table.scores, table.targets, table.cpu_model, seed)
+
+    @classmethod
+    def fit_scores(
+        cls, features: Features, scores: Array, targets: tuple[Target, ...], groups: np.ndarray, seed: int
+    ) -> Self:  # type: ignore[type-arg]
+        chosen = np.flatnonzero(np.isfinite(scores).sum(axis=0) >= min(MIN_SERVERS, len(scores) // 2))
+        y = np.log(scores[:, chosen])
+        shape = Shape()
+        models = fit_together(features, y, groups, seed, shape)
+        errors = y - np.stack([model.out_of_fold for model in models], axis=1)
+        _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
+        factors = Factors.fit(errors, 1.0 / size[code], RANK, seed)
+        assert models[0].support is not None
+        return cls(
+            tuple(targets[i] for i in chosen),
+            tuple(model.law for model in models),
+            models[0].support,
+            shape,
+            np.stack([model.weights for model in models], axis=1),
+            factors,
+            _NORMAL_90,
+        )
+
+    def prior(self, features: Features) -> Array:
+        """Log scores from the specification alone, (n, t)."""
+        covariances = self.support.covariances(self.support.scaling.apply(features), self.shape)
+        laws = np.stack([law_of(features, law) for law in self.laws], axis=1)
+        return np.asarray(covariances @ self.weights + laws, dtype=np.float64)
+
+    def posterior(self, features: Features, known: Mapping[str, float]) -> tuple[Array, Array]:
+        """Log score and its standard deviation per target (t,), given known scores of the one machine in `features`.
+
+        Raises UnknownNameError for a benchmark that is not known, InputError for a score that is not positive.
+        """
+        place = {target.name: i for i, target in enumerate(self.targets)}
+        prior = self.prior(features)[0]
+        errors = np.full(len(self.targets), np.nan)
+        for name, score in known.items():
+            if name not in place:
+                raise UnknownNameError("benchmark", name, place)
+            if not (isinstance(score, int | float) and math.isfinite(score) and score > 0):
+                raise InputError(f"The known score of '{name}'", "must be a positive number", score, where="$.known")
+            errors[place[name]] = math.log(score) - prior[place[name]]
+        mean, deviation = self.factors.posterior(errors)
+        return prior + mean, deviation
+
+    def adapt(self, features: Features, known: Mapping[str, float], version: str = "") -> list[Prediction]:
+        """All benchmarks of one machine; the known ones are left as they were given."""
+        log_score, deviation = self.posterior(features, known)
+        out = []
+        for i, target in enumerate(self.targets):
+            if target.name in known:
+                continue
+            half = self.quantile * deviation[i]
+            value, low, high = (float(np.exp(log_score[i] + sign * half)) for sign in (0, -1, 1))
+            out.append(
+                Prediction(
+                    target.name, value, target.unit, low, high, 0.9, True, (), "spare-cores", "costmodel-cpu", version
+                )
+            )
+        return out
+
+    def save(self, folder: Path) -> None:
+        """factors.json and factors.safetensors."""
+        from safetensors.numpy import save_file
+
+        content = {
+            "targets": [asdict(target) for target in self.targets],
+            "laws": list(self.laws),
+            "shape": asdict(self.shape),
+            "quantile": self.quantile,
+        }
+        (folder / "factors.json").write_text(json.dumps(content, sort_keys=True, indent=0) + "\n")
+        scaling = self.support.scaling
+        tensors = {
+            "points": self.support.points,
+            "fill": scaling.fill,
+            "center": scaling.center,
+            "scale": scaling.scale,
+            "weights": self.weights,
+            "loadings": self.factors.loadings.astype(np.float32),
+            "noise": self.factors.noise.astype(np.float32),
+            "offset": self.factors.offset.astype(np.float32),
+        }
+        save_file(tensors, str(folder / "factors.safetensors"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote."""
+        from safetensors.numpy import load_file
+
+        content = json.loads((folder / "factors.json").read_text())
+        tensors = load_file(str(folder / "factors.safetensors"))
+        scaling = Scaling(tensors["fill"], tensors["center"], tensors["scale"])
+        factors = Factors(*(tensors[key].astype(np.float64) for key in ("loadings", "noise", "offset")))
+        return cls(
+            tuple(Target(**entry) for entry in content["targets"]),
+            tuple(content["laws"]),
+            Support(tensors["points"], scaling),
+            shape_from_json(content["shape"]),
+            tensors["weights"],
+            factors,
+            content["quantile"],
+        )
