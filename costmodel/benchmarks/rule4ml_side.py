@@ -1,0 +1,111 @@
+"""rule4ml 0.2.0 beside us, in an environment of its own: it is GPL and never imported by this project.
+
+The environment is looked for at ``$COSTMODEL_RULE4ML_PYTHON`` (an interpreter that can import rule4ml); with
+``COSTMODEL_RULE4ML_INSTALL=1`` it is made in the user's cache folder from PyPI. Without either the comparison is left
+out, and the row says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+VERSION = "0.2.0"
+_DESIGNS = ((16, 64, 32, 5), (32, 32, 10), (64, 128, 64, 8), (8, 16, 8), (128, 64, 32, 16, 4), (24, 48, 24, 6))
+_INSTALL_SECONDS = 1500
+_RUN_SECONDS = 600
+_SCRIPT = """
+import json, resource, sys, time
+designs = json.loads(sys.argv[1])
+started = time.perf_counter()
+import keras
+from rule4ml.models.estimators import MultiModelEstimator
+estimator = MultiModelEstimator()
+estimator.load_default_models()
+ready = time.perf_counter() - started
+models = []
+for sizes in designs:
+    layers = [keras.layers.Input((sizes[0],))] + [keras.layers.Dense(units, activation="relu") for units in sizes[1:]]
+    model = keras.Sequential(layers)
+    model.build((None, sizes[0]))
+    models.append(model)
+config = [{"model": {"precision": "ap_fixed<16, 6>", "reuse_factor": 4, "strategy": "Resource"}, "board": "zcu102"}]
+settings = [{"precision": "ap_fixed<16, 6>", "reuse_factor": 4, "strategy": "Resource", "board": "zcu102"}]
+estimator.predict(models[:1], settings)
+started = time.perf_counter()
+estimator.predict(models, settings)
+each = (time.perf_counter() - started) / len(models)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"ready_s": ready, "each_s": each, "peak_mib": peak}))
+"""
+
+
+def compare_rule4ml(summary: dict[str, float]) -> list[dict[str, Any]]:
+    """Rows of time and memory of both on the same designs; sets ``rule4ml_time_ratio`` when it could be measured."""
+    ours = _our_seconds()
+    try:
+        theirs = _their_figures()
+    except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
+        return [{"subset": "rule4ml", "target": "seconds per design", "n": 0, "note": f"not measured: {error}"[:300]}]
+    summary["rule4ml_time_ratio"] = round(theirs["each_s"] / ours, 1)
+    return [
+        {
+            "subset": "rule4ml",
+            "target": "ms per design",
+            "n": len(_DESIGNS),
+            "value": round(1e3 * theirs["each_s"], 3),
+            "note": f"ready after {theirs['ready_s']:.1f} s, peak {theirs['peak_mib']:.0f} MiB",
+        },
+        {"subset": "costmodel", "target": "ms per design", "n": len(_DESIGNS), "value": round(1e3 * ours, 3)},
+    ]
+
+
+def _our_seconds() -> float:
+    """Seconds per design, the same few designs in one call, the way that a user of rule4ml would ask."""
+    from costmodel.hls4ml.model import HlsModel
+
+    model = HlsModel()
+    raws = [_raw(sizes) for sizes in _DESIGNS]
+    model.predict([model.featurizer.parse(raw) for raw in raws])
+    started = time.perf_counter()
+    model.predict([model.featurizer.parse(raw) for raw in raws])
+    return (time.perf_counter() - started) / len(raws)
+
+
+def _raw(sizes: tuple[int, ...]) -> dict[str, Any]:
+    layers = [{"class": "Dense", "units": units, "activation": "relu"} for units in sizes[1:]]
+    config = {"Model": {"Precision": "ap_fixed<16,6>", "ReuseFactor": 4, "Strategy": "Resource"}}
+    return {"layers": layers, "input_shape": list(sizes[:1]), "hls_config": config, "part": "zcu102"}
+
+
+def _their_figures() -> dict[str, float]:
+    python = _interpreter()
+    command = [python, "-c", _SCRIPT, json.dumps(_DESIGNS)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS, env=environment, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise RuntimeError(f"rule4ml {VERSION} failed: {last[:200]}")
+    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def _interpreter() -> str:
+    named = os.environ.get("COSTMODEL_RULE4ML_PYTHON")
+    if named:
+        return named
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "costmodel" / f"rule4ml-{VERSION}"
+    python = cache / "bin" / "python"
+    if python.exists():
+        return str(python)
+    if os.environ.get("COSTMODEL_RULE4ML_INSTALL") != "1":
+        raise RuntimeError("no environment; set COSTMODEL_RULE4ML_PYTHON, or COSTMODEL_RULE4ML_INSTALL=1 to make one")
+    subprocess.run([sys.executable, "-m", "venv", str(cache)], check=True, timeout=120)
+    install = [str(python), "-m", "pip", "install", "-q", f"rule4ml=={VERSION}"]
+    subprocess.run(install, check=True, timeout=_INSTALL_SECONDS)
+    return str(python)

@@ -1,0 +1,185 @@
+"""What follows from an hls4ml layer without learning: products, DSPs, BRAM, cycles, initiation interval.
+
+Constants were read off public C-synthesis reports of single dense layers (hls4ml 0.8.1, Vivado HLS 2020.1) and hold
+for Vitis 2023.2 where its reports could be compared; the block shapes are the vendor's (UG573).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.hls4ml.layers import Layers, Mask, Values
+
+_RAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""Depth and width that one 18 Kb block can have."""
+
+_SMALLEST_BRAM_BITS = 1024
+"""A read-only memory below this is built from LUTs."""
+
+_WIDE_RANGE = (3.5, 4.5, 4.8, 5.3, 6.5, 6.8, 7.3, 8.5, 8.8, 9.3, 10.5, 10.8, 11.3, 13.0)
+_WIDE_SHARE = (0.0, 0.19, 0.28, 0.32, 0.589, 0.646, 0.69, 0.824, 0.839, 0.87, 0.933, 0.939, 0.95, 0.98)
+"""log2 of the largest constant, and the share of the constants up to it that need a DSP."""
+
+_REMAINDER_BITS = 2
+"""A column of a memory this narrow is put into LUTs beside the blocks."""
+
+
+def ram_blocks(depth: Values, width: Values) -> Values:
+    """18 Kb blocks of a read-only memory of `depth` words of `width` bits, its widest columns first.
+
+    >>> ram_blocks(np.array([512.0, 1024.0, 4096.0]), np.array([40.0, 4.0, 5.0]))
+    array([2., 1., 2.])
+    """
+    blocks = np.ceil(depth / _RAM_SHAPES[-1][0]) * width
+    for words, bits in reversed(_RAM_SHAPES):
+        blocks = np.where(depth <= words, np.ceil(width / bits), blocks)
+    return np.asarray(np.where(width > 0, blocks, 0.0))
+
+
+def index_blocks(layers: Layers) -> Values:
+    """Blocks of the table that tells which output a product belongs to (reuse words of log2(reuse / n_in) bits)."""
+    fan = np.maximum(layers["outputs_per_multiplier"], 1.0)
+    bits = np.ceil(np.log2(fan) - 1e-9)
+    is_stored = layers.serial & (layers["reuse"] * bits >= _SMALLEST_BRAM_BITS)
+    return np.where(is_stored, ram_blocks(layers["reuse"], bits), 0.0)
+
+
+def weight_blocks(layers: Layers) -> Values:
+    """Blocks of the weights of serial layers: `reuse` words of ``multipliers * weight_bits`` bits."""
+    width = layers["multipliers"] * layers["weight_bits"]
+    depth = layers["reuse"]
+    one = np.where(depth <= 512, 36, 18)
+    remainder = np.mod(width, one)
+    is_slim = (depth > 512) & (remainder > 0) & (remainder <= _REMAINDER_BITS) & (width > one)
+    deep = np.ceil(width / 18) + ram_blocks(np.maximum(depth - 1024, 1), width)
+    blocks = np.where((depth > 1024) & (depth <= 2048), deep, ram_blocks(depth, width))
+    is_stored = layers.serial & (depth * layers["weight_bits"] * layers["multipliers"] >= _SMALLEST_BRAM_BITS)
+    return np.where(is_stored, blocks - is_slim, 0.0)
+
+
+def table_blocks(layers: Layers) -> Values:
+    """Blocks of activation tables: one block has two ports, so it serves two values at a time."""
+    values = np.where(
+        layers["stream"] > 0, layers["out_elements"] / np.maximum(layers["positions"], 1), layers["out_elements"]
+    )
+    each = ram_blocks(layers["table_entries"], layers["table_bits"])
+    is_softmax = layers.is_kind("softmax")
+    return np.where(layers["table_entries"] > 0, np.ceil(values / 2) * each + is_softmax, 0.0)
+
+
+def distinct_products(layers: Layers) -> Values:
+    """Share of an unrolled layer's products that differ: an input times a constant is built once for all outputs.
+
+    Constants of a layer with n_in inputs are taken as uniform with variance 1 / n_in: about ``2^bits * sqrt(3 / n_in)``
+    values are possible, of which n_out are drawn.
+    """
+    values = 2 * _constant_range(layers)
+    outputs = np.maximum(layers["n_out"], 1.0)
+    return np.asarray(values * -np.expm1(-outputs / values) / outputs)
+
+
+def _constant_range(layers: Layers) -> Values:
+    range_ = 2.0 ** (layers["weight_bits"] - 1) * np.sqrt(3 / np.maximum(layers["n_in"], 1.0))
+    return np.maximum(range_, 0.5)
+
+
+def unrolled_dsp_share(layers: Layers) -> Values:
+    """Share of the products with a constant that go to a DSP: those whose constant needs more than shifts and an add.
+
+    The share among constants up to r, read off the unrolled rows of dense1 at 12 values of r, times those that differ.
+    """
+    wide = np.interp(np.log2(_constant_range(layers)), _WIDE_RANGE, _WIDE_SHARE)
+    return np.asarray(wide * distinct_products(layers))
+
+
+def is_combinational(layers: Layers) -> Mask:
+    """Unrolled layers of so few bits that they need no register inside (dense1: latency 0)."""
+    bits = layers["n_in"] * layers["weight_bits"]
+    is_small = layers["multiplications"] <= 1024
+    is_resource = layers.is_strategy("resource")
+    quick = (bits <= 64) & (is_resource | is_small) | (bits <= 128) & is_resource & is_small
+    return np.asarray(layers.unrolled & quick)
+
+
+def dsp_multipliers(layers: Layers) -> Values:
+    """DSPs of serial layers: one per product of more than 4 bits. At 5 to 7 bits one of them goes to LUTs."""
+    is_wide = layers["weight_bits"] > 7
+    narrow = layers["multipliers"] - (layers["n_in"] > 32)
+    slices = np.ceil((layers["weight_bits"] - 1) / 26) * np.ceil((layers["source_bits"] - 1) / 17)
+    serial = np.where(is_wide, layers["multipliers"] * np.maximum(slices, 1), narrow)
+    return np.where(layers.serial & layers.dsp_products, np.maximum(serial, 0), 0.0)
+
+
+def dsp_unrolled(layers: Layers) -> Values:
+    """DSPs of unrolled layers; the latency strategy with reuse > 1 caps them at products / reuse."""
+    wanted = layers["multiplications"] * layers["nonzero"] * unrolled_dsp_share(layers)
+    capped = np.where(layers["reuse"] > 1, np.minimum(wanted, layers["multipliers"]), wanted)
+    return np.where(layers.unrolled & ~layers.is_strategy("distributed_arithmetic"), capped, 0.0)
+
+
+def _shared_cycles(layers: Layers) -> Values:
+    """Cycles of an unrolled layer whose DSPs are shared: products that need one, over the DSPs allowed."""
+    share = unrolled_dsp_share(layers)
+    needed = layers["multiplications"] * layers["nonzero"] * share
+    conflicts = 1 + 0.18 * (1 - share) ** 2.6
+    turns = needed / np.maximum(layers["multipliers"], 1) * conflicts
+    return np.where(needed > layers["multipliers"], np.maximum(np.round(turns) + 2, 2), 2.0)
+
+
+def latency_cycles(layers: Layers) -> tuple[Values, Values]:
+    """(best, worst) latency of each layer alone, cycles.
+
+    Serial: reuse + 2, and one less where a two-way choice of the output and LUT products leave out a register.
+    """
+    is_shared = layers.unrolled & layers.is_strategy("latency") & (layers["reuse"] > 1)
+    quick = layers.serial & (layers["outputs_per_multiplier"] == 2) & ~layers.dsp_products
+    worst_serial = layers["reuse"] + 2 - quick
+    registered = np.where(is_combinational(layers), 0.0, 1.0)
+    unrolled = np.where(is_shared & (registered > 0), _shared_cycles(layers), registered)
+    once = np.where(layers.serial, worst_serial, unrolled)
+    other = np.where(layers["table_entries"] > 0, 2.0, 0.0) + np.where(layers.is_kind("softmax"), 3.0, 0.0)
+    worst = np.where(layers.matrix, _repeated(layers, once), _repeated(layers, other))
+    best = worst - np.where(layers.serial, 1.0, 0.0)
+    return best, worst
+
+
+def _repeated(layers: Layers, once: Values) -> Values:
+    """A layer in a stream, and one with time steps or pixels, runs once per position; an input pixel costs a cycle."""
+    positions = np.maximum(layers["positions"], 1)
+    pixels = np.where(layers["stream"] > 0, layers["in_elements"] / np.maximum(layers["n_in"] / layers["window"], 1), 0)
+    arriving = np.where(layers["stream"] > 0, np.maximum(pixels - positions, 0), 0)
+    is_parallel = (layers["stream"] == 0) & ~layers.is_kind("gru", "lstm", "simple_rnn")
+    return np.where(is_parallel, once, once * positions + np.where(layers.matrix, arriving, 0.0))
+
+
+def design_cycles(layers: Layers) -> tuple[Values, Values, Values]:
+    """(best latency, worst latency, initiation interval) of each design, cycles.
+
+    Layers follow one another; between two of them passes one cycle. A stream overlaps them: the slowest decides.
+    """
+    best, worst = latency_cycles(layers)
+    timed = layers.matrix | (layers["table_entries"] > 0)
+    links = np.maximum(layers.total(layers.matrix) - 1, 0) * (layers.most(layers.serial) > 0)
+    chain_worst, chain_best = layers.total(np.where(timed, worst, 0)) + links, layers.total(np.where(timed, best, 0))
+    is_stream = layers.most(layers["stream"]) > 0
+    slowest = layers.most(worst)
+    fill = 3.0 * layers.total(np.ones(len(worst)))
+    top = np.where(is_stream, slowest + fill, chain_worst)
+    low = np.where(is_stream, slowest + fill, chain_best + links)
+    return low, top, np.maximum(np.where(is_stream, slowest, interval_cycles(layers, top)), 1.0)
+
+
+def interval_cycles(layers: Layers, latency: Values) -> Values:
+    """Initiation interval when every layer reads all inputs at once: the slowest layer's reuse.
+
+    A resource design of reuse 1 is not pipelined across its layers: latency + 1. Shared DSPs: latency + 1.
+    """
+    shared = layers.most(_is_shared(layers)) > 0
+    serial = layers.most(np.where(layers.serial, layers["reuse"], 0.0))
+    plain_resource = layers.most(layers.unrolled & layers.is_strategy("resource")) > 0
+    unrolled = np.where(shared | plain_resource, latency + 1, 1.0)
+    return np.where(serial > 0, serial, unrolled)
+
+
+def _is_shared(layers: Layers) -> Mask:
+    return np.asarray(layers.unrolled & layers.is_strategy("latency") & (layers["reuse"] > 1))

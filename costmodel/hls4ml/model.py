@@ -1,0 +1,356 @@
+"""Every answer about a design at once: resources, cycles, will it fit, will it synthesise, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.calibration import Calibration
+from costmodel.domain import Domain
+from costmodel.hls4ml.basis import TERMS, terms
+from costmodel.hls4ml.forms import HLS_TARGETS, HlsTarget, summary
+from costmodel.hls4ml.layers import Layers, Values, layers_of
+from costmodel.hls4ml.regressor import HlsPhysics
+from costmodel.hls4ml.rows import LabelledDesign
+from costmodel.hls4ml.success import SuccessModel
+from costmodel.prediction import Prediction, Share
+from costmodel.regressors.base import Array, Estimate, read_json, write_json
+from featurizers.core import Features
+from featurizers.errors import InputError
+from featurizers.hls4ml import HlsDesign, HlsFeaturizer
+from featurizers.hls4ml.boards import Board
+
+FORMAT = 1
+_COVERAGE = 0.9
+_OUTSIDE_SPREAD = 0.25
+"""Outside of what was seen, natural-log error to expect at least: closed forms still hold, their constants less so."""
+
+_STRANGE_SPREAD = 0.9
+"""With a kind of layer that no training design had."""
+
+_NEVER_LEARNED_SPREAD = 0.7
+"""Of a target without labels, answered by its closed form alone."""
+
+_VSYNTH_SHARES = {"lut_vsynth": ("lut_csynth", 0.42), "ff_vsynth": ("ff_csynth", 0.9)}
+"""Without labels of logic synthesis: HLS counts 1.4 to 5 times its LUTs, and about its flip-flops."""
+
+_Z90 = 1.6449
+"""Half of a normal distribution's central 90 % in standard deviations."""
+
+_JOINT_ROWS = 200
+_RESOURCES = {
+    "csynth": ("lut_csynth", "ff_csynth", "dsp_csynth", "bram_csynth"),
+    "vsynth": ("lut_vsynth", "ff_vsynth", "dsp_vsynth", "bram_vsynth"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAnswer:
+    """Of n designs in the target's unit: value, low, high (n,); point and half in learning space."""
+
+    value: Array
+    low: Array
+    high: Array
+    point: Array
+    half: Array
+
+
+@dataclass(frozen=True, slots=True)
+class DesignAnswer:
+    """One design's answers. fits : P(all resources within the part's limits), None without a part.
+
+    percent : of the part, by target. latency_ns : cycles at the design's clock: (value, low, high).
+    """
+
+    predictions: tuple[Prediction, ...]
+    percent: Mapping[str, float]
+    latency_ns: tuple[float, float, float]
+    fits: float | None
+    synthesises: float
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Learned:
+    regressor: HlsPhysics
+    calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where designs lie: inside (n,) of what was trained on, distance 1 at its edge, strange with an unseen layer kind."""
+
+    inside: npt.NDArray[np.bool_]
+    distance: Array
+    strange: npt.NDArray[np.bool_]
+
+    @property
+    def trust(self) -> Array:
+        """Weight of the learned residual: it fades where nothing like the design was seen."""
+        return np.clip(2 - self.distance, 0.0, 1.0) * ~self.strange
+
+
+class HlsModel:
+    """A closed form, a residual and a calibration per target; one domain check and one success model for all."""
+
+    kind = "hls4ml"
+
+    def __init__(self, name: str = "hls4ml", version: str = "1", rounds: int = 120):
+        self.name, self.version, self.rounds = name, version, rounds
+        self.featurizer = HlsFeaturizer()
+        self.learned: dict[str, _Learned] = {}
+        self.domain: Domain | None = None
+        self.success: SuccessModel | None = None
+        self.joint: dict[str, Array] = {}
+        self.card: dict[str, Any] = {}
+
+    def fit(self, designs: Sequence[LabelledDesign], features: Features | None = None, seed: int = 0) -> Self:
+        """Learn every target that any design is labelled with."""
+        if features is None:
+            features = self.featurizer.features([self.featurizer.parse(design.raw) for design in designs])
+        groups = np.array([design.group for design in designs])
+        done = np.array([design.success for design in designs])
+        self.success = SuccessModel.fit(features, done) if not done.all() else None
+        self.domain = Domain.fit(features.take(np.flatnonzero(done)))
+        errors: dict[str, tuple[npt.NDArray[np.int64], Array]] = {}
+        for name, spec in HLS_TARGETS.items():
+            rows = np.array([i for i, design in enumerate(designs) if name in design.labels], dtype=np.int64)
+            if len(rows) == 0:
+                continue
+            y = np.log(np.array([designs[i].labels[name] for i in rows], dtype=np.float64) + spec.offset)
+            regressor = HlsPhysics(name, rounds=self.rounds).fit(features.take(rows), y, groups[rows], seed)
+            estimate = Estimate(regressor.out_of_fold, regressor.predict(features.take(rows)).spread)
+            calibration = Calibration.fit(estimate, y, _COVERAGE)
+            calibration = Calibration(_COVERAGE, calibration.edges, calibration.quantiles, calibration.outside, 0.0)
+            self.learned[name] = _Learned(regressor, calibration)
+            errors[name] = rows, (y - regressor.out_of_fold) / estimate.spread
+        self._fit_joint(errors, seed)
+        return self
+
+    def _fit_joint(self, errors: Mapping[str, tuple[npt.NDArray[np.int64], Array]], seed: int) -> None:
+        """Errors of the four resources side by side, so that P(fits) knows which go together."""
+        for stage, names in _RESOURCES.items():
+            if any(name not in errors for name in names):
+                continue
+            rows = errors[names[0]][0]
+            together = np.stack([errors[name][1] for name in names], axis=1)
+            kept = np.random.default_rng(seed).permutation(len(rows))[:_JOINT_ROWS]
+            self.joint[stage] = np.clip(together[kept], -6, 6)
+
+    def answer(
+        self,
+        features: Features,
+        targets: Sequence[str] | None = None,
+        reasons: Sequence[tuple[str, ...]] | None = None,
+    ) -> dict[str, TargetAnswer]:
+        """Values and intervals of many designs, by target. `reasons` : as `reasons()` gave them, if it was asked."""
+        layers = layers_of(features)
+        matrix = np.concatenate([features.vectors.astype(np.float64), summary(layers)], axis=1)
+        place = self._place(features, layers, self.reasons(features) if reasons is None else reasons)
+        found = {}
+        for name in targets or HLS_TARGETS:
+            estimate, half = self._estimate(name, features, layers, matrix, place)
+            found[name] = _in_units(HLS_TARGETS[name], estimate.point, half)
+        return found
+
+    def _place(self, features: Features, layers: Layers, reasons: Sequence[tuple[str, ...]]) -> _Place:
+        inside = np.array([not reason for reason in reasons], dtype=bool)
+        if self.domain is None or self.domain.classes is None:
+            return _Place(inside & False, np.full(len(features), 2.0), np.ones(len(features), dtype=bool))
+        distance = np.maximum(self.domain.distance(features), 1e-6)
+        known = np.isin(layers["op_class"], sorted(self.domain.classes))
+        return _Place(inside, distance, layers.most(~known) > 0)
+
+    def _estimate(
+        self, name: str, features: Features, layers: Layers, matrix: Values, place: _Place
+    ) -> tuple[Estimate, Array]:
+        learned = self.learned.get(name)
+        if learned is None:
+            return self._unlearned(name, features, layers, matrix, place)
+        estimate = learned.regressor.predict_with(features, layers, matrix, place.trust)
+        half = learned.calibration.half_width(estimate, place.inside)
+        outside = (_OUTSIDE_SPREAD * np.sqrt(np.maximum(place.distance, 1.0)) + _STRANGE_SPREAD * place.strange) * _Z90
+        return estimate, np.where(place.inside, half, np.maximum(half, outside))
+
+    def _unlearned(
+        self, name: str, features: Features, layers: Layers, matrix: Values, place: _Place
+    ) -> tuple[Estimate, Array]:
+        if name in _VSYNTH_SHARES and _VSYNTH_SHARES[name][0] in self.learned:
+            source, share = _VSYNTH_SHARES[name]
+            estimate, half = self._estimate(source, features, layers, matrix, place)
+            return Estimate(estimate.point + np.log(share), estimate.spread), half + _NEVER_LEARNED_SPREAD
+        plain = HlsPhysics(name, rounds=0)
+        plain.coefficients = np.zeros(len(TERMS))
+        estimate = plain.predict_with(features, layers, matrix, place.trust)
+        return estimate, np.full(len(features), _Z90 * _NEVER_LEARNED_SPREAD)
+
+    def reasons(self, features: Features) -> list[tuple[str, ...]]:
+        """Why each design lies outside of what was trained on; empty when it does not."""
+        if self.domain is None:
+            return [("nothing was trained",)] * len(features)
+        return self.domain.check(features)
+
+    def fits(self, answers: Mapping[str, TargetAnswer], boards: Sequence[Board | None], stage: str) -> Array:
+        """P(every resource is within the part's limits), (n,); NaN without a part."""
+        names = _RESOURCES[stage]
+        limits = np.array([[_limit(HLS_TARGETS[name], board) for name in names] for board in boards])
+        points = np.stack([answers[name].point for name in names], axis=1)
+        halves = np.stack([answers[name].half for name in names], axis=1) / _Z90
+        errors = self.joint.get(stage)
+        if errors is None:
+            errors = np.random.default_rng(0).standard_normal((_JOINT_ROWS, 1)).repeat(len(names), axis=1)
+        scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / _Z90
+        draws = points[:, None, :] + halves[:, None, :] * (errors / scale)[None, :, :]
+        offsets = np.array([HLS_TARGETS[name].offset for name in names])
+        inside = np.exp(np.minimum(draws, 60.0)) - offsets <= limits[:, None, :]
+        probability = inside.all(axis=2).mean(axis=1)
+        return np.where(np.isnan(limits[:, 0]), np.nan, probability)
+
+    def synthesises(self, features: Features) -> Array:
+        """P(synthesis succeeds), (n,); 1 where nothing is known of failures."""
+        return np.ones(len(features)) if self.success is None else self.success.probability(features)
+
+    def predict(
+        self, designs: Sequence[HlsDesign], targets: Sequence[str] | None = None, stage: str = "csynth"
+    ) -> list[DesignAnswer]:
+        """Everything about each design. `stage` : whose resources decide whether it fits."""
+        features = self.featurizer.features(designs)
+        wanted = {*(targets or HLS_TARGETS), *_RESOURCES[stage], "cycles_max"}
+        reasons = self.reasons(features)
+        answers = self.answer(features, [name for name in HLS_TARGETS if name in wanted], reasons)
+        fits = self.fits(answers, [design.board for design in designs], stage)
+        success = self.synthesises(features)
+        return [
+            self._one(design, i, answers, targets or list(HLS_TARGETS), reasons[i], float(fits[i]), float(success[i]))
+            for i, design in enumerate(designs)
+        ]
+
+    def _one(
+        self,
+        design: HlsDesign,
+        i: int,
+        answers: Mapping[str, TargetAnswer],
+        targets: Sequence[str],
+        reasons: tuple[str, ...],
+        fits: float,
+        success: float,
+    ) -> DesignAnswer:
+        predictions = tuple(
+            Prediction(
+                target=name,
+                value=float(answers[name].value[i]),
+                unit=HLS_TARGETS[name].unit,
+                low=float(answers[name].low[i]),
+                high=float(answers[name].high[i]),
+                coverage=_COVERAGE,
+                in_domain=not reasons,
+                reasons=reasons,
+                device=design.board.name if design.board else "",
+                model=self.name,
+                model_version=self.version,
+            )
+            for name in targets
+        )
+        percent = {
+            name: 100 * float(answers[name].value[i]) / _limit(HLS_TARGETS[name], design.board)
+            for name in targets
+            if design.board is not None and HLS_TARGETS[name].resource and _limit(HLS_TARGETS[name], design.board)
+        }
+        cycles = answers["cycles_max"]
+        latency = tuple(float(part[i]) * design.clock_ns for part in (cycles.value, cycles.low, cycles.high))
+        return DesignAnswer(
+            predictions,
+            percent,
+            (latency[0], latency[1], latency[2]),
+            None if np.isnan(fits) else fits,
+            success,
+            design.notes,
+        )
+
+    def shares(self, design: HlsDesign, target: str) -> tuple[Share, ...]:
+        """The predicted total divided among the layers, in proportion to what the closed form gives each."""
+        spec = HLS_TARGETS.get(target)
+        if spec is None:
+            raise InputError("The target", f"must be one of {', '.join(HLS_TARGETS)}", target)
+        features = self.featurizer.features([design], names=True)
+        value = float(self.answer(features, [target])[target].value[0])
+        weights = np.maximum(self._layer_costs(spec, layers_of(features)), 0.0)
+        total = float(weights.sum())
+        fractions = weights / total if total > 0 else np.full(len(weights), 1 / max(len(weights), 1))
+        return tuple(
+            Share((layer.name,), layer.kind, float(fraction * value), float(fraction))
+            for layer, fraction in zip(design.layers, fractions, strict=True)
+        )
+
+    def _layer_costs(self, spec: HlsTarget, layers: Layers) -> Values:
+        from costmodel.hls4ml import closed_forms
+        from costmodel.hls4ml.basis import memory_terms
+
+        if spec.form == "terms":
+            source = _VSYNTH_SHARES.get(spec.name, (spec.name, 1.0))[0]
+            learned = self.learned.get(spec.name) or self.learned.get(source)
+            return terms(layers) @ learned.regressor.coefficients if learned else np.zeros(len(layers["n_in"]))
+        if spec.form == "dsp":
+            return closed_forms.dsp_multipliers(layers) + closed_forms.dsp_unrolled(layers)
+        if spec.form in ("blocks", "index tiles"):
+            return np.asarray(memory_terms(layers).sum(axis=1))
+        return closed_forms.latency_cycles(layers)[1]
+
+    def save(self, folder: Path) -> None:
+        """JSON and LightGBM text into an existing empty folder; no pickle."""
+        content = {
+            "format": FORMAT,
+            "kind": self.kind,
+            "name": self.name,
+            "version": self.version,
+            "rounds": self.rounds,
+            "featurizer": self.featurizer.version,
+            "targets": {name: learned.calibration.to_json() for name, learned in self.learned.items()},
+            "domain": None if self.domain is None else self.domain.to_json(),
+            "success": None if self.success is None else self.success.to_json(),
+            "joint": {stage: np.round(rows, 4).tolist() for stage, rows in self.joint.items()},
+            "card": self.card,
+        }
+        write_json(folder / "hls_model.json", content)
+        for name, learned in self.learned.items():
+            (folder / name).mkdir()
+            learned.regressor.save(folder / name)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote. Raises InputError for another format or featurizer version."""
+        content = read_json(folder / "hls_model.json")
+        loaded = cls(content["name"], content["version"], content["rounds"])
+        if content["format"] != FORMAT or content["featurizer"] != loaded.featurizer.version:
+            raise InputError(
+                "The model's format and featurizer version",
+                f"must be {FORMAT} and {loaded.featurizer.version}",
+                (content["format"], content["featurizer"]),
+            )
+        for name, calibration in content["targets"].items():
+            regressor = HlsPhysics.load(folder / name)
+            loaded.learned[name] = _Learned(regressor, Calibration.from_json(calibration))
+        loaded.domain = None if content["domain"] is None else Domain.from_json(content["domain"])
+        loaded.success = None if content["success"] is None else SuccessModel.from_json(content["success"])
+        loaded.joint = {stage: np.asarray(rows, dtype=np.float64) for stage, rows in content["joint"].items()}
+        loaded.card = content["card"]
+        return loaded
+
+
+def _limit(spec: HlsTarget, board: Board | None) -> float:
+    return float("nan") if board is None else board.limit(spec.resource) * spec.scale
+
+
+def _in_units(spec: HlsTarget, point: Array, half: Array) -> TargetAnswer:
+    def count(logs: Array, rounding: Any) -> Array:
+        plain = np.exp(np.minimum(logs, 60.0)) - spec.offset
+        return np.asarray(np.maximum(rounding(np.round(plain / spec.step, 6)) * spec.step, 0.0))
+
+    value = count(point, np.round)
+    low, high = count(point - half, np.floor), count(point + half, np.ceil)
+    return TargetAnswer(value, np.minimum(low, value), np.maximum(high, value), point, half)

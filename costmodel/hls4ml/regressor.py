@@ -1,0 +1,213 @@
+"""Closed form first, then gradient boosting on what is left, in log space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.hls4ml.basis import terms
+from costmodel.hls4ml.forms import HLS_TARGETS, fixed_form, summary
+from costmodel.hls4ml.layers import Layers, Values, layers_of
+from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
+from costmodel.regressors.folds import group_folds
+from costmodel.regressors.native_lightgbm import NativeBooster
+from featurizers.core import Features
+
+_FLOOR = 0.003
+"""Smallest spread: a closed form that never failed on the training data may still be off by a fraction of a percent."""
+
+_FEW = 12
+"""Designs that a regime needs before anything is fitted to it."""
+
+_GATES = (0.0, 0.5, 1.0)
+_UNSEEN_SPREAD = 0.5
+"""Spread (natural log) of a regime without enough examples."""
+
+REGIMES = ("serial dense", "unrolled dense", "shared dense", "other layers")
+"""Groups of designs whose errors are of one kind, since their cost comes about in one way."""
+
+
+def regimes(layers: Layers) -> npt.NDArray[np.int64]:
+    """Of each design the index into `REGIMES`."""
+    is_plain = layers.is_kind("dense", "input", "reshape", "quantize") & (layers["stream"] == 0)
+    other = layers.most(~is_plain) > 0
+    is_shared = layers.unrolled & layers.is_strategy("latency") & (layers["reuse"] > 1)
+    found = np.where(layers.most(layers.unrolled) > 0, 1, 0)
+    found = np.where(layers.most(is_shared) > 0, 2, found)
+    return np.where(other, 3, found).astype(np.int64)
+
+
+class HlsPhysics:
+    """The closed form alone (rounds = 0) or with boosting on its residual.
+
+    `weight` (n,) in `predict_with` fades the learned residual where a design lies outside of what was seen.
+    """
+
+    name = "hls-physics"
+
+    def __init__(self, target: str = "lut_csynth", rounds: int = 120, folds: int = 4, leaves: int = 15):
+        self.settings: dict[str, Any] = {"target": target, "rounds": rounds, "folds": folds, "leaves": leaves}
+        self.coefficients: Array = np.empty(0)
+        self.booster: NativeBooster | None = None
+        self.spreads: Array = np.full(len(REGIMES), _UNSEEN_SPREAD)
+        self.gates: Array = np.ones(len(REGIMES))
+        self.out_of_fold: Array = np.empty(0)
+
+    @property
+    def _spec(self) -> Any:
+        return HLS_TARGETS[self.settings["target"]]
+
+    def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
+        """`y` is ``log(value + offset)``."""
+        layers = layers_of(features)
+        matrix = self._matrix(features, layers)
+        amounts = layers.total(terms(layers)) if self._spec.form == "terms" else None
+        fixed = None if amounts is not None else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
+        w = np.ones(len(y)) if weights is None else weights
+        bases, residuals = np.zeros(len(y)), np.zeros(len(y))
+        for fold, held_out in enumerate(group_folds(groups, self.settings["folds"], seed)):
+            train = ~held_out
+            if not train.any() or not held_out.any():
+                continue
+            coefficients, booster = self._learn(matrix, amounts, fixed, y, w, train, seed + fold)
+            base = self._base(amounts, fixed, coefficients)
+            bases[held_out], residuals[held_out] = base[held_out], self._residual(booster, matrix, base)[held_out]
+        everything = np.ones(len(y), dtype=bool)
+        self.coefficients, self.booster = self._learn(matrix, amounts, fixed, y, w, everything, seed)
+        regime = regimes(layers)
+        self._fit_gates(y - bases, residuals, regime)
+        self.out_of_fold = bases + self.gates[regime] * residuals
+        self._fit_spreads(np.abs(y - self.out_of_fold), regime)
+        return self
+
+    def _fit_gates(self, errors: Array, residuals: Array, regime: npt.NDArray[np.int64]) -> None:
+        """How much of the learned residual to take in each regime: what was best on groups held out.
+
+        Where the closed form is all but exact, a learner of what is left only adds noise.
+        """
+        self.gates = np.zeros(len(REGIMES))
+        for index in range(len(REGIMES)):
+            own = regime == index
+            if own.sum() >= _FEW:
+                left = [float(np.mean(np.abs(errors[own] - gate * residuals[own]))) for gate in _GATES]
+                self.gates[index] = _GATES[int(np.argmin(left))]
+
+    def _fit_spreads(self, errors: Array, regime: npt.NDArray[np.int64]) -> None:
+        self.spreads = np.full(len(REGIMES), max(_UNSEEN_SPREAD, 2 * float(np.quantile(errors, 0.9))))
+        for index in range(len(REGIMES)):
+            own = errors[regime == index]
+            if len(own) >= _FEW:
+                self.spreads[index] = max(float(np.quantile(own, 0.8)), _FLOOR)
+
+    def _learn(
+        self,
+        matrix: Values,
+        amounts: Values | None,
+        fixed: Array | None,
+        y: Array,
+        w: Array,
+        train: npt.NDArray[np.bool_],
+        seed: int,
+    ) -> tuple[Array, NativeBooster | None]:
+        coefficients = np.empty(0)
+        if amounts is not None:
+            coefficients = fit_terms(amounts[train], np.exp(y[train]), w[train])
+        if self.settings["rounds"] == 0:
+            return coefficients, None
+        base = self._base(amounts, fixed, coefficients)
+        inputs = np.concatenate([matrix, base[:, None]], axis=1)
+        return coefficients, self._boost(inputs[train], (y - base)[train], w[train], seed)
+
+    def _boost(self, inputs: Values, residual: Array, w: Array, seed: int) -> NativeBooster:
+        import lightgbm
+
+        parameters = {
+            "objective": "l1",
+            "learning_rate": 0.08,
+            "num_leaves": self.settings["leaves"],
+            "min_data_in_leaf": 4,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "seed": seed,
+            "verbosity": -1,
+        }
+        data = lightgbm.Dataset(inputs.astype(np.float32), residual, weight=w)
+        return NativeBooster(lightgbm.train(parameters, data, self.settings["rounds"]).model_to_string())
+
+    def _base(self, amounts: Values | None, fixed: Array | None, coefficients: Array) -> Array:
+        if amounts is None:
+            assert fixed is not None, "a target has terms or a fixed form"
+            return fixed
+        return np.log(np.maximum(amounts @ coefficients, 0.0) + self._spec.offset)
+
+    @staticmethod
+    def _matrix(features: Features, layers: Layers) -> Values:
+        return np.concatenate([features.vectors.astype(np.float64), summary(layers)], axis=1)
+
+    @staticmethod
+    def _residual(booster: NativeBooster | None, matrix: Values, base: Array) -> Array:
+        if booster is None:
+            return np.zeros(len(base))
+        inputs = np.concatenate([matrix, base[:, None]], axis=1).astype(np.float32)
+        return booster.predict(inputs)
+
+    def predict(self, features: Features) -> Estimate:
+        """Median and spread in learning space."""
+        layers = layers_of(features)
+        return self.predict_with(features, layers, self._matrix(features, layers), np.ones(len(features)))
+
+    def predict_with(self, features: Features, layers: Layers, matrix: Values, weight: Array) -> Estimate:
+        """As `predict`, with what several targets share computed once."""
+        is_sum = self._spec.form == "terms"
+        amounts = layers.total(terms(layers)) if is_sum else None
+        fixed = None if is_sum else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
+        base = self._base(amounts, fixed, self.coefficients)
+        regime = regimes(layers)
+        point = base + weight * self.gates[regime] * self._residual(self.booster, matrix, base)
+        return Estimate(point, self.spreads[regime])
+
+    def part_costs(self, features: Features) -> Array | None:
+        """Cost of each distinct layer by the fitted terms; None for targets that are no sum over layers."""
+        if self._spec.form != "terms" or features.parts is None:
+            return None
+        return np.asarray(terms(layers_of(features)) @ self.coefficients)
+
+    def save(self, folder: Path) -> None:
+        content = {
+            "settings": self.settings,
+            "coefficients": self.coefficients.tolist(),
+            "spreads": self.spreads.tolist(),
+            "gates": self.gates.tolist(),
+            "boosted": self.booster is not None,
+        }
+        write_json(folder / "hls_physics.json", content)
+        if self.booster is not None:
+            self.booster.save(folder / "residual.txt.zst")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        content = read_json(folder / "hls_physics.json")
+        loaded = cls(**content["settings"])
+        loaded.coefficients = np.asarray(content["coefficients"], dtype=np.float64)
+        loaded.spreads = np.asarray(content["spreads"], dtype=np.float64)
+        loaded.gates = np.asarray(content["gates"], dtype=np.float64)
+        if content["boosted"]:
+            loaded.booster = NativeBooster.load(folder / "residual.txt.zst")
+        return loaded
+
+
+def fit_terms(amounts: Values, value: Array, weights: Array) -> Array:
+    """Non-negative coefficients with the least relative squared error; a term never seen costs nothing."""
+    from scipy.optimize import nnls
+
+    scale = np.maximum(amounts.max(axis=0), 1e-12)
+    root = np.sqrt(weights) / value
+    solution = nnls(amounts / scale * root[:, None], value * root)[0]
+    return np.asarray(solution / scale * (amounts.max(axis=0) > 0))
