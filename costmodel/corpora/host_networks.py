@@ -43,7 +43,7 @@ _LATENCY = (
     Rule("batch", "integer", low=1),
     Rule("latency_ms", "number", missing=True, low=1e-6, high=_MAX_LATENCY_MS),
     Rule("spread", "number", missing=True, low=0),
-    Rule("rounds", "integer", low=0),
+    Rule("rounds", "integer", missing=True, low=0),
 )
 _NODES = (
     Rule("network_id", "text"),
@@ -52,7 +52,7 @@ _NODES = (
     Rule("op_type", "text"),
     Rule("input_shapes", "text"),
     Rule("output_shapes", "text"),
-    Rule("latency_us", "number", low=0, high=1000 * _MAX_LATENCY_MS),
+    Rule("latency_ms", "number", low=0, high=_MAX_LATENCY_MS),
 )
 _SIMULATED = (
     Rule("network_id", "text"),
@@ -123,7 +123,7 @@ Entry = tuple[int, int, str, str, float, float]
 def _measured(data: Path, place: dict[str, int]) -> list[Entry]:
     entries = []
     for row in read_checked(data / "latency.parquet", _LATENCY).to_pylist():
-        if row["latency_ms"] is None or row["rounds"] == 0:
+        if row["latency_ms"] is None or not row["rounds"]:
             continue
         index = _row_of(row, place, "latency.parquet")
         noise = row["spread"] if row["spread"] is not None else 1.0
@@ -209,5 +209,5 @@ def _parts_of(
     return PartLabels(
         np.array([subject[place[row["network_id"]], batch] for row in kept], dtype=np.int64),
         measured,
-        np.array([row["latency_us"] / 1000 for row in kept]),
+        np.array([row["latency_ms"] for row in kept]),
     )

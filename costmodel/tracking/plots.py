@@ -31,7 +31,7 @@ def write_plots(predictor: Predictor, store: FeatureStore, folder: Path) -> None
 
 def _draw(axes: Any, predictor: Predictor, store: FeatureStore, labels: Labels) -> None:
     split = store.corpus.split[labels.subject]
-    features = store.features(labels.device.profile).take(labels.subject)
+    features = store.features(labels)
     answers = predictor.model(labels.device.name, labels.target.name).answer(features)
     error = answers.value / labels.value - 1
     inside = (labels.value >= answers.low) & (labels.value <= answers.high)

@@ -39,38 +39,47 @@ class FitSettings:
 
 
 class FeatureStore:
-    """Features of a whole corpus by profile, each computed once."""
+    """Subjects of a corpus, parsed when first needed, and their features by what is asked of them."""
 
     def __init__(self, corpus: Corpus):
         self.corpus = corpus
         self.featurizer = kind_of(corpus.kind).featurizer()
-        self.subjects = [self._parse(i) for i in range(len(corpus.raws))]
-        self._features: dict[str, Features] = {}
+        self._subjects: dict[int, Any] = {}
+        self._features: dict[tuple[str, bytes], Features] = {}
         self._part_tables: dict[str, PartTable] = {}
 
-    def _parse(self, index: int) -> Any:
-        try:
-            return self.featurizer.parse(self.corpus.raws[index])
-        except InputError as error:
-            raise CorpusError(f"{self.corpus.name}, subject '{self.corpus.ids[index]}': {error}") from error
+    def subjects(self, rows: npt.NDArray[np.int64]) -> list[Any]:
+        """Parsed subjects. CorpusError names the one that its featurizer refuses."""
+        return [self._subject(row) for row in rows.tolist()]
 
-    def features(self, profile: str) -> Features:
-        """All subjects under one profile, in corpus order."""
-        if profile not in self._features:
-            self._features[profile] = self.featurizer.features(self.subjects, profile=profile)
-        return self._features[profile]
+    def _subject(self, row: int) -> Any:
+        if row not in self._subjects:
+            try:
+                self._subjects[row] = self.featurizer.parse(self.corpus.raws[row])
+            except InputError as error:
+                raise CorpusError(f"{self.corpus.name}, subject '{self.corpus.ids[row]}': {error}") from error
+        return self._subjects[row]
+
+    def features(self, labels: Labels) -> Features:
+        """Features of the labelled subjects under the device's profile, in the labels' order."""
+        key = (labels.device.profile, labels.subject.tobytes())
+        if key not in self._features:
+            self._features[key] = self.featurizer.features(self.subjects(labels.subject), profile=key[0])
+        return self._features[key]
 
     def part_table(self, labels: Labels) -> PartTable:
         """The parts that `labels.parts` measured, found in their subjects."""
+        assert labels.parts is not None
         if labels.device.name not in self._part_tables:
-            self._part_tables[labels.device.name] = match_parts(self.featurizer, self.subjects, labels)
+            rows = np.unique(labels.parts.subject)
+            self._part_tables[labels.device.name] = match_parts(self.featurizer, rows, self.subjects(rows), labels)
         return self._part_tables[labels.device.name]
 
 
 def fit_target(store: FeatureStore, labels: Labels, settings: FitSettings, log: Callable[[str], None]) -> TargetModel:
     """Fit one target on one device from the train split; intervals from what each fit had not seen."""
     corpus = store.corpus
-    features = store.features(labels.device.profile).take(labels.subject)
+    features = store.features(labels)
     y = np.log(labels.value) if labels.target.positive else labels.value
     split = corpus.split[labels.subject]
     train = np.flatnonzero(split == "train")

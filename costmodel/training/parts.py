@@ -25,28 +25,32 @@ class PartTable:
     value: Array
 
 
-def match_parts(featurizer: Featurizer[Any], subjects: Sequence[Any], labels: Labels) -> PartTable:
-    """Find each measured part in its subject; those that are not found, and those of no time, are left out."""
+def match_parts(
+    featurizer: Featurizer[Any], rows: npt.NDArray[np.int64], subjects: Sequence[Any], labels: Labels
+) -> PartTable:
+    """Find each measured part in its subject, which is one of `subjects`, rows `rows` (ascending) of the corpus.
+
+    Parts that are not found are left out, and so are those of no time.
+    """
     assert labels.parts is not None
     rows_of: dict[int, list[int]] = {}
     for row, subject in enumerate(labels.parts.subject.tolist()):
         rows_of.setdefault(subject, []).append(row)
-    order = sorted(rows_of)
     profile = labels.device.profile
-    named = featurizer.features([subjects[i] for i in order], profile=profile, names=True)
+    named = featurizer.features(subjects, profile=profile, names=True)
     assert named.parts is not None
-    first = np.searchsorted(named.parts.owner, np.arange(len(order)))
+    first = np.searchsorted(named.parts.owner, np.arange(len(rows)))
     entries, kept, owner = [], [], []
-    for position, subject in enumerate(order):
+    for position, subject in enumerate(rows.tolist()):
         measured = [labels.parts.measured[row] for row in rows_of[subject]]
-        matches = featurizer.match_parts(subjects[subject], measured, profile=profile)
+        matches = featurizer.match_parts(subjects[position], measured, profile=profile)
         for row, part in zip(rows_of[subject], matches, strict=True):
             if part is not None and labels.parts.value[row] > 0:
                 entries.append(first[position] + part)
                 kept.append(row)
                 owner.append(position)
     matrix = named.parts.matrix[named.parts.part[np.array(entries, dtype=np.int64)]]
-    subject_of = np.array(order, dtype=np.int64)[np.array(owner, dtype=np.int64)]
+    subject_of = rows[np.array(owner, dtype=np.int64)]
     return PartTable(subject_of, matrix, named.vectors[np.array(owner, dtype=np.int64)], labels.parts.value[kept])
 
 

@@ -109,7 +109,7 @@ def table(
     """Accuracy by device, target and split, beside the kind's baselines fitted on the same training split."""
     rows = []
     for labels in store.corpus.labels:
-        features = store.features(labels.device.profile).take(labels.subject)
+        features = store.features(labels)
         split = store.corpus.split[labels.subject]
         baselines = {name: _baseline(name, store, labels, seed) for name in kind.baselines}
         model = models[labels.device.name, labels.target.name]
@@ -119,7 +119,7 @@ def table(
 
 def _baseline(name: str, store: FeatureStore, labels: Labels, seed: int) -> Regressor:
     train_rows = np.flatnonzero(store.corpus.split[labels.subject] == "train")
-    features = store.features(labels.device.profile).take(labels.subject[train_rows])
+    features = store.features(labels).take(train_rows)
     y = np.log(labels.value) if labels.target.positive else labels.value
     groups = np.asarray(store.corpus.ids)[labels.subject[train_rows]]
     return learner(name)().fit(features, y[train_rows], groups, seed)

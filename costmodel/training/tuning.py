@@ -46,7 +46,7 @@ def tuned(store: FeatureStore, settings: FitSettings, trials: int, log: Callable
 
 def _error(store: FeatureStore, labels: Labels, settings: FitSettings) -> float:
     train = np.flatnonzero(store.corpus.split[labels.subject] == "train")
-    features = store.features(labels.device.profile).take(labels.subject)
+    features = store.features(labels)
     family, ids = store.corpus.family[labels.subject], np.asarray(store.corpus.ids)[labels.subject]
     y = np.log(labels.value) if labels.target.positive else labels.value
     errors = []

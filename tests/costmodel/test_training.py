@@ -55,7 +55,7 @@ def test_measured_parts_become_subjects_weighted_by_their_share() -> None:
     measured = ({"name": name} for name in (*(f"layer{i}" for i in range(c)), "no such layer"))
     parts = PartLabels(np.zeros(c + 1, dtype=np.int64), tuple(measured), np.array([*range(1, c + 1), 99], dtype=float))
     labels = replace(corpus.labels[0], parts=parts)
-    plain = store.features("").take(np.arange(2))
+    plain = store.features(labels).take(np.arange(2))
     y, groups, weights = np.zeros(2), np.array(["box0", "box1"]), np.ones(2)
     grown, target, owner, weight = part_subjects(
         plain, y, groups, weights, store.part_table(labels), labels, np.arange(2), np.array(corpus.ids), 0.5
@@ -80,7 +80,7 @@ def test_noisy_labels_move_the_fit_less() -> None:
         labels = replace(corpus.labels[0], value=value, noise=noise)
         model = fit_target(store, labels, settings, lambda _: None)
         shifts.append(
-            float(np.median(model.regressor.predict(store.features("")).point - np.log(corpus.labels[0].value)))
+            float(np.median(model.regressor.predict(store.features(labels)).point - np.log(corpus.labels[0].value)))
         )
     assert abs(shifts[1]) < 0.3 * abs(shifts[0])
 
