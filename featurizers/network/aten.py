@@ -251,7 +251,7 @@ def _layer(
 ) -> str:
     seq, batch, size = out.shape(x)
     scope = f"{call.outputs[0]}/layer{layer}"
-    shapes = {"w": (directions, gates * hidden, size), "r": (directions, gates * hidden, hidden)}
+    shapes: dict[str, Shape] = {"w": (directions, gates * hidden, size), "r": (directions, gates * hidden, hidden)}
     if bias:
         shapes["b"] = (directions, 2 * gates * hidden)
     for key, shape in shapes.items():
@@ -368,9 +368,9 @@ RULES: Mapping[str, Rule] = {
         "relu": "Relu", "relu6": "Clip", "hardtanh": "Clip", "clamp": "Clip", "clamp_min": "Clip", "sigmoid": "Sigmoid",
         "tanh": "Tanh", "gelu": "Gelu", "hardswish": "HardSwish", "hardsigmoid": "HardSigmoid", "elu": "Elu",
         "leaky_relu": "LeakyRelu", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "rsqrt": "Sqrt", "neg": "Neg",
-        "abs": "Abs", "erf": "Erf", "softplus": "Softplus", "mish": "Mish", "sin": "Sin", "cos": "Cos", "floor": "Floor",
-        "reciprocal": "Reciprocal", "logical_not": "Not", "cumsum": "CumSum", "tril": "Trilu", "triu": "Trilu",
-        "selu": "Selu", "pixel_shuffle": "DepthToSpace", "pad": "Pad", "constant_pad_nd": "Pad", "expand": "Expand",
+        "abs": "Abs", "erf": "Erf", "softplus": "Softplus", "mish": "Mish", "sin": "Sin", "cos": "Cos",
+        "floor": "Floor", "reciprocal": "Reciprocal", "logical_not": "Not", "cumsum": "CumSum",
+        "tril": "Trilu", "triu": "Trilu", "selu": "Selu", "pixel_shuffle": "DepthToSpace", "pad": "Pad", "constant_pad_nd": "Pad", "expand": "Expand",
         "repeat": "Tile",
     }.items()},
     **{a: _binary(o) for a, o in {
@@ -380,7 +380,8 @@ RULES: Mapping[str, Rule] = {
     }.items()},
     **dict.fromkeys(words("dropout clone contiguous detach alias lift_fresh_copy feature_dropout"), _identity),
     **dict.fromkeys(words("to _to_copy type_as"), _cast),
-    **dict.fromkeys(words("conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d"), _conv),
+    **dict.fromkeys(words("conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d"),
+                    _conv),
     **dict.fromkeys(words("batch_norm _native_batch_norm_legit_no_training"), _batch_norm),
     **dict.fromkeys(words("layer_norm native_layer_norm"), _layer_norm),
     **dict.fromkeys(words("group_norm native_group_norm"), _norm("GroupNormalization")),
@@ -398,7 +399,8 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(words("upsample_nearest2d upsample_nearest1d"), _resize("nearest")),
     **dict.fromkeys(words("upsample_bilinear2d"), _resize("linear")),
     **dict.fromkeys(words("upsample_bicubic2d"), _resize("cubic")),
-    **dict.fromkeys(words("zeros ones full arange empty scalar_tensor zeros_like ones_like full_like new_zeros"), _created),
+    **dict.fromkeys(words("zeros ones full arange empty scalar_tensor zeros_like ones_like full_like new_zeros"),
+                    _created),
     "silu": _silu,
     "rms_norm": _norm("RMSNormalization"),
     "instance_norm": _norm("InstanceNormalization"),

@@ -8,22 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from featurizers.core import Column, Features, Parts, Raw
+from featurizers.core import Column, Features, Featurizer, Raw
 from featurizers.errors import InputError, LimitError, UnknownNameError
-from featurizers.network import fbnet, nasbench201, ofa
-from featurizers.network.columns import COLUMNS, FACTS, graph_facts, vectors_of
-from featurizers.network.fusion import kernels
+from featurizers.network import fbnet, nasbench201, nasbench201_fast, ofa
+from featurizers.network.columns import COLUMNS
+from featurizers.network.fusion import PROFILES
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
-from featurizers.network.kernels import ACTIVATIONS, OP_TYPES, PART_COLUMNS, PART_INDEX, Kernel, Key
-from featurizers.network.matching import match_nodes
+from featurizers.network.kernels import PART_COLUMNS
+from featurizers.network.nasbench201_space import features_of_cells, features_of_graphs, table
 from featurizers.network.onnx_reader import read_onnx
+from featurizers.network.parts import joined
 from featurizers.network.pt2_reader import read_pt2
 
+Network = NetworkGraph | nasbench201.Cell
+"""What `parse` gives: a graph, or an encoding whose graph is written when something needs it."""
 MAX_BATCH = 4096
 _OPTIONS = ("dims", "batch", "allow_unknown_ops")
 
 
-class NetworkFeaturizer:
+class NetworkFeaturizer(Featurizer[Network]):
     """Featurizer of neural networks; see `parse` for what it reads.
 
     Parameters
@@ -39,7 +42,7 @@ class NetworkFeaturizer:
     def __init__(self, max_bytes: int = MAX_BYTES):
         self.max_bytes = max_bytes
 
-    def parse(self, raw: Raw) -> NetworkGraph:
+    def parse(self, raw: Raw) -> Network:
         """One network.
 
         `raw` holds exactly one of ``onnx`` (bytes), ``pt2`` (bytes), ``nasbench201`` (str), ``fbnet`` (22 op indices
@@ -54,53 +57,41 @@ class NetworkFeaturizer:
         given = [key for key in _READERS if key in raw]
         if len(given) != 1:
             raise InputError("A network", f"must be given by exactly one of {', '.join(_READERS)}", given)
-        subject: NetworkGraph = _READERS[given[0]](raw, self.max_bytes)
+        subject: Network = _READERS[given[0]](raw, self.max_bytes)
         return subject
 
-    def features(self, subjects: Sequence[NetworkGraph], *, profile: str = "", names: bool = False) -> Features:
+    def features(self, subjects: Sequence[Network], *, profile: str = "", names: bool = False) -> Features:
         """Columns and kernels of many networks under a fusion profile (see `fusion.PROFILES`)."""
-        found = [kernels(subject, profile) for subject in subjects]
-        facts = np.asarray(
-            [graph_facts(graph, run).row() for graph, run in zip(subjects, found, strict=True)], dtype=np.float64
-        ).reshape(len(subjects), len(FACTS))
-        parts = collect(found, names=names)
-        return Features(vectors_of(parts, facts, len(subjects)), COLUMNS, parts, PART_COLUMNS)
-
-    def match_parts(
-        self, subject: NetworkGraph, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
-    ) -> list[int | None]:
-        """For each profiler row (see `matching`) the kernel of `subject` that it timed, or None."""
-        return match_nodes(kernels(subject, profile), measured)
-
-    def part_ops(self, features: Features) -> list[str]:
-        """What each distinct kernel is, e.g. ``Conv+Add+Relu``; ``unknown`` for an op we do not know."""
-        assert features.parts is not None
-        columns = [PART_INDEX[name] for name in ("op_type", "residual", "activation")]
-        codes = features.parts.matrix[:, columns].astype(int).tolist()
-        return ["+".join(filter(None, (OP_TYPES[t], "Add" * r, ACTIVATIONS[a]))) for t, r, a in codes]
-
-
-def collect(found: Sequence[Sequence[Kernel]], *, names: bool = False) -> Parts:
-    """Kernels of many subjects as `Parts`: each distinct one held once."""
-    index: dict[Key, int] = {}
-    rows: list[tuple[float, ...]] = []
-    entries: list[tuple[int, int, int]] = []
-    labels: list[tuple[str, ...]] = []
-    for owner, run in enumerate(found):
-        counts: dict[int, int] = {}
-        for kernel in run:
-            part = index.setdefault(kernel.key, len(rows))
-            if part == len(rows):
-                rows.append(kernel.row)
-            if names:
-                entries.append((owner, part, 1))
-                labels.append(kernel.names or kernel.outputs[:1])
+        cells: dict[int, list[int]] = {}
+        rest: list[int] = []
+        for index, subject in enumerate(subjects):
+            if isinstance(subject, nasbench201.Cell) and not names:
+                cells.setdefault(subject.batch, []).append(index)
             else:
-                counts[part] = counts.get(part, 0) + 1
-        entries.extend((owner, part, count) for part, count in counts.items())
-    table = np.asarray(entries, dtype=np.int64).reshape(len(entries), 3)
-    matrix = np.asarray(rows, dtype=np.float32).reshape(len(rows), len(PART_COLUMNS))
-    return Parts(matrix, table[:, 0], table[:, 1], table[:, 2].astype(np.float32), tuple(labels))
+                rest.append(index)
+        groups = [(np.asarray(which), _cells(subjects, which, profile, batch)) for batch, which in cells.items()]
+        if rest or not groups:
+            graphs = [_graph(subjects[i]) for i in rest]
+            groups.append((np.asarray(rest, dtype=np.int64), features_of_graphs(graphs, profile, names=names)))
+        return groups[0][1] if len(groups) == 1 else joined(groups, len(subjects))
+
+    def warm(self, profiles: Sequence[str], batch: int = 1) -> None:
+        """Compute the tables of the NAS-Bench-201 space now, so that no request waits for them."""
+        for profile in profiles:
+            if (profile or "none") in nasbench201_fast.RULES:
+                table(profile or "none", batch)
+
+
+def _graph(subject: Network) -> NetworkGraph:
+    return subject.graph if isinstance(subject, nasbench201.Cell) else subject
+
+
+def _cells(subjects: Sequence[Network], which: Sequence[int], profile: str, batch: int) -> Features:
+    ops = [s.ops for s in (subjects[i] for i in which) if isinstance(s, nasbench201.Cell)]
+    name = profile or "none"
+    if name not in PROFILES:
+        raise UnknownNameError("fusion profile", name, PROFILES)
+    return features_of_cells(np.asarray(ops, dtype=np.int64), name, batch)
 
 
 def _file(raw: Raw, key: str) -> bytes:
@@ -151,8 +142,8 @@ def _batch(raw: Raw) -> int:
     return batch
 
 
-def _read_nasbench201(raw: Raw, _: int) -> NetworkGraph:
-    return nasbench201.build(nasbench201.live_edges(nasbench201.parse_cell(raw["nasbench201"])), _batch(raw))
+def _read_nasbench201(raw: Raw, _: int) -> nasbench201.Cell:
+    return nasbench201.Cell(nasbench201.parse_cell(raw["nasbench201"]), _batch(raw))
 
 
 def _read_fbnet(raw: Raw, _: int) -> NetworkGraph:

@@ -1,7 +1,7 @@
 """Which of our kernels a runtime's profiler timed: names first, then op and size in execution order.
 
-A profiler row is a mapping with ``name``, ``op``, ``in`` and ``out`` (tensors as ``float:1x64x28x28``), as onnxruntime's
-profiler gives them.
+A profiler row is a mapping with ``name``, ``op``, ``in`` and ``out`` (tensors as ``float:1x64x28x28``), as
+onnxruntime's profiler gives them.
 """
 
 from __future__ import annotations

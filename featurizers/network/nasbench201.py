@@ -7,7 +7,7 @@ uses are removed: a runtime does not execute them. A cell without any such path 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from featurizers.errors import InputError, UnknownNameError
@@ -70,20 +70,19 @@ def live_edges(ops: Ops) -> Ops:
     )
 
 
-@dataclass(slots=False, eq=False)
+@dataclass(eq=False)
 class Cell:
     """A parsed NAS-Bench-201 network; its graph is written only when something needs it.
 
-    ops : the six live operation codes.
+    ops : the six operation codes as given, dead edges included.
     """
 
     ops: Ops
     batch: int = 1
-    memo: dict[str, object] = field(default_factory=dict, repr=False)
 
     @cached_property
     def graph(self) -> NetworkGraph:
-        return build(self.ops, self.batch)
+        return build(live_edges(self.ops), self.batch)
 
 
 def build(ops: Ops, batch: int = 1) -> NetworkGraph:

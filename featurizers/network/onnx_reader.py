@@ -36,6 +36,8 @@ ELEM_TYPES: Mapping[int, str] = {
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 _SUBGRAPH_OPS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "NonMaxSuppression", "Compress", "StringSplit"})
+_MISFITS = (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError, OverflowError, AttributeError)
+"""What a shape rule raises for a node that breaks its specification (InputError, a ValueError, passes untouched)."""
 _MAX_VALUE_BYTES = fold.MAX_VALUES * 8
 
 
@@ -311,8 +313,14 @@ def _infer(file: _File, inputs: tuple[str, ...], allow_unknown: bool) -> Network
             if not allow_unknown:
                 raise UnknownNameError("op", _qualified(node), shapes.RULES, where=f"node '{node.label}'")
             unknown.append(node.label)
-        found = shapes.infer(site) if known else _shapes_of_unknown(site, file)
-        _record(site, found, file)
+        try:
+            found = shapes.infer(site) if known else _shapes_of_unknown(site, file)
+            _record(site, found, file)
+        except InputError:
+            raise
+        except _MISFITS as error:
+            rule = "must have inputs and attributes as its operator specification demands"
+            raise site.fail(rule, f"{type(error).__name__}: {error}") from error
     for name in file.outputs:
         if name not in file.tensors:
             raise InputError(f"The output '{name}' of the graph", "must be produced by some node")

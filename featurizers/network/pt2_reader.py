@@ -10,6 +10,7 @@ import io
 import json
 import operator
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,14 +67,14 @@ def _program(data: bytes) -> Mapping[str, Any]:
             with archive.open(infos[0]) as file:
                 text = file.read(MAX_GRAPH_BYTES + 1)
         program = json.loads(text)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError("The .pt2 file", "must be an archive written by torch.export.save", str(error)) from error
     except (ValueError, RecursionError) as error:
         raise InputError("The graph in the .pt2 file", "must be JSON", str(error)) from error
     version = program.get("schema_version") if isinstance(program, dict) else None
     if not isinstance(version, dict) or version.get("major") != SCHEMA_MAJOR or "graph_module" not in program:
         raise InputError("The schema version of the .pt2 file", f"must be {SCHEMA_MAJOR}", version)
-    return program
+    return dict(program)
 
 
 class _Reader:
