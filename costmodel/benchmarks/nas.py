@@ -188,7 +188,8 @@ class _Task:
             return np.arange(len(latency))
         values = latency[rows.start : rows.stop]
         low, high = np.percentile(values, [10, 90])
-        return np.arange(rows.start, rows.stop)[(values >= low) & (values <= high)]
+        inside: Rows = rows.start + np.flatnonzero((values >= low) & (values <= high))
+        return inside
 
 
 def _ridge(x: Array, y: Array, query: Array) -> Array:

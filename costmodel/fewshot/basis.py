@@ -99,7 +99,7 @@ class Basis:
         deviations = inputs.synthetic - arrays["synthetic_mean"] - offset[:, None]
         values, vectors = np.linalg.eigh(deviations.T @ deviations / len(deviations))
         largest = np.argsort(values)[::-1][:_SYNTHETIC_RANK]
-        arrays["projection"] = vectors[:, largest] / np.sqrt(deviations.shape[1])
+        arrays["projection"] = np.ascontiguousarray(vectors[:, largest] / np.sqrt(deviations.shape[1]))
         group_of: list[int] = []
         for index, group in enumerate(groups):
             raw = _raw(group, inputs, offset, arrays)

@@ -30,6 +30,7 @@ GENERIC: dict[str, tuple[float, float]] = {
 (`synthetic` has its own scale), the rest is a correction."""
 _GENERIC_FAMILIES = 3.0
 _START_SD = 2.0
+_NOTHING = -40.0
 _TAILS = (2.0, 4.0)
 _FIT_TAILS = 3.0
 _BOUNDS, _NOISE_BOUNDS = (-14.0, 4.0), (-16.0, 0.0)
@@ -42,13 +43,26 @@ class HyperPrior:
     mean: Array
     sd: Array
 
-    def draws(self, size: int) -> Hypers:
-        """`size` well-spread draws (Sobol points through the normal quantile), the same ones every time."""
+    def draws(self, size: int, used: npt.NDArray[np.int64], groups: int) -> Hypers:
+        """`size` well-spread draws (Sobol points through the normal quantile), the same ones every time.
+
+        used : indices of this prior's groups among all `groups`; the others explain nothing.
+        """
         from scipy.stats import norm, qmc
 
         uniform = qmc.Sobol(len(self.mean), seed=0).random(size)
         values = self.mean + self.sd * norm.ppf(np.clip(uniform, 0.02, 0.98))
-        return Hypers(values[:, :-1], values[:, -1], np.resize(np.array(_TAILS), size))
+        log_variance = np.full((size, groups), _NOTHING)
+        log_variance[:, used] = values[:, :-1]
+        return Hypers(log_variance, values[:, -1], np.resize(np.array(_TAILS), size))
+
+
+def union(parts: Sequence[Hypers]) -> Hypers:
+    """Draws of several structures side by side: evidence then weighs the structures too."""
+    return Hypers(
+        np.concatenate([part.log_variance for part in parts]), np.concatenate([part.log_noise for part in parts]),
+        np.concatenate([part.tails for part in parts]),
+    )  # fmt: skip
 
 
 def combine(fitted: Array, families: Sequence[str], groups: Sequence[str]) -> HyperPrior:
@@ -66,16 +80,18 @@ def combine(fitted: Array, families: Sequence[str], groups: Sequence[str]) -> Hy
 
 
 def fit_device(
-    residual: Array, features: Array, group_of: npt.NDArray[np.int64], groups: Sequence[str], rng: np.random.Generator,
-    size: int = 100, repeats: int = 2,
+    residual: Array, blocks: Sequence[Array], groups: Sequence[str], rng: np.random.Generator, size: int = 100,
+    repeats: int = 2,
 ) -> Array:  # fmt: skip
-    """Log variances and log noise (groups + 1,) of one device: the mean of `repeats` fits to `size` measurements."""
+    """Log variances and log noise (groups + 1,) of one device: the mean of `repeats` fits to `size` measurements.
+
+    residual : (n,) log latency minus offset. blocks : per group its features (n, k).
+    """
     fits = []
     for _ in range(repeats):
         rows = rng.choice(len(residual), min(size, len(residual)), replace=False)
         target = residual[rows] - np.median(residual[rows])
-        kernels = [features[np.ix_(rows, np.flatnonzero(group_of == g))] for g in range(len(groups))]
-        fits.append(_maximise([block @ block.T for block in kernels], target, groups))
+        fits.append(_maximise([block[rows] @ block[rows].T for block in blocks], target, groups))
     return np.asarray(np.mean(fits, axis=0))
 
 

@@ -6,11 +6,25 @@ unlike D-optimal design it has no taste for extreme cells, which tell about them
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.fewshot.posterior import with_constant
+from costmodel.fewshot.posterior import CONSTANT_VARIANCE, with_constant
 from costmodel.regressors.base import Array
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningPrior:
+    """What is thought of a device before its first measurement. variance : (groups,); noise : of one measurement."""
+
+    variance: Array
+    noise: float
+
+    def covariance(self, group_of: npt.NDArray[np.int64]) -> Array:
+        """Of the weights of (constant, features), (1 + p, 1 + p)."""
+        return np.diag(np.concatenate([[CONSTANT_VARIANCE], self.variance[group_of]]))
 
 
 def greedy_plan(

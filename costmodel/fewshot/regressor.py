@@ -13,9 +13,8 @@ import numpy as np
 from costmodel.fewshot.basis import Basis, KnownDevices
 from costmodel.fewshot.calibrate import COVERAGE, FewShotCalibration
 from costmodel.fewshot.checks import check_measurements, check_scale
-from costmodel.fewshot.hyper import HyperPrior
-from costmodel.fewshot.planning import greedy_plan
-from costmodel.fewshot.posterior import CONSTANT_VARIANCE, Hypers, Posterior, infer
+from costmodel.fewshot.planning import PlanningPrior, greedy_plan
+from costmodel.fewshot.posterior import Hypers, Posterior, infer
 from costmodel.fewshot.synthetic import SyntheticDevices
 from costmodel.regressors.base import Array, Estimate, read_json, write_json
 from featurizers.errors import InputError
@@ -78,13 +77,14 @@ _NORMAL_90 = 1.6448536269514722
 class FewShotRegressor:
     """Meta-trained on known devices of one space; `adapt` takes milliseconds and numpy only.
 
-    hypers : draws from `prior`. card : families and models of the known devices, and how many architectures taught.
+    hypers : draws of what each group may explain. card : families and models of the known devices, and how many
+    architectures taught.
     """
 
     learner: str
     known: KnownDevices
     basis: Basis
-    prior: HyperPrior
+    planning: PlanningPrior
     hypers: Hypers
     calibration: FewShotCalibration
     card: dict[str, Any] = field(default_factory=dict)
@@ -129,9 +129,7 @@ class FewShotRegressor:
 
         already : architectures that are measured or will be. candidates : choose among these (default: a random draw).
         """
-        variances = np.exp(self.prior.mean[:-1])[self.basis.group_of]
-        covariance = np.diag(np.concatenate([[CONSTANT_VARIANCE], variances]))
-        noise = float(np.exp(self.prior.mean[-1]))
+        covariance, noise = self.planning.covariance(self.basis.group_of), self.planning.noise
         return self.plan_from(covariance, noise, n, self.parse(already), candidates, seed, conditioned=False)
 
     def plan_from(
@@ -159,7 +157,7 @@ class FewShotRegressor:
         arrays = {f"basis.{name}": value for name, value in self.basis.arrays.items()}
         arrays |= {f"synthetic.{name}": value for name, value in self.known.synthetic.parameters.items()}
         arrays |= {"known.coefficients": self.known.coefficients, "known.typical_ms": self.known.typical_ms}
-        arrays |= {"prior.mean": self.prior.mean, "prior.sd": self.prior.sd}
+        arrays |= {"planning.variance": self.planning.variance, "planning.noise": np.array([self.planning.noise])}
         arrays |= {"hypers.log_variance": self.hypers.log_variance, "hypers.log_noise": self.hypers.log_noise}
         arrays["hypers.tails"] = self.hypers.tails
         save_file(
@@ -192,9 +190,9 @@ class FewShotRegressor:
         )  # fmt: skip
         basis = Basis(tuple(content["groups"]), np.array(content["group_of"], dtype=np.int64), part("basis."))
         hypers = Hypers(arrays["hypers.log_variance"], arrays["hypers.log_noise"], arrays["hypers.tails"])
-        prior = HyperPrior(arrays["prior.mean"], arrays["prior.sd"])
+        planning = PlanningPrior(arrays["planning.variance"], float(arrays["planning.noise"][0]))
         calibration = FewShotCalibration(tuple(content["quantiles"]))
-        return cls(content["learner"], known, basis, prior, hypers, calibration, content["card"])
+        return cls(content["learner"], known, basis, planning, hypers, calibration, content["card"])
 
 
 def champion(learners: Sequence[FewShotRegressor], encodings: Encodings, latency_ms: Sequence[float]) -> AdaptedDevice:

@@ -6,22 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from costmodel.fewshot.basis import Basis, Inputs, KnownDevices
 from costmodel.fewshot.calibrate import SIZES, FewShotCalibration, Scores, calibrate
-from costmodel.fewshot.hyper import HyperPrior, combine, fit_device
-from costmodel.fewshot.posterior import infer
+from costmodel.fewshot.hyper import HyperPrior, combine, fit_device, union
+from costmodel.fewshot.planning import PlanningPrior
+from costmodel.fewshot.posterior import Hypers, infer
 from costmodel.fewshot.regressor import FewShotRegressor
 from costmodel.regressors.base import Array
 from featurizers.errors import UnknownNameError
 from featurizers.network.nas_physics import OpIndices, Space
 
-LEARNERS: dict[str, tuple[str, ...]] = {
-    "transfer": ("slope", "known", "network"),
-    "meta": ("slope", "known", "synthetic", "network", "stage", "block"),
+Structure = tuple[str, ...]
+LEARNERS: dict[str, tuple[Structure, ...]] = {
+    "transfer": (("slope", "known", "network"),),
+    "meta": (
+        ("slope", "known", "synthetic"),
+        ("slope", "known", "network"),
+        ("slope", "known", "synthetic", "network", "stage", "block"),
+    ),
 }
-"""The groups of features of each closed-form learner."""
-_DRAWS = 64
+"""Per closed-form learner the sets of feature groups that it averages over, each with hyper-parameters of its own; the
+first one plans (what only explains leftovers is not worth a measurement)."""
+_DRAWS = 32
 _POOL = 4000
 _REPEATS, _SCORED = 4, 1000
 
@@ -39,13 +47,16 @@ class KnownDevice:
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """A known device as if it were new: its log latency over the pool and what the others say about it."""
+    """A known device as if it were new: its log latency over the pool and what the others say about it.
+
+    fitted : per structure the hyper-parameters that fit this device.
+    """
 
     family: str
     residual: Array
     features: Array
     basis: Basis
-    fitted: Array
+    fitted: tuple[Array, ...]
 
 
 def meta_train(
@@ -63,18 +74,20 @@ def meta_train(
     known = KnownDevices.fit(space, ops, {device.name: device.latency_ms for device in devices}, seed=seed)
     rows = np.sort(rng.choice(len(ops), min(_POOL, len(ops)), replace=False))
     inputs = known.inputs(ops[rows])
-    groups = LEARNERS[learner]
-    roles = [_role(i, devices, rows, inputs, groups, rng) for i in range(len(devices))]
-    fitted = np.array([role.fitted for role in roles])
-    prior = combine(fitted, [role.family for role in roles], groups)
+    structures = LEARNERS[learner]
+    groups = tuple(dict.fromkeys(group for structure in structures[::-1] for group in structure))
+    roles = [_role(i, devices, rows, inputs, groups, structures, rng) for i in range(len(devices))]
     card = {"families": [d.family for d in devices], "models": [d.model for d in devices], "architectures": len(ops)}
-    calibration = _calibrate(roles, groups, rng)
-    return FewShotRegressor(learner, known, Basis.fit(inputs, groups), prior, prior.draws(_DRAWS), calibration, card)
+    calibration = _calibrate(roles, groups, structures, rng)
+    basis = Basis.fit(inputs, groups)
+    priors = _priors(roles, structures)
+    hypers, planning = _hypers(priors, groups, structures), _spread_out(priors[0], groups, structures[0])
+    return FewShotRegressor(learner, known, basis, planning, hypers, calibration, card)
 
 
 def _role(
-    index: int, devices: Sequence[KnownDevice], rows: np.ndarray[tuple[int], np.dtype[np.int64]], inputs: Inputs,
-    groups: tuple[str, ...], rng: np.random.Generator,
+    index: int, devices: Sequence[KnownDevice], rows: npt.NDArray[np.int64], inputs: Inputs, groups: tuple[str, ...],
+    structures: Sequence[Structure], rng: np.random.Generator,
 ) -> _Role:  # fmt: skip
     others = [i for i, device in enumerate(devices) if device.model != devices[index].model]
     others = others or [i for i in range(len(devices)) if i != index]
@@ -82,23 +95,45 @@ def _role(
     basis = Basis.fit(seen, groups)
     offset, features = basis(seen)
     residual = np.log(devices[index].latency_ms[rows]) - offset
-    fitted = fit_device(residual, features, basis.group_of, groups, rng)
-    return _Role(devices[index].family, residual, features, basis, fitted)
+    block = {group: features[:, basis.group_of == i] for i, group in enumerate(groups)}
+    fitted = [fit_device(residual, [block[group] for group in structure], structure, rng) for structure in structures]
+    return _Role(devices[index].family, residual, features, basis, tuple(fitted))
 
 
-def _calibrate(roles: Sequence[_Role], groups: tuple[str, ...], rng: np.random.Generator) -> FewShotCalibration:
+def _priors(roles: Sequence[_Role], structures: Sequence[Structure]) -> list[HyperPrior]:
+    families = [role.family for role in roles]
+    return [
+        combine(np.array([role.fitted[i] for role in roles]), families, structure)
+        for i, structure in enumerate(structures)
+    ]
+
+
+def _hypers(priors: Sequence[HyperPrior], groups: tuple[str, ...], structures: Sequence[Structure]) -> Hypers:
+    used = [np.array([groups.index(group) for group in structure], dtype=np.int64) for structure in structures]
+    return union([prior.draws(_DRAWS, at, len(groups)) for prior, at in zip(priors, used, strict=True)])
+
+
+def _spread_out(prior: HyperPrior, groups: tuple[str, ...], structure: Structure) -> PlanningPrior:
+    places = [groups.index(group) for group in structure]
+    variance = np.zeros(len(groups))
+    variance[places] = np.exp(prior.mean[:-1])
+    return PlanningPrior(variance, float(np.exp(prior.mean[-1])))
+
+
+def _calibrate(
+    roles: Sequence[_Role], groups: tuple[str, ...], structures: Sequence[Structure], rng: np.random.Generator
+) -> FewShotCalibration:
     scores = []
     for index, role in enumerate(roles):
         others = [other for i, other in enumerate(roles) if i != index]
-        prior = combine(np.array([o.fitted for o in others]), [o.family for o in others], groups)
-        by_size = {size: _scores(role, prior, size, rng) for size in SIZES}
-        scores.append(Scores(role.family, by_size))
+        hypers = _hypers(_priors(others, structures), groups, structures)
+        scores.append(Scores(role.family, {size: _scores(role, hypers, size, rng) for size in SIZES}))
     return calibrate(scores)
 
 
-def _scores(role: _Role, prior: HyperPrior, size: int, rng: np.random.Generator) -> Array:
+def _scores(role: _Role, hypers: Hypers, size: int, rng: np.random.Generator) -> Array:
     """|error| / spread on architectures that were not measured, over repeated draws of `size` measurements."""
-    hypers, found = prior.draws(_DRAWS), []
+    found = []
     for _ in range(_REPEATS):
         rows = rng.permutation(len(role.residual))
         measured, held = rows[:size], rows[size : size + _SCORED]
