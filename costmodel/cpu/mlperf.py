@@ -29,7 +29,10 @@ _LENGTHS = {
     **dict.fromkeys(("log_tdp_w", "year"), 1.5),
     **dict.fromkeys(("nvidia", "is_cpu", "log_link_gbs"), 2.0),
 }
-_NORMAL_90 = 1.6449
+NORMAL_90 = 1.6449
+"""Half of a normal distribution's central 90%, in standard deviations."""
+
+_LAW = {"log_int8_tops": 0.35, "log_bandwidth_gbs": 0.25, "log_tdp_w": 0.4}
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,10 @@ class ForecastShape:
     task_chip: float = 0.3
     task_chip_recent: float = 0.1
     task_chip_count: float = 0.03
-    task_chip_submitter: float = 0.02
     alike: float = 1.0
     chip: float = 0.1
-    submitter: float = 0.005
-    linear: float = 0.05
-    task_linear: float = 0.03
+    linear: float = 0.01
+    task_linear: float = 0.01
     noise: float = 0.005
     alike_length: float = 2.5
 
@@ -130,6 +131,7 @@ class RoundForecast:
         )
         filled = np.where(np.isfinite(merged.columns), merged.columns, self.fill)
         self.center, self.scale = filled.mean(axis=0), np.maximum(filled.std(axis=0), 0.2)
+        y = y - self._law(merged)
         self.mean = float(np.median(y))
         self.merged = merged
         covariance = self.covariance(merged, merged)
@@ -143,7 +145,8 @@ class RoundForecast:
         between = self.covariance(results, self.merged)
         own = self._own_variance(results)
         explained = np.einsum("ns,ns->n", between @ self.inverse, between)
-        return self.mean + between @ self.weights, np.sqrt(np.maximum(own - explained, 0) + self.shape.noise)
+        point = self._law(results) + self.mean + between @ self.weights
+        return point, np.sqrt(np.maximum(own - explained, 0) + self.shape.noise)
 
     def knows(self, results: Results) -> npt.NDArray[np.bool_]:
         """Whether the task was in an earlier round, (n,)."""
@@ -152,12 +155,20 @@ class RoundForecast:
             [f"{b}|{s}" in tasks for b, s in zip(results.benchmark, results.scenario, strict=True)], dtype=bool
         )
 
+    def _law(self, results: Results) -> Array:
+        """What peaks, bandwidth and power budget promise: chips of one maker are held back by power as often as by
+        arithmetic. Latency of one sample gains about half as much, since one sample does not fill a chip."""
+        names = [column.name for column in SYSTEM_COLUMNS]
+        filled = np.where(np.isfinite(results.columns), results.columns, self.fill)
+        promise = sum(filled[:, names.index(name)] * share for name, share in _LAW.items())
+        return np.asarray(promise * np.where(np.char.endswith(results.scenario, "Stream"), 0.5, 1.0), dtype=np.float64)
+
     def _own_variance(self, results: Results) -> Array:
         points = self._points(results)
         s = self.shape
-        flat = s.task + s.task_alike + s.task_chip + s.task_chip_recent + s.task_chip_count + s.task_chip_submitter
+        flat = s.task + s.task_alike + s.task_chip + s.task_chip_recent + s.task_chip_count
         return np.asarray(
-            flat + s.alike + s.chip + s.submitter + (s.linear + s.task_linear) * (points**2).sum(axis=1),
+            flat + s.alike + s.chip + (s.linear + s.task_linear) * (points**2).sum(axis=1),
             dtype=np.float64,
         )
 
@@ -181,16 +192,10 @@ class RoundForecast:
         near_count = np.exp(-0.5 * (counts[:, None] - other[None, :]) ** 2)
         years = [np.array([_YEARS.get(r, 2026.0) for r in results.round]) for results in (a, b)]
         recent = np.exp(-np.abs(years[0][:, None] - years[1][None, :]) / 1.5)
-        submitter = (a.submitter[:, None] == b.submitter[None, :]).astype(np.float64)
         of_task = s.task + s.task_alike * alike + s.task_linear * linear
-        of_task = of_task + chip * (
-            s.task_chip
-            + s.task_chip_recent * recent
-            + s.task_chip_count * near_count
-            + s.task_chip_submitter * submitter * recent
-        )
+        of_task = of_task + chip * (s.task_chip + s.task_chip_recent * recent + s.task_chip_count * near_count)
         return np.asarray(
-            task * of_task + s.alike * alike + s.chip * chip + s.submitter * submitter + s.linear * linear,
+            task * of_task + s.alike * alike + s.chip * chip + s.linear * linear,
             dtype=np.float64,
         )
 
