@@ -12,9 +12,10 @@ from featurizers.core import Column, Features, Featurizer, Raw
 from featurizers.errors import InputError, LimitError, UnknownNameError
 from featurizers.network import fbnet, nasbench201, nasbench201_fast, ofa
 from featurizers.network.columns import COLUMNS
-from featurizers.network.fusion import PROFILES
+from featurizers.network.fusion import PROFILES, kernels
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
-from featurizers.network.kernels import PART_COLUMNS
+from featurizers.network.kernels import ACTIVATIONS, OP_TYPES, PART_COLUMNS, PART_INDEX
+from featurizers.network.matching import match_nodes
 from featurizers.network.nasbench201_space import features_of_cells, features_of_graphs, table
 from featurizers.network.onnx_reader import read_onnx
 from featurizers.network.parts import joined
@@ -74,6 +75,19 @@ class NetworkFeaturizer(Featurizer[Network]):
             graphs = [_graph(subjects[i]) for i in rest]
             groups.append((np.asarray(rest, dtype=np.int64), features_of_graphs(graphs, profile, names=names)))
         return groups[0][1] if len(groups) == 1 else joined(groups, len(subjects))
+
+    def match_parts(
+        self, subject: Network, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
+    ) -> list[int | None]:
+        """For each profiler row (see `matching`) the kernel of `subject` that it timed, or None."""
+        return match_nodes(kernels(_graph(subject), profile), measured)
+
+    def part_ops(self, features: Features) -> list[str]:
+        """What each distinct kernel is, e.g. ``Conv+Add+Relu``; ``unknown`` for an op we do not know."""
+        assert features.parts is not None
+        columns = [PART_INDEX[name] for name in ("op_type", "residual", "activation")]
+        codes = features.parts.matrix[:, columns].astype(int).tolist()
+        return ["+".join(filter(None, (OP_TYPES[t], "Add" * r, ACTIVATIONS[a]))) for t, r, a in codes]
 
     def warm(self, profiles: Sequence[str], batch: int = 1) -> None:
         """Compute the tables of the NAS-Bench-201 space now, so that no request waits for them."""
