@@ -80,8 +80,8 @@ class _Held:
 
     @classmethod
     def empty(cls, n: int) -> _Held:
-        blank = [{name: np.full(n, np.nan) for name in HLS_TARGETS} for _ in range(3)]
-        return cls(*blank, np.zeros(n, dtype=bool), np.full(n, np.nan))
+        value, low, high = ({name: np.full(n, np.nan) for name in HLS_TARGETS} for _ in range(3))
+        return cls(value, low, high, np.zeros(n, dtype=bool), np.full(n, np.nan))
 
     def store(self, rows: npt.NDArray[np.int64], answers: Mapping[str, TargetAnswer]) -> None:
         for name, answer in answers.items():
@@ -120,7 +120,7 @@ def cross_validate(designs: Sequence[LabelledDesign], features: Features, rounds
         train, test = np.flatnonzero(~test_mask), np.flatnonzero(test_mask)
         if len(train) == 0 or len(test) == 0:
             continue
-        model = HlsModel(rounds=rounds).fit([designs[i] for i in train], features.take(train), _SEED)
+        model = HlsModel(rounds=rounds).fit([designs[i] for i in train.tolist()], features.take(train), _SEED)
         asked = features.take(test)
         held.store(test, model.answer(asked))
         held.inside[test] = [not reasons for reasons in model.reasons(asked)]
@@ -185,7 +185,7 @@ def _unseen_kinds(designs: Sequence[LabelledDesign], features: Features, summary
         train, test = np.flatnonzero(is_train), np.flatnonzero(is_test)
         if len(train) < 50 or len(test) < 5:
             continue
-        model = HlsModel(rounds=120).fit([designs[i] for i in train], features.take(train), _SEED)
+        model = HlsModel(rounds=120).fit([designs[i] for i in train.tolist()], features.take(train), _SEED)
         held = _Held.empty(len(designs))
         held.store(test, model.answer(features.take(test)))
         held.inside[test] = [not reasons for reasons in model.reasons(features.take(test))]

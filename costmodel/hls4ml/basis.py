@@ -99,7 +99,7 @@ def terms(layers: Layers) -> Values:
 def _is_first(layers: Layers) -> npt.NDArray[np.bool_]:
     seen = np.cumsum(layers.matrix)
     start = np.searchsorted(layers.owner, layers.owner)
-    before = seen[start] - layers.matrix[start]
+    before: Values = seen[start] - layers.matrix[start]
     return np.asarray(layers.matrix & (seen - before == 1))
 
 

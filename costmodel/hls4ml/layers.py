@@ -44,11 +44,11 @@ class Layers:
 
     def is_kind(self, *kinds: str) -> Mask:
         """Which layers are of one of the kinds."""
-        return np.isin(self.column["op_class"], [_CODE[kind] for kind in kinds])
+        return np.asarray(np.isin(self.column["op_class"], [_CODE[kind] for kind in kinds]))
 
     def is_strategy(self, name: str) -> Mask:
         """Which layers are built with a strategy."""
-        return self.column["strategy"] == _STRATEGY[name]
+        return np.asarray(self.column["strategy"] == _STRATEGY[name])
 
     @property
     def dsp_products(self) -> Mask:
@@ -60,7 +60,7 @@ class Layers:
         """Sum over each design's layers, (n,) or (n, q)."""
         values = np.asarray(per_layer, dtype=np.float64)
         if values.ndim == 1:
-            return np.bincount(self.owner, weights=values, minlength=self.designs)
+            return np.asarray(np.bincount(self.owner, weights=values, minlength=self.designs), dtype=np.float64)
         return np.stack([np.bincount(self.owner, weights=c, minlength=self.designs) for c in values.T], axis=1)
 
     def most(self, per_layer: npt.NDArray[Any]) -> Values:

@@ -42,7 +42,7 @@ _VSYNTH_SHARES = {"lut_vsynth": ("lut_csynth", 0.42), "ff_vsynth": ("ff_csynth",
 _Z90 = 1.6449
 """Half of a normal distribution's central 90 % in standard deviations."""
 
-_JOINT_ROWS = 200
+_JOINT_ROWS = 100
 _RESOURCES = {
     "csynth": ("lut_csynth", "ff_csynth", "dsp_csynth", "bram_csynth"),
     "vsynth": ("lut_vsynth", "ff_vsynth", "dsp_vsynth", "bram_vsynth"),
@@ -69,7 +69,7 @@ class DesignAnswer:
 
     predictions: tuple[Prediction, ...]
     percent: Mapping[str, float]
-    latency_ns: tuple[float, float, float]
+    latency_ns: tuple[float, ...]
     fits: float | None
     synthesises: float
     notes: tuple[str, ...]
@@ -83,7 +83,7 @@ class _Learned:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where designs lie: inside (n,) of what was trained on, distance 1 at its edge, strange with an unseen layer kind."""
+    """Where designs lie, (n,) each: inside of what was trained on, distance (1 at its edge), strange kinds of layer."""
 
     inside: npt.NDArray[np.bool_]
     distance: Array
@@ -198,7 +198,8 @@ class HlsModel:
     def fits(self, answers: Mapping[str, TargetAnswer], boards: Sequence[Board | None], stage: str) -> Array:
         """P(every resource is within the part's limits), (n,); NaN without a part."""
         names = _RESOURCES[stage]
-        limits = np.array([[_limit(HLS_TARGETS[name], board) for name in names] for board in boards])
+        of_board = {board: [_limit(HLS_TARGETS[name], board) for name in names] for board in set(boards)}
+        limits = np.array([of_board[board] for board in boards])
         points = np.stack([answers[name].point for name in names], axis=1)
         halves = np.stack([answers[name].half for name in names], axis=1) / _Z90
         errors = self.joint.get(stage)
@@ -225,52 +226,41 @@ class HlsModel:
         answers = self.answer(features, [name for name in HLS_TARGETS if name in wanted], reasons)
         fits = self.fits(answers, [design.board for design in designs], stage)
         success = self.synthesises(features)
+        listed = list(targets or HLS_TARGETS)
+        predictions = self.predictions(answers, listed, reasons, [d.board.name if d.board else "" for d in designs])
+        limits = {board: _limits(board, listed) for board in {design.board for design in designs}}
+        cycles = answers["cycles_max"]
         return [
-            self._one(design, i, answers, targets or list(HLS_TARGETS), reasons[i], float(fits[i]), float(success[i]))
+            DesignAnswer(
+                predictions[i],
+                {name: 100 * predictions[i][at].value / limit for name, at, limit in limits[design.board]},
+                tuple(float(part[i]) * design.clock_ns for part in (cycles.value, cycles.low, cycles.high)),
+                None if np.isnan(fits[i]) else float(fits[i]),
+                float(success[i]),
+                design.notes,
+            )
             for i, design in enumerate(designs)
         ]
 
-    def _one(
+    def predictions(
         self,
-        design: HlsDesign,
-        i: int,
         answers: Mapping[str, TargetAnswer],
         targets: Sequence[str],
-        reasons: tuple[str, ...],
-        fits: float,
-        success: float,
-    ) -> DesignAnswer:
-        predictions = tuple(
-            Prediction(
-                target=name,
-                value=float(answers[name].value[i]),
-                unit=HLS_TARGETS[name].unit,
-                low=float(answers[name].low[i]),
-                high=float(answers[name].high[i]),
-                coverage=_COVERAGE,
-                in_domain=not reasons,
-                reasons=reasons,
-                device=design.board.name if design.board else "",
-                model=self.name,
-                model_version=self.version,
+        reasons: Sequence[tuple[str, ...]],
+        devices: Sequence[str],
+    ) -> list[tuple[Prediction, ...]]:
+        """Per design one `Prediction` for each of `targets`."""
+        columns = []
+        for name in targets:
+            found, unit = answers[name], HLS_TARGETS[name].unit
+            numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), reasons, devices, strict=True)
+            columns.append(
+                [
+                    Prediction(name, value, unit, low, high, _COVERAGE, not why, why, device, self.name, self.version)
+                    for value, low, high, why, device in numbers
+                ]
             )
-            for name in targets
-        )
-        percent = {
-            name: 100 * float(answers[name].value[i]) / _limit(HLS_TARGETS[name], design.board)
-            for name in targets
-            if design.board is not None and HLS_TARGETS[name].resource and _limit(HLS_TARGETS[name], design.board)
-        }
-        cycles = answers["cycles_max"]
-        latency = tuple(float(part[i]) * design.clock_ns for part in (cycles.value, cycles.low, cycles.high))
-        return DesignAnswer(
-            predictions,
-            percent,
-            (latency[0], latency[1], latency[2]),
-            None if np.isnan(fits) else fits,
-            success,
-            design.notes,
-        )
+        return list(zip(*columns, strict=True))
 
     def shares(self, design: HlsDesign, target: str) -> tuple[Share, ...]:
         """The predicted total divided among the layers, in proportion to what the closed form gives each."""
@@ -344,6 +334,14 @@ class HlsModel:
 
 def _limit(spec: HlsTarget, board: Board | None) -> float:
     return float("nan") if board is None else board.limit(spec.resource) * spec.scale
+
+
+def _limits(board: Board | None, targets: Sequence[str]) -> list[tuple[str, int, float]]:
+    """(target, its place, limit) of the targets that a part limits."""
+    if board is None:
+        return []
+    found = [(name, at, HLS_TARGETS[name]) for at, name in enumerate(targets) if HLS_TARGETS[name].resource]
+    return [(name, at, limit) for name, at, spec in found if (limit := _limit(spec, board)) > 0]
 
 
 def _in_units(spec: HlsTarget, point: Array, half: Array) -> TargetAnswer:

@@ -81,6 +81,8 @@ class HlsPhysics:
         self._fit_gates(y - bases, residuals, regime)
         self.out_of_fold = bases + self.gates[regime] * residuals
         self._fit_spreads(np.abs(y - self.out_of_fold), regime)
+        if not self.gates.any():
+            self.booster = None
         return self
 
     def _fit_gates(self, errors: Array, residuals: Array, regime: npt.NDArray[np.int64]) -> None:
@@ -139,13 +141,14 @@ class HlsPhysics:
             "verbosity": -1,
         }
         data = lightgbm.Dataset(inputs.astype(np.float32), residual, weight=w)
-        return NativeBooster(lightgbm.train(parameters, data, self.settings["rounds"]).model_to_string())
+        text: str = lightgbm.train(parameters, data, self.settings["rounds"]).model_to_string()
+        return NativeBooster(text)
 
     def _base(self, amounts: Values | None, fixed: Array | None, coefficients: Array) -> Array:
         if amounts is None:
             assert fixed is not None, "a target has terms or a fixed form"
             return fixed
-        return np.log(np.maximum(amounts @ coefficients, 0.0) + self._spec.offset)
+        return np.asarray(np.log(np.maximum(amounts @ coefficients, 0.0) + self._spec.offset))
 
     @staticmethod
     def _matrix(features: Features, layers: Layers) -> Values:
@@ -156,7 +159,7 @@ class HlsPhysics:
         if booster is None:
             return np.zeros(len(base))
         inputs = np.concatenate([matrix, base[:, None]], axis=1).astype(np.float32)
-        return booster.predict(inputs)
+        return np.asarray(booster.predict(inputs), dtype=np.float64)
 
     def predict(self, features: Features) -> Estimate:
         """Median and spread in learning space."""

@@ -141,6 +141,10 @@ class HlsFeaturizer:
         vectors = _vectors(matrix, owner, subjects) if subjects else np.empty((0, len(COLUMNS)), dtype=np.float32)
         return Features(vectors, COLUMNS, parts, PART_COLUMNS)
 
+    def part_ops(self, features: Features) -> list[str]:
+        """The layer kind of each part."""
+        return [] if features.parts is None else [KINDS[int(code)] for code in features.parts.matrix[:, 0]]
+
 
 def _tool_year(version: str) -> float:
     match = re.match(r"(\d{4})\.(\d)", version)

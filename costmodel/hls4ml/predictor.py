@@ -1,0 +1,87 @@
+"""The third seam for this kind: one model answers all targets of a chunk at once, in whole counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from costmodel.bundle_format import BundleError, read_manifest, write_manifest
+from costmodel.hls4ml.forms import HLS_TARGETS
+from costmodel.hls4ml.model import HlsModel
+from costmodel.prediction import Explanation, Prediction, Target
+from costmodel.predictor import Device, Outcome, Predictor
+from featurizers.core import Raw
+from featurizers.errors import InputError
+from featurizers.hls4ml import BOARDS
+
+DEVICE = "vivado-vitis"
+"""The part, the clock and the tool's version are fields of the input; HLS for them is the one 'device'."""
+
+
+def hls_device() -> Device:
+    """The device entry, with the parts whose limits are known."""
+    parts = {board.name: board.part for board in BOARDS}
+    return Device(DEVICE, "", tuple(HLS_TARGETS), {"vendor": "AMD", "tool": "Vivado HLS, Vitis HLS", "parts": parts})
+
+
+class HlsPredictor(Predictor):
+    """As `Predictor`, and by `self.hls` what only this kind answers: fit, success, advice, reports."""
+
+    def __init__(self, hls: HlsModel):
+        targets = {name: Target(name, spec.unit, positive=False) for name, spec in HLS_TARGETS.items()}
+        super().__init__("hls4ml", hls.name, hls.version, {DEVICE: hls_device()}, targets, {}, hls.card)
+        self.hls = hls
+
+    def warm_up(self) -> None:
+        """Everything is read when the bundle is loaded."""
+
+    def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
+        parsed = [self._parse(raw) for raw in raws]
+        good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
+        outcomes: list[Any] = list(parsed)
+        if good:
+            names = [target.name for _, target in asked]
+            for i, predictions in zip(good, self._answers([parsed[i] for i in good], names), strict=True):
+                outcomes[i] = predictions
+        return outcomes
+
+    def _answers(self, subjects: Sequence[Any], names: Sequence[str]) -> list[tuple[Prediction, ...]]:
+        features = self.featurizer.features(subjects)
+        reasons = self.hls.reasons(features)
+        answers = self.hls.answer(features, names, reasons)
+        return self.hls.predictions(answers, names, reasons, [DEVICE] * len(subjects))
+
+    def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
+        """The predicted total, layer by layer."""
+        _, quantity = self._asked([device], None if target is None else [target])[0]
+        design = self.featurizer.parse(raw)
+        prediction = self._answers([design], [quantity.name])[0][0]
+        return Explanation(prediction, self.hls.shares(design, quantity.name))
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle into an existing empty folder."""
+        (folder / "models").mkdir()
+        self.hls.save(folder / "models")
+        content = {
+            "kind": self.kind,
+            "name": self.name,
+            "version": self.version,
+            "featurizer_version": self.featurizer.version,
+            "targets": sorted(self.targets),
+            "card": dict(self.card),
+        }
+        write_manifest(folder, content)
+
+    @classmethod
+    def load(cls, folder: Path, version: str | None = None) -> Self:
+        """Read a bundle, after its checksums. Raises BundleError."""
+        content: Mapping[str, Any] = read_manifest(folder)
+        if content["kind"] != "hls4ml":
+            raise BundleError(f"{folder} is a bundle of the kind '{content['kind']}', not 'hls4ml'.")
+        try:
+            hls = HlsModel.load(folder / "models")
+        except InputError as error:
+            raise BundleError(f"{folder}: {error}") from error
+        hls.version = version or content["version"]
+        return cls(hls)
