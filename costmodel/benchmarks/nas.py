@@ -9,7 +9,7 @@ always the total number of measurements; a target device is never among the know
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,19 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.evaluation.metrics import interval_quality, kendall, spearman
-from costmodel.fewshot import AdaptedDevice, FewShotRegressor, meta_train
+from costmodel.fewshot import AdaptedDevice, FewShotRegressor, champion, meta_train
 from costmodel.fewshot.tables import LatencyTable, load_table
 from costmodel.regressors.base import Array
-from featurizers.errors import UnknownNameError
+from featurizers.errors import InputError, UnknownNameError
 
 Rows = npt.NDArray[np.int64]
 SIZES = (5, 10, 20, 50)
 SEEDS = 10
-_LEARNERS = ("transfer", "meta")
+_LEARNERS = ("meta", "transfer")
+_ROW_FIGURES = (
+    "spearman", "spearman_sd", "kendall", "median_error", "within_10pct", "coverage", "width_ratio", "adapt_ms",
+    "chose_meta",
+)  # fmt: skip
 _KENDALL_ROWS = 600
 _RIDGES = np.logspace(-4, 2, 7)
 
@@ -88,8 +92,9 @@ SPLITS: dict[str, Split] = {
 def run(name: str, data: Path | None, mirror: Path | None = None, seeds: int = SEEDS) -> dict[str, Any]:
     """One task over the devices found in `data` (or ``<mirror>/nas_latency``): {"benchmark", "rows", "summary"}.
 
-    Raises UnknownNameError for a task, FileNotFoundError without the table, ValueError when no target or fewer than two
-    known devices are there.
+    The result also lists `known`, `targets` and `missing` devices. Raises UnknownNameError for a task, InputError
+    without a folder, FileNotFoundError without the table, ValueError without a target or with fewer than two known
+    devices.
     """
     if name not in SPLITS:
         raise UnknownNameError("NAS benchmark", name, SPLITS)
@@ -106,21 +111,33 @@ def run(name: str, data: Path | None, mirror: Path | None = None, seeds: int = S
     training_s = time.perf_counter() - started
     task = _Task(split, table, learners, seeds)
     rows = [row for target in targets for row in task.rows(target)]
-    summary = _summary(rows)
-    summary |= {"meta_training_s": training_s, "seeds": seeds, "known": [d.name for d in known], "targets": targets}
-    return {"benchmark": name, "rows": rows, "summary": {**summary, "missing": missing}}
+    summary = {**_summary(rows), "meta_training_s": training_s, "seeds": float(seeds)}
+    found = {"known": [device.name for device in known], "targets": targets, "missing": missing}
+    return {"benchmark": name, "rows": rows, "summary": summary | {"targets_missing": _gone(split, missing)}, **found}
+
+
+def _gone(split: Split, missing: Sequence[str]) -> float:
+    return float(len(set(split.targets) & set(missing)))
 
 
 def _folder(data: Path | None, mirror: Path | None) -> Path:
     for folder in (data, None if mirror is None else mirror / "nas_latency"):
         if folder is not None and folder.is_dir():
             return folder
-    raise FileNotFoundError("The NAS latency tables: give their folder (--data), or pull nas-latency first.")
+    raise InputError(
+        "'--data' or '--mirror'", "names the folder of the NAS latency tables, see datasets/nas_latency/README.md"
+    )
 
 
-BENCHMARKS: dict[str, Callable[[Path | None, Path | None], dict[str, Any]]] = {
-    name: partial(run, name) for name in SPLITS
-}
+help_nasbench201 = partial(run, "help-nasbench201")
+help_fbnet = partial(run, "help-fbnet")
+nasflat_nd = partial(run, "nasflat-ND")
+nasflat_fd = partial(run, "nasflat-FD")
+nasflat_f1 = partial(run, "nasflat-F1")
+nasflat_f2 = partial(run, "nasflat-F2")
+nasflat_f3 = partial(run, "nasflat-F3")
+nasflat_f4 = partial(run, "nasflat-F4")
+nasflat_fa = partial(run, "nasflat-FA")
 
 
 class _Task:
@@ -155,7 +172,7 @@ class _Task:
         adapted = [self._adapt(learner, latency, measured) for learner in self.learners]
         for device, adapt_ms in adapted:
             figures[device.learner] = {**self._score(device, latency, query), "adapt_ms": adapt_ms}
-        best = max(adapted, key=lambda pair: pair[0].evidence)[0].learner
+        best = champion([device for device, _ in adapted]).learner
         both = sum(adapt_ms for _, adapt_ms in adapted)
         figures["champion"] = {**figures[best], "adapt_ms": both, "chose_meta": float(best == "meta")}
         return figures
@@ -179,16 +196,15 @@ class _Task:
         """Planned rows of the table, for the largest size: a smaller plan is its beginning. Reads no label."""
         pool = np.arange(len(self.table.ops)) if self.split.pool is None else np.asarray(self.split.pool)
         offered = np.random.default_rng(seed).choice(pool, min(800, len(pool)), replace=False)
-        chosen = self.learners[-1].plan(max(SIZES), candidates=[row.tolist() for row in self.table.ops[offered]])
+        chosen = self.learners[0].plan(max(SIZES), candidates=[row.tolist() for row in self.table.ops[offered]])
         return np.array([self.places[np.array(row, dtype=np.int64).tobytes()] for row in chosen])
 
     def _trimmed(self, rows: range | None, latency: Array) -> Rows:
-        """HELP's trimming by the target's own latency, ends included; all architectures where there is none."""
+        """HELP's trimming: without the tenth that is fastest on the target and the tenth that is slowest, by order."""
         if rows is None:
             return np.arange(len(latency))
-        values = latency[rows.start : rows.stop]
-        low, high = np.percentile(values, [10, 90])
-        inside: Rows = rows.start + np.flatnonzero((values >= low) & (values <= high))
+        order = np.argsort(latency[rows.start : rows.stop], kind="stable")
+        inside: Rows = rows.start + np.sort(order[int(0.1 * len(order)) : int(0.9 * len(order))])
         return inside
 
 
@@ -220,11 +236,12 @@ def _figures(truth: Array, predicted: Array) -> dict[str, float]:
 
 def _row(target: str, method: str, sampling: str, n: int, figures: Sequence[dict[str, float]]) -> dict[str, Any]:
     row: dict[str, Any] = {"device": target, "method": method, "sampling": sampling, "n": n, "seeds": len(figures)}
+    row |= dict.fromkeys(_ROW_FIGURES)
     row |= {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
     return row | {"spearman_sd": float(np.std([one["spearman"] for one in figures]))}
 
 
-def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Means over target devices, of the champion unless a key says otherwise."""
 
     def mean(figure: str, method: str, sampling: str, n: int) -> float:

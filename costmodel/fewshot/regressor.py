@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,8 @@ from featurizers.network.nas_physics import OpIndices, space_of
 
 FORMAT_VERSION = 1
 _CANDIDATES, _POPULATION = 600, 800
+_CLEARLY = 3.0
+"""Difference of log evidence that outweighs the habit of averaging (odds of 20)."""
 Encodings = Sequence[object]
 
 
@@ -195,9 +196,10 @@ class FewShotRegressor:
         return cls(content["learner"], known, basis, planning, hypers, calibration, content["card"])
 
 
-def champion(learners: Sequence[FewShotRegressor], encodings: Encodings, latency_ms: Sequence[float]) -> AdaptedDevice:
-    """The device adapted by whichever learner gives the measurements the highest evidence; it names its learner."""
-    if not learners:
+def champion(adapted: Sequence[AdaptedDevice]) -> AdaptedDevice:
+    """Of one device adapted by several learners the one to trust: the first (the default learner, which averages over
+    the structures of the others), unless another gives the measurements clearly higher evidence."""
+    if not adapted:
         raise ValueError("There is no learner to choose from.")
-    adapted = [learner.adapt(encodings, latency_ms) for learner in learners]
-    return max(adapted, key=lambda device: device.evidence if math.isfinite(device.evidence) else -math.inf)
+    best = max(adapted, key=lambda device: device.evidence)
+    return best if best.evidence > adapted[0].evidence + _CLEARLY else adapted[0]

@@ -41,7 +41,7 @@ def load_table(folder: Path, space: str) -> LatencyTable:
 
     path = folder / f"{space}_latency.parquet"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such table; `costmodel datasets pull nas-latency` fetches it.")
+        raise FileNotFoundError(f"{path}: no such table; datasets/nas_latency/build.py makes it.")
     table = parquet.read_table(path).sort_by("arch_index")
     fields = [table[name].to_pylist() for name in _ENCODING[space]]
     encodings = (

@@ -1,6 +1,7 @@
 """A device with a known law is learned from ten measurements, with intervals that hold and outliers named."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,11 +115,15 @@ def type_of(name: str, latency: np.ndarray) -> object:
     return KnownDevice(name, latency, name, name.rstrip("2"))
 
 
-def test_the_champion_names_its_learner(train: Callable[[str], FewShotRegressor]) -> None:
-    learners = [train(name) for name in sorted(LEARNERS)]
-    best = champion(learners, *ten())
-    evidence = {learner.learner: learner.adapt(*ten()).evidence for learner in learners}
-    assert best.learner == max(evidence, key=lambda name: evidence[name])
+def test_the_champion_is_the_default_unless_another_is_clearly_better(
+    train: Callable[[str], FewShotRegressor],
+) -> None:
+    adapted = [train(name).adapt(*ten()) for name in ("meta", "transfer")]
+    far, near = (replace(adapted[1].posterior, evidence=adapted[0].evidence + more) for more in (4.0, 2.0))
+    assert champion([adapted[0], replace(adapted[1], posterior=near)]).learner == "meta"
+    assert champion([adapted[0], replace(adapted[1], posterior=far)]).learner == "transfer"
+    with pytest.raises(ValueError, match="no learner"):
+        champion([])
 
 
 def test_an_unknown_learner_and_too_few_devices_are_refused(pool: OpIndices) -> None:

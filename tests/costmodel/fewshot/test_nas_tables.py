@@ -1,0 +1,105 @@
+"""The recipe's tables are what the loader reads, and the benchmark says what is missing and keeps its protocol."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodel.benchmarks import nas
+from costmodel.fewshot.tables import family_of, load_table, model_of
+from featurizers.errors import InputError, UnknownNameError
+from featurizers.network.nas_physics import SPACES, OpIndices
+from tests.costmodel.fewshot.conftest import law, noisy
+
+torch = pytest.importorskip("torch")
+RECIPE = Path(__file__).parents[3] / "datasets" / "nas_latency" / "build.py"
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, OpIndices]:
+    """A folder laid out as the origin's repository, with three known devices and one target of task FA."""
+    folder = tmp_path_factory.mktemp("HELP")
+    space = folder / "data" / "fbnet"
+    (space / "latency").mkdir(parents=True)
+    ops = SPACES["fbnet"].sample(300, np.random.default_rng(0))
+    torch.save({"arch": [{"op_idx_list": row} for row in ops.tolist()]}, space / "metainfo.pt")
+    laws = {
+        "1080ti_1": (120.0, 9e4, 4e5), "1080ti_64": (20.0, 6e3, 3e4), "titan_rtx_1": (80.0, 2e5, 9e5),
+        "pixel2": (10.0, 1e3, 8e3),
+    }  # fmt: skip
+    for seed, (name, numbers) in enumerate(laws.items()):
+        torch.save(noisy(law(ops, *numbers), seed).tolist(), space / "latency" / f"{name}.pt")
+    return folder, ops
+
+
+@pytest.fixture(scope="module")
+def tables(origin: tuple[Path, OpIndices], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = importlib.util.spec_from_file_location("nas_latency_build", RECIPE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    out = tmp_path_factory.mktemp("tables")
+    module.build(origin[0], out, "fbnet")
+    return out
+
+
+def test_the_loader_reads_what_the_recipe_wrote(origin: tuple[Path, OpIndices], tables: Path) -> None:
+    table = load_table(tables, "fbnet")
+    np.testing.assert_array_equal(table.ops, origin[1])
+    assert sorted(table.latency_ms) == ["1080ti_1", "1080ti_64", "pixel2", "titan_rtx_1"]
+    stored = torch.load(origin[0] / "data" / "fbnet" / "latency" / "pixel2.pt", weights_only=True)
+    np.testing.assert_array_equal(table.latency_ms["pixel2"], stored)
+
+
+def test_a_missing_table_is_named(tables: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"ofa_latency\.parquet"):
+        load_table(tables, "ofa")
+
+
+def test_latencies_that_are_not_positive_are_refused(tables: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(tables / "fbnet_latency.parquet")
+    broken = table.set_column(table.schema.get_field_index("pixel2"), "pixel2", [[0.0] * table.num_rows])
+    parquet.write_table(broken, tmp_path / "fbnet_latency.parquet")
+    with pytest.raises(ValueError, match="pixel2"):
+        load_table(tmp_path, "fbnet")
+
+
+def test_a_benchmark_uses_what_it_finds_and_lists_what_is_missing(tables: Path) -> None:
+    result = nas.run("nasflat-FA", tables, seeds=1)
+    assert result["known"] == ["1080ti_1", "1080ti_64", "titan_rtx_1"]
+    assert result["targets"] == ["pixel2"]
+    assert {"gold_6226", "2080ti_1"} <= set(result["missing"])
+    assert result["summary"]["targets_missing"] == 3
+    assert result["summary"]["spearman_planned_20"] > 0.95
+    assert result["summary"]["spearman_20"] > result["summary"]["ridge_spearman_20"]
+    assert all(isinstance(value, float) for value in result["summary"].values())
+    assert {row["n"] for row in result["rows"] if row["method"] == "champion"} == set(nas.SIZES)
+
+
+def test_without_a_target_device_there_is_no_benchmark(tables: Path) -> None:
+    with pytest.raises(ValueError, match="a target"):
+        nas.run("nasflat-FD", tables)
+
+
+def test_an_unknown_task_and_no_data_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="nasflat-F9"):
+        nas.run("nasflat-F9", None)
+    with pytest.raises(InputError, match="--data"):
+        nas.run("nasflat-FA", None)
+
+
+@pytest.mark.parametrize("name", sorted(nas.SPLITS))
+def test_a_target_is_never_among_the_known_devices(name: str) -> None:
+    split = nas.SPLITS[name]
+    assert not set(split.known) & set(split.targets)
+    assert len(set(split.known)) == len(split.known)
+
+
+def test_batch_sizes_of_one_gpu_are_one_model() -> None:
+    assert {model_of(name) for name in ("titan_rtx_1", "titan_rtx_256")} == {"titan_rtx"}
+    assert model_of("essential_ph_1") == "essential_ph_1"
+    assert (family_of("titan_xp_32"), family_of("silver_4210r"), family_of("pixel3")) == ("nvidia", "xeon", "pixel3")
