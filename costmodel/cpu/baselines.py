@@ -11,8 +11,10 @@ from costmodel.cpu.process import choose_law, law_of
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from featurizers.core import Features
 
-_IDENTITY = ("year", "decode_width", "rob_entries", "l2_kb", "vector_bits", "fp64_per_cycle", "int_div_cycles")
-_IDENTITY += ("dram_latency_ns", "vendor_intel", "vendor_amd", "vendor_arm")
+_IDENTITY: tuple[str, ...] = (
+    *("year", "decode_width", "rob_entries", "l2_kb", "vector_bits", "fp64_per_cycle", "int_div_cycles"),
+    *("dram_latency_ns", "vendor_intel", "vendor_amd", "vendor_arm"),
+)
 
 
 class CoreGhzBaseline:
@@ -76,4 +78,4 @@ def _identity(features: Features) -> Array:
 
 def _balanced_median(values: Array, groups: Groups) -> float:
     """Median over groups of each group's median."""
-    return float(np.median([np.median(values[groups == g]) for g in np.unique(groups)]))
+    return float(np.median([float(np.median(values[groups == g])) for g in np.unique(groups)]))

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from costmodel.cpu.kernel import Shape, Support
+from costmodel.cpu.kernel import Shape, Support, own_covariance
 from featurizers.core import Features, FloatArray
 from featurizers.cpu.columns import COLUMNS, vectors
 from featurizers.cpu.spec import ServerSpec
@@ -54,9 +54,8 @@ class Catalogue:
         asked = Features(vectors([spec]), COLUMNS)
         mine = support.scaling.apply(asked)
         alike = support.covariances(mine, shape)[0].astype(np.float64)
-        own = float(support.covariances(mine, shape)[0].max())
-        own = max(own, float(_self_covariance(mine, support, shape)))
-        norms = np.sqrt(np.maximum(_self_covariances(support, shape), 1e-12) * max(own, 1e-12))
+        mine_alone = float(own_covariance(mine, shape)[0])
+        norms = np.sqrt(own_covariance(support.points, shape).astype(np.float64) * mine_alone)
         likeness = np.clip(alike / norms, 0.0, 1.0)
         found: list[Neighbour] = []
         for index in np.argsort(-likeness, kind="stable"):
@@ -83,14 +82,6 @@ class Catalogue:
         names = json.loads((folder / "catalogue.json").read_text())
         values = load_file(str(folder / "catalogue.safetensors"))["values"]
         return cls(tuple(names["cpu_models"]), tuple(names["servers"]), values)
-
-
-def _self_covariance(points: FloatArray, support: Support, shape: Shape) -> float:
-    return float(Support(points, support.scaling).covariances(points, shape)[0, 0])
-
-
-def _self_covariances(support: Support, shape: Shape) -> np.ndarray:  # type: ignore[type-arg]
-    return np.array([_self_covariance(point[None, :], support, shape) for point in support.points])
 
 
 def describe_differences(asked: FloatArray, other: FloatArray, most: int = 4) -> tuple[str, ...]:

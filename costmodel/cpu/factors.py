@@ -52,7 +52,7 @@ class Factors:
         factor = covariance @ (part.T @ ((errors[known] - self.offset[known]) / noise))
         mean = self.offset + self.loadings @ factor
         own = np.einsum("tr,rs,ts->t", self.loadings, covariance, self.loadings)
-        return np.asarray(mean), np.sqrt(own + self.noise)
+        return np.asarray(mean, dtype=np.float64), np.asarray(np.sqrt(own + self.noise), dtype=np.float64)
 
 
 def _expectation(centered: Array, known: Array, loadings: Array, noise: Array) -> tuple[Array, Array]:
@@ -63,7 +63,8 @@ def _expectation(centered: Array, known: Array, loadings: Array, noise: Array) -
     precision = (inverse @ outer).reshape(-1, rank, rank) + np.eye(rank)
     covariance = np.linalg.inv(precision)
     mean = np.einsum("nrs,ns->nr", covariance, (inverse * centered) @ loadings)
-    return mean, covariance + np.einsum("nr,ns->nrs", mean, mean)
+    second = covariance + np.einsum("nr,ns->nrs", mean, mean)
+    return np.asarray(mean, dtype=np.float64), np.asarray(second, dtype=np.float64)
 
 
 def _maximisation(

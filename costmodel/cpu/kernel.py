@@ -8,10 +8,10 @@ Learning" (2006), ch. 4.2 (sums and products of kernels; the rational quadratic)
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ PLATFORM = {
 }
 _MIN_STD = 0.15
 _CHUNK = 256
+_MAX_SUPPORT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,33 @@ class Support:
     def __init__(self, points: FloatArray, scaling: Scaling):
         self.points = np.ascontiguousarray(points, dtype=np.float32)
         self.scaling = scaling
-        self._memory = threading.local()
 
     @cached_property
     def digest(self) -> str:
         """Identity of the support: models with equal digests share each other's work."""
         parts = (self.points, self.scaling.fill, self.scaling.center, self.scaling.scale)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:32]
+
+    def save(self, folder: Path) -> None:
+        """support.zst: fill, center, scale, then the points column by column; most columns hold few distinct values."""
+        import zstandard
+
+        scaling = self.scaling
+        head = np.stack([scaling.fill, scaling.center, scaling.scale]).astype("<f8").tobytes()
+        body = np.ascontiguousarray(self.points.T).astype("<f4").tobytes()
+        (folder / "support.zst").write_bytes(zstandard.ZstdCompressor(level=19).compress(head + body))
+
+    @classmethod
+    def load(cls, folder: Path) -> Support:
+        """What `save` wrote."""
+        import zstandard
+
+        packed = (folder / "support.zst").read_bytes()
+        data = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MAX_SUPPORT_BYTES)
+        columns = len(CORE) + len(SIZE) + len(PLATFORM)
+        head = np.frombuffer(data, dtype="<f8", count=3 * columns).reshape(3, columns)
+        body = np.frombuffer(data, dtype="<f4", offset=head.nbytes).reshape(columns, -1)
+        return cls(body.T.astype(np.float32), Scaling(*head.astype(np.float64)))
 
     def covariances(self, points: FloatArray, shape: Shape) -> FloatArray:
         """Covariance of each of `points` with each support point but for what a shared CPU model adds, (n, s)."""
@@ -121,10 +142,20 @@ class Support:
         return out
 
 
+def own_covariance(points: FloatArray, shape: Shape) -> FloatArray:
+    """Covariance of each point with itself, (n,)."""
+    first, second = len(CORE), len(CORE) + len(SIZE)
+    flat = 1 + shape.core + shape.size + shape.platform + shape.core_size + shape.core_platform_size
+    squares = points.astype(np.float64) ** 2
+    linear = shape.linear_core * squares[:, :first].sum(axis=1)
+    linear = linear + shape.linear_size * squares[:, first:second].sum(axis=1)
+    return np.asarray(flat + linear, dtype=np.float32)
+
+
 def size_kernel(points: FloatArray, shape: Shape) -> FloatArray:
     """The part of the covariance that comes from size alone, without its variance, (n, n)."""
     size = points[:, len(CORE) : len(CORE) + len(SIZE)]
-    return np.exp(_squared(size, size) * np.float32(-0.5 / shape.size_length**2))
+    return np.asarray(np.exp(_squared(size, size) * np.float32(-0.5 / shape.size_length**2)), dtype=np.float32)
 
 
 def _covariances(a: FloatArray, b: FloatArray, shape: Shape) -> FloatArray:
@@ -156,7 +187,7 @@ def _squared(a: FloatArray, b: FloatArray) -> FloatArray:
     out = a @ (b.T * np.float32(-2))
     out += (a * a).sum(axis=1)[:, None]
     out += (b * b).sum(axis=1)[None, :]
-    return np.maximum(out, 0, out=out)
+    return np.asarray(np.maximum(out, 0, out=out), dtype=np.float32)
 
 
 def shape_from_json(content: Mapping[str, float]) -> Shape:

@@ -50,8 +50,16 @@ class Results:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Results:
         """The given rows."""
-        texts = (self.benchmark, self.scenario, self.submitter, self.round, self.chip)
-        return Results([self.systems[i] for i in rows], *(t[rows] for t in texts), self.columns[rows], self.level[rows])
+        return Results(
+            [self.systems[i] for i in rows],
+            self.benchmark[rows],
+            self.scenario[rows],
+            self.submitter[rows],
+            self.round[rows],
+            self.chip[rows],
+            self.columns[rows],
+            self.level[rows],
+        )
 
     def __len__(self) -> int:
         return len(self.level)
@@ -88,7 +96,10 @@ def results_of(rows: Sequence[Mapping[str, Any]]) -> Results:
     }
     return Results(
         systems,
-        *text.values(),
+        text["benchmark_std"],
+        text["scenario"],
+        text["submitter"],
+        text["round"],
         np.array([system.chip.name for system in systems]),
         system_vectors(systems).astype(np.float64),
         np.where(higher, np.log(result / count), -np.log(result)),
@@ -109,7 +120,7 @@ class ForecastShape:
     linear: float = 0.01
     task_linear: float = 0.01
     noise: float = 0.005
-    alike_length: float = 2.5
+    alike_length: float = 1.7
 
 
 class RoundForecast:

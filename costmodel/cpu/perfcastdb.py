@@ -1,4 +1,4 @@
-"""The public sample of PerfCastDB (arXiv 2407.03385, Apache-2.0): one machine per benchmark suite in each of two files."""
+"""The public sample of PerfCastDB (arXiv 2407.03385, Apache-2.0): two files, one machine per suite in each."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -98,15 +98,8 @@ class ScoreProcess:
             folder / "process.json",
             {"law": self.law, "shape": asdict(self.shape), "spread_mean": self.spread_mean},
         )
-        scaling = self.support.scaling
-        tensors = {
-            "points": self.support.points,
-            "weights": self.weights,
-            "spread_weights": self.spread_weights,
-            "fill": scaling.fill,
-            "center": scaling.center,
-            "scale": scaling.scale,
-        }
+        self.support.save(folder)
+        tensors = {"weights": self.weights, "spread_weights": self.spread_weights}
         save_file(tensors, str(folder / "process.safetensors"))
 
     @classmethod
@@ -118,8 +111,7 @@ class ScoreProcess:
         loaded = cls()
         loaded.shape = shape_from_json(content["shape"])
         loaded.law, loaded.spread_mean = content["law"], content["spread_mean"]
-        scaling = Scaling(tensors["fill"], tensors["center"], tensors["scale"])
-        loaded.support = Support(tensors["points"], scaling)
+        loaded.support = Support.load(folder)
         loaded.weights, loaded.spread_weights = tensors["weights"], tensors["spread_weights"]
         return loaded
 
@@ -175,7 +167,7 @@ def fit_together(features: Features, y: Array, groups: Groups, seed: int, shape:
     for targets in patterns.values():
         rows = np.flatnonzero(np.isfinite(means[:, targets[0]]))
         own = merged.groups[rows]
-        solved = _solve(covariance[np.ix_(rows, rows)], means[np.ix_(rows, targets)], own)
+        solved = _solve(covariance[np.ix_(rows, rows)], means[rows][:, targets], own)
         for k, t in enumerate(targets):
             model = ScoreProcess(**asdict(shape))
             model.support, model.law = merged.support, laws[t]
@@ -240,7 +232,7 @@ def _solve(covariance: Array, y: Array, groups: Groups) -> _Solved:
     return _Solved(inverse @ y, unseen, inverse_noisy @ rest, unseen_spread, spread_mean)
 
 
-def _without_own_group(inverse: Array, y: Array, groups: Groups) -> Array:
+def _without_own_group(inverse: npt.NDArray[Any], y: Array, groups: Groups) -> Array:
     """Predictions (s, t) of each group by the others: Rasmussen & Williams (2006), eq. 5.12, for blocks.
 
     Between groups the covariance holds nothing of a common CPU model, so this is what a model that was not seen gets.

@@ -18,6 +18,7 @@ from costmodel.cpu.catalogue import of_table
 from costmodel.cpu.crossvalidation import target_models
 from costmodel.cpu.process import merge
 from costmodel.cpu.sparecores import HEADLINE, ScoreTable, load_scores
+from costmodel.cpu.whatif import variants
 from costmodel.predictor import Device, Predictor
 from featurizers.core import Features
 from featurizers.cpu.columns import COLUMNS, vectors
@@ -123,6 +124,7 @@ def _card(table: ScoreTable) -> dict[str, Any]:
         "cpu_models": len(np.unique(table.cpu_model)),
         "servers": len(table.keys),
         "left_out": dict(table.left_out),
+        "variants": variants(table.specs),
         "notes": {"scores": "one measurement per server type: noise between machines of one type is not covered"},
     }
 
