@@ -26,8 +26,8 @@ Observe = Callable[[Sequence[Prediction], int], None]
 """Told the predictions of an answer and the number of inputs that failed."""
 Operation = Callable[[Predictor, Asked, Observe], bytes]
 
-_CHUNK = 4096
-"""Inputs featurised together: bounds the memory of a request of any length."""
+_CHUNK = 256
+"""Inputs featurised together: bounds the memory of a request of any length (a parsed network takes 100 kB)."""
 _encode = msgspec.json.Encoder().encode
 
 

@@ -41,10 +41,12 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
         redirect_slashes=False,
     )
     app.state.desk = desk
-    for name, answer in _OPERATIONS.items():
-        app.router.routes.append(_post(f"/v1/{name}/{{kind}}", OperationEndpoint(name, answer, desk)))
-    if settings.expose_echo:
-        app.router.routes.append(_post("/v1/echo", EchoEndpoint(settings)))
+    operations = [
+        _post(f"/v1/{name}/{{kind}}", OperationEndpoint(name, answer, desk)) for name, answer in _OPERATIONS.items()
+    ]
+    echo = [_post("/v1/echo", EchoEndpoint(settings))] if settings.expose_echo else []
+    # First, since a request is matched against one route after the other.
+    app.router.routes[:0] = operations + echo
     for router in (devices.router, models.router, health.router, metrics.router):
         app.include_router(router)
     problems.install(app)

@@ -1,0 +1,105 @@
+"""Servers that the benchmarks load: started as subprocesses on a free port, stopped at the end of a ``with`` block."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_START_LIMIT_S = 180.0
+_PYFUNC = Path(__file__).parents[1] / "tracking" / "pyfunc_model.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server; `ready_s` from the start of its process to the first good answer of its health route."""
+
+    port: int
+    pid: int
+    ready_s: float
+
+    def resident_mb(self) -> float:
+        """Resident memory of the process now, in 10^6 bytes. Linux only."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
+
+
+@contextmanager
+def our_server(models: Path, settings: Mapping[str, str] | None = None, workers: int = 1) -> Iterator[Server]:
+    """`costmodel serve` over a folder of bundles, with the echo route; settings : further COSTMODEL_* variables."""
+    variables = {
+        "COSTMODEL_MODELS_DIR": str(models),
+        "COSTMODEL_USE_REGISTRY": "false",
+        "COSTMODEL_EXPOSE_ECHO": "true",
+        **(settings or {}),
+    }
+    port = _free_port()
+    command = [sys.executable, "-m", "costmodel", "serve", "--port", str(port), "--workers", str(workers)]
+    with _running([*command, "--log-level", "warning"], port, "/readyz", variables) as server:
+        yield server
+
+
+@contextmanager
+def mlflow_server(bundle: Path, device: str, target: str) -> Iterator[Server]:
+    """`mlflow models serve` of the same bundle, one worker, without a column signature."""
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec
+
+    # Parameters have to be declared; they cost nothing next to declared columns.
+    parameters = [ParamSpec("device", "string", device), ParamSpec("targets", "string", target)]
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        mlflow.pyfunc.save_model(
+            model,
+            python_model=str(_PYFUNC),
+            artifacts={"bundle": str(bundle)},
+            signature=ModelSignature(params=ParamSchema(parameters)),
+            pip_requirements=["costmodel"],
+        )
+        port = _free_port()
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model), "--port", str(port)]
+        options = ["--env-manager", "local", "--workers", "1"]
+        with _running(command + options, port, "/ping", {}) as server:
+            yield server
+
+
+@contextmanager
+def _running(command: Sequence[str], port: int, health: str, settings: Mapping[str, str]) -> Iterator[Server]:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **settings}
+    started = time.perf_counter()
+    # In a process group of its own: a server may have started workers that have to stop with it.
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _wait(process, f"http://127.0.0.1:{port}{health}", started + _START_LIMIT_S)
+        yield Server(port, process.pid, time.perf_counter() - started)
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, deadline: float) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if process.poll() is not None or time.perf_counter() > deadline:
+                raise RuntimeError(f"the server behind {url} did not start") from None
+            time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,147 @@
+"""`serving`: REST beside a bare echo route of the same application and ``mlflow models serve`` of the same model.
+
+All three run at the same time and are loaded in turns, so that a busy machine is busy for all of them; figures are
+medians over the turns. MLflow is given its best configuration: no column signature (checking one costs 5 ms per
+request), the fastest of its input forms, one worker as we have. Payload: NAS-Bench-201 cells, none twice in a request.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from costmodel.benchmarks.http_load import Load, load, post
+from costmodel.benchmarks.servers import Server, mlflow_server, our_server
+from costmodel.predictor import Predictor
+from costmodel.registry import PRETRAINED
+
+_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_TURNS = 5
+_SECONDS = 1.0
+_BULK = 1000
+_CONNECTIONS = (1, 16)
+_DEVICE = "ort-fp32-b1"
+"""The device asked about is the first whose name holds this, else the first."""
+
+
+def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
+    """data : a folder of bundles by kind, in place of the packaged ones."""
+    models = data or PRETRAINED
+    predictor = Predictor.load(models / "network")
+    predictor.warm_up()
+    device = next((name for name in predictor.devices if _DEVICE in name), next(iter(predictor.devices)))
+    target = predictor.devices[device].targets[0]
+    with our_server(models):
+        pass
+    with our_server(models) as ours, mlflow_server(models / "network", device, target) as rival:
+        rows = _compared(ours, rival, device, target)
+        onnx = _onnx_row(ours, device, target)
+        summary = _ratios(rows) | {
+            "onnx_100_nodes_p50_ms": onnx["p50_ms"],
+            "ready_second_start_s": ours.ready_s,
+            "resident_memory_mb": ours.resident_mb(),
+        }
+    cells_per_s = _in_process(predictor, device)
+    rows += [onnx, {"server": "in process", "request": "10,000 cells", "items_per_s": cells_per_s}]
+    return {
+        "benchmark": "serving",
+        "rows": rows,
+        "summary": summary | {"nasbench201_cells_per_s_in_process": cells_per_s},
+    }
+
+
+def cells(count: int, seed: int) -> list[str]:
+    """Distinct NAS-Bench-201 cells, of which there are 15,625."""
+    chosen = random.Random(seed).sample(list(itertools.product(_OPERATIONS, repeat=6)), count)
+    return [f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|" for a, b, c, d, e, f in chosen]
+
+
+def _compared(ours: Server, rival: Server, device: str, target: str) -> list[dict[str, Any]]:
+    rows = []
+    for items, connections in itertools.product((1, _BULK), _CONNECTIONS):
+        distinct = 2000 if items == 1 else 5
+        asked = cells(distinct, seed=1) if items == 1 else [cells(items, seed) for seed in range(distinct)]
+        batches = [batch if isinstance(batch, list) else [batch] for batch in asked]
+        bodies = [_question(batch, device, target) for batch in batches]
+        requests = {
+            ("costmodel", ours.port): [post("localhost", "/v1/predict/network", body) for body in bodies],
+            ("echo", ours.port): [post("localhost", "/v1/echo", body) for body in bodies],
+            ("mlflow", rival.port): [post("localhost", "/invocations", _invocation(batch)) for batch in batches],
+        }
+        turns: dict[str, list[Load]] = {name: [] for name, _ in requests}
+        for _ in range(_TURNS):
+            for (name, port), sent in requests.items():
+                turns[name].append(load(port, sent, connections, _SECONDS))
+        rows += [_row(name, items, connections, found) for name, found in turns.items()]
+    return rows
+
+
+def _question(batch: list[str], device: str, target: str) -> bytes:
+    inputs = [{"nasbench201": cell} for cell in batch]
+    return json.dumps({"device": device, "target": target, "inputs": inputs}, separators=(",", ":")).encode()
+
+
+def _invocation(batch: list[str]) -> bytes:
+    # A list under "inputs" reaches the model as it is; "dataframe_split" goes through pandas and is slower.
+    return json.dumps({"inputs": [json.dumps({"nasbench201": cell}) for cell in batch]}).encode()
+
+
+def _row(server: str, items: int, connections: int, turns: list[Load]) -> dict[str, Any]:
+    if failed := sum(turn.failed for turn in turns):
+        raise RuntimeError(f"{server} answered {failed} requests of {items} items with an error")
+    per_s = statistics.median(turn.requests_per_s for turn in turns)
+    return {
+        "server": server,
+        "request": f"{items} cell" + "s" * (items > 1),
+        "connections": connections,
+        "p50_ms": statistics.median(turn.p50_ms for turn in turns),
+        "p99_ms": statistics.median(turn.p99_ms for turn in turns),
+        "requests_per_s": per_s,
+        "items_per_s": per_s * items,
+    }
+
+
+def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Of single requests at one connection, and the worse of 1 and 16 connections against MLflow."""
+    found = {(row["server"], row["request"], row["connections"]): row for row in rows}
+
+    def ratio(key: str, request: str, connections: int, other: str) -> float:
+        ours: Mapping[str, float] = found["costmodel", request, connections]
+        return ours[key] / float(found[other, request, connections][key])
+
+    bulk = f"{_BULK} cells"
+    return {
+        "single_p50_over_echo": ratio("p50_ms", "1 cell", 1, "echo"),
+        "single_p50_over_echo_16_connections": ratio("p50_ms", "1 cell", 16, "echo"),
+        "requests_over_mlflow": min(ratio("requests_per_s", "1 cell", c, "mlflow") for c in _CONNECTIONS),
+        "bulk_items_over_mlflow": min(ratio("items_per_s", bulk, c, "mlflow") for c in _CONNECTIONS),
+    }
+
+
+def _onnx_row(ours: Server, device: str, target: str) -> dict[str, Any]:
+    """ONNX files of about a hundred nodes with their weights, posted as they are."""
+    from costmodel.zoo import build, sample_specs, size
+
+    near = sorted((spec for spec in sample_specs(200, seed=1)), key=lambda spec: abs(size(spec).nodes - 100))[:8]
+    path = f"/v1/predict/network?device={device}&target={target}"
+    files = [build(spec).SerializeToString() for spec in near]
+    sent = [post("localhost", path, content, "application/octet-stream") for content in files]
+    row = _row("costmodel", 1, 1, [load(ours.port, sent, 1, _SECONDS) for _ in range(_TURNS)])
+    return row | {"request": f"ONNX, 100 nodes, {statistics.median(map(len, files)) / 1e6:.1f} MB"}
+
+
+def _in_process(predictor: Predictor, device: str) -> float:
+    raws = [{"nasbench201": cell} for cell in cells(10_000, seed=2)]
+    predictor.predict(raws[:100], [device])
+    speeds = []
+    for _ in range(3):
+        started = perf_counter()
+        predictor.predict(raws, [device])
+        speeds.append(len(raws) / (perf_counter() - started))
+    return statistics.median(speeds)
