@@ -32,6 +32,8 @@ _ROW_FIGURES = (
     "spearman", "spearman_sd", "kendall", "median_error", "within_10pct", "coverage", "width_ratio", "adapt_ms",
     "chose_meta",
 )  # fmt: skip
+_OFFERED = 3000
+"""Architectures of which a plan chooses, a random part per seed; so that the spread over seeds means something."""
 _KENDALL_ROWS = 600
 _RIDGES = np.logspace(-4, 2, 7)
 
@@ -195,8 +197,8 @@ class _Task:
     def _plan(self, seed: int) -> Rows:
         """Planned rows of the table, for the largest size: a smaller plan is its beginning. Reads no label."""
         pool = np.arange(len(self.table.ops)) if self.split.pool is None else np.asarray(self.split.pool)
-        offered = np.random.default_rng(seed).choice(pool, min(800, len(pool)), replace=False)
-        chosen = self.learners[0].plan(max(SIZES), candidates=[row.tolist() for row in self.table.ops[offered]])
+        offered = np.random.default_rng(seed).choice(pool, min(_OFFERED, len(pool)), replace=False)
+        chosen = self.learners[0].plan(max(SIZES), candidates=self.table.ops[offered].tolist(), seed=seed)
         return np.array([self.places[np.array(row, dtype=np.int64).tobytes()] for row in chosen])
 
     def _trimmed(self, rows: range | None, latency: Array) -> Rows:

@@ -35,35 +35,26 @@ def greedy_plan(
     population : (m, p) features over which the variance is averaged. covariance : (1 + p, 1 + p) of the weights now.
     measured : (k, p) features of architectures measured already that `covariance` does not know of.
     """
-    c = len(candidates)
-    points = with_constant(np.concatenate([candidates, population] + ([] if measured is None else [measured])))
-    root = _root(covariance)
-    points = points @ root
-    cross = points[:c] @ points.T
-    if measured is not None and len(measured):
-        cross = _condition(points, c, len(measured), noise)
-    variance = cross[:, :c].diagonal().copy()
-    targets = slice(c, c + len(population))
+    offered, others = with_constant(candidates), with_constant(population)
+    for point in with_constant(measured) if measured is not None else ():
+        covariance = _seen(covariance, point, noise)
+    shared = offered @ covariance @ others.T
+    variance = ((offered @ covariance) * offered).sum(axis=1)
     chosen: list[int] = []
-    for _ in range(min(n, c)):
-        gain = (cross[:, targets] ** 2).sum(axis=1) / (variance + noise)
+    for _ in range(min(n, len(offered))):
+        gain = (shared**2).sum(axis=1) / (variance + noise)
         gain[chosen] = -1.0
         best = int(np.argmax(gain))
         chosen.append(best)
-        column = cross[:, best].copy()
-        total = variance[best] + noise
-        cross = cross - np.outer(column, cross[best]) / total
-        variance = variance - column**2 / total
+        direction, total = covariance @ offered[best], variance[best] + noise
+        own = offered @ direction
+        shared = shared - np.outer(own, others @ direction) / total
+        variance = variance - own**2 / total
+        covariance = _seen(covariance, offered[best], noise)
     return np.array(chosen, dtype=np.int64)
 
 
-def _root(covariance: Array) -> Array:
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-
-def _condition(points: Array, c: int, measured: int, noise: float) -> Array:
-    """Covariance of candidates with all points after `measured` ones (the last) were seen."""
-    seen = points[-measured:]
-    inner = seen @ seen.T + noise * np.eye(measured)
-    return np.asarray(points[:c] @ points.T - (points[:c] @ seen.T) @ np.linalg.solve(inner, seen @ points.T))
+def _seen(covariance: Array, point: Array, noise: float) -> Array:
+    """Covariance of the weights after a measurement at `point`."""
+    direction = covariance @ point
+    return np.asarray(covariance - np.outer(direction, direction) / (point @ direction + noise))

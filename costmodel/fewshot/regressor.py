@@ -20,7 +20,7 @@ from featurizers.errors import InputError
 from featurizers.network.nas_physics import OpIndices, space_of
 
 FORMAT_VERSION = 1
-_CANDIDATES, _POPULATION = 600, 800
+_CANDIDATES, _POPULATION = 1500, 500
 _CLEARLY = 3.0
 """Difference of log evidence that outweighs the habit of averaging (odds of 20)."""
 Encodings = Sequence[object]
@@ -143,12 +143,14 @@ class FewShotRegressor:
         rng = np.random.default_rng(seed)
         space = self.known.space
         offered = space.sample(_CANDIDATES, rng) if candidates is None else self.parse(candidates)
-        population = self.features(space.sample(_POPULATION, rng) if candidates is None else offered)[1]
+        population = space.sample(_POPULATION, rng) if candidates is None else offered
+        if len(population) > _POPULATION:
+            population = population[rng.choice(len(population), _POPULATION, replace=False)]
         taken = {row.tobytes() for row in already}
         distinct = list({row.tobytes(): i for i, row in reversed(list(enumerate(offered)))}.values())
         offered = offered[[i for i in sorted(distinct) if offered[i].tobytes() not in taken]]
         measured = None if conditioned or not len(already) else self.features(already)[1]
-        chosen = greedy_plan(self.features(offered)[1], population, covariance, noise, n, measured)
+        chosen = greedy_plan(self.features(offered)[1], self.features(population)[1], covariance, noise, n, measured)
         return [[int(value) for value in row] for row in offered[chosen]]
 
     def save(self, folder: Path) -> None:
