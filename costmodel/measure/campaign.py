@@ -24,7 +24,7 @@ from costmodel.measure.runtimes import Runtime, UnsupportedModelError, runtime
 from costmodel.measure.runtimes.ort import OrtRuntime
 from costmodel.measure.timing import take_sample
 
-PROFILE = "profile"
+PROFILES = ("profile", "profile2")
 _MIN_WAIT_S, _MAX_WAIT_S = 0.02, 2.0
 _RECENT_REFERENCES = 3000
 _MAX_CRASHES = 2
@@ -33,9 +33,15 @@ _UNITS_PER_COLLECTION = 25
 
 
 def stages(rounds: int) -> tuple[str, ...]:
-    """What is done with every network, in order: rounds ``r0``, ``r1``, ... and the profile after the third."""
+    """What is done with every network, in order: rounds ``r0``, ``r1``, ..., and profiles among them.
+
+    The first profile follows the third round; from five rounds on a second one comes before the last.
+    """
     names = [f"r{i}" for i in range(rounds)]
-    return (*names[:3], PROFILE, *names[3:])
+    names.insert(3, PROFILES[0])
+    if rounds > 4:
+        names.insert(len(names) - 1, PROFILES[1])
+    return tuple(names)
 
 
 @dataclass
@@ -165,7 +171,7 @@ class Campaign:
 
     def _left(self, network: str, stage: str) -> list[str]:
         status = self._status(network)
-        wanted = [d for d in self.devices if stage != PROFILE or d in PROFILED]
+        wanted = [d for d in self.devices if stage not in PROFILES or d in PROFILED]
         if status is None:
             return wanted
         return [
@@ -195,7 +201,7 @@ class Campaign:
         record["load"] = round(os.getloadavg()[0], 2)
         folder = folder_of(self.folder / "artefacts", network, key)
         try:
-            record |= self._profile(folder, key, record) if stage == PROFILE else self._sample(folder, key)
+            record |= self._profile(folder, key, record) if stage in PROFILES else self._sample(folder, key)
         except (UnsupportedModelError, RuntimeError) as error:
             record["error"] = f"{type(error).__name__}: {str(error)[:300]}"
         self._journal.append(record)

@@ -9,16 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pyarrow as pa
 
 from costmodel.measure.artefacts import folder_of, status_of
-from costmodel.measure.campaign import PROFILE
+from costmodel.measure.campaign import PROFILES
 from costmodel.measure.devices import DEVICES, device_name
 from costmodel.measure.journal import read_journal
 from costmodel.measure.labels import Label, QuietState, Round, estimate_gammas, make_label
 from costmodel.measure.node_names import NodeOrigin, node_origins
+from costmodel.measure.node_times import ProfiledNetwork, estimate_overhead_ms, merge_profiles
 from costmodel.measure.runtimes.base import write_atomically
 from costmodel.zoo import NetworkSpec, build
 
@@ -36,7 +36,7 @@ def read_rounds(journal: Path) -> tuple[Measured, dict[tuple[str, str], str]]:
             failures.setdefault(pair, "the process died while measuring it, or was killed")
         elif "error" in record:
             failures[pair] = record["error"]
-        elif record["stage"] != PROFILE:
+        elif record["stage"] not in PROFILES:
             measured[pair[0]][pair[1]][record["stage"]] = Round.of(record)
     return measured, failures
 
@@ -132,32 +132,60 @@ def cached_origins(work: Path, spec: NetworkSpec, key: str) -> dict[str, NodeOri
     return origins
 
 
+def profiled_networks(
+    work: Path, labels: Mapping[str, Mapping[str, Label]], quiet: QuietState
+) -> dict[str, list[ProfiledNetwork]]:
+    """The profiled networks that have a label, per device key."""
+    grouped: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for profile in read_journal(work / "profiles.jsonl"):
+        if profile["network"] in labels.get(profile["device"], {}):
+            grouped[profile["device"], profile["network"]].append(profile)
+    result: dict[str, list[ProfiledNetwork]] = defaultdict(list)
+    for (key, network), profiles in sorted(grouped.items()):
+        label = labels[key][network]
+        reported = merge_profiles(profiles, label, quiet)
+        result[key].append(ProfiledNetwork(network, key, profiles[0]["nodes"], reported, label.latency_ms))
+    return result
+
+
 def nodes_table(
     work: Path, specs: Iterable[NetworkSpec], labels: Mapping[str, Mapping[str, Label]], quiet: QuietState
 ) -> pa.Table:
     """One row per executed node of each profiled network, in the order of execution."""
     by_id = {s.network_id: s for s in specs}
     columns: dict[str, list[Any]] = defaultdict(list)
-    for profile in read_journal(work / "profiles.jsonl"):
-        network, key = profile["network"], profile["device"]
-        label = labels.get(key, {}).get(network)
-        if label is None or network not in by_id:
-            continue
-        points = np.asarray(profile["references"])
-        factors = np.exp(-label.gamma * quiet.loudness((points[:-1] + points[1:]) / 2))
-        origins = cached_origins(work, by_id[network], key)
-        for node in profile["nodes"]:
-            origin = origins.get(node["name"], NodeOrigin((), ()))
-            columns["network_id"].append(network)
-            columns["device"].append(device_name(key))
-            columns["node"].append(node["name"])
-            columns["op_type"].append(node["op"])
-            columns["input_shapes"].append(" ".join(node["in"]))
-            columns["output_shapes"].append(" ".join(node["out"]))
-            columns["latency_ms"].append(float(np.median(np.asarray(node["us"]) * factors)) / 1e3)
-            columns["outputs"].append(origin.outputs)
-            columns["originals"].append(origin.originals)
+    for key, networks in profiled_networks(work, labels, quiet).items():
+        overhead = estimate_overhead_ms(networks)
+        for profiled in networks:
+            if profiled.network in by_id:
+                origins = cached_origins(work, by_id[profiled.network], key)
+                _add_nodes(columns, profiled, profiled.contributions_ms(overhead).tolist(), origins)
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in NODES_SCHEMA})
+
+
+def _add_nodes(
+    columns: dict[str, list[Any]],
+    profiled: ProfiledNetwork,
+    contributions: Sequence[float],
+    origins: Mapping[str, NodeOrigin],
+) -> None:
+    for node, share, reported in zip(profiled.nodes, contributions, profiled.reported_ms.tolist(), strict=True):
+        origin = origins.get(node["name"], NodeOrigin((), ()))
+        columns["network_id"].append(profiled.network)
+        columns["device"].append(device_name(profiled.device))
+        columns["node"].append(node["name"])
+        columns["op_type"].append(node["op"])
+        columns["input_shapes"].append(" ".join(node["in"]))
+        columns["output_shapes"].append(" ".join(node["out"]))
+        columns["latency_ms"].append(_rounded(share))
+        columns["reported_ms"].append(_rounded(reported))
+        columns["outputs"].append(origin.outputs)
+        columns["originals"].append(origin.originals)
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits: more is noise, and costs most of the file's size."""
+    return float(f"{value:.4g}")
 
 
 NODES_SCHEMA = pa.schema(
@@ -169,6 +197,7 @@ NODES_SCHEMA = pa.schema(
         ("input_shapes", pa.string()),
         ("output_shapes", pa.string()),
         ("latency_ms", pa.float32()),
+        ("reported_ms", pa.float32()),
         ("outputs", pa.list_(pa.string())),
         ("originals", pa.list_(pa.string())),
     ]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from costmodel.measure.artefacts import prepare_network, status_of
-from costmodel.measure.campaign import PROFILE, Campaign, stages
+from costmodel.measure.campaign import Campaign, stages
 from costmodel.measure.dataset import UNSEEN_FAMILIES, networks_table, specs_of, splits
 from costmodel.measure.devices import device_name
 from costmodel.measure.journal import read_journal
@@ -97,8 +97,9 @@ def test_node_rows_follow_execution_and_name_the_original_nodes(folder: Path) ->
         assert {name for r in fused for name in r["originals"]} == set(expected)
 
 
-def test_profiles_are_taken_after_the_third_round() -> None:
-    assert stages(6) == ("r0", "r1", "r2", PROFILE, "r3", "r4", "r5")
+def test_profiles_are_taken_among_the_rounds() -> None:
+    assert stages(2) == ("r0", "r1", "profile")
+    assert stages(6) == ("r0", "r1", "r2", "profile", "r3", "r4", "profile2", "r5")
 
 
 def test_a_device_that_cannot_run_a_network_is_recorded_with_the_reason(tmp_path: Path) -> None:
