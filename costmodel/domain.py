@@ -1,20 +1,20 @@
 """How far is this from what was trained on? Distances in numpy, reasons in words.
 
 Three checks: each column's range; the Mahalanobis distance of all columns together (by Cholesky: 5 us against 554 us
-for scikit-learn's); and, where subjects have parts, classes of part that no training subject held.
+for scikit-learn's); and, where subjects have parts, words of a part column's vocabulary that no training subject had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from costmodel.regressors.base import Array
-from featurizers.core import Features
+from featurizers.core import Features, IntArray
 
 _SHRINK = 0.05
 _RANGE_SLACK = 0.02
@@ -27,7 +27,7 @@ _ARRAYS = ("low", "high", "center", "scale")
 @dataclass(frozen=True, slots=True)
 class Domain:
     """names, low, high : per column what was seen (raw values). center, scale, factor : of the signed logs, with
-    ``factor`` the lower-triangular (c, c) that whitens them. classes : part classes seen, None without parts."""
+    ``factor`` the lower-triangular (c, c) that whitens them. words : by part column with a vocabulary, those seen."""
 
     names: tuple[str, ...]
     low: Array
@@ -36,11 +36,10 @@ class Domain:
     scale: Array
     factor: Array
     threshold: float
-    class_column: str | None = None
-    classes: frozenset[int] | None = None
+    words: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, features: Features, class_column: str | None = "op_class") -> Self:
+    def fit(cls, features: Features) -> Self:
         """From the training subjects."""
         raw = features.vectors.astype(np.float64)
         x = _compress(raw)
@@ -53,10 +52,8 @@ class Domain:
         threshold = float(np.quantile(distances, _DISTANCE_QUANTILE)) * _DISTANCE_SLACK
         names = tuple(column.name for column in features.columns)
         low, high = np.nanmin(raw, axis=0), np.nanmax(raw, axis=0)
-        classes = _classes(features, class_column)
-        known = None if classes is None else frozenset(int(c) for c in np.unique(classes))
-        column = class_column if known is not None else None
-        return cls(names, low, high, center, scale, factor, threshold, column, known)
+        words = {name: frozenset(used) for name, used, _ in _words(features)}
+        return cls(names, low, high, center, scale, factor, threshold, words)
 
     def distance(self, features: Features) -> Array:
         """Mahalanobis distance as a multiple of the threshold, (n,): above 1 is outside."""
@@ -69,7 +66,7 @@ class Domain:
         slack = _RANGE_SLACK * np.maximum(self.high - self.low, np.abs(self.high))
         outside = (raw < self.low - slack) | (raw > self.high + slack)
         far = self.distance(features)
-        strange = self._strange_classes(features)
+        strange = self._strange_words(features)
         flagged = outside.any(axis=1) | (far > 1)
         return [
             self._reasons(raw[i], outside[i], far[i], strange[i]) if flagged[i] or strange[i] else ()
@@ -77,9 +74,9 @@ class Domain:
         ]
 
     def _reasons(
-        self, raw: Array, outside: npt.NDArray[np.bool_], far: float, strange: tuple[int, ...]
+        self, raw: Array, outside: npt.NDArray[np.bool_], far: float, strange: tuple[str, ...]
     ) -> tuple[str, ...]:
-        reasons = [f"{self.class_column} {code} was in no training subject" for code in strange]
+        reasons = [f"{word} was in no training subject" for word in strange]
         excess = np.abs(_compress(raw) - self.center) / self.scale
         for i in np.flatnonzero(outside)[np.argsort(-excess[outside])][: _MAX_REASONS - 1]:
             reasons.append(f"{self.names[i]} = {raw[i]:.4g} is outside {self.low[i]:.4g} to {self.high[i]:.4g}")
@@ -88,14 +85,12 @@ class Domain:
             reasons.append(f"the combination is {far:.1f} times as far as training subjects lie (most: {top})")
         return tuple(reasons[:_MAX_REASONS])
 
-    def _strange_classes(self, features: Features) -> list[tuple[int, ...]]:
-        codes = _classes(features, self.class_column)
-        found: list[tuple[int, ...]] = [()] * len(features)
-        if codes is None or self.classes is None or features.parts is None:
-            return found
-        for code in set(np.unique(codes).astype(int).tolist()) - self.classes:
-            for owner in np.unique(features.parts.owner[codes[features.parts.part] == code]):
-                found[owner] = (*found[owner], int(code))
+    def _strange_words(self, features: Features) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = [()] * len(features)
+        for name, used, owners_of in _words(features):
+            for word in sorted(used - self.words.get(name, used)):
+                for owner in owners_of(word):
+                    found[owner] = (*found[owner], f"the {name} '{word}'")
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -109,8 +104,7 @@ class Domain:
             "scale": self.scale.tolist(),
             "factor": rows,
             "threshold": self.threshold,
-            "class_column": self.class_column,
-            "classes": None if self.classes is None else sorted(self.classes),
+            "words": {name: sorted(seen) for name, seen in self.words.items()},
         }
 
     @classmethod
@@ -121,9 +115,9 @@ class Domain:
         for i, row in enumerate(content["factor"]):
             factor[i, : i + 1] = row
         low, high, center, scale = (np.asarray(content[key], dtype=np.float64) for key in _ARRAYS)
-        classes = None if content["classes"] is None else frozenset(content["classes"])
+        words = {name: frozenset(seen) for name, seen in content["words"].items()}
         names, threshold = tuple(content["names"]), float(content["threshold"])
-        return cls(names, low, high, center, scale, factor, threshold, content["class_column"], classes)
+        return cls(names, low, high, center, scale, factor, threshold, words)
 
 
 def _compress(raw: Array) -> Array:
@@ -131,10 +125,17 @@ def _compress(raw: Array) -> Array:
     return np.asarray(np.nan_to_num(np.sign(raw) * np.log1p(np.abs(raw))))
 
 
-def _classes(features: Features, class_column: str | None) -> npt.NDArray[np.int64] | None:
-    if features.parts is None or class_column is None:
-        return None
-    names = [column.name for column in features.part_columns]
-    if class_column not in names:
-        return None
-    return features.parts.matrix[:, names.index(class_column)].astype(np.int64)
+def _words(features: Features) -> Iterator[tuple[str, set[str], Callable[[str], list[int]]]]:
+    """Per part column with a vocabulary: its name, the words in use, and who uses a word."""
+    parts = features.parts
+    if parts is None:
+        return
+    for index, column in enumerate(features.part_columns):
+        if column.vocabulary:
+            codes = parts.matrix[:, index].astype(np.int64)
+
+            def owners(word: str, codes: IntArray = codes, words: tuple[str, ...] = column.vocabulary) -> list[int]:
+                used: list[int] = np.unique(parts.owner[codes[parts.part] == words.index(word)]).tolist()
+                return used
+
+            yield column.name, {column.vocabulary[code] for code in np.unique(codes)}, owners

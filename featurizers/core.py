@@ -20,11 +20,15 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One named feature: what it is, its unit (``"1"`` for counts and ratios) and the group it belongs to."""
+    """One named feature: what it is, its unit (``"1"`` for counts and ratios) and the group it belongs to.
+
+    vocabulary : of a column of codes, the word that each code stands for; append only, since codes are in bundles.
+    """
 
     name: str
     unit: str
     group: str
+    vocabulary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,10 @@ _SHAPE = (
     ("operands", "1"), ("results", "1"), ("broadcast", "1"),
 )  # fmt: skip
 
+_VOCABULARIES = {"op_class": ops.CLASSES, "op_type": OP_TYPES, "activation": ACTIVATIONS}
+
 PART_COLUMNS: tuple[Column, ...] = (
-    *(Column(n, "B" if n == "element_bytes" else "1", "identity") for n in _IDENTITY),
+    *(Column(n, "B" if n == "element_bytes" else "1", "identity", _VOCABULARIES.get(n, ())) for n in _IDENTITY),
     *(Column(n, u, "size") for n, u in _SIZE),
     *(Column(n, "1", "window") for n in _WINDOW),
     *(Column(n, "1", "product") for n in _PRODUCT),
@@ -150,6 +152,8 @@ def describe(step: Step, site: Site, unknown: bool) -> Row:
         _convolution(step, site, facts)
     elif cls in ("gemm", "matmul") and step.node.op != "Einsum":
         _product(site, facts)
+        if facts["gemm_weights"] and step.node.op == "MatMul":
+            facts["op_type"] = OP_TYPES.index("Gemm")  # the same work; only whether a bias follows differs
     elif cls == "recurrent":
         _recurrent(site, facts)
     else:
