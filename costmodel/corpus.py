@@ -23,12 +23,13 @@ class PartLabels:
     """Measured cost of single parts inside subjects (a profiler's node times).
 
     subject : (k,) rows of the corpus; measured : per label what the profiler says of the part, in the form that the
-    featurizer's `match_parts` reads; value : (k,) in the target's unit.
+    featurizer's `match_parts` reads; value : (k,) in the target's unit; noise : (k,) its relative uncertainty.
     """
 
     subject: npt.NDArray[np.int64]
     measured: tuple[Mapping[str, Any], ...]
     value: Array
+    noise: Array
 
 
 @dataclass(frozen=True, slots=True)

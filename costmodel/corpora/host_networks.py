@@ -18,6 +18,8 @@ from featurizers.core import Raw
 LATENCY = Target("latency_ms", "ms")
 _SIMULATED_TARGETS = {"latency_ms": LATENCY, "energy_uj": Target("energy_uj", "uJ")}
 _MAX_LATENCY_MS = 1e5
+_PROFILER_RESOLUTION_MS = 0.004
+"""What onnxruntime's profiler adds to a node varies by about this much after its mean has been taken off."""
 _PROFILES = {
     "ort-fp32-noopt": "onnxruntime-noopt",
     "ort-fp32": "onnxruntime",
@@ -206,8 +208,10 @@ def _parts_of(
         }
         for row in kept
     )
+    value = np.array([row["latency_ms"] for row in kept])
     return PartLabels(
         np.array([subject[place[row["network_id"]], batch] for row in kept], dtype=np.int64),
         measured,
-        np.array([row["latency_ms"] for row in kept]),
+        value,
+        _PROFILER_RESOLUTION_MS / np.maximum(value, 1e-6),
     )

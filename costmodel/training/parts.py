@@ -17,12 +17,13 @@ from featurizers.core import Features, Featurizer, FloatArray, Parts
 @dataclass(frozen=True, slots=True)
 class PartTable:
     """Measured parts that were found: subject (k,), columns `matrix` (k, part_columns), subject's `vectors` (k,
-    columns), and `value` (k,) in the target's unit."""
+    columns), `value` (k,) in the target's unit and its relative `noise` (k,)."""
 
     subject: npt.NDArray[np.int64]
     matrix: FloatArray
     vectors: FloatArray
     value: Array
+    noise: Array
 
 
 def match_parts(
@@ -51,7 +52,8 @@ def match_parts(
                 owner.append(position)
     matrix = named.parts.matrix[named.parts.part[np.array(entries, dtype=np.int64)]]
     subject_of = rows[np.array(owner, dtype=np.int64)]
-    return PartTable(subject_of, matrix, named.vectors[np.array(owner, dtype=np.int64)], labels.parts.value[kept])
+    vectors = named.vectors[np.array(owner, dtype=np.int64)]
+    return PartTable(subject_of, matrix, vectors, labels.parts.value[kept], labels.parts.noise[kept])
 
 
 def part_subjects(
@@ -68,13 +70,13 @@ def part_subjects(
     """`features` (of `subjects`) with one more subject per measured part, and their targets, groups and weights.
 
     A part's weight is its share of its subject's measured time, so that the many cheap parts do not outvote the dear
-    ones; all parts of a subject together count `total_weight`.
+    ones, and less the more uncertain it is; all parts of a subject together count at most `total_weight`.
     """
     assert features.parts is not None
     rows = np.flatnonzero(np.isin(table.subject, subjects))
     value, owner = table.value[rows], table.subject[rows]
     measured_total = np.bincount(owner, weights=value, minlength=len(ids))
-    share = value / np.maximum(measured_total[owner], 1e-30)
+    share = value / np.maximum(measured_total[owner], 1e-30) / (1 + table.noise[rows]) ** 2
     base, extra = features.parts, len(rows)
     matrix, inverse = np.unique(np.concatenate([base.matrix, table.matrix[rows]]), axis=0, return_inverse=True)
     inverse = inverse.reshape(-1)

@@ -53,7 +53,9 @@ def test_measured_parts_become_subjects_weighted_by_their_share() -> None:
     store = FeatureStore(corpus)
     a, b, c = corpus.raws[0]["sides"]
     measured = ({"name": name} for name in (*(f"layer{i}" for i in range(c)), "no such layer"))
-    parts = PartLabels(np.zeros(c + 1, dtype=np.int64), tuple(measured), np.array([*range(1, c + 1), 99], dtype=float))
+    parts = PartLabels(
+        np.zeros(c + 1, dtype=np.int64), tuple(measured), np.array([*range(1, c + 1), 99], dtype=float), np.zeros(c + 1)
+    )
     labels = replace(corpus.labels[0], parts=parts)
     plain = store.features(labels).take(np.arange(2))
     y, groups, weights = np.zeros(2), np.array(["box0", "box1"]), np.ones(2)
