@@ -65,10 +65,10 @@ def _conv(layer: FoundLayer, window: int, numbers: Numbers) -> None:
 
 def _recurrent(layer: FoundLayer, width: int, units: int, steps: int) -> list[FoundLayer]:
     gates = _RNN_GATES[layer.kind] * units
-    second = FoundLayer(f"{layer.name}/recurrent", layer.kind, layer.types, inputs=(f"{layer.name}/input",))
+    second = FoundLayer(layer.name, layer.kind, layer.types, inputs=(f"{layer.name}/input",))
     second.n_in, second.n_out, second.positions = units, gates, steps
     second.in_elements, second.out_elements, second.function = units, units * steps, "tanh"
-    layer.name_in_config = second.name_in_config = layer.name
+    layer.name_in_config = layer.name
     layer.name = f"{layer.name}/input"
     layer.n_in, layer.n_out, layer.positions = width, gates, steps
     layer.in_elements, layer.out_elements = width * steps, gates * steps
