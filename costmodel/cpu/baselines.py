@@ -78,4 +78,5 @@ def _identity(features: Features) -> Array:
 
 def _balanced_median(values: Array, groups: Groups) -> float:
     """Median over groups of each group's median."""
-    return float(np.median([float(np.median(values[groups == g])) for g in np.unique(groups)]))
+    medians = [float(np.median(values[groups == g])) for g in np.unique(groups).tolist()]
+    return float(np.median(np.array(medians)))

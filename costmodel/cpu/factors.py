@@ -76,4 +76,5 @@ def _maximisation(
     cross = (w * centered).T @ mean
     loadings = np.linalg.solve(moment, cross[:, :, None])[:, :, 0]
     explained = (loadings * cross).sum(axis=1) / np.maximum(w.sum(axis=0), 1e-12)
-    return loadings, np.maximum(variance - explained, np.maximum(_MIN_NOISE, 0.02 * variance))
+    own = np.maximum(variance - explained, np.maximum(_MIN_NOISE, 0.02 * variance))
+    return np.asarray(loadings, dtype=np.float64), np.asarray(own, dtype=np.float64)

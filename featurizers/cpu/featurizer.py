@@ -50,6 +50,12 @@ class CpuFeaturizer:
         """float32 (n, columns), NaN where a fact is not known. Servers have no parts; `profile` changes nothing."""
         return Features(vectors(subjects), COLUMNS)
 
+    def match_parts(
+        self, subject: ServerSpec, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
+    ) -> list[int | None]:
+        """Servers have no parts, so nothing that was measured is one."""
+        return [None] * len(measured)
+
     def part_ops(self, features: Features) -> list[str]:
         """Servers have no parts."""
         return []

@@ -132,6 +132,8 @@ def _check_counts(spec: ServerSpec, where: str | None, offline: bool) -> None:
 
 def resolve(values: dict[str, object], notes: tuple[str, ...] = ()) -> ServerSpec:
     """A spec with its micro-architecture and processor looked up, and the counts that follow from the others filled."""
+    # One NaN object for all that is unknown, so that equal machines are equal, and found in caches.
+    values = {name: NAN if value != value else value for name, value in values.items()}
     counts = {name: float(str(values.get(name, NAN))) for name in WHOLE}
     product = counts["threads_per_core"] * counts["cores_per_socket"] * counts["sockets"]
     if math.isnan(counts["logical_cpus"]) and not math.isnan(product):
