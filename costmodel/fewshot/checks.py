@@ -20,18 +20,26 @@ _UNITS = {3: "microseconds", 6: "nanoseconds", -3: "seconds"}
 
 def check_measurements(ops: OpIndices, latency_ms: Sequence[float] | Array) -> Array:
     """Latencies as float64 (n,). InputError: fewer than three, not positive and finite, an architecture twice."""
+    values = check_values(ops, latency_ms)
+    if len(values) < MIN_MEASUREMENTS:
+        raise InputError("A new device", f"needs at least {MIN_MEASUREMENTS} measurements", len(values))
+    _check_repeats(ops, values)
+    return values
+
+
+def check_values(ops: OpIndices, latency_ms: Sequence[float] | Array) -> Array:
+    """Latencies as float64 (n,), one per architecture, at least one, positive and finite; else InputError."""
     given = np.asarray(latency_ms)
     if given.ndim != 1 or given.dtype.kind not in "fiu":
         raise InputError("The latencies", "are a list of numbers in milliseconds", latency_ms)
     values = given.astype(np.float64)
     if len(values) != len(ops):
         raise InputError("The latencies", f"are one for each of the {len(ops)} architectures", len(values))
-    if len(values) < MIN_MEASUREMENTS:
-        raise InputError("A new device", f"needs at least {MIN_MEASUREMENTS} measurements", len(values))
+    if len(values) == 0:
+        raise InputError("The measurements", "are at least one", 0)
     for index, value in enumerate(values):
         if not (math.isfinite(value) and value > 0):
             raise InputError("A latency", "is positive and finite", float(value), where=f"measurement {index}")
-    _check_repeats(ops, values)
     return values
 
 
