@@ -39,11 +39,11 @@ class KernelSum:
 
     def __init__(
         self,
-        rounds: int = 300,
-        learning_rate: float = 0.06,
+        rounds: int = 400,
+        learning_rate: float = 0.08,
         leaves: int = 31,
-        min_leaf: float = 1.0,
-        l2: float = 1.0,
+        min_leaf: float = 0.1,
+        l2: float = 0.3,
         members: int = 5,
         robustness: float = 0.25,
     ):
