@@ -370,7 +370,8 @@ RULES: Mapping[str, Rule] = {
         "leaky_relu": "LeakyRelu", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "rsqrt": "Sqrt", "neg": "Neg",
         "abs": "Abs", "erf": "Erf", "softplus": "Softplus", "mish": "Mish", "sin": "Sin", "cos": "Cos",
         "floor": "Floor", "reciprocal": "Reciprocal", "logical_not": "Not", "cumsum": "CumSum",
-        "tril": "Trilu", "triu": "Trilu", "selu": "Selu", "pixel_shuffle": "DepthToSpace", "pad": "Pad", "constant_pad_nd": "Pad", "expand": "Expand",
+        "tril": "Trilu", "triu": "Trilu", "selu": "Selu",
+        "pixel_shuffle": "DepthToSpace", "pad": "Pad", "constant_pad_nd": "Pad", "expand": "Expand",
         "repeat": "Tile",
     }.items()},
     **{a: _binary(o) for a, o in {

@@ -157,7 +157,7 @@ def vectors_of(parts: Parts, facts: np.ndarray, subjects: int) -> FloatArray:
         np.bincount(cell, weights=per_part[parts.part] * count, minlength=subjects * len(GROUPS))
         for per_part in (np.ones(len(rows)), flops, moved)
     ]
-    grouped = np.stack([g.reshape(subjects, len(GROUPS)) for g in by_group], axis=2).reshape(subjects, -1)
+    grouped = np.stack([g.reshape(subjects, len(GROUPS)) for g in by_group], axis=2).reshape(subjects, 3 * len(GROUPS))
     stacked = np.stack([totals[name] for name, _ in _TOTALS], axis=1)
     return np.concatenate([stacked, facts, grouped], axis=1).astype(np.float32)
 

@@ -160,7 +160,7 @@ class _Layout:
     def _resize(self, step: Step, shape: Shape) -> None:
         out = self.plan.shape(step.node.outputs[0])
         whole = out[:2] == shape[:2] and all(o % i == 0 for o, i in zip(out, shape, strict=True))
-        if whole and step.node.attrs.get("mode", "nearest") in ("nearest", "linear"):
+        if whole and _blocked_resize(step.node):
             step.node.op = "Upsample"
             self._mark(step)
 
@@ -189,6 +189,15 @@ class _Layout:
             return
         reorder = self.plan.producer[name]
         self.plan.merge(reorder, turn)
+
+
+def _blocked_resize(node: Node) -> bool:
+    """Whether there is a blocked kernel for this way of interpolating."""
+    position = node.attrs.get("coordinate_transformation_mode", "half_pixel")
+    mode = node.attrs.get("mode", "nearest")
+    if node.op == "Upsample" or mode == "nearest":
+        return node.op == "Upsample" or (position == "asymmetric" and node.attrs.get("nearest_mode") == "floor")
+    return bool(mode == "linear" and position in ("half_pixel", "asymmetric", "align_corners"))
 
 
 def is_image(plan: Plan, name: str) -> bool:

@@ -37,6 +37,10 @@ FLOATS = frozenset({"float32", "float16", "float64", "bfloat16", "float8", "floa
 QUANTISED = frozenset({"uint8", "int8", "uint4", "int4"})
 
 
+_READS_SETTINGS = frozenset({"Resize", "Upsample", "Clip", "Pad", "Range"})
+"""Ops whose constants are settings and not weights."""
+
+
 class Tensor(NamedTuple):
     """Shape and type of a value. `constant`: known before the first run (a weight, or computed from weights only)."""
 
@@ -101,10 +105,10 @@ class NetworkGraph:
 
     @property
     def parameters(self) -> int:
-        """Elements of all weights that a node reads (floating point or quantised; shapes and axes are not weights)."""
+        """Elements of all weights that a node reads: floating point or quantised, and more than a single number."""
         produced = {o for n in self.nodes for o in n.outputs}
-        read = {i for n in self.nodes for i in n.inputs if i not in produced}
-        return sum(t.elements for t in (self.tensors[i] for i in read if i in self.tensors) if is_weight(t))
+        read = {i for n in self.nodes if n.op not in _READS_SETTINGS for i in n.inputs if i not in produced}
+        return sum(t.elements for t in (self.tensors[i] for i in read if i in self.tensors) if is_weight(t) and t.shape)
 
 
 def is_weight(tensor: Tensor) -> bool:

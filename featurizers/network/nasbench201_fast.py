@@ -292,6 +292,7 @@ def _fused_depth(cell: _Fused, relus: _Relus, input_joined: Flags) -> Ints:
         flag = np.where(cell.value[node] == 0, input_joined, relus.joined[node])
         joined.append(np.where(cell.value[node] == cell.value[1], joined[1], flag) if node == 2 else flag)
     level = [cell.all(0)]
+    sums: list[tuple[Ints, Ints]] = []
     additions_left = iter(zip(cell.adds, cell.taken_by, strict=True))
     for edges in ((0,), (1, 2), (3, 4, 5)):
         total = cell.all(-1)
@@ -301,7 +302,14 @@ def _fused_depth(cell: _Fused, relus: _Relus, input_joined: Flags) -> Ints:
             step = np.where(cell.pool[:, edge], level[source] + 1, level[source])
             term = np.where(cell.conv[:, edge], after_relu + 1, step)
             term = np.where(cell.on[:, edge], term, -1)
-            total = term if edge == edges[0] else _level_of_sum(total, term, *next(additions_left))
+            if edge == edges[0]:
+                total = term
+                continue
+            add, taker = next(additions_left)
+            total = _level_of_sum(total, term, add, taker)
+            for made, earlier in sums:  # an equal sum is not computed again
+                total = np.where((add[2] == made) & (made >= 0), earlier, total)
+            sums.append((add[2], total))
         level.append(total)
     return level[3]
 

@@ -6,6 +6,7 @@ Schema: torch/_export/serde/schema.py of PyTorch 2.8 to 2.13 (schema version 8).
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import json
 import operator
@@ -190,24 +191,44 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
 }
+_FUNCTIONS: Mapping[str, Callable[[int, int], int]] = {
+    "Integer": max,
+    "Add": operator.add,
+    "Mul": operator.mul,
+    "FloorDiv": operator.floordiv,
+    "Max": max,
+    "Min": min,
+}
 
 
 def _evaluate(text: str, symbol: Callable[[str], int]) -> int:
-    """A size such as ``2*s0 + 1``: sums, products and whole quotients of symbols, nothing else."""
+    """A size such as ``2*s0 + 1``, or as torch writes it ``Add(Mul(Integer(2), Symbol('s0')), Integer(1))``.
+
+    Sums, products and whole quotients of symbols, nothing else.
+    """
+
+    def call(name: str, args: list[ast.expr]) -> int:
+        if name == "Symbol" and isinstance(args[0], ast.Constant):
+            return symbol(str(args[0].value))
+        numbers = [value(arg) for arg in args]
+        if name in _FUNCTIONS and numbers:
+            return functools.reduce(_FUNCTIONS[name], numbers)
+        raise InputError("A size in the .pt2 file", f"must be made of {', '.join(_FUNCTIONS)} and Symbol", name)
 
     def value(node: ast.AST) -> int:
         if isinstance(node, ast.Constant) and isinstance(node.value, int):
             return node.value
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return -value(node.operand)
         if isinstance(node, ast.Name):
             return symbol(node.id)
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-            left, right = value(node.left), value(node.right)
-            if isinstance(node.op, ast.FloorDiv) and right == 0:
-                raise InputError("A size in the .pt2 file", "must not divide by zero", text)
-            return _OPERATORS[type(node.op)](left, right)
+            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return call(node.func.id, node.args)
         raise InputError("A size in the .pt2 file", "must be made of sums, products and whole quotients", text)
 
     try:
         return value(ast.parse(text, mode="eval").body)
-    except SyntaxError as error:
+    except (SyntaxError, ZeroDivisionError, RecursionError) as error:
         raise InputError("A size in the .pt2 file", "must be an arithmetic expression", text) from error

@@ -1,0 +1,62 @@
+"""Parts and Features: sums over parts, and taking subjects in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featurizers.core import Column, Features, Parts
+
+
+def make(names: bool = False) -> Features:
+    """Three subjects: two parts, none, and one part three times."""
+    parts = Parts(
+        matrix=np.asarray([[1.0, 2.0], [10.0, 20.0]], dtype=np.float32),
+        owner=np.asarray([0, 0, 2]),
+        part=np.asarray([0, 1, 1]),
+        count=np.asarray([1.0, 2.0, 3.0], dtype=np.float32),
+        names=(("a",), ("b", "c"), ("d",)) if names else (),
+    )
+    vectors = np.asarray([[1, 2], [3, 4], [5, 6]], dtype=np.float32)
+    columns = (Column("x", "1", "g"), Column("y", "B", "g"))
+    return Features(vectors, columns, parts, (Column("p", "1", "g"), Column("q", "1", "g")))
+
+
+def total(features: Features) -> list[float]:
+    assert features.parts is not None
+    return features.parts.total(features.parts.matrix[:, 0].astype(np.float64), len(features)).tolist()
+
+
+def test_total_weighs_each_part_by_its_count_and_gives_zero_to_a_subject_without_parts() -> None:
+    assert total(make()) == [21.0, 0.0, 30.0]
+
+
+def test_column_by_name() -> None:
+    assert make().column("y").tolist() == [2, 4, 6]
+    with pytest.raises(KeyError, match="z"):
+        make().column("z")
+
+
+def test_take_reorders_repeats_and_drops_subjects_and_unused_parts() -> None:
+    taken = make(names=True).take(np.asarray([2, 0, 2]))
+    assert taken.vectors[:, 0].tolist() == [5, 1, 5]
+    assert total(taken) == [30.0, 21.0, 30.0]
+    assert taken.parts is not None
+    assert taken.parts.names == (("d",), ("a",), ("b", "c"), ("d",))
+    only = make().take(np.asarray([2]))
+    assert only.parts is not None
+    assert only.parts.matrix.tolist() == [[10.0, 20.0]]
+
+
+def test_take_without_parts() -> None:
+    features = make()
+    bare = Features(features.vectors, features.columns)
+    assert bare.take(np.asarray([1])).parts is None
+
+
+@given(st.lists(st.integers(0, 2), max_size=8))
+def test_take_gives_each_subject_its_own_total(rows: list[int]) -> None:
+    whole = total(make())
+    assert total(make().take(np.asarray(rows, dtype=np.int64))) == [whole[r] for r in rows]
