@@ -44,7 +44,7 @@ class EdgeTpuLike:
         self._accelerator = AcceleratorParserStage.parse_accelerator(str(hardware))
 
     def pieces(self, layer: Layer) -> tuple[Layer, int]:
-        """The layer itself; a 1x1 convolution that skips no pixel as the matrix product that it is (fewer loop orders)."""
+        """The layer itself; a 1x1 convolution that skips no pixel becomes the matrix product that it is."""
         return (Layer.product(*layer.gemm) if layer.is_pointwise else layer), 1
 
     def simulate(self, piece: Layer) -> Cost:
