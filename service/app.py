@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     for router in (devices.router, models.router, health.router, metrics.router):
         app.include_router(router)
     problems.install(app)
-    openapi.install(app, source.kinds())
+    openapi.install(app, source.kinds)
     app.add_middleware(MeterRequests, meters=desk.meters)
     return app
 

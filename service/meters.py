@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import functools
+import os
 import statistics
 from collections.abc import Sequence
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from costmodel.prediction import Prediction
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30)
 _RATIOS = (1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10)
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own: a folder through which worker processes share their counters."""
 
 
 class Meters:
@@ -55,6 +60,14 @@ class Meters:
         # A label lookup costs more than the count itself; the label sets are few.
         self.of_kind = functools.lru_cache(maxsize=256)(self._of_kind)
         self.of_request = functools.lru_cache(maxsize=1024)(self._of_request)
+
+    def text(self) -> bytes:
+        """Everything counted, by all worker processes together, in Prometheus' text format."""
+        if MULTIPROCESS_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
     def _of_kind(self, operation: str, kind: str) -> KindMeter:
         return KindMeter(

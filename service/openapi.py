@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -41,13 +41,16 @@ _PROBLEMS: Final = {
 }
 
 
-def install(app: FastAPI, kinds: Sequence[str]) -> None:
-    """Give `app` its document; built when first asked for."""
+def install(app: FastAPI, kinds: Callable[[], Sequence[str]]) -> None:
+    """Give `app` its document; built when first asked for, and again when the kinds that can answer have changed."""
+    built: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app, kinds)
-        return app.openapi_schema
+        known = tuple(kinds())
+        if known not in built:
+            built.clear()
+            built[known] = _document(app, known)
+        return built[known]
 
     app.openapi = document  # type: ignore[method-assign]
 

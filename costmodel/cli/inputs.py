@@ -38,7 +38,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a field of every input, JSON or text",
+        help="a field of every input: JSON, text, or @FILE with either",
     )
     parser.add_argument("--allow-unknown-ops", action="store_true", help="answer with wider intervals")
 
@@ -82,12 +82,19 @@ def _shared_fields(args: argparse.Namespace) -> dict[str, Any]:
         name, separator, value = text.partition("=")
         if not separator:
             raise InputError("The option --field", "must be NAME=VALUE", text)
-        fields[name] = _json_or_text(value)
+        fields[name] = _json_or_text(_file_text(value[1:]) if value.startswith("@") else value)
     if args.dim:
         fields["dims"] = dimensions(args.dim)
     if args.allow_unknown_ops:
         fields["allow_unknown_ops"] = True
     return fields
+
+
+def _file_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("The file", f"must be readable UTF-8 text: {error}", path) from None
 
 
 def _json_or_text(value: str) -> Any:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+from tempfile import TemporaryDirectory
 
 _FACTORY = "service.app:from_environment"
 """Named, not imported: the service is a layer above the library, and worker processes import it themselves."""
+
+_SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where workers leave their counters, so that /metrics of any of them tells the sum of all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted. Settings come from COSTMODEL_* variables, see docs/settings.md."""
+    with TemporaryDirectory(prefix="costmodel-metrics-") as folder:
+        if args.workers > 1:
+            os.environ[_SHARED_COUNTERS] = folder
+        _serve(args)
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> None:
     import uvicorn
 
     uvicorn.run(
@@ -30,4 +43,3 @@ def run(args: argparse.Namespace) -> int:
         access_log=False,
         server_header=False,
     )
-    return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from service.dependencies import MetersDep
@@ -20,4 +20,4 @@ router = APIRouter(tags=["operation"])
 )
 async def get_metrics(meters: MetersDep) -> Response:
     """Requests, errors, latency by kind, interval width, and answers outside of what the model knows."""
-    return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)

@@ -176,4 +176,6 @@ def test_worker_processes_share_the_port(network_models: Path) -> None:
         url = f"http://127.0.0.1:{server.port}"
         question = {"device": DEVICE, "inputs": [{"nasbench201": CELLS[0]}]}
         answers = {httpx.post(f"{url}/v1/predict/network", json=question, timeout=30).text for _ in range(8)}
+        counted = httpx.get(f"{url}/metrics", timeout=30).text
     assert len(answers) == 1
+    assert 'costmodel_requests_total{operation="predict",status="200"} 8.0' in counted

@@ -102,6 +102,17 @@ def test_thousands_of_lines_are_one_document(run: Run, lines: Any, box_models: P
     assert results[0] == results[50] != results[1]
 
 
+@pytest.mark.parametrize("text", ["[3, 4, 5]", "@"])
+def test_a_field_is_given_as_json_or_in_a_file(run: Run, tmp_path: Path, box_models: Path, text: str) -> None:
+    (tmp_path / "sides.json").write_text("[3, 4, 5]")
+    field = f"sides={text}{tmp_path / 'sides.json' if text == '@' else ''}"
+    (tmp_path / "empty.jsonl").write_text("{}\n")
+    asked = ("--kind", "box", "--inputs", str(tmp_path / "empty.jsonl"), "--field", field, "--device", "fast")
+    code, out, _ = run("predict", *asked, "--models-dir", str(box_models))
+    assert code == 0
+    assert "latency_ns" in out
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
