@@ -41,7 +41,7 @@ class CoreGhzBaseline:
         code = code.reshape(-1)
         self.scale = np.maximum(self.designs.std(axis=0), 1e-6)
         self.levels = np.array([_balanced_median(rest[code == d], groups[code == d]) for d in range(len(self.designs))])
-        self.spread = float(max(np.std(rest - self.levels[code]), 1e-3))
+        self.spread = max(float(np.std(rest - self.levels[code])), 1e-3)
         return self
 
     def predict(self, features: Features) -> Estimate:
@@ -78,5 +78,5 @@ def _identity(features: Features) -> Array:
 
 def _balanced_median(values: Array, groups: Groups) -> float:
     """Median over groups of each group's median."""
-    medians = [float(np.median(values[groups == g])) for g in np.unique(groups).tolist()]
+    medians = [np.median(values[groups == g]) for g in np.unique(groups).tolist()]
     return float(np.median(np.array(medians)))

@@ -100,6 +100,8 @@ def train_bundle(folder: Path, out: Path) -> Predictor:
     out.mkdir(parents=True, exist_ok=True)
     _write_tables(table, features, out)
     predictor.save(out)
+    for path in out.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors writes files that only their owner may read
     return predictor
 
 

@@ -126,8 +126,14 @@ _Fill = Callable[[Resolved], float]
 
 
 def _flag(name: str) -> _Fill:
-    # No flags at all means that nobody gave them, not that the machine has none.
-    return lambda r: float(name in r.spec.flags) if r.spec.flags else NAN
+    def fill(r: Resolved) -> float:
+        if r.spec.flags:
+            return float(name in r.spec.flags)
+        # No flags at all means that nobody gave them, not that the machine has none: its design tells, if known.
+        design = microarchitectures().get(r.spec.microarchitecture)
+        return float(name in design.isa) if design else NAN
+
+    return fill
 
 
 def _fact(name: str) -> _Fill:

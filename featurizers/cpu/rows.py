@@ -43,6 +43,7 @@ def spec_from_sparecores(row: Mapping[str, Any]) -> ServerSpec:
             "cpu_model": _text(row.get("cpu_model_id")),
             "cpu_stepping": _text(row.get("stepping")),
             **{name: _positive(row.get(name)) for name in _SAME_NAME},
+            "network_gbps": _network_gbps(row),
             "max_ghz": _positive(row.get("max_mhz")) / 1000,
             "tsc_ghz": _positive(row.get("bogomips")) / 2000 if vendor != "arm" else NAN,
             "base_ghz": NAN,
@@ -72,6 +73,15 @@ _SAME_NAME = (
     "network_gbps",
     "gpu_count",
 )
+
+
+def _network_gbps(row: Mapping[str, Any]) -> float:
+    """Gbit/s; the catalogue has some entries in Mbit/s, which no server type reaches in Gbit/s."""
+    found = _positive(row.get("network_gbps"))
+    return found / 1000 if found > _MOST_GBPS else found
+
+
+_MOST_GBPS = 6400
 
 
 def _catalogue_ghz(row: Mapping[str, Any]) -> float:

@@ -73,7 +73,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "logical_cpus": (1, 8192, "threads"),
     "threads_per_core": (1, 8, "threads"),
     "cores_per_socket": (1, 1024, "cores"),
-    "sockets": (1, 64, "sockets"),
+    "sockets": (1, 4096, "sockets"),
     "numa_nodes": (1, 256, "nodes"),
     "base_ghz": (0.1, 10, "GHz"),
     "allcore_ghz": (0.1, 10, "GHz"),

@@ -20,7 +20,10 @@ _CLASS_WORDS = ("GOLD", "SILVER", "BRONZE", "PLATINUM", "EPYC", "RYZEN")
 
 @dataclass(frozen=True, slots=True)
 class MicroArchitecture:
-    """Facts of one core design. Clocks are typical of its server parts, caches per core, `l3_mb_per_core` nominal."""
+    """Facts of one core design: clocks typical of its server parts, caches per core, `l3_mb_per_core` nominal.
+
+    isa : those of the features that our columns look at which every part of the design has.
+    """
 
     name: str
     vendor: str
@@ -28,6 +31,7 @@ class MicroArchitecture:
     models: tuple[str, ...]
     steppings: tuple[str, ...]
     facts: Mapping[str, float]
+    isa: frozenset[str]
     source: str
 
 
@@ -49,7 +53,7 @@ def _rows(table: str) -> list[dict[str, str]]:
 @functools.cache
 def microarchitectures() -> Mapping[str, MicroArchitecture]:
     """By name, in the order of the table (by vendor, then by year)."""
-    identity = ("name", "vendor", "family", "models", "steppings", "source")
+    identity = ("name", "vendor", "family", "models", "steppings", "isa", "source")
     return {
         row["name"]: MicroArchitecture(
             row["name"],
@@ -58,6 +62,7 @@ def microarchitectures() -> Mapping[str, MicroArchitecture]:
             tuple(row["models"].split(";")),
             tuple(s for s in row["steppings"].split(";") if s),
             {key: float(value) for key, value in row.items() if key not in identity},
+            frozenset(row["isa"].split(";")),
             row["source"],
         )
         for row in _rows("microarchitectures.csv")

@@ -45,6 +45,7 @@ def raws() -> list[dict[str, Any]]:
             "flags": ["avx", "avx2", "aes"],
             "tsc_ghz": 2.5,
             "l3_mb": 32,
+            "numa_nodes": 1,
             "network_gbps": 10,
             "gpu_count": 0,
         }
