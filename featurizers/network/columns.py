@@ -9,8 +9,9 @@ import numpy as np
 
 from featurizers.core import Column, FloatArray, Parts
 from featurizers.network import ops
-from featurizers.network.graph import NetworkGraph
+from featurizers.network.graph import NetworkGraph, Shape
 from featurizers.network.kernels import PART_INDEX, Kernel
+from featurizers.network.site import Site
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("conv", ("conv", "grouped", "conv_transpose")),
@@ -82,12 +83,20 @@ def graph_facts(graph: NetworkGraph, kernels: Sequence[Kernel]) -> GraphFacts:
         peak_activation_bytes=facts[1],
         depth=depth(kernels),
         nodes=len(graph.nodes),
-        batch=shape[0] if shape else 1,
+        batch=_batch(graph, shape),
         resolution=shape[-1] if len(shape) >= 3 else 0,
         input_bytes=facts[2],
         output_bytes=facts[3],
         unknown_ops=len(graph.unknown_ops),
     )
+
+
+def _batch(graph: NetworkGraph, shape: Shape) -> int:
+    """Leading dimension of the first input; a recurrent network's own batch, as its input may lead with time."""
+    for node in graph.nodes:
+        if node.op in ("LSTM", "GRU", "RNN"):
+            return ops.recurrent_dims(Site(node, graph.tensors, graph.values))[1]
+    return shape[0] if shape else 1
 
 
 def depth(kernels: Sequence[Kernel]) -> int:

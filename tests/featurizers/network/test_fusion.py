@@ -235,12 +235,13 @@ def test_profiler_rows_find_their_kernels_by_name_then_by_size(model: Build) -> 
     found = kernels(read_onnx(m.data(residual(m))), "onnxruntime")
     first = next(i for i, k in enumerate(found) if "n0" in k.names)
     reorder = next(i for i, k in enumerate(found) if k.op == "ReorderOutput")
+    conv = f"{found[first].outputs[0].removesuffix('/nchwc')}_nchwc"
+    size = [f"float:1x{found[reorder].elements}"]
     rows = [
-        {"name": f"{found[first].outputs[0].removesuffix('/nchwc')}_nchwc", "op": "Conv", "in": [], "out": ["float:1x16x16x16"]},
-        {"name": "ReorderOutput_token_7", "op": "ReorderOutput", "in": [f"float:1x{found[reorder].elements}"],
-         "out": [f"float:1x{found[reorder].elements}"]},
+        {"name": conv, "op": "Conv", "in": [], "out": ["float:1x16x16x16"]},
+        {"name": "ReorderOutput_token_7", "op": "ReorderOutput", "in": size, "out": size},
         {"name": "elsewhere", "op": "Gemm", "in": [], "out": ["float:1x11"]},
-    ]  # fmt: skip
+    ]
     assert match_nodes(found, rows) == [first, reorder, None]
 
 

@@ -155,7 +155,7 @@ def test_counted_cells_equal_their_graphs(profile: str, ops: list[tuple[int, ...
 
 def test_the_hard_cells_are_counted_right() -> None:
     """Aliases, equal subexpressions, chains of skips and pools, sums of sums, convolutions on several paths."""
-    hard = [o for o in itertools.product((1, 3, 4), repeat=6) if o.count(3) <= 1][::7] + [(1, 0, 0, 0, 2, 0)]
+    hard = [*[o for o in itertools.product((1, 3, 4), repeat=6) if o.count(3) <= 1][::7], (1, 0, 0, 0, 2, 0)]
     live = live_edges_of_many(np.asarray(hard))
     fast = counted(live, "onnxruntime", 1)
     slow = features_of_graphs([build(live_edges(o)) for o in hard], "onnxruntime")
