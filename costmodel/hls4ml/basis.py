@@ -5,6 +5,7 @@ The cost of a design is the sum over its layers, so what is fitted to one layer 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -46,6 +47,7 @@ TERMS: Final[tuple[str, ...]] = (
     *(f"unrolled resource, {int(bits)} bit" for bits in _HATS),
     "constant products in DSPs",
     "combinational product bits",
+    "combinational outputs",
     "unrolled outputs",
     "unrolled inputs",
     "relu bits",
@@ -57,6 +59,39 @@ TERMS: Final[tuple[str, ...]] = (
     "layer",
 )
 """Names of the terms, for `explain` and the card."""
+
+
+_UNROLLED_LUTS = (6.0, 11.0, 21.0, 28.0, 26.0, 23.0, 20.0, 19.0)
+_UNROLLED_FFS = (0.9, 1.1, 1.7, 2.3, 2.7, 3.0, 3.1, 3.2)
+_SHARED_FFS = (0.4, 0.7, 1.3, 9.6, 11.9, 11.3, 12.3, 12.3)
+_RESOURCE_FFS = (0.3, 0.6, 1.2, 3.6, 7.3, 8.2, 8.4, 8.6)
+
+
+def _prior(unrolled: Sequence[float], shared: Sequence[float], resource: Sequence[float], **rest: float) -> Values:
+    named = {name.replace("_", " ").replace("two way", "two-way"): value for name, value in rest.items()}
+    hats = {
+        **{f"unrolled, {int(bits)} bit": value for bits, value in zip(_HATS, unrolled, strict=True)},
+        **{f"shared, {int(bits)} bit": value for bits, value in zip(_HATS, shared, strict=True)},
+        **{f"unrolled resource, {int(bits)} bit": value for bits, value in zip(_HATS, resource, strict=True)},
+    }
+    return np.array([{**hats, **named}.get(name, 0.0) for name in TERMS])
+
+
+PRIORS: Final[Mapping[str, Values]] = {
+    "lut": _prior(
+        _UNROLLED_LUTS, _UNROLLED_LUTS, _UNROLLED_LUTS, serial_layer=4500, input_mux=32,
+        combinational_product_bits=3.7, single_product=23, output_registers=24,
+        output_mux=1, two_way_output_mux=42, products_in_LUTs=5, unrolled_inputs=20, unrolled_outputs=10, relu_bits=2.8,
+        table_lookups=80, softmax_values=150, other_element_bits=1, stream_layer=400, stream_window_bits=5, layer=20,
+    ),
+    "ff": _prior(
+        _UNROLLED_FFS, _SHARED_FFS, _RESOURCE_FFS, serial_layer=110,
+        combinational_outputs=16, single_product=16, output_registers=16, products_in_DSPs=15,
+        product_bits_in_LUTs=1, unrolled_outputs=16, unrolled_inputs=8, relu_bits=0.5, table_lookups=20,
+        softmax_values=60, other_element_bits=0.5, stream_layer=300, stream_window_bits=3, layer=20,
+    ),
+}  # fmt: skip
+"""What a term costs where nothing labelled has it: rounded from C-synthesis reports (Apache-2.0 ones) and estimates."""
 
 
 def terms(layers: Layers) -> Values:
@@ -88,7 +123,7 @@ def terms(layers: Layers) -> Values:
         serial * np.ceil(np.log2(np.maximum(reuse, 2.0))),
         serial * ~_is_first(layers) * layers["n_in"],
         *_unrolled_terms(layers),
-        layers.unrolled * outputs * word,
+        layers.unrolled * ~is_combinational(layers) * outputs * word,
         layers.unrolled * layers["n_in"],
         *_other_terms(layers),
         np.ones(len(reuse)),
@@ -116,6 +151,7 @@ def _unrolled_terms(layers: Layers) -> list[Values]:
         *(amount * ~is_shared * is_resource * hat for hat in hats),
         dsp_unrolled(layers),
         every * combinational * layers["weight_bits"],
+        combinational * layers["n_out"] * layers["accum_bits"] / 16,
     ]
 
 

@@ -98,7 +98,7 @@ def is_combinational(layers: Layers) -> Mask:
     is_small = layers["multiplications"] <= 1024
     is_resource = layers.is_strategy("resource")
     quick = (bits <= 64) & (is_resource | is_small) | (bits <= 128) & is_resource & is_small
-    return np.asarray(layers.unrolled & quick)
+    return np.asarray(layers.unrolled & quick & (layers["weight_bits"] <= 4))
 
 
 def dsp_multipliers(layers: Layers) -> Values:

@@ -30,6 +30,7 @@ class HlsTarget:
 
     step : counts come in multiples of it. resource : the part's limit that it is held against, '' for none.
     scale : of that limit in this target's unit (a 36 Kb tile is two 18 Kb blocks).
+    prior_share : of C-synthesis' coefficients, where nothing labelled has a term.
     """
 
     name: str
@@ -39,6 +40,7 @@ class HlsTarget:
     step: float = 1.0
     resource: str = ""
     scale: float = 1.0
+    prior_share: float = 1.0
 
     @property
     def target(self) -> Target:
@@ -56,8 +58,8 @@ HLS_TARGETS: Final[Mapping[str, HlsTarget]] = {
         HlsTarget("cycles_min", "cycle", "cycles min"),
         HlsTarget("cycles_max", "cycle", "cycles max"),
         HlsTarget("interval", "cycle", "interval"),
-        HlsTarget("lut_vsynth", "LUT", "terms", resource="lut"),
-        HlsTarget("ff_vsynth", "FF", "terms", resource="ff"),
+        HlsTarget("lut_vsynth", "LUT", "terms", resource="lut", prior_share=0.42),
+        HlsTarget("ff_vsynth", "FF", "terms", resource="ff", prior_share=0.9),
         HlsTarget("dsp_vsynth", "DSP", "dsp", resource="dsp"),
         HlsTarget("bram_vsynth", "36Kb tile", "index tiles", 0.5, 0.5, "bram", 0.5),
     )
@@ -70,9 +72,12 @@ def fixed_form(form: str, layers: Layers) -> Values:
     return np.maximum(FORMS[form](layers), 0.0)
 
 
-def summary(layers: Layers) -> Values:
-    """Sums over layers of every term, in logs: what the residual learner sees beside the design's own columns."""
-    return np.log1p(layers.total(np.concatenate([terms(layers), memory_terms(layers)], axis=1)))
+def totals(layers: Layers) -> Values:
+    """Sums over layers of every term and kind of memory block, float64 (n, len(TERMS) + 3).
+
+    Their logs are what the residual learner sees beside the design's own columns.
+    """
+    return layers.total(np.concatenate([terms(layers), memory_terms(layers)], axis=1))
 
 
 SUMMARY_NAMES: Final = (*TERMS, "index blocks", "weight blocks", "table blocks")

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
 from costmodel.hls4ml.basis import TERMS, terms
-from costmodel.hls4ml.forms import HLS_TARGETS, HlsTarget, summary
+from costmodel.hls4ml.forms import HLS_TARGETS, HlsTarget, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
-from costmodel.hls4ml.regressor import HlsPhysics
+from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix
 from costmodel.hls4ml.rows import LabelledDesign
 from costmodel.hls4ml.success import SuccessModel
 from costmodel.prediction import Prediction, Share
@@ -24,6 +24,7 @@ from featurizers.core import Features
 from featurizers.errors import InputError
 from featurizers.hls4ml import HlsDesign, HlsFeaturizer
 from featurizers.hls4ml.boards import Board
+from featurizers.hls4ml.design import KINDS
 
 FORMAT = 1
 _COVERAGE = 0.9
@@ -95,6 +96,16 @@ class _Place:
         return np.clip(2 - self.distance, 0.0, 1.0) * ~self.strange
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the targets of one call have in common."""
+
+    layers: Layers
+    sums: Values
+    matrix: Values
+    place: _Place
+
+
 class HlsModel:
     """A closed form, a residual and a calibration per target; one domain check and one success model for all."""
 
@@ -150,44 +161,42 @@ class HlsModel:
     ) -> dict[str, TargetAnswer]:
         """Values and intervals of many designs, by target. `reasons` : as `reasons()` gave them, if it was asked."""
         layers = layers_of(features)
-        matrix = np.concatenate([features.vectors.astype(np.float64), summary(layers)], axis=1)
+        sums = totals(layers)
         place = self._place(features, layers, self.reasons(features) if reasons is None else reasons)
+        shared = _Shared(layers, sums, learner_matrix(features, sums), place)
         found = {}
         for name in targets or HLS_TARGETS:
-            estimate, half = self._estimate(name, features, layers, matrix, place)
+            estimate, half = self._estimate(name, shared)
             found[name] = _in_units(HLS_TARGETS[name], estimate.point, half)
         return found
 
     def _place(self, features: Features, layers: Layers, reasons: Sequence[tuple[str, ...]]) -> _Place:
         inside = np.array([not reason for reason in reasons], dtype=bool)
-        if self.domain is None or self.domain.classes is None:
+        if self.domain is None:
             return _Place(inside & False, np.full(len(features), 2.0), np.ones(len(features), dtype=bool))
         distance = np.maximum(self.domain.distance(features), 1e-6)
-        known = np.isin(layers["op_class"], sorted(self.domain.classes))
+        known = layers.is_kind(*self.domain.words.get("op_class", KINDS))
         return _Place(inside, distance, layers.most(~known) > 0)
 
-    def _estimate(
-        self, name: str, features: Features, layers: Layers, matrix: Values, place: _Place
-    ) -> tuple[Estimate, Array]:
+    def _estimate(self, name: str, shared: _Shared) -> tuple[Estimate, Array]:
         learned = self.learned.get(name)
         if learned is None:
-            return self._unlearned(name, features, layers, matrix, place)
-        estimate = learned.regressor.predict_with(features, layers, matrix, place.trust)
+            return self._unlearned(name, shared)
+        estimate = learned.regressor.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
+        place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
         outside = (_OUTSIDE_SPREAD * np.sqrt(np.maximum(place.distance, 1.0)) + _STRANGE_SPREAD * place.strange) * _Z90
         return estimate, np.where(place.inside, half, np.maximum(half, outside))
 
-    def _unlearned(
-        self, name: str, features: Features, layers: Layers, matrix: Values, place: _Place
-    ) -> tuple[Estimate, Array]:
+    def _unlearned(self, name: str, shared: _Shared) -> tuple[Estimate, Array]:
         if name in _VSYNTH_SHARES and _VSYNTH_SHARES[name][0] in self.learned:
             source, share = _VSYNTH_SHARES[name]
-            estimate, half = self._estimate(source, features, layers, matrix, place)
+            estimate, half = self._estimate(source, shared)
             return Estimate(estimate.point + np.log(share), estimate.spread), half + _NEVER_LEARNED_SPREAD
         plain = HlsPhysics(name, rounds=0)
         plain.coefficients = np.zeros(len(TERMS))
-        estimate = plain.predict_with(features, layers, matrix, place.trust)
-        return estimate, np.full(len(features), _Z90 * _NEVER_LEARNED_SPREAD)
+        estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
+        return estimate, np.full(len(estimate.point), _Z90 * _NEVER_LEARNED_SPREAD)
 
     def reasons(self, features: Features) -> list[tuple[str, ...]]:
         """Why each design lies outside of what was trained on; empty when it does not."""

@@ -30,7 +30,9 @@ class HlsPredictor(Predictor):
 
     def __init__(self, hls: HlsModel):
         targets = {name: Target(name, spec.unit, positive=False) for name, spec in HLS_TARGETS.items()}
-        super().__init__("hls4ml", hls.name, hls.version, {DEVICE: hls_device()}, targets, {}, hls.card)
+        self.kind, self.name, self.version, self.card = "hls4ml", hls.name, hls.version, hls.card
+        self.devices, self.targets = {DEVICE: hls_device()}, targets
+        self.featurizer = hls.featurizer
         self.hls = hls
 
     def warm_up(self) -> None:

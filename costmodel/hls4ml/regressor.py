@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.hls4ml.basis import terms
-from costmodel.hls4ml.forms import HLS_TARGETS, fixed_form, summary
+from costmodel.hls4ml.basis import PRIORS, TERMS, terms
+from costmodel.hls4ml.forms import HLS_TARGETS, fixed_form, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
@@ -21,6 +21,9 @@ _FLOOR = 0.003
 
 _FEW = 12
 """Designs that a regime needs before anything is fitted to it."""
+
+_PRIOR_WEIGHT = 0.01
+"""How hard a term is pulled to its prior, in units of one design's relative error."""
 
 _GATES = (0.0, 0.5, 1.0)
 _UNSEEN_SPREAD = 0.5
@@ -38,6 +41,11 @@ def regimes(layers: Layers) -> npt.NDArray[np.int64]:
     found = np.where(layers.most(layers.unrolled) > 0, 1, 0)
     found = np.where(layers.most(is_shared) > 0, 2, found)
     return np.where(other, 3, found).astype(np.int64)
+
+
+def learner_matrix(features: Features, sums: Values) -> Values:
+    """What the residual learner sees, but for the closed form's own value: float64 (n, columns)."""
+    return np.concatenate([features.vectors.astype(np.float64), np.log1p(sums)], axis=1)
 
 
 class HlsPhysics:
@@ -63,8 +71,9 @@ class HlsPhysics:
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         """`y` is ``log(value + offset)``."""
         layers = layers_of(features)
-        matrix = self._matrix(features, layers)
-        amounts = layers.total(terms(layers)) if self._spec.form == "terms" else None
+        sums = totals(layers)
+        matrix = learner_matrix(features, sums)
+        amounts = sums[:, : len(TERMS)] if self._spec.form == "terms" else None
         fixed = None if amounts is not None else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
         w = np.ones(len(y)) if weights is None else weights
         bases, residuals = np.zeros(len(y)), np.zeros(len(y))
@@ -116,7 +125,8 @@ class HlsPhysics:
     ) -> tuple[Array, NativeBooster | None]:
         coefficients = np.empty(0)
         if amounts is not None:
-            coefficients = fit_terms(amounts[train], np.exp(y[train]), w[train])
+            prior = PRIORS[self._spec.resource] * self._spec.prior_share
+            coefficients = fit_terms(amounts[train], np.exp(y[train]), w[train], prior)
         if self.settings["rounds"] == 0:
             return coefficients, None
         base = self._base(amounts, fixed, coefficients)
@@ -151,10 +161,6 @@ class HlsPhysics:
         return np.asarray(np.log(np.maximum(amounts @ coefficients, 0.0) + self._spec.offset))
 
     @staticmethod
-    def _matrix(features: Features, layers: Layers) -> Values:
-        return np.concatenate([features.vectors.astype(np.float64), summary(layers)], axis=1)
-
-    @staticmethod
     def _residual(booster: NativeBooster | None, matrix: Values, base: Array) -> Array:
         if booster is None:
             return np.zeros(len(base))
@@ -164,12 +170,13 @@ class HlsPhysics:
     def predict(self, features: Features) -> Estimate:
         """Median and spread in learning space."""
         layers = layers_of(features)
-        return self.predict_with(features, layers, self._matrix(features, layers), np.ones(len(features)))
+        sums = totals(layers)
+        return self.predict_with(layers, sums, learner_matrix(features, sums), np.ones(len(features)))
 
-    def predict_with(self, features: Features, layers: Layers, matrix: Values, weight: Array) -> Estimate:
-        """As `predict`, with what several targets share computed once."""
+    def predict_with(self, layers: Layers, sums: Values, matrix: Values, weight: Array) -> Estimate:
+        """As `predict`, with what several targets share (`totals`, `learner_matrix`) computed once."""
         is_sum = self._spec.form == "terms"
-        amounts = layers.total(terms(layers)) if is_sum else None
+        amounts = sums[:, : len(TERMS)] if is_sum else None
         fixed = None if is_sum else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
         base = self._base(amounts, fixed, self.coefficients)
         regime = regimes(layers)
@@ -206,11 +213,14 @@ class HlsPhysics:
         return loaded
 
 
-def fit_terms(amounts: Values, value: Array, weights: Array) -> Array:
-    """Non-negative coefficients with the least relative squared error; a term never seen costs nothing."""
+def fit_terms(amounts: Values, value: Array, weights: Array, prior: Array) -> Array:
+    """Non-negative coefficients with the least relative squared error; a term never seen keeps its prior (q,)."""
     from scipy.optimize import nnls
 
-    scale = np.maximum(amounts.max(axis=0), 1e-12)
     root = np.sqrt(weights) / value
-    solution = nnls(amounts / scale * root[:, None], value * root)[0]
-    return np.asarray(solution / scale * (amounts.max(axis=0) > 0))
+    pull = np.diag(np.divide(_PRIOR_WEIGHT, prior, out=np.zeros(len(prior)), where=prior > 0))
+    left = np.concatenate([amounts * root[:, None], pull[prior > 0]])
+    right = np.concatenate([value * root, np.full(int((prior > 0).sum()), _PRIOR_WEIGHT)])
+    norms = np.maximum(np.sqrt((left**2).sum(axis=0)), 1e-12)
+    solution = nnls(left / norms, right, maxiter=50 * left.shape[1])[0] / norms
+    return np.where(amounts.max(axis=0) > 0, solution, prior)

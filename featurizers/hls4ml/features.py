@@ -18,7 +18,7 @@ from featurizers.hls4ml.design import KINDS, MATRIX_KINDS, STRATEGIES, HlsDesign
 Values = npt.NDArray[Any]
 
 PART_COLUMNS: Final[tuple[Column, ...]] = (
-    Column("op_class", "1", "layer"),
+    Column("op_class", "1", "layer", KINDS),
     Column("n_in", "1", "shape"),
     Column("n_out", "1", "shape"),
     Column("positions", "1", "shape"),
@@ -27,7 +27,7 @@ PART_COLUMNS: Final[tuple[Column, ...]] = (
     Column("window", "1", "shape"),
     Column("reuse", "1", "schedule"),
     Column("reuse_requested", "1", "schedule"),
-    Column("strategy", "1", "schedule"),
+    Column("strategy", "1", "schedule", STRATEGIES),
     Column("stream", "1", "schedule"),
     Column("multiplications", "1", "work"),
     Column("multipliers", "1", "work"),
