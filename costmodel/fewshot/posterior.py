@@ -24,6 +24,8 @@ _NOISE_FLOOR = 1e-8
 _ANNEALING = (30.0, 10.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Reweighting starts with wide noise, so that an outlier is found from where most measurements agree."""
 _NEGLIGIBLE = 1e-3
+_EXPECTED = 2.0
+"""Imagined measurements with errors as expected, that keep `surprise` from trusting a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Posterior:
     """Weights over (constant, features). level : added to every answer. noise : variance of one measurement.
 
     evidence : log density of the measurements, averaged over the draws. trust : (n,) weight that each measurement got,
-    about 1 for those that agree with the rest and towards 0 for outliers.
+    about 1 for those that agree with the rest and towards 0 for outliers. surprise : size of the leave-one-out errors
+    among the measurements over what was expected; below 1 for a device that is easier than the prior thinks.
     """
 
     level: float
@@ -50,6 +53,7 @@ class Posterior:
     noise: float
     evidence: float
     trust: Array
+    surprise: float
 
     def point(self, offset: Array, features: Array) -> Array:
         """Log latency, (n,)."""
@@ -92,7 +96,9 @@ def infer(residual: Array, features: Array, group_of: npt.NDArray[np.int64], hyp
     means = variances * (dual @ extended)
     covariance = _mixture_covariance(weight, means, variances, extended, inverse)
     kept = np.minimum(weight @ trust, 1.0)
-    return Posterior(level, weight @ means, covariance, float(weight @ scale[:, 0]), average, kept)
+    left_out = weight @ (dual**2 / np.diagonal(inverse, axis1=1, axis2=2))
+    surprise = math.sqrt((_EXPECTED + float(left_out.sum())) / (_EXPECTED + len(target)))
+    return Posterior(level, weight @ means, covariance, float(weight @ scale[:, 0]), average, kept, surprise)
 
 
 def _diagonal(noise: Array) -> Array:

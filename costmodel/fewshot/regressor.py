@@ -53,7 +53,7 @@ class AdaptedDevice:
 
     def predict_features(self, offset: Array, features: Array) -> Estimate:
         """The same from the owner's `features`, for many questions about the same architectures."""
-        widen = self.owner.calibration.quantile(len(self.ops)) / _NORMAL_90
+        widen = self.owner.calibration.quantile(len(self.ops)) / _NORMAL_90 * self.posterior.surprise
         variance = self.posterior.variance(features) + self.posterior.noise
         return Estimate(self.posterior.point(offset, features), widen * np.sqrt(variance))
 

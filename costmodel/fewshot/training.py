@@ -139,6 +139,6 @@ def _scores(role: _Role, hypers: Hypers, size: int, rng: np.random.Generator) ->
         measured, held = rows[:size], rows[size : size + _SCORED]
         posterior = infer(role.residual[measured], role.features[measured], role.basis.group_of, hypers)
         point = posterior.point(np.zeros(len(held)), role.features[held])
-        spread = np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
+        spread = posterior.surprise * np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
         found.append(np.abs(role.residual[held] - point) / spread)
     return np.concatenate(found)

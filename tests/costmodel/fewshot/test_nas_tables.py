@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from costmodel.benchmarks import nas
+from costmodel.fewshot import FewShotRegressor, pretrain
 from costmodel.fewshot.tables import family_of, load_table, model_of
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.network.nas_physics import SPACES, OpIndices
@@ -78,6 +79,13 @@ def test_a_benchmark_uses_what_it_finds_and_lists_what_is_missing(tables: Path) 
     assert result["summary"]["spearman_20"] > result["summary"]["ridge_spearman_20"]
     assert all(isinstance(value, float) for value in result["summary"].values())
     assert {row["n"] for row in result["rows"] if row["method"] == "champion"} == set(nas.SIZES)
+
+
+def test_pretraining_writes_a_learner_that_loads(tables: Path, tmp_path: Path) -> None:
+    pretrain.main(["--data", str(tables), "--out", str(tmp_path), "--space", "fbnet", "--learner", "transfer"])
+    loaded = FewShotRegressor.load(tmp_path / "network_fewshot_fbnet")
+    assert sorted(loaded.devices) == ["1080ti_1", "1080ti_64", "pixel2", "titan_rtx_1"]
+    assert len(loaded.plan(3)) == 3
 
 
 def test_without_a_target_device_there_is_no_benchmark(tables: Path) -> None:
