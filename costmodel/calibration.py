@@ -21,23 +21,43 @@ _BORROWED = 60
 _MIN_OUTSIDE = 1.5
 """Outside the domain an interval is at least this much wider, also where no such error could be looked at."""
 
+_MIN_NOVELTY = 0.02
+_MIN_FLAGGED = 20
+_MAX_EXTRA = 3.0
+"""At most e^3 = 20 times either way for a subject made of nothing but parts never seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """Subjects that the domain check flags, of groups that their model had never seen, each (n,).
+
+    error : absolute, in learning space. spread : as estimated. novelty : share of the predicted cost that comes from
+    parts of a kind never seen.
+    """
+
+    error: Array
+    spread: Array
+    novelty: Array
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """edges : points that divide sizes into groups (g-1,); quantiles : (g,) of |error|/spread inside the domain;
-    outside : one quantile for subjects outside of it; shift : median error, taken off."""
+    """edges : points that divide sizes into groups (g-1,). quantiles : (g,) of |error|/spread inside the domain.
+    outside : how much wider an interval gets outside of it. extra : what is added to half of it, in learning space,
+    when all of the predicted cost comes from parts never seen. shift : median error, taken off."""
 
     coverage: float
     edges: tuple[float, ...]
     quantiles: tuple[float, ...]
-    outside: float
+    outside: float = _MIN_OUTSIDE
+    extra: float = 1.0
     shift: float = 0.0
 
     @classmethod
     def fit(
-        cls, estimate: Estimate, y: Array, coverage: float = 0.9, groups: int = 3, outside: Array | None = None
+        cls, estimate: Estimate, y: Array, coverage: float = 0.9, groups: int = 3, flagged: Flagged | None = None
     ) -> Self:
-        """From held-out subjects. `outside`: |error|/spread of subjects of families that the model had never seen."""
+        """From held-out subjects of seen groups, and from flagged ones of unseen groups where there are any."""
         shift = float(np.median(y - estimate.point))
         scores = np.abs(y - estimate.point - shift) / estimate.spread
         everywhere = conformal_quantile(scores, coverage)
@@ -49,18 +69,18 @@ class Calibration:
             if len(own) == 0:
                 quantiles.append(everywhere)
                 continue
-            own_quantile = float(np.quantile(own, coverage))
+            own_quantile = conformal_quantile(own, coverage)
             quantiles.append((len(own) * own_quantile + _BORROWED * everywhere) / (len(own) + _BORROWED))
-        floor = _MIN_OUTSIDE * max(quantiles)
-        seen_outside = floor if outside is None or len(outside) < 20 else conformal_quantile(outside, coverage)
-        edge_list = tuple(float(edge) for edge in edges)
-        return cls(coverage, edge_list, tuple(quantiles), max(floor, seen_outside), shift)
+        outside, extra = _outside(flagged, everywhere, coverage)
+        return cls(coverage, tuple(float(edge) for edge in edges), tuple(quantiles), outside, extra, shift)
 
-    def half_width(self, estimate: Estimate, in_domain: npt.NDArray[np.bool_]) -> Array:
-        """Half the interval in learning space, (n,)."""
+    def half_width(self, estimate: Estimate, in_domain: npt.NDArray[np.bool_], novelty: Array | None = None) -> Array:
+        """Half the interval in learning space, (n,); see `Flagged` for `novelty`."""
         group = np.searchsorted(np.asarray(self.edges), estimate.point)
-        quantile = np.where(in_domain, np.asarray(self.quantiles)[group], self.outside)
-        return np.asarray(quantile * estimate.spread)
+        inside = np.asarray(self.quantiles)[group] * estimate.spread
+        if novelty is None:
+            return np.asarray(np.where(in_domain, inside, self.outside * inside))
+        return np.asarray(np.where(in_domain, inside, self.outside * inside + self.extra * novelty))
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, for the bundle."""
@@ -69,6 +89,7 @@ class Calibration:
             "edges": list(self.edges),
             "quantiles": list(self.quantiles),
             "outside": self.outside,
+            "extra": self.extra,
             "shift": self.shift,
         }
 
@@ -76,7 +97,22 @@ class Calibration:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """What `to_json` gave."""
         edges, quantiles = tuple(content["edges"]), tuple(content["quantiles"])
-        return cls(content["coverage"], edges, quantiles, content["outside"], content["shift"])
+        return cls(content["coverage"], edges, quantiles, content["outside"], content["extra"], content["shift"])
+
+
+def _outside(flagged: Flagged | None, quantile: float, coverage: float) -> tuple[float, float]:
+    """Factor and addition that cover what was flagged: the factor from those without new parts, the rest on top."""
+    outside, extra = _MIN_OUTSIDE, 1.0
+    if flagged is None:
+        return outside, extra
+    familiar = flagged.novelty < _MIN_NOVELTY
+    if familiar.sum() >= _MIN_FLAGGED:
+        scores = flagged.error[familiar] / (quantile * flagged.spread[familiar])
+        outside = max(outside, conformal_quantile(scores, coverage))
+    if (~familiar).sum() >= _MIN_FLAGGED:
+        rest = flagged.error[~familiar] - outside * quantile * flagged.spread[~familiar]
+        extra = conformal_quantile(np.maximum(rest, 0.0) / flagged.novelty[~familiar], coverage)
+    return outside, float(np.clip(extra, 0.1, _MAX_EXTRA))
 
 
 def conformal_quantile(scores: Array, coverage: float) -> float:

@@ -85,11 +85,21 @@ class Domain:
             reasons.append(f"the combination is {far:.1f} times as far as training subjects lie (most: {top})")
         return tuple(reasons[:_MAX_REASONS])
 
+    def strange_parts(self, features: Features) -> npt.NDArray[np.bool_]:
+        """Whether each distinct part (u,) has a word that no training subject had."""
+        assert features.parts is not None
+        strange = np.zeros(len(features.parts.matrix), dtype=bool)
+        for name, used, parts_of in _words(features):
+            for word in used - self.words.get(name, frozenset(used)):
+                strange |= parts_of(word)
+        return strange
+
     def _strange_words(self, features: Features) -> list[tuple[str, ...]]:
         found: list[tuple[str, ...]] = [()] * len(features)
-        for name, used, owners_of in _words(features):
-            for word in sorted(used - self.words.get(name, used)):
-                for owner in owners_of(word):
+        for name, used, parts_of in _words(features):
+            for word in sorted(used - self.words.get(name, frozenset(used))):
+                assert features.parts is not None
+                for owner in np.unique(features.parts.owner[parts_of(word)[features.parts.part]]).tolist():
                     found[owner] = (*found[owner], f"the {name} '{word}'")
         return found
 
@@ -125,8 +135,8 @@ def _compress(raw: Array) -> Array:
     return np.asarray(np.nan_to_num(np.sign(raw) * np.log1p(np.abs(raw))))
 
 
-def _words(features: Features) -> Iterator[tuple[str, set[str], Callable[[str], list[int]]]]:
-    """Per part column with a vocabulary: its name, the words in use, and who uses a word."""
+def _words(features: Features) -> Iterator[tuple[str, set[str], Callable[[str], npt.NDArray[np.bool_]]]]:
+    """Per part column with a vocabulary: its name, the words in use, and which distinct parts (u,) have a word."""
     parts = features.parts
     if parts is None:
         return
@@ -134,8 +144,9 @@ def _words(features: Features) -> Iterator[tuple[str, set[str], Callable[[str], 
         if column.vocabulary:
             codes = parts.matrix[:, index].astype(np.int64)
 
-            def owners(word: str, codes: IntArray = codes, words: tuple[str, ...] = column.vocabulary) -> list[int]:
-                used: list[int] = np.unique(parts.owner[codes[parts.part] == words.index(word)]).tolist()
-                return used
+            def having(
+                word: str, codes: IntArray = codes, words: tuple[str, ...] = column.vocabulary
+            ) -> npt.NDArray[np.bool_]:
+                return np.asarray(codes == words.index(word))
 
-            yield column.name, {column.vocabulary[code] for code in np.unique(codes)}, owners
+            yield column.name, {column.vocabulary[code] for code in np.unique(codes)}, having

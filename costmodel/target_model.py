@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
-from costmodel.regressors import Array, Estimate, Regressor, learner
+from costmodel.regressors import Array, Regressor, learner
 from costmodel.regressors.base import read_json, write_json
 from featurizers.core import Features
 
@@ -43,17 +43,17 @@ class TargetModel:
         estimate = self.regressor.predict(features)
         reasons = self.domain.check(features)
         inside = np.fromiter((not reason for reason in reasons), dtype=bool, count=len(reasons))
-        half = self.calibration.half_width(estimate, inside)
+        novelty = None if inside.all() else self.novelty(features)
+        half = self.calibration.half_width(estimate, inside, novelty)
         point = estimate.point + self.calibration.shift
         low, value, high = point - half, point, point + half
         if self.positive:
             low, value, high = np.exp(low), np.exp(value), np.exp(high)
         return Answers(value, low, high, half / _NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
 
-    def estimate(self, features: Features) -> Estimate:
-        """Shifted point and spread in learning space."""
-        raw = self.regressor.predict(features)
-        return Estimate(raw.point + self.calibration.shift, raw.spread)
+    def novelty(self, features: Features) -> Array:
+        """Share of each subject's predicted cost that comes from parts of a kind never seen, (n,)."""
+        return novelty_of(self.regressor, self.domain, features)
 
     def save(self, folder: Path) -> None:
         """Write into an existing empty folder."""
@@ -75,6 +75,15 @@ class TargetModel:
         regressor = learner(content["learner"]).load(folder / "regressor")
         calibration = Calibration.from_json(content["calibration"])
         return cls(regressor, calibration, Domain.from_json(content["domain"]), content["positive"])
+
+
+def novelty_of(regressor: Regressor, domain: Domain, features: Features) -> Array:
+    """See `TargetModel.novelty`; zero where the regressor does not model a sum of parts."""
+    costs = regressor.part_costs(features)
+    if costs is None or features.parts is None:
+        return np.zeros(len(features))
+    total = features.parts.total(costs, len(features))
+    return np.asarray(features.parts.total(costs * domain.strange_parts(features), len(features)) / total)
 
 
 _NORMAL_90 = 1.6449

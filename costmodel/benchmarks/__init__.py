@@ -18,6 +18,7 @@ __all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
 BENCHMARKS: dict[str, str] = {
     "host-networks": "costmodel.benchmarks.host_networks:run",
     "serving": "costmodel.benchmarks.serving:run",
+    "foreign-networks": "costmodel.benchmarks.foreign_networks:run",
 }
 """Name -> ``module:function``, imported when it is run."""
 

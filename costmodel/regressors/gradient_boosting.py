@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import NativeBooster
+from costmodel.regressors.native_lightgbm import NativeBooster, compact
 from featurizers.core import Features, FloatArray
 
 
@@ -64,7 +64,7 @@ class GradientBoosting:
             "verbosity": -1,
         }
         booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, y, weight=w), num_boost_round=max(rounds, 1))
-        return NativeBooster(booster.model_to_string())
+        return NativeBooster(compact(booster.model_to_string()))
 
     def predict(self, features: Features) -> Estimate:
         assert self.spread_booster is not None, "fit or load first"

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import NativeBooster
+from costmodel.regressors.native_lightgbm import NativeBooster, compact
 from costmodel.regressors.roofline import AdditiveRoofline
 from featurizers.core import Features, Parts
 
@@ -102,7 +102,7 @@ class KernelSum:
             "verbosity": -1,
         }
         booster = lightgbm.train(parameters, data, num_boost_round=self.settings["rounds"])
-        return NativeBooster(booster.model_to_string())
+        return NativeBooster(compact(booster.model_to_string()))
 
     def _fit_spread(self, features: Features, y: Array, w: Array) -> None:
         seen = np.isfinite(self.out_of_fold) & (w >= np.median(w))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,24 @@ _FLOAT32 = 0
 _NORMAL = 0
 _ROW_MAJOR = 1
 _MAX_MODEL_BYTES = 256 << 20
+_UNUSED = re.compile(
+    r"^(internal_value|internal_weight|internal_count|leaf_weight|leaf_count|split_gain|tree_sizes)=.*\n", re.MULTILINE
+)
+_NUMBERS = re.compile(r"^(leaf_value|threshold)=(.*)$", re.MULTILINE)
+_END = "end of trees\n"
+
+
+def compact(model_text: str) -> str:
+    """The same model without what prediction does not read, numbers to 9 digits: a fourth of the size compressed.
+
+    Made right after the fit, so that what is evaluated, saved and loaded is one and the same.
+    """
+
+    def shortened(match: re.Match[str]) -> str:
+        return f"{match[1]}={' '.join(f'{float(number):.9g}' for number in match[2].split())}"
+
+    trees = _UNUSED.sub("", model_text)
+    return _NUMBERS.sub(shortened, trees[: trees.index(_END) + len(_END)])
 
 
 @cache

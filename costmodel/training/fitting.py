@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.calibration import Calibration
+from costmodel.calibration import Calibration, Flagged
 from costmodel.corpus import Corpus, CorpusError, Labels
 from costmodel.domain import Domain
+from costmodel.evaluation.tables import NOISY
 from costmodel.kinds import kind_of
-from costmodel.regressors import Array, Estimate, Regressor, group_folds, learner
-from costmodel.target_model import TargetModel
+from costmodel.regressors import Array, Regressor, group_folds, learner
+from costmodel.target_model import TargetModel, novelty_of
 from costmodel.training.parts import PartTable, match_parts, part_subjects
 from featurizers.core import Features
 from featurizers.errors import InputError
 
 _FAMILY_FOLDS = 4
+_MIN_TRAIN, _MIN_HELD_OUT = 20, 10
 _PART_WEIGHT = 0.5
 """What all single-part labels of a subject together count, beside the subject's total which counts 1."""
 
@@ -77,7 +79,10 @@ class FeatureStore:
 
 
 def fit_target(store: FeatureStore, labels: Labels, settings: FitSettings, log: Callable[[str], None]) -> TargetModel:
-    """Fit one target on one device from the train split; intervals from what each fit had not seen."""
+    """Fit one target on one device from the train split; intervals from the validation split.
+
+    Labels too noisy to be a truth do not take part in the intervals. CorpusError: too few subjects.
+    """
     corpus = store.corpus
     features = store.features(labels)
     y = np.log(labels.value) if labels.target.positive else labels.value
@@ -85,11 +90,16 @@ def fit_target(store: FeatureStore, labels: Labels, settings: FitSettings, log: 
     train = np.flatnonzero(split == "train")
     held = np.flatnonzero(split == "validation")
     log(f"{labels.device.name} {labels.target.name}: {len(train)} train, {len(held)} validation")
-    regressor, unseen = _fit(store, labels, features, y, train, settings)
-    estimate, truth = _unseen_by_fit(regressor, features, y, held, train, unseen)
+    if len(train) < _MIN_TRAIN or len(held) < _MIN_HELD_OUT:
+        what = f"The data of '{labels.target.name}' on device '{labels.device.name}'"
+        rule = f"must hold at least {_MIN_TRAIN} training and {_MIN_HELD_OUT} validation subjects"
+        raise CorpusError(f"{what} {rule}. They hold {len(train)} and {len(held)}.")
+    regressor = _fit(store, labels, features, y, train, settings)
     domain = Domain.fit(features.take(train))
-    outside = _errors_on_unseen_families(store, labels, features, y, train, settings)
-    calibration = Calibration.fit(estimate, truth, settings.coverage, outside=outside)
+    flagged = _errors_on_unseen_families(store, labels, features, y, train, settings)
+    quiet = held[labels.noise[held] <= np.maximum(NOISY, np.median(labels.noise[held]))]
+    estimate = regressor.predict(features.take(quiet))
+    calibration = Calibration.fit(estimate, y[quiet], settings.coverage, flagged=flagged)
     return TargetModel(regressor, calibration, domain, labels.target.positive)
 
 
@@ -101,8 +111,7 @@ def _fit(
     rows: npt.NDArray[np.int64],
     settings: FitSettings,
     members: int | None = None,
-) -> tuple[Regressor, Array]:
-    """The regressor, and its out-of-fold points of `rows` (NaN where it has none)."""
+) -> Regressor:
     regressor = settings.new()
     if members is not None and hasattr(regressor, "settings"):
         regressor.settings["members"] = members
@@ -114,36 +123,12 @@ def _fit(
         shown, target, groups, w = part_subjects(
             shown, target, groups, w, table, labels, labels.subject[rows], np.asarray(store.corpus.ids), _PART_WEIGHT
         )
-    regressor.fit(shown, target, groups, settings.seed, w)
-    unseen = np.asarray(getattr(regressor, "out_of_fold", np.full(len(target), np.nan)))[: len(rows)]
-    return regressor, unseen
+    return regressor.fit(shown, target, groups, settings.seed, w)
 
 
 def _weights(noise: Array) -> Array:
     """Labels that repeat badly count less: 1 up to 5% spread between repeats, falling with its square."""
     return np.asarray(1.0 / (1.0 + (np.maximum(noise, 0.0) / 0.05) ** 2) * 2.0).clip(0.05, 1.0)
-
-
-def _unseen_by_fit(
-    regressor: Regressor,
-    features: Features,
-    y: Array,
-    held: npt.NDArray[np.int64],
-    train: npt.NDArray[np.int64],
-    out_of_fold: Array,
-) -> tuple[Estimate, Array]:
-    """Estimates of subjects that the fit had not seen: the validation split, and the training split out of fold."""
-    rows = np.concatenate([held, train[np.isfinite(out_of_fold)]])
-    estimate = regressor.predict(features.take(rows))
-    point = estimate.point.copy()
-    point[len(held) :] = out_of_fold[np.isfinite(out_of_fold)]
-    if len(held) > 10 and len(rows) > len(held):
-        # One member alone errs more than the average of all: scale its errors to what validation shows of the whole.
-        single = np.median(np.abs(point[len(held) :] - y[rows][len(held) :]))
-        whole = np.median(np.abs(point[: len(held)] - y[held]))
-        shrink = float(np.clip(whole / max(single, 1e-9), 0.7, 1.0))
-        point[len(held) :] = y[rows][len(held) :] + shrink * (point[len(held) :] - y[rows][len(held) :])
-    return Estimate(point, estimate.spread), y[rows]
 
 
 def _errors_on_unseen_families(
@@ -153,16 +138,18 @@ def _errors_on_unseen_families(
     y: Array,
     train: npt.NDArray[np.int64],
     settings: FitSettings,
-) -> Array | None:
-    """|error|/spread on whole families left out, of the subjects that the domain check would flag."""
+) -> Flagged | None:
+    """Errors on whole families left out, of the subjects that the domain check would flag."""
     family = store.corpus.family[labels.subject]
     if len(np.unique(family[train])) < 2 * _FAMILY_FOLDS:
         return None
     found = []
     for held_out in group_folds(family[train], _FAMILY_FOLDS, settings.seed):
         seen, unseen = train[~held_out], train[held_out]
-        regressor, _ = _fit(store, labels, features, y, seen, settings, members=2)
-        estimate = regressor.predict(features.take(unseen))
-        flagged = np.array([bool(reason) for reason in Domain.fit(features.take(seen)).check(features.take(unseen))])
-        found.append((np.abs(estimate.point - y[unseen]) / estimate.spread)[flagged])
-    return np.concatenate(found)
+        regressor = _fit(store, labels, features, y, seen, settings, members=2)
+        domain, shown = Domain.fit(features.take(seen)), features.take(unseen)
+        estimate, novelty = regressor.predict(shown), novelty_of(regressor, domain, shown)
+        flagged = np.array([bool(reason) for reason in domain.check(shown)])
+        error = np.abs(estimate.point - y[unseen])
+        found.append((error[flagged], estimate.spread[flagged], novelty[flagged]))
+    return Flagged(*(np.concatenate(column) for column in zip(*found, strict=True)))

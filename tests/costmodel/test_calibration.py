@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel.calibration import Calibration, conformal_quantile
+from costmodel.calibration import Calibration, Flagged, conformal_quantile
 from costmodel.regressors import Estimate
 
 
@@ -41,12 +41,23 @@ def test_a_higher_coverage_is_never_narrower(coverage: float, seed: int) -> None
     assert (wide.half_width(estimate, inside) >= narrow.half_width(estimate, inside) - 1e-12).all()
 
 
-def test_outside_the_domain_intervals_are_wider_and_follow_what_was_seen_there() -> None:
+def test_outside_the_domain_intervals_are_wider() -> None:
     estimate, y = noisy(500, 1)
-    without = Calibration.fit(estimate, y)
+    calibration = Calibration.fit(estimate, y)
     inside = np.ones(500, dtype=bool)
-    assert (without.half_width(estimate, ~inside) >= 1.49 * without.half_width(estimate, inside).min()).all()
-    assert Calibration.fit(estimate, y, outside=np.full(100, 40.0)).outside == 40.0
+    within, without = calibration.half_width(estimate, inside), calibration.half_width(estimate, ~inside)
+    np.testing.assert_allclose(without, 1.5 * within)
+
+
+def test_parts_never_seen_widen_by_what_such_parts_were_wrong_before() -> None:
+    estimate, y = noisy(500, 1)
+    novelty = np.linspace(0, 1, 400)
+    error = np.where(novelty < 0.02, 0.1, 0.8 * novelty)
+    calibration = Calibration.fit(estimate, y, flagged=Flagged(error, np.full(400, 0.05), novelty))
+    assert 0.5 < calibration.extra < 0.8
+    outside = np.zeros(500, dtype=bool)
+    none, all_new = (calibration.half_width(estimate, outside, np.full(500, share)) for share in (0.0, 1.0))
+    np.testing.assert_allclose(all_new - none, calibration.extra)
 
 
 def test_a_constant_bias_is_taken_off() -> None:
