@@ -1,7 +1,8 @@
 """Which of our kernels a runtime's profiler timed: names first, then op and size in execution order.
 
-A profiler row is a mapping with ``name``, ``op``, ``in`` and ``out`` (tensors as ``float:1x64x28x28``), as
-onnxruntime's profiler gives them.
+A profiler row is a mapping with ``node`` (its name), ``op_type``, ``input_shapes`` and ``output_shapes`` (tensors as
+``float:1x64x28x28``, separated by blanks) and, where known, lists of its ``outputs`` and of the user's nodes in it
+(``originals``): a row of datasets/host_networks' nodes table.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ def match_nodes(kernels: Sequence[Kernel], rows: Sequence[Mapping[str, Any]]) ->
     free = set(range(len(kernels)))
     found: list[int | None] = [None] * len(rows)
     for position, row in enumerate(rows):
-        op = plain_op(row["op"])
+        op = plain_op(row["op_type"])
         if op in _UNNAMED:
             continue
-        for index in _candidates(by_name, row["name"]):
+        names = (row["node"], *(row.get("outputs") or ()), *(row.get("originals") or ()))
+        for index in (i for name in names for i in _candidates(by_name, name)):
             if index in free and plain_op(kernels[index].op) == op:
                 found[position] = index
                 free.discard(index)
@@ -75,10 +77,10 @@ def _match_by_size(
     for position, row in enumerate(rows):
         if found[position] is not None:
             continue
-        op = plain_op(row["op"])
-        sizes = [elements(t) for t in row["out"][:1]]
+        op = plain_op(row["op_type"])
+        sizes = [elements(t) for t in row["output_shapes"].split()[:1]]
         if op in ("ReorderInput", "ReorderOutput"):  # one side is padded to whole channel blocks
-            sizes.append(elements(row["in"][0]))
+            sizes.extend(elements(t) for t in row["input_shapes"].split()[:1])
         queue = waiting.get((op, min(sizes, default=0)))
         if queue:
             found[position] = queue.popleft()

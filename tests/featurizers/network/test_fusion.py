@@ -236,11 +236,11 @@ def test_profiler_rows_find_their_kernels_by_name_then_by_size(model: Build) -> 
     first = next(i for i, k in enumerate(found) if "n0" in k.names)
     reorder = next(i for i, k in enumerate(found) if k.op == "ReorderOutput")
     conv = f"{found[first].outputs[0].removesuffix('/nchwc')}_nchwc"
-    size = [f"float:1x{found[reorder].elements}"]
+    size = f"float:1x{found[reorder].elements}"
     rows = [
-        {"name": conv, "op": "Conv", "in": [], "out": ["float:1x16x16x16"]},
-        {"name": "ReorderOutput_token_7", "op": "ReorderOutput", "in": size, "out": size},
-        {"name": "elsewhere", "op": "Gemm", "in": [], "out": ["float:1x11"]},
+        {"node": conv, "op_type": "Conv", "input_shapes": "", "output_shapes": "float:1x16x16x16"},
+        {"node": "ReorderOutput_token_7", "op_type": "ReorderOutput", "input_shapes": size, "output_shapes": size},
+        {"node": "elsewhere", "op_type": "Gemm", "input_shapes": "", "output_shapes": "float:1x11"},
     ]
     assert match_nodes(found, rows) == [first, reorder, None]
 
@@ -257,17 +257,17 @@ def profiled(data: bytes, feeds: dict[str, Any], folder: Path) -> list[dict[str,
     nodes = [e for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
     return [
         {
-            "name": e["name"].removesuffix("_kernel_time"),
-            "op": e["args"]["op_name"],
-            "in": written_shapes(e["args"]["input_type_shape"]),
-            "out": written_shapes(e["args"]["output_type_shape"]),
+            "node": e["name"].removesuffix("_kernel_time"),
+            "op_type": e["args"]["op_name"],
+            "input_shapes": written_shapes(e["args"]["input_type_shape"]),
+            "output_shapes": written_shapes(e["args"]["output_type_shape"]),
         }
         for e in nodes
     ]
 
 
-def written_shapes(entries: list[dict[str, list[int]]]) -> list[str]:
-    return [f"{kind}:{'x'.join(map(str, shape))}" for entry in entries for kind, shape in entry.items()]
+def written_shapes(entries: list[dict[str, list[int]]]) -> str:
+    return " ".join(f"{kind}:{'x'.join(map(str, shape))}" for entry in entries for kind, shape in entry.items())
 
 
 @pytest.mark.skipif(not AVX512, reason="onnxruntime blocks channels by 16 on AVX-512 only")
@@ -279,5 +279,5 @@ def test_every_profiled_node_is_matched_to_a_kernel(write: Callable[[Any], str],
     feeds = {n: np.ones(graph.tensors[n].shape, np.float32) for n in graph.inputs}
     rows = profiled(data, feeds, tmp_path)
     matched = match_nodes(kernels(graph, "onnxruntime"), rows)
-    assert [row["name"] for row, found in zip(rows, matched, strict=True) if found is None] == []
+    assert [row["node"] for row, found in zip(rows, matched, strict=True) if found is None] == []
     assert len(set(matched)) == len(rows)
