@@ -199,19 +199,10 @@ def _parts_of(
     rows: list[dict[str, Any]], place: dict[str, int], subject: dict[tuple[int, int], int], batch: int
 ) -> PartLabels:
     kept = [row for row in rows if (place.get(row["network_id"], -1), batch) in subject]
-    measured = tuple(
-        {
-            "name": row["node"],
-            "op": row["op_type"],
-            "in": row["input_shapes"].split(),
-            "out": row["output_shapes"].split(),
-        }
-        for row in kept
-    )
     value = np.array([row["latency_ms"] for row in kept])
     return PartLabels(
         np.array([subject[place[row["network_id"]], batch] for row in kept], dtype=np.int64),
-        measured,
+        tuple(kept),
         value,
         _PROFILER_RESOLUTION_MS / np.maximum(value, 1e-6),
     )
