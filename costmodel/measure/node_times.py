@@ -38,7 +38,7 @@ class ProfiledNetwork:
     def contributions_ms(self, overhead_ms: float) -> Floats:
         """Each node's part of the label."""
         net = np.maximum(self.reported_ms - overhead_ms, _LEAST_SHARE * self.reported_ms)
-        return net * (self.label_ms / net.sum())
+        return np.asarray(net * (self.label_ms / net.sum()))
 
 
 def merge_profiles(profiles: Iterable[Mapping[str, Any]], label: Label, quiet: QuietState) -> Floats:

@@ -115,7 +115,7 @@ def supervise(command: Sequence[str], work: Path) -> None:
 
 def assemble(plan: Plan, card: Path) -> dict[str, Any]:
     """Write the tables, the machine and the checksums; the report says how good the labels are."""
-    specs = plan.specs()
+    specs = sorted(plan.specs(), key=lambda spec: spec.network_id)
     measured, failures = read_rounds(plan.work / "journal.jsonl")
     quiet, labels, exponents = make_labels(measured)
     write_table(latency_table(specs, plan.work / "artefacts", labels, failures), plan.data / "latency.parquet")

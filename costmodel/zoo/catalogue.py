@@ -132,11 +132,11 @@ def sample_family_of(family: str, n: int, seed: int) -> list[NetworkSpec]:
         if len(chosen) == count:
             return chosen
         spec = _draw(family, len(chosen), rng)
-        index = _flops_bin(spec)
-        if index is None:
+        place = _flops_bin(spec)
+        if place is None:
             continue
-        if quota[index]:
-            quota[index] -= 1
+        if quota[place]:
+            quota[place] -= 1
             chosen.append(spec)
         elif len(spare) < count:
             spare.append(spec)
