@@ -18,13 +18,14 @@ from costmodel.regressors.base import Array, Estimate
 _BORROWED = 60
 """A size group's quantile is averaged with that of all, which counts as this many subjects."""
 
-_MIN_OUTSIDE = 1.5
-"""Outside the domain an interval is at least this much wider, also where no such error could be looked at."""
+_MIN_OUTSIDE, _MAX_OUTSIDE = 1.5, 3.0
+"""Outside the domain an interval is at least this much wider, also where no such error could be looked at; and at most
+this much: some families are wrong by factors when never seen, and an interval over four decades helps nobody."""
 
 _MIN_NOVELTY = 0.02
 _MIN_FLAGGED = 20
-_MAX_EXTRA = 3.0
-"""At most e^3 = 20 times either way for a subject made of nothing but parts never seen."""
+_MAX_EXTRA = 1.5
+"""At most e^1.5 = 4.5 times either way for a subject made of nothing but parts never seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Calibration:
             if len(own) == 0:
                 quantiles.append(everywhere)
                 continue
-            own_quantile = conformal_quantile(own, coverage)
+            own_quantile = float(np.quantile(own, coverage))
             quantiles.append((len(own) * own_quantile + _BORROWED * everywhere) / (len(own) + _BORROWED))
         outside, extra = _outside(flagged, everywhere, coverage)
         return cls(coverage, tuple(float(edge) for edge in edges), tuple(quantiles), outside, extra, shift)
@@ -108,7 +109,7 @@ def _outside(flagged: Flagged | None, quantile: float, coverage: float) -> tuple
     familiar = flagged.novelty < _MIN_NOVELTY
     if familiar.sum() >= _MIN_FLAGGED:
         scores = flagged.error[familiar] / (quantile * flagged.spread[familiar])
-        outside = max(outside, conformal_quantile(scores, coverage))
+        outside = float(np.clip(conformal_quantile(scores, coverage), _MIN_OUTSIDE, _MAX_OUTSIDE))
     if (~familiar).sum() >= _MIN_FLAGGED:
         rest = flagged.error[~familiar] - outside * quantile * flagged.spread[~familiar]
         extra = conformal_quantile(np.maximum(rest, 0.0) / flagged.novelty[~familiar], coverage)
