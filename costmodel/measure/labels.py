@@ -156,8 +156,9 @@ def make_label(rounds: Sequence[Round], gamma: float, quiet: QuietState, *, pref
 def agreement(measured: Sequence[Sequence[Round]], quiet: QuietState) -> dict[str, dict[str, float]]:
     """How well two halves of the rounds (every other one) agree, by kind of label.
 
-    Kinds: 'raw' medians; 'ratio' of every block to its reference; 'corrected' (gamma estimated within each half);
-    'quiet', the label itself: corrected, and from quiet rounds alone where there are enough.
+    Kinds: 'raw' medians; 'ratio' of every block to its reference; 'median' over rounds of the corrected blocks' medians;
+    'corrected', the label's quantile from all rounds; 'quiet', the label itself, from quiet rounds alone where there
+    are enough. Gammas are estimated within each half.
 
     Returns
     -------
@@ -167,12 +168,14 @@ def agreement(measured: Sequence[Sequence[Round]], quiet: QuietState) -> dict[st
     enough = [rounds for rounds in measured if len(rounds) >= 4]
     if not enough:
         return {}
-    values: dict[str, list[Floats]] = {"raw": [], "ratio": [], "corrected": [], "quiet": []}
+    values: dict[str, list[Floats]] = {k: [] for k in ("raw", "ratio", "median", "corrected", "quiet")}
     for start in (0, 1):
         half = [list(r[start::2]) for r in enough]
         gammas = estimate_gammas(half, quiet)[1]
         values["raw"].append(np.array([np.median([r.median_ms for r in rounds]) for rounds in half]))
         values["ratio"].append(np.array([np.median([_ratio(r) for r in rounds]) for rounds in half]))
+        medians = [[np.median(r.corrected(g, quiet)) for r in rounds] for rounds, g in zip(half, gammas, strict=True)]
+        values["median"].append(np.array([np.median(m) for m in medians]))
         for kind, prefer in (("corrected", False), ("quiet", True)):
             labels = [make_label(r, g, quiet, prefer_quiet=prefer) for r, g in zip(half, gammas, strict=True)]
             values[kind].append(np.array([label.latency_ms for label in labels]))
