@@ -156,9 +156,9 @@ def make_label(rounds: Sequence[Round], gamma: float, quiet: QuietState, *, pref
 def agreement(measured: Sequence[Sequence[Round]], quiet: QuietState) -> dict[str, dict[str, float]]:
     """How well two halves of the rounds (every other one) agree, by kind of label.
 
-    Kinds: 'raw' medians; 'ratio' of every block to its reference; 'median' over rounds of the corrected blocks' medians;
-    'corrected', the label's quantile from all rounds; 'quiet', the label itself, from quiet rounds alone where there
-    are enough. Gammas are estimated within each half.
+    Kinds: 'raw' medians; 'ratio' of every block to its reference; 'median' over rounds of the corrected blocks'
+    medians; 'corrected', the label's quantile from all rounds; 'quiet', the label itself, from quiet rounds alone where
+    there are enough. Gammas are estimated within each half.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,22 @@ def assemble(plan: Plan, card: Path) -> dict[str, Any]:
     if card.exists():
         write_checksums(card, plan.data)
     return machine
+
+
+def report_table(machine: Mapping[str, Any]) -> str:
+    """How good the labels are, as a Markdown table: per device, and how well halves of the rounds agree."""
+    kinds = ("raw", "ratio", "median", "corrected", "quiet")
+    head = ("device", "networks", "quiet rounds", "gamma", "spread (median)", "spread > 5%")
+    lines = ["| " + " | ".join((*head, *(f"{k}: within 10%, median" for k in kinds))) + " |"]
+    lines.append("|---" * (len(head) + len(kinds)) + "|")
+    for key, found in machine["devices"].items():
+        cells = [key, str(found["networks"]), f"{found['quiet_share']:.0%}", f"{found['gamma']:.2f}"]
+        cells += [f"{found['spread_median']:.1%}", f"{found['spread_over_5pct']:.1%}"]
+        for kind in kinds:
+            half = found["halves"].get(kind)
+            cells.append(f"{half['within_10pct']:.1%}, {half['median_difference']:.1%}" if half else "-")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def _quiet_share(labels: Iterable[Label]) -> float:

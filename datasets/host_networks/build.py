@@ -9,7 +9,6 @@ again goes on where it stopped. On another CPU model use another work directory 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from costmodel.measure.recipe import Plan, assemble, measure, prepare, supervise  # noqa: E402
+from costmodel.measure.recipe import Plan, assemble, measure, prepare, report_table, supervise  # noqa: E402
 
 RESTART_CODE = 75
 
@@ -54,7 +53,7 @@ def main(arguments: list[str]) -> int:
             plan.specs()
             extra = ["--deadline", str(deadline)] if deadline else []
             supervise([__file__, *arguments, *extra], args.work_dir)
-        print(json.dumps(assemble(plan, HERE / "dataset.yaml")["devices"], indent=1))
+        print(report_table(assemble(plan, HERE / "dataset.yaml")))
     return 0
 
 
