@@ -105,9 +105,11 @@ def _run(port: int, requests: Sequence[bytes], connections: int, seconds: float)
             if now < until:
                 connection.send(requests[sent % len(requests)])
                 sent += 1
+            else:
+                # Done with: a server closes what stays idle while the others are still being answered.
+                selector.unregister(connection.socket)
+                connection.socket.close()
     elapsed = perf_counter() - started
-    for key in list(selector.get_map().values()):
-        key.data.socket.close()
     times.sort()
     p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
     return Load(len(times), failed, len(times) / elapsed, p50 * 1e3, p99 * 1e3, size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,11 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 _START_LIMIT_S = 180.0
+_STOP_LIMIT_S = 30.0
 _PYFUNC = Path(__file__).parents[1] / "tracking" / "pyfunc_model.py"
 
 
@@ -33,7 +36,7 @@ class Server:
         return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
 
 
-@contextmanager
+@contextlib.contextmanager
 def our_server(models: Path, settings: Mapping[str, str] | None = None, workers: int = 1) -> Iterator[Server]:
     """`costmodel serve` over a folder of bundles, with the echo route; settings : further COSTMODEL_* variables."""
     variables = {
@@ -48,7 +51,7 @@ def our_server(models: Path, settings: Mapping[str, str] | None = None, workers:
         yield server
 
 
-@contextmanager
+@contextlib.contextmanager
 def mlflow_server(bundle: Path, device: str, target: str) -> Iterator[Server]:
     """`mlflow models serve` of the same bundle, one worker, without a column signature."""
     import mlflow
@@ -73,28 +76,40 @@ def mlflow_server(bundle: Path, device: str, target: str) -> Iterator[Server]:
             yield server
 
 
-@contextmanager
+@contextlib.contextmanager
 def _running(command: Sequence[str], port: int, health: str, settings: Mapping[str, str]) -> Iterator[Server]:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **settings}
     started = time.perf_counter()
-    # In a process group of its own: a server may have started workers that have to stop with it.
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    with tempfile.TemporaryFile() as log:
+        # In a process group of its own: a server may have started workers that have to stop with it.
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            _wait(process, f"http://127.0.0.1:{port}{health}", started + _START_LIMIT_S, log)
+            yield Server(port, process.pid, time.perf_counter() - started)
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
     try:
-        _wait(process, f"http://127.0.0.1:{port}{health}", started + _START_LIMIT_S)
-        yield Server(port, process.pid, time.perf_counter() - started)
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
+        process.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, deadline: float) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, deadline: float, log: IO[bytes]) -> None:
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             if process.poll() is not None or time.perf_counter() > deadline:
-                raise RuntimeError(f"the server behind {url} did not start") from None
+                log.seek(0)
+                told = log.read()[-2000:].decode(errors="replace")
+                raise RuntimeError(f"the server behind {url} did not start:\n{told}") from None
             time.sleep(0.02)
 
 
