@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from costmodel.corpus import Corpus
+    from costmodel.predictor import Predictor
+
+
+def _load(folder: Path, version: str | None) -> Predictor:
+    from costmodel.predictor import Predictor
+
+    return Predictor.load(folder, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,7 @@ class Kind:
     suffixes : file name's ending -> field of the raw input that takes the file's bytes (or text, if not binary).
     corpus : reads the labelled data from a dataset folder, for training.
     learner, baselines : what `train` fits by default, and what every table shows beside it.
+    load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
     """
 
     name: str
@@ -33,6 +41,7 @@ class Kind:
     dataset: str = ""
     learner: str = "lightgbm"
     baselines: tuple[str, ...] = ("constant",)
+    load: Callable[[Path, str | None], Predictor] = _load
 
 
 def _network() -> Featurizer[Any]:

@@ -50,7 +50,7 @@ class ModelStore:
                     raise LookupError(
                         f"No model of kind '{kind}' is packaged or registered; costmodel train makes one."
                     )
-                self._predictors[kind] = Predictor.load(folder)
+                self._predictors[kind] = kind_of(kind).load(folder, None)
             return self._predictors[kind]
 
     def refresh(self) -> None:
@@ -79,7 +79,7 @@ class ModelStore:
         folder = Path(self._scratch.name) / f"{kind}-{champion.version}"
         folder.mkdir(exist_ok=True)
         bundle = download_bundle(connect(), registered_name(kind), champion, folder)
-        predictor = Predictor.load(bundle, version=f"registry-{champion.version}")
+        predictor = kind_of(kind).load(bundle, f"registry-{champion.version}")
         predictor.warm_up()
         self._predictors[kind], self._champions[kind] = predictor, str(champion.version)
         _log.info("%s answers with champion version %s", kind, champion.version)
