@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from featurizers.errors import UnknownNameError
 
-__all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark", "benchmark", "machine"]
 
 BENCHMARKS: dict[str, str] = {
     "host-networks": "costmodel.benchmarks.host_networks:run",
@@ -35,3 +35,14 @@ def benchmark(name: str) -> Benchmark:
         raise UnknownNameError("benchmark", name, BENCHMARKS)
     module, function = BENCHMARKS[name].split(":")
     return cast(Benchmark, getattr(importlib.import_module(module), function))
+
+
+def machine() -> dict[str, Any]:
+    """Where a benchmark ran: figures without their machine say little."""
+    import os
+    import platform
+
+    from costmodel.measure.devices import cpu_fields, host_name
+
+    model = cpu_fields().get("model name", platform.processor())
+    return {"cpu": model, "short_name": host_name(), "cores": os.cpu_count(), "python": platform.python_version()}

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from costmodel.benchmarks import BENCHMARKS, benchmark
+from costmodel.benchmarks import BENCHMARKS, benchmark, machine
 from costmodel.evaluation.tables import format_table
 
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=sorted(BENCHMARKS))
     parser.add_argument("--data", type=Path, help="folder of public data that the benchmark reads")
     parser.add_argument("--mirror", type=Path, help="folder of files that the benchmark would otherwise download")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write benchmark, rows and summary here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write benchmark, machine, rows and summary here")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,5 +25,6 @@ def run(args: argparse.Namespace) -> int:
     print()
     print(format_table([{"figure": name, "value": value} for name, value in result["summary"].items()]))
     if args.json is not None:
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
+        content = {"benchmark": result["benchmark"], "machine": machine(), **result}
+        args.json.write_text(json.dumps(content, indent=2) + "\n")
     return 0
