@@ -14,10 +14,27 @@ from featurizers.core import Column
 from featurizers.network import ops
 from featurizers.network.graph import DTYPE_BYTES, QUANTISED, Shape, Tensor, words
 from featurizers.network.plan import Plan, Step
-from featurizers.network.shapes import RULES
 from featurizers.network.site import Site
 
-OP_TYPES = ("unknown", "ReorderInput", "ReorderOutput", *sorted(RULES))
+OP_TYPES = words("""
+unknown ReorderInput ReorderOutput Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool
+BatchNormalization Bernoulli BiasGelu BiasSoftmax BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike
+Ceil Celu Clip Concat ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear
+Det Div Dropout DynamicQuantizeLinear DynamicQuantizeMatMul Einsum Elu EmbedLayerNormalization Equal Erf Exp Expand
+EyeLike FastGelu Flatten Floor FusedConv FusedGemm FusedMatMul GRU Gather GatherBlockQuantized GatherElements
+GatherND Gelu Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool Greater GreaterOrEqual GridSample GroupNorm
+GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN LSTM
+LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization LpPool MatMul MatMulInteger
+MatMulIntegerToFloat Max MaxPool Mean MeanVarianceNormalization Memcpy Min Mish Mod Mul MultiHeadAttention Neg Not
+OneHot Or PRelu Pad Pow QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearConv QLinearGlobalAveragePool
+QLinearLeakyRelu QLinearMatMul QLinearMul QLinearSigmoid QLinearSoftmax QuantizeLinear QuickGelu RMSNormalization
+RNN RandomNormalLike RandomUniformLike Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
+ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence RotaryEmbedding Round
+Scatter ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign SimplifiedLayerNormalization Sin Sinh Size
+SkipLayerNormalization SkipSimplifiedLayerNormalization Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt
+Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose TransposeMatMul Trilu Unsqueeze Upsample Where
+Xor NhwcMaxPool""")
+"""Every op with a shape rule, and the reorders of blocked layouts. New ones at the end."""
 ACTIVATIONS = (
     "", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid", "HardSwish", "Gelu", "QuickGelu", "Elu",
     "Softplus", "PRelu", "Swish", "Mish", "Mul",
@@ -195,7 +212,7 @@ def _spatial(shape: Shape) -> tuple[int, int]:
 def _convolution(step: Step, site: Site, facts: dict[str, float]) -> None:
     node = site.node
     index = ops.weight_index(node.op)
-    x, w, out = site.shape(0), site.shape(index), site.out()
+    x, w, out = site.channels_first(site.shape(0)), site.shape(index), site.channels_first(site.out())
     groups = node.int("group", 1)
     taps = math.prod(w[2:])
     stride, dilation = max(node.ints("strides", (1,))), max(node.ints("dilations", (1,)))
@@ -239,7 +256,7 @@ def _recurrent(site: Site, facts: dict[str, float]) -> None:
 def _windowless(site: Site, facts: dict[str, float], cls: str) -> None:
     if not site.has(0) or not site.node.outputs[0]:
         return
-    x, out = site.shape(0), site.out()
+    x, out = site.channels_first(site.shape(0)), site.channels_first(site.out())
     if len(x) >= 3:
         facts.update(batch=x[0], channels_in=x[1], channels_out=out[1] if len(out) > 1 else 0)
         facts.update(zip(("height_in", "width_in"), _spatial(x), strict=True))

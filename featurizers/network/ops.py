@@ -89,7 +89,7 @@ _GROUPED: Mapping[str, frozenset[str] | tuple[str, ...]] = {
     "attention": ("Attention", "MultiHeadAttention"),
     "recurrent": ("LSTM", "GRU", "RNN"),
     "softmax": ("Softmax", "LogSoftmax", "QLinearSoftmax", "BiasSoftmax"),
-    "pool": ("MaxPool", "AveragePool", "LpPool", "QLinearAveragePool"),
+    "pool": ("MaxPool", "NhwcMaxPool", "AveragePool", "LpPool", "QLinearAveragePool"),
     "reduce": ("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "QLinearGlobalAveragePool", "ReduceMean",
                "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
                "ReduceLogSumExp", "ReduceSumSquare", "ArgMax", "ArgMin", "TopK"),

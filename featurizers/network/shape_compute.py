@@ -64,11 +64,11 @@ def window_out(site: Site, sizes: Shape, kernel: Shape, *, ceil: bool = False) -
 
 def conv(site: Site) -> list[Shape]:
     weight_index = 3 if site.node.op in ("QLinearConv",) else 1
-    x, w = site.shape(0), site.shape(weight_index)
+    x, w = site.channels_first(site.shape(0)), site.shape(weight_index)
     group = site.node.int("group", 1)
     if len(x) < 3 or len(w) != len(x) or group < 1 or w[0] % group or x[1] != w[1] * group:
         raise site.fail("must have a weight that fits its input and groups", [list(x), list(w), group])
-    return [(x[0], w[0], *window_out(site, x[2:], site.node.ints("kernel_shape", w[2:])))]
+    return [site.as_stored((x[0], w[0], *window_out(site, x[2:], site.node.ints("kernel_shape", w[2:]))))]
 
 
 def conv_transpose(site: Site) -> list[Shape]:
@@ -94,15 +94,15 @@ def conv_transpose(site: Site) -> list[Shape]:
 
 
 def pool(site: Site) -> list[Shape]:
-    x = site.shape(0)
+    x = site.channels_first(site.shape(0))
     kernel = site.node.ints("kernel_shape", ())
     out = (*x[:2], *window_out(site, x[2:], kernel, ceil=bool(site.node.int("ceil_mode", 0))))
-    return [out] * len(site.node.outputs)
+    return [site.as_stored(out)] * len(site.node.outputs)
 
 
 def global_pool(site: Site) -> list[Shape]:
-    x = site.shape(0)
-    return [(*x[:2], *(1,) * (len(x) - 2))]
+    x = site.channels_first(site.shape(0))
+    return [site.as_stored((*x[:2], *(1,) * (len(x) - 2)))]
 
 
 def matmul_shape(site: Site, a: Shape, b: Shape) -> Shape:

@@ -32,7 +32,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(words(_BROADCAST), compute.elementwise),
     **dict.fromkeys(words(_REDUCE), compute.reduce),
     **dict.fromkeys(("Conv", "FusedConv", "QLinearConv", "ConvInteger"), compute.conv),
-    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), compute.pool),
+    **dict.fromkeys(("MaxPool", "NhwcMaxPool", "AveragePool", "LpPool"), compute.pool),
     **dict.fromkeys(
         ("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "QLinearGlobalAveragePool"), compute.global_pool
     ),

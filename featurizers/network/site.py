@@ -61,6 +61,16 @@ class Site:
         """Shape of an output (only after shape inference)."""
         return self.tensors[self.node.outputs[index]].shape
 
+    def channels_first(self, shape: Shape) -> Shape:
+        """An image's shape as (batch, channels, ...), whatever the node's own layout is."""
+        last = self.node.int("channels_last", 0) or self.node.op == "NhwcMaxPool"
+        return (shape[0], shape[-1], *shape[1:-1]) if last and len(shape) > 2 else shape
+
+    def as_stored(self, shape: Shape) -> Shape:
+        """The inverse of `channels_first`."""
+        last = self.node.int("channels_last", 0) or self.node.op == "NhwcMaxPool"
+        return (shape[0], *shape[2:], shape[1]) if last and len(shape) > 2 else shape
+
     def fail(self, rule: str, value: object) -> InputError:
         return InputError(f"Node '{self.node.label}' ({self.node.op})", rule, value)
 

@@ -16,6 +16,7 @@ from featurizers.network.columns import GROUPS
 from featurizers.network.graph import DTYPE_BYTES
 from featurizers.network.kernels import ACTIVATIONS, LAYOUTS, OP_TYPES
 from featurizers.network.ops import CLASSES
+from featurizers.network.shapes import RULES
 
 Build = Callable[..., Any]
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
@@ -44,6 +45,8 @@ def test_vocabularies_only_grow_at_the_end() -> None:
     assert ACTIVATIONS[:3] == ("", "Relu", "LeakyRelu")
     assert LAYOUTS == ("", "nchwc", "nhwc")
     assert OP_TYPES[:3] == ("unknown", "ReorderInput", "ReorderOutput")
+    assert [OP_TYPES.index(op) for op in ("Abs", "Conv", "LSTM", "Relu", "Xor")] == [3, 32, 82, 140, 182]
+    assert set(RULES) <= set(OP_TYPES)
     assert sorted(c for _, classes in GROUPS for c in classes) == sorted(CLASSES)
     assert set(DTYPE_BYTES.values()) == {0.5, 1, 2, 4, 8, 16}
 

@@ -303,3 +303,18 @@ def test_a_quantised_file_has_its_weights_and_macs(model: Build) -> None:
     assert features.column("macs")[0] == 8 * 36 * 4 * 9
     assert features.column("quantised_share")[0] == 1
     assert graph.parameters == 8 * 4 * 9
+
+
+def test_a_channels_last_quantised_convolution_has_the_work_of_the_plain_one(model: Build) -> None:
+    m = model()
+    x = m.input("x", (1, 6, 6, 4), TensorProto.UINT8)
+    scale, zero = m.weight(value=np.float32(0.1)), m.weight(value=np.uint8(0))
+    weight, none = m.weight(value=np.ones((8, 4, 3, 3), np.int8)), m.weight(value=np.int8(0))
+    inputs = (x, scale, zero, weight, scale, none, scale, zero)
+    y = m.op("QLinearConv", *inputs, pads=[1, 1, 1, 1], domain="com.microsoft", channels_last=1)
+    graph = read_onnx(m.data(m.op("NhwcMaxPool", y, kernel_shape=[2, 2], strides=[2, 2], domain="com.microsoft")))
+    assert graph.tensors[y].shape == (1, 6, 6, 8)
+    assert graph.tensors[graph.outputs[0]].shape == (1, 3, 3, 8)
+    features = NetworkFeaturizer().features([graph])
+    assert features.column("macs")[0] == 8 * 36 * 4 * 9
+    assert features.column("max_channels")[0] == 8
