@@ -139,7 +139,8 @@ def _is_first(layers: Layers) -> npt.NDArray[np.bool_]:
 
 
 def _unrolled_terms(layers: Layers) -> list[Values]:
-    every = layers.unrolled * layers["multiplications"] * layers["nonzero"]
+    adders = 1 - 1 / np.maximum(layers["n_in"], 1.0)
+    every = layers.unrolled * layers["multiplications"] * layers["nonzero"] * adders
     combinational = is_combinational(layers)
     amount = every * ~combinational
     is_shared = layers["reuse"] > 1
@@ -163,7 +164,9 @@ def _hat(bits: Values, index: int) -> Values:
 
 
 def _other_terms(layers: Layers) -> list[Values]:
-    elements, width = layers["out_elements"], layers["result_bits"]
+    width = layers["result_bits"]
+    at_once = np.where(layers["stream"] > 0, np.maximum(layers["positions"], 1.0), 1.0)
+    elements = np.asarray(layers["out_elements"] / at_once)
     is_relu = layers["function"] == 1
     has_table = (layers["table_entries"] > 0) & ~layers.is_kind("softmax", "embedding")
     rest = ~layers.matrix & ~layers.is_kind("input", "softmax", "reshape") & ~is_relu & ~has_table

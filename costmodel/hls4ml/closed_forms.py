@@ -16,6 +16,9 @@ _RAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1
 _SMALLEST_BRAM_BITS = 1024
 """A read-only memory below this is built from LUTs."""
 
+_SHALLOW = 64
+"""Up to this many words a memory is built from LUTs, which hold 64 bits each, however wide it is."""
+
 _WIDE_RANGE = (3.5, 4.5, 4.8, 5.3, 6.5, 6.8, 7.3, 8.5, 8.8, 9.3, 10.5, 10.8, 11.3, 13.0)
 _WIDE_SHARE = (0.0, 0.19, 0.28, 0.32, 0.589, 0.646, 0.69, 0.824, 0.839, 0.87, 0.933, 0.939, 0.95, 0.98)
 """log2 of the largest constant, and the share of the constants up to it that need a DSP."""
@@ -53,7 +56,8 @@ def weight_blocks(layers: Layers) -> Values:
     is_slim = (depth > 512) & (remainder > 0) & (remainder <= _REMAINDER_BITS) & (width > one)
     deep = np.ceil(width / 18) + ram_blocks(np.maximum(depth - 1024, 1), width)
     blocks = np.where((depth > 1024) & (depth <= 2048), deep, ram_blocks(depth, width))
-    is_stored = layers.serial & (depth * layers["weight_bits"] * layers["multipliers"] >= _SMALLEST_BRAM_BITS)
+    is_large = depth * layers["weight_bits"] * layers["multipliers"] >= _SMALLEST_BRAM_BITS
+    is_stored = layers.serial & (depth > _SHALLOW) & is_large
     return np.where(is_stored, blocks - is_slim, 0.0)
 
 

@@ -31,7 +31,13 @@ _COVERAGE = 0.9
 _OUTSIDE_SPREAD = 0.25
 """Outside of what was seen, natural-log error to expect at least: closed forms still hold, their constants less so."""
 
-_STRANGE_SPREAD = 0.9
+_FARTHEST = 9.0
+"""Distance beyond which another kind of design is not stranger still."""
+
+_WIDEST = 3.0
+"""Largest half interval (natural log): a factor of 20 either way says that hardly anything is known."""
+
+_STRANGE_SPREAD = 0.6
 """With a kind of layer that no training design had."""
 
 _NEVER_LEARNED_SPREAD = 0.7
@@ -185,8 +191,9 @@ class HlsModel:
         estimate = learned.regressor.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
         place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
-        outside = (_OUTSIDE_SPREAD * np.sqrt(np.maximum(place.distance, 1.0)) + _STRANGE_SPREAD * place.strange) * _Z90
-        return estimate, np.where(place.inside, half, np.maximum(half, outside))
+        far = np.sqrt(np.clip(place.distance, 1.0, _FARTHEST))
+        outside = (_OUTSIDE_SPREAD * far + _STRANGE_SPREAD * place.strange) * _Z90
+        return estimate, np.where(place.inside, half, np.clip(half, outside, _WIDEST))
 
     def _unlearned(self, name: str, shared: _Shared) -> tuple[Estimate, Array]:
         if name in _VSYNTH_SHARES and _VSYNTH_SHARES[name][0] in self.learned:

@@ -15,6 +15,9 @@ from featurizers.core import Features
 
 _RIDGE = 0.02
 _ITERATIONS = 60
+_LARGE = 2048
+"""Products from which the shape of an unrolled layer was seen to matter."""
+
 _FACTS: Final = (
     "one",
     "unrolled",
@@ -44,7 +47,7 @@ def success_facts(features: Features) -> Values:
         np.ones(len(features)),
         is_unrolled,
         size,
-        layers.most(np.where(layers.unrolled, np.maximum(tall, 0.0), 0.0)) * is_latency,
+        layers.most(np.where(layers.unrolled & (products >= _LARGE), np.maximum(tall, 0.0), 0.0)) * is_latency,
         is_latency,
         bits * is_latency,
         np.where(serial > 0, np.log2(np.maximum(serial, 1.0)) - 14, 0.0),

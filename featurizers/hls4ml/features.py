@@ -91,6 +91,9 @@ _KIND_CODE = {kind: i for i, kind in enumerate(KINDS)}
 _STRATEGY_CODE = {strategy: i for i, strategy in enumerate(STRATEGIES)}
 _FUNCTION_CODE = {"": 0, "linear": 0, "relu": 1, "sigmoid": 2, "tanh": 3, "softmax": 4}
 _OTHER_FUNCTION = 5
+_USUAL_TOOL = {"vivado": 2020.1, "vitis": 2023.2}
+"""The version that is taken where none is given."""
+
 _MATRIX_CODES = np.array([_KIND_CODE[kind] for kind in sorted(MATRIX_KINDS)])
 _CONV_CODES = np.array([code for kind, code in _KIND_CODE.items() if "conv" in kind])
 _RECURRENT_CODES = np.array([_KIND_CODE[kind] for kind in ("gru", "lstm", "simple_rnn")])
@@ -141,14 +144,21 @@ class HlsFeaturizer:
         vectors = _vectors(matrix, owner, subjects) if subjects else np.empty((0, len(COLUMNS)), dtype=np.float32)
         return Features(vectors, COLUMNS, parts, PART_COLUMNS)
 
+    def match_parts(
+        self, subject: HlsDesign, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
+    ) -> list[int | None]:
+        """The layer that each measurement names under ``name``, the first time that it is named."""
+        places = {layer.name: i for i, layer in enumerate(subject.layers)}
+        return [places.pop(str(row.get("name")), None) for row in measured]
+
     def part_ops(self, features: Features) -> list[str]:
         """The layer kind of each part."""
         return [] if features.parts is None else [KINDS[int(code)] for code in features.parts.matrix[:, 0]]
 
 
-def _tool_year(version: str) -> float:
-    match = re.match(r"(\d{4})\.(\d)", version)
-    return float(match[0]) if match else 0.0
+def _tool_year(design: HlsDesign) -> float:
+    match = re.match(r"(\d{4})\.(\d)", design.tool_version)
+    return float(match[0]) if match else _USUAL_TOOL["vitis" if design.backend.startswith("vitis") else "vivado"]
 
 
 def _row(layer: HlsLayer, design: HlsDesign) -> tuple[float, ...]:
@@ -181,7 +191,7 @@ def _row(layer: HlsLayer, design: HlsDesign) -> tuple[float, ...]:
         _FUNCTION_CODE.get(layer.function, _OTHER_FUNCTION),
         design.clock_ns,
         design.backend.startswith("vitis"),
-        _tool_year(design.tool_version),
+        _tool_year(design),
     )
 
 

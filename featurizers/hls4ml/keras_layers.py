@@ -124,6 +124,7 @@ def _with_activation(site: Site, layers: list[FoundLayer], out: Shape) -> Built:
     if function == "linear":
         return layers, out
     split = _activation(f"{site.name}_{function}", function, precision, (site.name,), prod(out))
+    split.positions = prod(out[:-1])
     return [*layers, split], out
 
 
