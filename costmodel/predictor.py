@@ -80,9 +80,10 @@ class Predictor:
         return found
 
     def warm_up(self) -> None:
-        """Read every model now instead of at its first use."""
+        """Read every model and compute every table now instead of at first use."""
         for device, target in list(self._models):
             self.model(device, target)
+        self.featurizer.warm(sorted({device.profile for device in self.devices.values()}))
 
     def predict(
         self, raws: Sequence[Raw], devices: Sequence[str], targets: Sequence[str] | None = None

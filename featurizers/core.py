@@ -136,6 +136,9 @@ class Featurizer(Protocol[SubjectT]):
         """
         ...
 
+    def warm(self, profiles: Sequence[str]) -> None:
+        """Compute now what is otherwise computed at the first use of these profiles; most kinds have nothing to do."""
+
     def match_parts(
         self, subject: SubjectT, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
     ) -> list[int | None]:

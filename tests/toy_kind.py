@@ -53,6 +53,9 @@ class BoxFeaturizer:
         parts = Parts(rows, owner, index.reshape(-1), np.array(counts, dtype=np.float32), labels)
         return Features(vectors, self.columns, parts, self.part_columns)
 
+    def warm(self, profiles: Sequence[str]) -> None:
+        pass
+
     def match_parts(
         self, subject: Box, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
     ) -> list[int | None]:

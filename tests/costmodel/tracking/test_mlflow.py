@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.usefixtures("box_kind"),
     # MLflow's own imports and SQLAlchemy pool warn; what we call must not.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:.*type hints:UserWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:(?s).*type hint:UserWarning"),
 ]
 
 
