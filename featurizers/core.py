@@ -115,7 +115,8 @@ SubjectT = TypeVar("SubjectT")
 
 @runtime_checkable
 class Featurizer(Protocol[SubjectT]):
-    """Raw input -> subject -> `Features`. One implementation per kind of input."""
+    """Raw input -> subject -> `Features`. One implementation per kind of input; one that inherits gets the defaults
+    of `warm`, `match_parts` and `part_ops`, which suit a kind without tables, profilers or parts."""
 
     kind: str
     version: str
@@ -144,8 +145,8 @@ class Featurizer(Protocol[SubjectT]):
     ) -> list[int | None]:
         """For each part that a profiler measured inside `subject`, which of its parts (as ``names=True`` lists them)
         that is, or None. Each part is given to one measurement at most."""
-        ...
+        return [None] * len(measured)
 
     def part_ops(self, features: Features) -> list[str]:
-        """For each distinct part (u,) what it is, in words; empty where the kind has no parts."""
-        ...
+        """For each distinct part (u,) what it is, in words."""
+        return [] if features.parts is None else ["part"] * len(features.parts.matrix)
