@@ -32,6 +32,7 @@ _LENGTHS = {
 NORMAL_90 = 1.6449
 """Half of a normal distribution's central 90%, in standard deviations."""
 
+_RULE = {"log_int8_tops": 0.7, "log_tdp_w": 0.3}
 _LAW = {"log_int8_tops": 0.35, "log_bandwidth_gbs": 0.25, "log_tdp_w": 0.4}
 
 
@@ -144,6 +145,7 @@ class RoundForecast:
         self.center, self.scale = filled.mean(axis=0), np.maximum(filled.std(axis=0), 0.2)
         y = y - self._law(merged)
         self.mean = float(np.median(y))
+        self.levels = _task_levels(results)
         self.merged = merged
         covariance = self.covariance(merged, merged)
         covariance[np.diag_indices_from(covariance)] += self.shape.noise / np.sqrt(number) + 1e-6
@@ -157,11 +159,15 @@ class RoundForecast:
         own = self._own_variance(results)
         explained = np.einsum("ns,ns->n", between @ self.inverse, between)
         point = self._law(results) + self.mean + between @ self.weights
+        rule = self._rule(results)
+        new = ~np.isin(results.chip, self.merged.chip) & np.isfinite(rule)
+        # The two err in different directions on chips that no round has seen: their mean errs less than either.
+        point[new] = (point[new] + rule[new]) / 2
         return point, np.sqrt(np.maximum(own - explained, 0) + self.shape.noise)
 
     def knows(self, results: Results) -> npt.NDArray[np.bool_]:
         """Whether the task was in an earlier round, (n,)."""
-        tasks = {f"{b}|{s}" for b, s in zip(self.merged.benchmark, self.merged.scenario, strict=True)}
+        tasks = set(_tasks(self.merged))
         return np.array(
             [f"{b}|{s}" in tasks for b, s in zip(results.benchmark, results.scenario, strict=True)], dtype=bool
         )
@@ -173,6 +179,11 @@ class RoundForecast:
         filled = np.where(np.isfinite(results.columns), results.columns, self.fill)
         promise = sum(filled[:, names.index(name)] * share for name, share in _LAW.items())
         return np.asarray(promise * np.where(np.char.endswith(results.scenario, "Stream"), 0.5, 1.0), dtype=np.float64)
+
+    def _rule(self, results: Results) -> Array:
+        """The task's median level per arithmetic and power; NaN for a new task or a chip without these facts."""
+        levels = [self.levels.get(task, np.nan) for task in _tasks(results)]
+        return np.asarray(np.array(levels) + _arithmetic_and_power(results), dtype=np.float64)
 
     def _own_variance(self, results: Results) -> Array:
         points = self._points(results)
@@ -209,6 +220,27 @@ class RoundForecast:
             task * of_task + s.alike * alike + s.chip * chip + s.linear * linear,
             dtype=np.float64,
         )
+
+
+def _tasks(results: Results) -> list[str]:
+    return [f"{b}|{s}" for b, s in zip(results.benchmark, results.scenario, strict=True)]
+
+
+def _arithmetic_and_power(results: Results) -> Array:
+    names = [column.name for column in SYSTEM_COLUMNS]
+    return np.asarray(sum(results.columns[:, names.index(name)] * share for name, share in _RULE.items()))
+
+
+def _task_levels(results: Results) -> dict[str, float]:
+    """Per task the median over chips of what is left of a chip's median level after arithmetic and power."""
+    rest, tasks = results.level - _arithmetic_and_power(results), np.array(_tasks(results))
+    levels: dict[str, float] = {}
+    for task in np.unique(tasks).tolist():
+        own = (tasks == task) & np.isfinite(rest)
+        chips = [float(np.median(rest[own & (results.chip == chip)])) for chip in np.unique(results.chip[own]).tolist()]
+        if chips:
+            levels[task] = float(np.median(np.array(chips)))
+    return levels
 
 
 def _counts(results: Results) -> npt.NDArray[np.str_]:
