@@ -32,7 +32,7 @@ _ROW_FIGURES = (
     "spearman", "spearman_sd", "kendall", "median_error", "within_10pct", "coverage", "width_ratio", "adapt_ms",
     "chose_meta",
 )  # fmt: skip
-_OFFERED = 1500
+_OFFERED = 600
 """Architectures of which a plan chooses, a random part per seed; so that the spread over seeds means something."""
 _KENDALL_ROWS = 600
 _RIDGES = np.logspace(-4, 2, 7)

@@ -20,7 +20,7 @@ from featurizers.errors import InputError
 from featurizers.network.nas_physics import OpIndices, space_of
 
 FORMAT_VERSION = 1
-_CANDIDATES, _POPULATION = 1500, 500
+_CANDIDATES, _POPULATION = 600, 500
 _CLEARLY = 3.0
 """Difference of log evidence that outweighs the habit of averaging (odds of 20)."""
 Encodings = Sequence[object]
