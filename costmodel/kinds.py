@@ -56,6 +56,30 @@ def _network_corpus(folder: Path) -> Corpus:
     return load_corpus(folder)
 
 
+def _cpu() -> Featurizer[Any]:
+    from featurizers.cpu import CpuFeaturizer
+
+    return CpuFeaturizer()
+
+
+def _cpu_corpus(folder: Path) -> Corpus:
+    from costmodel.cpu.training import load_corpus
+
+    return load_corpus(folder)
+
+
+def _hls4ml() -> Featurizer[Any]:
+    from featurizers.hls4ml import HlsFeaturizer
+
+    return HlsFeaturizer()
+
+
+def _load_hls4ml(folder: Path, version: str | None) -> Predictor:
+    from costmodel.hls4ml.predictor import HlsPredictor
+
+    return HlsPredictor.load(folder, version)
+
+
 KINDS: dict[str, Kind] = {
     "network": Kind(
         "network",
@@ -67,6 +91,8 @@ KINDS: dict[str, Kind] = {
         learner="kernel-sum",
         baselines=("log-linear", "roofline"),
     ),
+    "cpu": Kind("cpu", _cpu, corpus=_cpu_corpus, dataset="sparecores", learner="cpu-blend", baselines=("core-ghz",)),
+    "hls4ml": Kind("hls4ml", _hls4ml, binary_fields=("onnx", "project"), load=_load_hls4ml),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from costmodel.regressors.base import Array, Estimate, Regressor
 from costmodel.regressors.folds import group_folds
 
-__all__ = ["LEARNERS", "Array", "Estimate", "Regressor", "group_folds", "learner"]
+__all__ = ["LEARNERS", "LEARNERS_OF_KINDS", "Array", "Estimate", "Regressor", "group_folds", "learner"]
 
 
 def _constant() -> type[Regressor]:
@@ -57,10 +57,30 @@ LEARNERS: dict[str, Callable[[], type[Regressor]]] = {
 """Learner's name -> function that imports it. A saved bundle names its learners by these keys."""
 
 
+def _cpu_blend() -> type[Regressor]:
+    from costmodel.cpu.blend import ScoreBlend
+
+    return ScoreBlend
+
+
+def _core_ghz() -> type[Regressor]:
+    from costmodel.cpu.baselines import CoreGhzBaseline
+
+    return CoreGhzBaseline
+
+
+LEARNERS_OF_KINDS: dict[str, Callable[[], type[Regressor]]] = {
+    "cpu-blend": _cpu_blend,
+    "core-ghz": _core_ghz,
+}
+"""Learners that need the columns of one kind."""
+
+
 def learner(name: str) -> type[Regressor]:
     """The class behind a learner's name. Raises UnknownNameError with the known ones."""
     from featurizers.errors import UnknownNameError
 
-    if name not in LEARNERS:
-        raise UnknownNameError("learner", name, LEARNERS)
-    return LEARNERS[name]()
+    known = {**LEARNERS, **LEARNERS_OF_KINDS}
+    if name not in known:
+        raise UnknownNameError("learner", name, known)
+    return known[name]()
