@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from featurizers.core import Column, Features, Raw
+from featurizers.core import Column, Features, Featurizer, Raw
 from featurizers.cpu.columns import COLUMNS, vectors
 from featurizers.cpu.fields import read_fields
 from featurizers.cpu.readers import merged
 from featurizers.cpu.rows import spec_from_perfcastdb, spec_from_sparecores
 from featurizers.cpu.server_types import read_server_type
 from featurizers.cpu.spec import ServerSpec, check, resolve
+from featurizers.cpu.tables import microarchitectures, processors
 from featurizers.errors import InputError
 
 _ROWS = {"sparecores": spec_from_sparecores, "perfcastdb": spec_from_perfcastdb}
 
 
-class CpuFeaturizer:
+class CpuFeaturizer(Featurizer[ServerSpec]):
     """Servers and their processors.
 
     A raw input holds fields of `ServerSpec` (any that are known), or what the machine prints (``lscpu``, ``meminfo``,
@@ -50,15 +51,10 @@ class CpuFeaturizer:
         """float32 (n, columns), NaN where a fact is not known. Servers have no parts; `profile` changes nothing."""
         return Features(vectors(subjects), COLUMNS)
 
-    def match_parts(
-        self, subject: ServerSpec, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
-    ) -> list[int | None]:
-        """Servers have no parts, so nothing that was measured is one."""
-        return [None] * len(measured)
-
-    def part_ops(self, features: Features) -> list[str]:
-        """Servers have no parts."""
-        return []
+    def warm(self, profiles: Sequence[str]) -> None:
+        """Read the tables of facts."""
+        microarchitectures()
+        processors()
 
 
 def _row(raw: Raw, name: str) -> Mapping[str, Any]:
