@@ -26,8 +26,9 @@ Observe = Callable[[Sequence[Prediction], int], None]
 """Told the predictions of an answer and the number of inputs that failed."""
 Operation = Callable[[Predictor, Asked, Observe], bytes]
 
-_CHUNK = 256
-"""Inputs featurised together: bounds the memory of a request of any length (a parsed network takes 100 kB)."""
+_CHUNK = 1024
+_FILES_CHUNK = 128
+"""Inputs featurised together: bounds the memory of a request of any length (a parsed file takes 100 kB and more)."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,8 +52,9 @@ def _result(outcome: Outcome) -> PredictResult:
 
 
 def _outcomes(predictor: Predictor, asked: Asked) -> Iterator[list[Outcome]]:
-    for start in range(0, len(asked.inputs), _CHUNK):
-        chunk = asked.inputs[start : start + _CHUNK]
+    step = _FILES_CHUNK if asked.has_files else _CHUNK
+    for start in range(0, len(asked.inputs), step):
+        chunk = asked.inputs[start : start + step]
         readable = [raw for raw in chunk if not isinstance(raw, InputError)]
         answers = predictor.predict(readable, asked.devices, asked.targets) if readable else []
         if len(readable) == len(chunk):
