@@ -22,6 +22,9 @@ _FLOOR = 0.003
 _FEW = 12
 """Designs that a regime needs before anything is fitted to it."""
 
+_FEW_GROUPS = 8
+"""Groups that a regime needs before its learned residual is trusted at all."""
+
 _PRIOR_WEIGHT = 0.01
 """How hard a term is pulled to its prior, in units of one design's relative error."""
 
@@ -87,22 +90,22 @@ class HlsPhysics:
         everything = np.ones(len(y), dtype=bool)
         self.coefficients, self.booster = self._learn(matrix, amounts, fixed, y, w, everything, seed)
         regime = regimes(layers)
-        self._fit_gates(y - bases, residuals, regime)
+        self._fit_gates(y - bases, residuals, regime, groups)
         self.out_of_fold = bases + self.gates[regime] * residuals
         self._fit_spreads(np.abs(y - self.out_of_fold), regime)
         if not self.gates.any():
             self.booster = None
         return self
 
-    def _fit_gates(self, errors: Array, residuals: Array, regime: npt.NDArray[np.int64]) -> None:
+    def _fit_gates(self, errors: Array, residuals: Array, regime: npt.NDArray[np.int64], groups: Groups) -> None:
         """How much of the learned residual to take in each regime: what was best on groups held out.
 
-        Where the closed form is all but exact, a learner of what is left only adds noise.
+        Where the closed form is all but exact, or few groups speak, a learner of what is left only adds noise.
         """
         self.gates = np.zeros(len(REGIMES))
         for index in range(len(REGIMES)):
             own = regime == index
-            if own.sum() >= _FEW:
+            if len(np.unique(groups[own])) >= _FEW_GROUPS:
                 left = [float(np.mean(np.abs(errors[own] - gate * residuals[own]))) for gate in _GATES]
                 self.gates[index] = _GATES[int(np.argmin(left))]
 

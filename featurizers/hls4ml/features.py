@@ -144,6 +144,9 @@ class HlsFeaturizer:
         vectors = _vectors(matrix, owner, subjects) if subjects else np.empty((0, len(COLUMNS)), dtype=np.float32)
         return Features(vectors, COLUMNS, parts, PART_COLUMNS)
 
+    def warm(self, profiles: Sequence[str]) -> None:
+        """Nothing is loaded late but the readers, which are small."""
+
     def match_parts(
         self, subject: HlsDesign, measured: Sequence[Mapping[str, Any]], *, profile: str = ""
     ) -> list[int | None]:

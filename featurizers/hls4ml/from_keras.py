@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +44,8 @@ def read_keras(raw: object) -> tuple[list[FoundLayer], str]:
 
 def _document(raw: object) -> tuple[Mapping[str, Any], object]:
     version: object = None
+    if isinstance(raw, str) and not raw.lstrip().startswith(("{", "[")):
+        raw = _from_base64(raw)
     if isinstance(raw, bytes):
         raw, version = _from_bytes(raw)
     if isinstance(raw, str):
@@ -51,6 +55,15 @@ def _document(raw: object) -> tuple[Mapping[str, Any], object]:
             "The Keras model", "must be an object, its JSON, or the bytes of a .keras or .h5 file", raw, where="keras"
         )
     return raw, raw.get("keras_version", version)
+
+
+def _from_base64(text: str) -> bytes:
+    """A file as JSON can carry it."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        rule = "must be an object, valid JSON, or a .keras or .h5 file in base64"
+        raise InputError("The Keras model", rule, text, where="keras") from error
 
 
 def _json(text: str | bytes) -> Any:

@@ -1,5 +1,6 @@
 """Every form of input gives the same design for the same model; what is broken is refused by name."""
 
+import base64
 import io
 import json
 import zipfile
@@ -43,7 +44,7 @@ def zipped(**files):
 def test_keras_as_object_text_and_archive():
     model = keras_json()
     archive = zipped(config__json=json.dumps(model), metadata__json='{"keras_version": "3.4.1"}')
-    for raw in (model, json.dumps(model), archive):
+    for raw in (model, json.dumps(model), archive, base64.b64encode(archive).decode()):
         design = FEATURIZER.parse({"keras": raw, "hls_config": CONFIG})
         assert shape_of(design) == EXPECTED
         assert [layer.name for layer in design.layers] == ["in", "fc1", "fc1_relu", "fc2"]
@@ -261,6 +262,7 @@ def test_a_model_graph_is_read_without_importing_hls4ml():
     ("raw", "kind", "word"),
     [
         ({"keras": "{"}, InputError, "valid JSON"),
+        ({"keras": "model.keras"}, InputError, "base64"),
         ({"keras": {**keras_json(), "keras_version": "4.0.0"}}, InputError, "major version"),
         ({"keras": {"config": {}}}, InputError, "config.layers"),
         ({"keras": zipped(other__json="{}")}, InputError, "config.json"),
