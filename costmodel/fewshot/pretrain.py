@@ -7,6 +7,7 @@ benchmarks train their own on the known devices of each task.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from costmodel.fewshot.regressor import FewShotRegressor
@@ -14,11 +15,14 @@ from costmodel.fewshot.tables import load_table
 from costmodel.fewshot.training import LEARNERS, meta_train
 from featurizers.network.nas_physics import SPACES
 
+LABELS = "nas_latency: tables of HELP (github.com/HayeonLee/HELP), MIT licence, Copyright (c) 2024 HayeonLee"
+
 
 def pretrain(data: Path, out: Path, space: str, learner: str = "meta", seed: int = 0) -> FewShotRegressor:
     """Train on all devices of ``<space>_latency.parquet`` and save to ``out/network_fewshot_<space>``."""
     table = load_table(data, space)
-    trained = meta_train(learner, table.space, table.ops, table.known(tuple(table.latency_ms)), seed)
+    fitted = meta_train(learner, table.space, table.ops, table.known(tuple(table.latency_ms)), seed)
+    trained = replace(fitted, card={**fitted.card, "labels": LABELS})
     folder = out / f"network_fewshot_{space}"
     folder.mkdir(parents=True)
     trained.save(folder)
