@@ -7,6 +7,7 @@ counts as about one), and the answer for a new model comes from facts, not from 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -116,19 +117,25 @@ class ScoreProcess:
         return loaded
 
 
-_last: dict[str, tuple[Features, FloatArray]] = {}
+class _Last(threading.local):
+    """What this thread compared last, by support and shape."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[Features, FloatArray]] = {}
+
+
+_last = _Last()
 
 
 def shared_covariances(support: Support, features: Features, shape: Shape) -> FloatArray:
     """Covariances with the support, kept for the next target: all targets of a bundle compare with the same servers."""
     key = f"{support.digest}{shape}"
-    found = _last.get(key)
+    found = _last.found.get(key)
     if found is not None and found[0] is features:
         return found[1]
     covariances = support.covariances(support.scaling.apply(features), shape)
-    _last[key] = (features, covariances)
-    while len(_last) > 4:
-        _last.pop(next(iter(_last)), None)
+    # One entry: several would hold the features of requests that were answered long ago.
+    _last.found = {key: (features, covariances)}
     return covariances
 
 
