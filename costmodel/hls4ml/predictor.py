@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
+from costmodel.hls4ml.advise import advise, as_table
 from costmodel.hls4ml.forms import HLS_TARGETS
 from costmodel.hls4ml.model import HlsModel
+from costmodel.hls4ml.report import as_json
 from costmodel.prediction import Explanation, Prediction, Target
 from costmodel.predictor import Device, Outcome, Predictor
 from featurizers.core import Raw
@@ -60,6 +62,17 @@ class HlsPredictor(Predictor):
         design = self.featurizer.parse(raw)
         prediction = self._answers([design], [quantity.name])[0][0]
         return Explanation(prediction, self.hls.shares(design, quantity.name))
+
+    def advise(
+        self, raw: Raw, reuse_factors: Sequence[int] | None = None, weight_bits: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """The Pareto front over reuse factor and weight width as rows, fastest first. Raises InputError."""
+        return as_table(advise(self.hls, self.featurizer.parse(raw), reuse_factors, weight_bits))
+
+    def report(self, raw: Raw) -> dict[str, Any]:
+        """Everything about one design in JSON types, with the keys of hls4ml's own report. Raises InputError."""
+        design = self.featurizer.parse(raw)
+        return dict(as_json(design, self.hls.predict([design])[0]))
 
     def save(self, folder: Path) -> None:
         """Write the bundle into an existing empty folder."""

@@ -1,5 +1,7 @@
 """The model of a kind: answers, intervals, probabilities, a bundle that comes back the same."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -134,6 +136,16 @@ def test_the_predictor_ranks_and_explains(model):
     assert sum(share.value for share in explained.shares) == pytest.approx(explained.prediction.value)
     with pytest.raises(UnknownNameError, match="device"):
         predictor.predict(raws, ["abacus"])
+
+
+def test_the_predictor_advises_and_reports_in_json_types(model):
+    predictor = HlsPredictor(model)
+    rows = predictor.advise(dense([32, 64], 8, 64), [32, 64, 128])
+    assert rows == json.loads(json.dumps(rows))
+    assert rows[0]["latency_ns"] <= rows[-1]["latency_ns"]
+    report = predictor.report(dense([32, 64], 8, 64))
+    assert report == json.loads(json.dumps(report))
+    assert 0 <= report["p_synthesis_succeeds"] <= 1
 
 
 def test_reports_read_like_hls4mls(model):
