@@ -6,7 +6,7 @@ for scikit-learn's); and, where subjects have parts, words of a part column's vo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.regressors.base import Array
-from featurizers.core import Features, IntArray
+from featurizers.core import Column, Features, IntArray
 
 _SHRINK = 0.05
 _RANGE_SLACK = 0.02
@@ -37,6 +37,7 @@ class Domain:
     factor: Array
     threshold: float
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    _known: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def fit(cls, features: Features) -> Self:
@@ -52,12 +53,18 @@ class Domain:
         threshold = float(np.quantile(distances, _DISTANCE_QUANTILE)) * _DISTANCE_SLACK
         names = tuple(column.name for column in features.columns)
         low, high = np.nanmin(raw, axis=0), np.nanmax(raw, axis=0)
-        words = {name: frozenset(used) for name, used, _ in _words(features)}
+        words = {
+            column.name: frozenset(column.vocabulary[code] for code in np.unique(codes))
+            for column, codes in _vocabulary_codes(features)
+        }
         return cls(names, low, high, center, scale, factor, threshold, words)
 
     def distance(self, features: Features) -> Array:
         """Mahalanobis distance as a multiple of the threshold, (n,): above 1 is outside."""
-        z = (_compress(features.vectors.astype(np.float64)) - self.center) / self.scale
+        return self._distance(features.vectors.astype(np.float64))
+
+    def _distance(self, raw: Array) -> Array:
+        z = (_compress(raw) - self.center) / self.scale
         return np.asarray(np.sqrt(((z @ self.factor.T) ** 2).sum(axis=1)) / self.threshold)
 
     def check(self, features: Features) -> list[tuple[str, ...]]:
@@ -65,13 +72,13 @@ class Domain:
         raw = features.vectors.astype(np.float64)
         slack = _RANGE_SLACK * np.maximum(self.high - self.low, np.abs(self.high))
         outside = (raw < self.low - slack) | (raw > self.high + slack)
-        far = self.distance(features)
+        far = self._distance(raw)
         strange = self._strange_words(features)
-        flagged = outside.any(axis=1) | (far > 1)
-        return [
-            self._reasons(raw[i], outside[i], far[i], strange[i]) if flagged[i] or strange[i] else ()
-            for i in range(len(features))
-        ]
+        flagged = np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist()
+        reasons: list[tuple[str, ...]] = [()] * len(features)
+        for i in {*flagged, *strange}:
+            reasons[i] = self._reasons(raw[i], outside[i], far[i], strange.get(i, ()))
+        return reasons
 
     def _reasons(
         self, raw: Array, outside: npt.NDArray[np.bool_], far: float, strange: tuple[str, ...]
@@ -89,18 +96,30 @@ class Domain:
         """Whether each distinct part (u,) has a word that no training subject had."""
         assert features.parts is not None
         strange = np.zeros(len(features.parts.matrix), dtype=bool)
-        for name, used, parts_of in _words(features):
-            for word in used - self.words.get(name, frozenset(used)):
-                strange |= parts_of(word)
+        for column, codes in _vocabulary_codes(features):
+            strange |= ~self._mask(column)[codes]
         return strange
 
-    def _strange_words(self, features: Features) -> list[tuple[str, ...]]:
-        found: list[tuple[str, ...]] = [()] * len(features)
-        for name, used, parts_of in _words(features):
-            for word in sorted(used - self.words.get(name, frozenset(used))):
-                assert features.parts is not None
-                for owner in np.unique(features.parts.owner[parts_of(word)[features.parts.part]]).tolist():
-                    found[owner] = (*found[owner], f"the {name} '{word}'")
+    def _mask(self, column: Column) -> npt.NDArray[np.bool_]:
+        """By code of a part column, whether its word was seen; all of them where the column was not looked at."""
+        mask = self._known.get(column.name)
+        if mask is None:
+            seen = self.words.get(column.name, frozenset(column.vocabulary))
+            mask = self._known[column.name] = np.array([word in seen for word in column.vocabulary])
+        return mask
+
+    def _strange_words(self, features: Features) -> dict[int, tuple[str, ...]]:
+        """By subject that has any, the words that no training subject had."""
+        found: dict[int, tuple[str, ...]] = {}
+        parts = features.parts
+        for column, codes in _vocabulary_codes(features):
+            new = ~self._mask(column)[codes]
+            if parts is None or not new.any():
+                continue
+            for code in np.unique(codes[new]).tolist():
+                word = f"the {column.name} '{column.vocabulary[code]}'"
+                for owner in np.unique(parts.owner[(codes == code)[parts.part]]).tolist():
+                    found[owner] = (*found.get(owner, ()), word)
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -135,18 +154,9 @@ def _compress(raw: Array) -> Array:
     return np.asarray(np.nan_to_num(np.sign(raw) * np.log1p(np.abs(raw))))
 
 
-def _words(features: Features) -> Iterator[tuple[str, set[str], Callable[[str], npt.NDArray[np.bool_]]]]:
-    """Per part column with a vocabulary: its name, the words in use, and which distinct parts (u,) have a word."""
-    parts = features.parts
-    if parts is None:
-        return
-    for index, column in enumerate(features.part_columns):
-        if column.vocabulary:
-            codes = parts.matrix[:, index].astype(np.int64)
-
-            def having(
-                word: str, codes: IntArray = codes, words: tuple[str, ...] = column.vocabulary
-            ) -> npt.NDArray[np.bool_]:
-                return np.asarray(codes == words.index(word))
-
-            yield column.name, {column.vocabulary[code] for code in np.unique(codes)}, having
+def _vocabulary_codes(features: Features) -> Iterator[tuple[Column, IntArray]]:
+    """Each part column with a vocabulary, and its codes (u,)."""
+    if features.parts is not None:
+        for index, column in enumerate(features.part_columns):
+            if column.vocabulary:
+                yield column, features.parts.matrix[:, index].astype(np.int64)

@@ -60,7 +60,7 @@ class KernelSum:
         self.boosters: list[NativeBooster] = []
         self.spread_line = (0.05, 1.0)
         self.out_of_fold: Array = np.empty(0)
-        self._remembered: dict[bytes, Array] = {}
+        self._remembered: dict[bytes, tuple[float, ...]] = {}
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         w = np.ones(len(y)) if weights is None else weights
@@ -118,7 +118,9 @@ class KernelSum:
     def predict(self, features: Features) -> Estimate:
         logs = np.log(self._totals(features, self._costs(features)))
         constant, slope = self.spread_line
-        return Estimate(logs.mean(axis=1), constant + slope * logs.std(axis=1))
+        point = logs.mean(axis=1)
+        deviation = np.sqrt(np.square(logs - point[:, None]).mean(axis=1))
+        return Estimate(point, constant + slope * deviation)
 
     def _disagreement(self, features: Features) -> Array:
         return np.asarray(np.log(self._totals(features, self._costs(features))).std(axis=1))
@@ -128,7 +130,11 @@ class KernelSum:
 
     def _totals(self, features: Features, costs: Array) -> Array:
         assert features.parts is not None
-        totals = [features.parts.total(costs[:, member], len(features)) for member in range(costs.shape[1])]
+        parts, size = features.parts, len(features)
+        entries = costs[parts.part] * parts.count[:, None]
+        if size == 1:
+            return np.maximum(entries.sum(axis=0, keepdims=True), _MIN_COST)
+        totals = [np.bincount(parts.owner, weights=column, minlength=size) for column in entries.T]
         return np.maximum(np.stack(totals, axis=1), _MIN_COST)
 
     def _member_costs(self, features: Features, boosters: list[NativeBooster]) -> Array:
@@ -141,15 +147,17 @@ class KernelSum:
         """Cost of each distinct part by each member (u, members); parts met before are remembered."""
         assert features.parts is not None
         matrix = features.parts.matrix
-        keys = [row.tobytes() for row in matrix]
-        known = [self._remembered.get(key) for key in keys]
-        fresh = np.array([i for i, cost in enumerate(known) if cost is None], dtype=np.int64)
-        if len(fresh):
-            costs = self._member_costs(_only(features, fresh), self.boosters)
-            if len(self._remembered) + len(fresh) > _MAX_REMEMBERED:
-                self._remembered = {}
-            for i, cost in zip(fresh, costs, strict=True):
-                known[i] = self._remembered[keys[i]] = cost
+        buffer, width = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
+        keys = [buffer[start : start + width] for start in range(0, len(buffer), width)]
+        remembered = self._remembered
+        known = [remembered.get(key) for key in keys]
+        if None in known:
+            fresh = np.array([i for i, cost in enumerate(known) if cost is None], dtype=np.int64)
+            costs = self._member_costs(_only(features, fresh), self.boosters).tolist()
+            if len(remembered) + len(fresh) > _MAX_REMEMBERED:
+                remembered = self._remembered = {}
+            for i, cost in zip(fresh.tolist(), costs, strict=True):
+                known[i] = remembered[keys[i]] = tuple(cost)
         return np.array(known, dtype=np.float64).reshape(len(matrix), len(self.boosters))
 
     def save(self, folder: Path) -> None:
