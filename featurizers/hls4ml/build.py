@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from featurizers.errors import InputError, LimitError
 from featurizers.hls4ml.boards import Board, find_board
@@ -85,26 +86,55 @@ class Conditions:
 def conditions(raw: Mapping[str, Any], config: HlsConfig) -> Conditions:
     """From the fields of the raw input, then the project's yml, then hls4ml's defaults. Raises InputError."""
     project = config.project
+    values = tuple(
+        next((source[key] for source in (raw, project) for key in keys if source.get(key) is not None), None)
+        for keys in _FIELDS.values()
+    )
+    try:
+        return _conditions(*values)
+    except TypeError:
+        return _conditions.__wrapped__(*values)
 
-    def of(*keys: str) -> Any:
-        return setting_of([raw, project], *keys)
 
-    part = of("part", "board", "target_part", "fpga_part")
-    tool_version = str(of("tool_version", "vivado_version", "backend_version") or "")
-    backend = str(of("backend") or ("vitis" if tool_version > _LAST_VIVADO_HLS else "vivado")).lower()
-    if backend not in _BACKENDS:
-        raise InputError("The backend", f"must be one of {', '.join(_BACKENDS)}", backend, where="backend")
+_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "part": ("part", "board", "target_part", "fpga_part"),
+    "io_type": ("io_type", "iotype"),
+    "clock": ("clock_period", "clock_ns", "clockperiod"),
+    "uncertainty": ("clock_uncertainty", "clockuncertainty"),
+    "backend": ("backend",),
+    "tool_version": ("tool_version", "vivado_version", "backend_version"),
+    "hls4ml_version": ("hls4ml_version", "hls4mlversion"),
+    "strict": ("strict",),
+}
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _conditions(
+    part: Any,
+    io_type: Any,
+    clock: Any,
+    uncertainty: Any,
+    backend: Any,
+    tool_version: Any,
+    hls4ml_version: Any,
+    strict: Any,
+) -> Conditions:
+    """Remembered, since the designs of a bulk request share their conditions."""
+    tool = str(tool_version or "")
+    built_by = str(backend or ("vitis" if tool > _LAST_VIVADO_HLS else "vivado")).lower()
+    if built_by not in _BACKENDS:
+        raise InputError("The backend", f"must be one of {', '.join(_BACKENDS)}", built_by, where="backend")
     if part is not None and not isinstance(part, str):
         raise InputError("The part", "must be a name", part, where="part")
     return Conditions(
         board=None if part is None else find_board(part),
-        io_type=check_io_type(of("io_type", "iotype") or "io_parallel"),
-        clock_ns=_clock(of("clock_period", "clock_ns", "clockperiod")),
-        clock_uncertainty=_uncertainty(of("clock_uncertainty", "clockuncertainty"), backend),
-        backend=backend,
-        tool_version=tool_version,
-        hls4ml_version=str(of("hls4ml_version", "hls4mlversion") or ""),
-        strict=bool(of("strict") or False),
+        io_type=check_io_type(io_type or "io_parallel"),
+        clock_ns=_clock(clock),
+        clock_uncertainty=_uncertainty(uncertainty, built_by),
+        backend=built_by,
+        tool_version=tool,
+        hls4ml_version=str(hls4ml_version or ""),
+        strict=bool(strict or False),
     )
 
 
