@@ -151,7 +151,9 @@ class Domain:
 
 def _compress(raw: Array) -> Array:
     """Signed log: columns run over nine orders of magnitude. A missing value sits at the middle."""
-    return np.asarray(np.nan_to_num(np.sign(raw) * np.log1p(np.abs(raw))))
+    compressed = np.copysign(np.log1p(np.abs(raw)), raw)
+    compressed[np.isnan(compressed)] = 0.0
+    return np.asarray(compressed)
 
 
 def _vocabulary_codes(features: Features) -> Iterator[tuple[Column, IntArray]]:

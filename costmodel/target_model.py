@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from costmodel.bundle_format import BundleError
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, learner
 from costmodel.regressors.base import read_json, write_json
 from featurizers.core import Features
+from featurizers.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,14 @@ class TargetModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """What `save` wrote."""
-        content = read_json(folder / "target.json")
-        regressor = learner(content["learner"]).load(folder / "regressor")
-        calibration = Calibration.from_json(content["calibration"])
-        return cls(regressor, calibration, Domain.from_json(content["domain"]), content["positive"])
+        """What `save` wrote. Raises BundleError where it is not that."""
+        try:
+            content = read_json(folder / "target.json")
+            regressor = learner(content["learner"]).load(folder / "regressor")
+            calibration = Calibration.from_json(content["calibration"])
+            return cls(regressor, calibration, Domain.from_json(content["domain"]), content["positive"])
+        except (KeyError, TypeError, InputError, json.JSONDecodeError) as error:
+            raise BundleError(f"{folder}: not a model of this version: {type(error).__name__} {error}") from error
 
 
 def novelty_of(regressor: Regressor, domain: Domain, features: Features) -> Array:

@@ -118,8 +118,8 @@ class KernelSum:
     def predict(self, features: Features) -> Estimate:
         logs = np.log(self._totals(features, self._costs(features)))
         constant, slope = self.spread_line
-        point = logs.mean(axis=1)
-        deviation = np.sqrt(np.square(logs - point[:, None]).mean(axis=1))
+        point = logs.sum(axis=1) / logs.shape[1]
+        deviation = np.sqrt(np.square(logs - point[:, None]).sum(axis=1) / logs.shape[1])
         return Estimate(point, constant + slope * deviation)
 
     def _disagreement(self, features: Features) -> Array:

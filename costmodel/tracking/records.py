@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -39,6 +38,6 @@ def _decoded(raw: Mapping[str, Any], binary: Sequence[str]) -> dict[str, Any] | 
         if isinstance(decoded.get(name), str):
             try:
                 decoded[name] = base64.b64decode(decoded[name], validate=True)
-            except binascii.Error:
+            except ValueError:
                 return InputError(f"The field '{name}'", "must be base64")
     return decoded
