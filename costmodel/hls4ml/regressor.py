@@ -22,6 +22,9 @@ _FLOOR = 0.003
 _FEW = 12
 """Designs that a regime needs before anything is fitted to it."""
 
+_GAIN = 0.9
+"""The learned residual is taken when it leaves less than this share of the closed form's error."""
+
 _FEW_GROUPS = 8
 """Groups that a regime needs before its learned residual is trusted at all."""
 
@@ -107,7 +110,8 @@ class HlsPhysics:
             own = regime == index
             if len(np.unique(groups[own])) >= _FEW_GROUPS:
                 left = [float(np.mean(np.abs(errors[own] - gate * residuals[own]))) for gate in _GATES]
-                self.gates[index] = _GATES[int(np.argmin(left))]
+                best = int(np.argmin(left))
+                self.gates[index] = _GATES[best] if left[best] < _GAIN * left[0] else 0.0
 
     def _fit_spreads(self, errors: Array, regime: npt.NDArray[np.int64]) -> None:
         self.spreads = np.full(len(REGIMES), max(_UNSEEN_SPREAD, 2 * float(np.quantile(errors, 0.9))))

@@ -133,7 +133,7 @@ class KernelSum:
         parts, size = features.parts, len(features)
         entries = costs[parts.part] * parts.count[:, None]
         if size == 1:
-            return np.maximum(entries.sum(axis=0, keepdims=True), _MIN_COST)
+            return np.asarray(np.maximum(entries.sum(axis=0, keepdims=True), _MIN_COST))
         totals = [np.bincount(parts.owner, weights=column, minlength=size) for column in entries.T]
         return np.maximum(np.stack(totals, axis=1), _MIN_COST)
 

@@ -45,9 +45,7 @@ def test_every_profile_keeps_the_products(family: str) -> None:
 
 
 @pytest.mark.skipif(not AVX512, reason="onnxruntime blocks channels by 16 on AVX-512 only")
-@pytest.mark.parametrize(
-    "family", ["mobilenetv2", "mobilenetv3", "vit", "lstm"]
-)
+@pytest.mark.parametrize("family", ["mobilenetv2", "mobilenetv3", "vit", "lstm"])
 def test_kernels_are_those_that_onnxruntime_executes(family: str, tmp_path: Path) -> None:
     data = build(SPECS[family]).SerializeToString()
     options = onnxruntime.SessionOptions()
