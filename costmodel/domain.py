@@ -43,10 +43,13 @@ class Domain:
     def fit(cls, features: Features) -> Self:
         """From the training subjects."""
         raw = features.vectors.astype(np.float64)
+        # A column that no training subject has: any value of it will be outside of 0 to 0.
+        raw[:, np.isnan(raw).all(axis=0)] = 0.0
         x = _compress(raw)
-        center = x.mean(axis=0)
-        scale = np.maximum(x.std(axis=0), 1e-3 + 0.02 * np.abs(center))
+        center = np.nanmean(x, axis=0)
+        scale = np.maximum(np.nanstd(x, axis=0), 1e-3 + 0.02 * np.abs(center))
         z = (x - center) / scale
+        z[np.isnan(z)] = 0.0
         covariance = (1 - _SHRINK) * (z.T @ z) / max(len(z), 1) + _SHRINK * np.eye(z.shape[1])
         factor = np.linalg.inv(np.linalg.cholesky(covariance))
         distances = np.sqrt(((z @ factor.T) ** 2).sum(axis=1))
@@ -65,6 +68,7 @@ class Domain:
 
     def _distance(self, raw: Array) -> Array:
         z = (_compress(raw) - self.center) / self.scale
+        z[np.isnan(z)] = 0.0  # a missing value counts as the mean
         return np.asarray(np.sqrt(((z @ self.factor.T) ** 2).sum(axis=1)) / self.threshold)
 
     def check(self, features: Features) -> list[tuple[str, ...]]:
@@ -84,7 +88,7 @@ class Domain:
         self, raw: Array, outside: npt.NDArray[np.bool_], far: float, strange: tuple[str, ...]
     ) -> tuple[str, ...]:
         reasons = [f"{word} was in no training subject" for word in strange]
-        excess = np.abs(_compress(raw) - self.center) / self.scale
+        excess = np.nan_to_num(np.abs(_compress(raw) - self.center) / self.scale)
         for i in np.flatnonzero(outside)[np.argsort(-excess[outside])][: _MAX_REASONS - 1]:
             reasons.append(f"{self.names[i]} = {raw[i]:.4g} is outside {self.low[i]:.4g} to {self.high[i]:.4g}")
         if far > 1:
@@ -150,10 +154,8 @@ class Domain:
 
 
 def _compress(raw: Array) -> Array:
-    """Signed log: columns run over nine orders of magnitude. A missing value sits at the middle."""
-    compressed = np.copysign(np.log1p(np.abs(raw)), raw)
-    compressed[np.isnan(compressed)] = 0.0
-    return np.asarray(compressed)
+    """Signed log: columns run over nine orders of magnitude."""
+    return np.asarray(np.copysign(np.log1p(np.abs(raw)), raw))
 
 
 def _vocabulary_codes(features: Features) -> Iterator[tuple[Column, IntArray]]:

@@ -18,6 +18,9 @@ __all__ = ["BENCHMARKS", "Benchmark", "benchmark", "machine"]
 BENCHMARKS: dict[str, str] = {
     "host-networks": "costmodel.benchmarks.host_networks:run",
     "serving": "costmodel.benchmarks.serving:run",
+    "sparecores": "costmodel.benchmarks.cpu:run_sparecores",
+    "perfcastdb": "costmodel.benchmarks.cpu:run_perfcastdb",
+    "mlperf": "costmodel.benchmarks.mlperf:run_mlperf",
     "foreign-networks": "costmodel.benchmarks.foreign_networks:run",
 }
 """Name -> ``module:function``, imported when it is run."""

@@ -58,3 +58,17 @@ def test_json_round_trip_gives_the_same_verdicts() -> None:
     probe = subjects(100, seed=4)
     probe.vectors[::7] *= 30
     assert again.check(probe) == domain.check(probe)
+
+
+def test_a_missing_value_counts_as_the_mean_and_a_column_never_seen_as_outside() -> None:
+    training = subjects(500)
+    training.vectors[::3, 1] = np.nan
+    training.vectors[:, 2] = np.nan
+    domain = Domain.fit(training)
+    probe = subjects(3, seed=1)
+    probe.vectors[:2, 2] = np.nan
+    probe.vectors[0, 1] = np.nan
+    reasons = domain.check(probe)
+    assert reasons[0] == reasons[1] == ()
+    assert any(reason.startswith("depth = ") for reason in reasons[2])
+    json.dumps(domain.to_json(), allow_nan=False)
