@@ -15,9 +15,15 @@ from featurizers.errors import UnknownNameError
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark", "machine"]
 
+_NASFLAT = ("ND", "FD", "F1", "F2", "F3", "F4", "FA")
+
 BENCHMARKS: dict[str, str] = {
     "host-networks": "costmodel.benchmarks.host_networks:run",
     "serving": "costmodel.benchmarks.serving:run",
+    "help-nasbench201": "costmodel.benchmarks.nas:help_nasbench201",
+    "help-fbnet": "costmodel.benchmarks.nas:help_fbnet",
+    **{f"nasflat-{task}": f"costmodel.benchmarks.nas:nasflat_{task.lower()}" for task in _NASFLAT},
+    "hls4ml": "costmodel.benchmarks.hls4ml:run",
     "sparecores": "costmodel.benchmarks.cpu:run_sparecores",
     "perfcastdb": "costmodel.benchmarks.cpu:run_perfcastdb",
     "mlperf": "costmodel.benchmarks.mlperf:run_mlperf",
