@@ -92,7 +92,13 @@ KINDS: dict[str, Kind] = {
         baselines=("log-linear", "roofline"),
     ),
     "cpu": Kind("cpu", _cpu, corpus=_cpu_corpus, dataset="sparecores", learner="cpu-blend", baselines=("core-ghz",)),
-    "hls4ml": Kind("hls4ml", _hls4ml, binary_fields=("onnx", "project"), load=_load_hls4ml),
+    "hls4ml": Kind(
+        "hls4ml",
+        _hls4ml,
+        binary_fields=("onnx", "project"),
+        suffixes={".onnx": "onnx", ".zip": "project"},
+        load=_load_hls4ml,
+    ),
 }
 
 

@@ -83,3 +83,17 @@ class ModelStore:
         predictor.warm_up()
         self._predictors[kind], self._champions[kind] = predictor, str(champion.version)
         _log.info("%s answers with champion version %s", kind, champion.version)
+
+
+def quiet_reference_ms(device: str, packaged: Path = PRETRAINED) -> float | None:
+    """The reference's quiet time on which the packaged labels of `device` (key or full name) rest; None if unknown.
+
+    Measured anew on a loud machine, the quiet state would be taken for slower than it is.
+    """
+    from costmodel.measure.devices import device_name, host_name
+
+    if not (packaged / "network" / "bundle.json").is_file():
+        return None
+    full = device if device.startswith(host_name()) else device_name(device)
+    known = Predictor.load(packaged / "network").devices.get(full)
+    return None if known is None else known.descriptor.get("quiet_reference_ms")

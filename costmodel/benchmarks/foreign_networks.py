@@ -39,7 +39,8 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         if isinstance(outcome, InputError):
             raise outcome
         for answer in outcome:
-            measured = measure_model(file, answer.device, rounds=_ROUNDS)
+            quiet_ms = predictor.devices[answer.device].descriptor.get("quiet_reference_ms")
+            measured = measure_model(file, answer.device, rounds=_ROUNDS, quiet_reference_ms=quiet_ms)
             rows.append(
                 {
                     "model": name,

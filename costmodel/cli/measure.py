@@ -30,8 +30,12 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError("The file", f"must be readable: {error.strerror}", str(args.file)) from None
     from costmodel.measure import measure_model
+    from costmodel.registry import quiet_reference_ms
 
-    found = measure_model(model, args.device, args.rounds, dims=dimensions(args.dim), core=args.core)
+    quiet_ms = quiet_reference_ms(args.device)
+    found = measure_model(
+        model, args.device, args.rounds, dims=dimensions(args.dim), quiet_reference_ms=quiet_ms, core=args.core
+    )
     if args.json:
         print_json(asdict(found))
         return 0

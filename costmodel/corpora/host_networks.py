@@ -101,9 +101,10 @@ def load_corpus(folder: Path) -> Corpus:
     rows = [networks[i] for i, _ in pairs]
     specs = [NetworkSpec(r["network_id"], r["family"], json.loads(r["params"]), r["seed"]) for r in rows]
     parts = _part_labels(data, place, subject)
+    quiet_ms = _quiet_reference_ms(data)
     labels = [
-        *_labels(list(measured), subject, parts, simulated=False),
-        *_labels(list(simulated), subject, {}, simulated=True),
+        *_labels(list(measured), subject, parts, {"simulated": False} | quiet_ms),
+        *_labels(list(simulated), subject, {}, {"simulated": True}),
     ]
     return Corpus(
         name="host_networks",
@@ -148,7 +149,7 @@ def _row_of(row: dict[str, Any], place: dict[str, int], file: str) -> int:
 
 
 def _labels(
-    entries: list[Entry], subject: dict[tuple[int, int], int], parts: dict[str, PartLabels], simulated: bool
+    entries: list[Entry], subject: dict[tuple[int, int], int], parts: dict[str, PartLabels], conditions: dict[str, Any]
 ) -> list[Labels]:
     grouped: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
@@ -159,7 +160,7 @@ def _labels(
     labels = []
     for (device, target), own in sorted(grouped.items()):
         own.sort(key=lambda entry: subject[entry[0], entry[1]])
-        descriptor = {"simulated": simulated, "batch": own[0][1], "threads": 1, "networks": len(own)}
+        descriptor = {**conditions, "batch": own[0][1], "threads": 1, "networks": len(own)}
         labels.append(
             Labels(
                 Device(device, profile_of(device), tuple(targets_of[device]), descriptor),
@@ -171,6 +172,12 @@ def _labels(
             )
         )
     return labels
+
+
+def _quiet_reference_ms(data: Path) -> dict[str, float]:
+    """The reference workload's time when the measuring host was quiet: what later measurements are carried over to."""
+    path = data / "machine.json"
+    return {"quiet_reference_ms": json.loads(path.read_text())["quiet_reference_ms"]} if path.is_file() else {}
 
 
 def profile_of(device: str) -> str:
