@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from costmodel.cli.output import print_json, print_table
+from costmodel.corpus import CorpusError
 from costmodel.kinds import KINDS
 from costmodel.paths import dataset_folder
 from featurizers.errors import InputError
@@ -39,7 +40,10 @@ def _described(name: str) -> dict[str, object]:
         return entry | {"folder": "not here: only a checkout has the data sets"}
     if kind.corpus is None:
         return entry | {"folder": str(folder)}
-    corpus = kind.corpus(folder)
+    try:
+        corpus = kind.corpus(folder)
+    except CorpusError as error:
+        return entry | {"folder": f"{folder}: {error}"}
     return entry | {
         "subjects": len(corpus.ids),
         "devices": len({labels.device.name for labels in corpus.labels}),
