@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.network.builder import Builder
@@ -27,8 +28,28 @@ Ops = tuple[int, ...]
 _SEEN: dict[str, int] = {f"{name}~{source}": code for source in range(3) for code, name in enumerate(OPERATIONS)}
 
 
+def _node_strings(node: int) -> dict[str, Ops]:
+    """Every way to write one node, as the benchmark itself writes it -> its operation codes."""
+    edges = [[f"{name}~{source}" for name in OPERATIONS] for source in range(node)]
+    codes = product(range(len(OPERATIONS)), repeat=node)
+    return {f"|{'|'.join(names)}|": ops for names, ops in zip(product(*edges), codes, strict=True)}
+
+
+_NODES = tuple(_node_strings(node) for node in (1, 2, 3))
+
+
 def parse_cell(text: object) -> Ops:
     """The six operation codes of ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``."""
+    if isinstance(text, str) and text.count("+") == 2:
+        first, second, third = text.split("+")
+        a, b, c = _NODES[0].get(first), _NODES[1].get(second), _NODES[2].get(third)
+        if a and b and c:
+            return a + b + c
+    return _parse_leniently(text)
+
+
+def _parse_leniently(text: object) -> Ops:
+    """Blanks and missing outer bars are forgiven; anything else is refused by its place."""
     if not isinstance(text, str):
         raise InputError("The field 'nasbench201'", "must be a string such as '|nor_conv_3x3~0|+|...'", text)
     groups = text.strip().split("+")
