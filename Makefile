@@ -6,13 +6,23 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test train check lock clean
+.PHONY: serve test test-simulate train check lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
 
 test: .venv/.dev
 	$(BIN)/python -m pytest
+
+# The simulators' own environment: their packages do not go together with the others.
+test-simulate: .venv-sim/.done
+	.venv-sim/bin/python -m pytest --noconftest -p no:cacheprovider tests/costmodel/test_simulate.py
+
+.venv-sim/.done: datasets/host_networks/requirements-sim.txt
+	$(PYTHON) -m venv .venv-sim
+	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install -r $< pytest setuptools wheel
+	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	touch $@
 
 train: .venv/.dev
 	$(BIN)/python -m costmodel train --kind network
@@ -48,4 +58,4 @@ lock: | .venv/bin/python
 	    --extra train --extra measure --extra gnn --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-sim
