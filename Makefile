@@ -20,7 +20,7 @@ test-simulate: .venv-sim/.done
 
 .venv-sim/.done: datasets/host_networks/requirements-sim.txt
 	$(PYTHON) -m venv .venv-sim
-	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install -r $< pytest setuptools wheel
+	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install -r $< -r requirements/build.in pytest
 	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	touch $@
 
