@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
+from costmodel.bundle_format import BundleError
 from costmodel.kinds import KINDS, kind_of
 from costmodel.predictor import Predictor
-from costmodel.tracking.store import store_exists
+from costmodel.tracking.store import store_exists, store_state
+from featurizers.errors import InputError
 
 PRETRAINED = Path(__file__).with_name("pretrained")
+
+_ASK_EVERY_S = 30.0
+"""How often a store that is not a file is asked: each time is a process of some seconds."""
+_FETCH_LIMIT_S = 300.0
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +39,8 @@ class ModelStore:
         self._use_registry = use_registry
         self._predictors: dict[str, Predictor] = {}
         self._champions: dict[str, str] = {}
+        self._state: tuple[int, ...] | None = None
+        self._ask_again_at = 0.0
         self._lock = threading.Lock()
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self.problem: str | None = None
@@ -57,32 +70,43 @@ class ModelStore:
         """Look at the registry once. Cheap when nothing moved; never raises: see `problem`."""
         if not self._use_registry or not store_exists():
             return
-        problems = []
-        for kind in KINDS:
-            try:
-                self._refresh_kind(kind)
-            except Exception as error:
-                # Whatever the store or a broken bundle raises, the model in memory must go on answering.
-                _log.warning("champion of %s: %s", kind, error)
-                problems.append(f"{kind}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-        self.problem = f"The model registry: {'; '.join(problems)}" if problems else None
-
-    def _refresh_kind(self, kind: str) -> None:
-        from costmodel.tracking.champion import champion_of, download_bundle
-        from costmodel.tracking.store import connect, registered_name
-
-        champion = champion_of(kind)
-        if champion is None or self._champions.get(kind) == champion.version:
+        state, now = store_state(), time.monotonic()
+        settled = state is not None and self.problem is None
+        if state == self._state and (settled or now < self._ask_again_at):
             return
+        self._state, self._ask_again_at = state, now + _ASK_EVERY_S
+        try:
+            found = self._newer_champions()
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            found = {"champions": {}, "problems": {"store": f"{type(error).__name__}: {error}"}}
+        problems = dict(found["problems"])
+        for kind, champion in found["champions"].items():
+            try:
+                self._swap_in(kind, Path(champion["folder"]), champion["version"])
+            except (BundleError, InputError, OSError) as error:
+                problems[kind] = f"champion {champion['version']} is refused: {error}"
+        for kind, problem in problems.items():
+            _log.warning("champion of %s: %s", kind, problem)
+        told = "; ".join(f"{kind}: {problem}" for kind, problem in problems.items())
+        self.problem = f"The model registry: {told}" if told else None
+
+    def _newer_champions(self) -> dict[str, dict[str, Any]]:
         if self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="costmodel-champions-")
-        folder = Path(self._scratch.name) / f"{kind}-{champion.version}"
-        folder.mkdir(exist_ok=True)
-        bundle = download_bundle(connect(), registered_name(kind), champion, folder)
-        predictor = kind_of(kind).load(bundle, f"registry-{champion.version}")
+        known = [f"{kind}={self._champions.get(kind, '')}" for kind in KINDS]
+        command = [sys.executable, "-m", "costmodel.tracking.fetch", "--into", self._scratch.name, *known]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_LIMIT_S, check=False)
+        if done.returncode != 0:
+            raise ValueError((done.stderr.strip().splitlines() or ["no answer"])[-1])
+        answer: dict[str, dict[str, Any]] = json.loads(done.stdout.strip().splitlines()[-1])
+        return answer
+
+    def _swap_in(self, kind: str, folder: Path, version: str) -> None:
+        self._champions[kind] = version  # a broken one is refused once, not every time
+        predictor = kind_of(kind).load(folder, f"registry-{version}")
         predictor.warm_up()
-        self._predictors[kind], self._champions[kind] = predictor, str(champion.version)
-        _log.info("%s answers with champion version %s", kind, champion.version)
+        self._predictors[kind] = predictor
+        _log.info("%s answers with champion version %s", kind, version)
 
 
 def quiet_reference_ms(device: str, packaged: Path = PRETRAINED) -> float | None:

@@ -22,12 +22,32 @@ def chosen_uri() -> str | None:
     `mlflow run . -e train` and `costmodel train` write to the same store.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return None if uri in (None, "", f"sqlite:///{Path('mlflow.db').resolve()}") else uri
+    # mlflow.set_tracking_uri, too, writes the variable: our own default is no choice either.
+    return None if uri in (None, "", f"sqlite:///{Path('mlflow.db').resolve()}", _embedded_uri()) else uri
+
+
+def _embedded_uri() -> str:
+    return f"sqlite:///{Path(_FOLDER).resolve() / 'mlflow.db'}"
 
 
 def tracking_uri() -> str:
     """The chosen store, else the embedded one of the present folder."""
-    return chosen_uri() or f"sqlite:///{Path(_FOLDER).resolve() / 'mlflow.db'}"
+    return chosen_uri() or _embedded_uri()
+
+
+def store_state() -> tuple[int, ...] | None:
+    """Something that changes whenever a store in a file does; None where only asking the store can tell."""
+    uri = tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        return None
+    state: list[int] = []
+    for path in (uri.removeprefix("sqlite:///"), uri.removeprefix("sqlite:///") + "-wal"):
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        state += [found.st_mtime_ns, found.st_size]
+    return tuple(state)
 
 
 def store_exists() -> bool:
