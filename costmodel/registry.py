@@ -68,7 +68,11 @@ class ModelStore:
 
     def refresh(self) -> None:
         """Look at the registry once. Cheap when nothing moved; never raises: see `problem`."""
-        if not self._use_registry or not store_exists():
+        if not self._use_registry:
+            return
+        if not store_exists():
+            self.problem = "The model registry is gone: its file is no longer there" if self._champions else None
+            self._state = None
             return
         state, now = store_state(), time.monotonic()
         settled = state is not None and self.problem is None

@@ -101,6 +101,13 @@ def test_the_store_serves_the_champion_follows_the_alias_and_outlives_the_regist
     store.refresh()
     assert store.predictor("box").version == "registry-1"
     assert store.problem is None
+    database = project / "mlruns" / "mlflow.db"
+    database.rename(database.with_suffix(".away"))
+    store.refresh()
+    assert store.problem == "The model registry is gone: its file is no longer there"
+    database.with_suffix(".away").rename(database)
+    store.refresh()
+    assert store.problem is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{packaged}/box/bundle.json/mlflow.db")
     store.refresh()
     assert store.problem is not None
