@@ -6,7 +6,7 @@ A featurizer knows no model. It is deterministic, versioned and holds no state t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -64,23 +64,35 @@ class Graph:
     """One subject as a graph of numbers, for graph neural networks.
 
     nodes : float32 (nodes, node_columns); edges : int64 (2, edges), source row 0, target row 1;
-    node_types : int64 (nodes,) index into the featurizer's vocabulary.
+    node_types : int64 (nodes,) index into the vocabulary ``nodes`` of the features; edge_types : int64 (edges,) index
+    into the vocabulary ``edges``, where the kind tells edges apart.
     """
 
     nodes: FloatArray
     node_types: IntArray
     edges: IntArray
+    edge_types: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a regressor sees: `vectors` float32 (n, columns) and, where the kind has them, `parts` and `graphs`."""
+    """What a regressor sees: `vectors` float32 (n, columns) and, where the kind has them, parts, graphs and sequences.
+
+    sequences : by the token stream's name, for each subject its tokens, int64 (length,), indices into the vocabulary
+        of that name.
+    vocabularies : by name (a token stream's; ``nodes`` and ``edges`` of graphs) the words that the indices stand for.
+        A model keeps those it was trained with, since a later featurizer may know more (append only).
+    node_columns : the columns of `Graph.nodes`.
+    """
 
     vectors: FloatArray
     columns: tuple[Column, ...]
     parts: Parts | None = None
     part_columns: tuple[Column, ...] = ()
     graphs: tuple[Graph, ...] = field(default=())
+    node_columns: tuple[Column, ...] = ()
+    sequences: Mapping[str, tuple[IntArray, ...]] = field(default_factory=dict)
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.vectors.shape[0])
@@ -92,11 +104,16 @@ class Features:
                 return self.vectors[:, index]
         raise KeyError(name)
 
+    def vocabulary(self, name: str) -> tuple[str, ...]:
+        """The words of a token stream, or of ``nodes`` or ``edges``. KeyError when there is none of that name."""
+        return self.vocabularies[name]
+
     def take(self, rows: npt.NDArray[np.int64]) -> Features:
         """The features of the given subjects, in the given order (a subject may be taken twice)."""
         parts = None if self.parts is None else _take_parts(self.parts, rows, len(self))
         graphs = tuple(self.graphs[i] for i in rows) if self.graphs else ()
-        return Features(self.vectors[rows], self.columns, parts, self.part_columns, graphs)
+        sequences = {name: tuple(tokens[i] for i in rows) for name, tokens in self.sequences.items()}
+        return replace(self, vectors=self.vectors[rows], parts=parts, graphs=graphs, sequences=sequences)
 
 
 def _take_parts(parts: Parts, rows: npt.NDArray[np.int64], subjects: int) -> Parts:

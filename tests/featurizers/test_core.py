@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featurizers.core import Column, Features, Parts
+from featurizers.core import Column, Features, Graph, Parts
 
 
 def make(names: bool = False) -> Features:
@@ -60,3 +60,20 @@ def test_take_without_parts() -> None:
 def test_take_gives_each_subject_its_own_total(rows: list[int]) -> None:
     whole = total(make())
     assert total(make().take(np.asarray(rows, dtype=np.int64))) == [whole[r] for r in rows]
+
+
+def test_take_carries_sequences_graphs_and_vocabularies() -> None:
+    graphs = tuple(
+        Graph(np.full((1, 1), i, np.float32), np.asarray([i]), np.zeros((2, 0), np.int64), np.zeros(0, np.int64))
+        for i in range(3)
+    )
+    tokens = (np.asarray([0]), np.asarray([1, 2]), np.asarray([], dtype=np.int64))
+    vocabulary = {"ops": ("<unknown>", "arith.addf", "arith.mulf")}
+    bare = make()
+    features = Features(bare.vectors, bare.columns, graphs=graphs, sequences={"ops": tokens}, vocabularies=vocabulary)
+    taken = features.take(np.asarray([1, 1, 0]))
+    assert [ids.tolist() for ids in taken.sequences["ops"]] == [[1, 2], [1, 2], [0]]
+    assert [graph.node_types.tolist() for graph in taken.graphs] == [[1], [1], [0]]
+    assert taken.vocabulary("ops") == vocabulary["ops"]
+    with pytest.raises(KeyError, match="words"):
+        taken.vocabulary("words")
