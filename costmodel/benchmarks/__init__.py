@@ -19,6 +19,7 @@ _NASFLAT = ("ND", "FD", "F1", "F2", "F3", "F4", "FA")
 
 BENCHMARKS: dict[str, str] = {
     "host-networks": "costmodel.benchmarks.host_networks:run",
+    "host-operators": "costmodel.benchmarks.host_operators:run",
     "serving": "costmodel.benchmarks.serving:run",
     "help-nasbench201": "costmodel.benchmarks.nas:help_nasbench201",
     "help-fbnet": "costmodel.benchmarks.nas:help_fbnet",

@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import NativeBooster, compact
+from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, compact
 from featurizers.core import Features, FloatArray
 
 
@@ -57,11 +57,8 @@ class GradientBoosting:
             "feature_fraction": 0.7,
             "bagging_fraction": 0.9,
             "bagging_freq": 1,
-            "num_threads": 1,
-            "deterministic": True,
-            "force_row_wise": True,
             "seed": seed,
-            "verbosity": -1,
+            **DETERMINISTIC,
         }
         booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, y, weight=w), num_boost_round=max(rounds, 1))
         return NativeBooster(compact(booster.model_to_string()))

@@ -21,6 +21,10 @@ _FLOAT32 = 0
 _NORMAL = 0
 _ROW_MAJOR = 1
 _MAX_MODEL_BYTES = 256 << 20
+
+DETERMINISTIC = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
+"""Training parameters under which the same data and seed give the same model, bit by bit."""
+
 _UNUSED = re.compile(
     r"^(internal_value|internal_weight|internal_count|leaf_weight|leaf_count|split_gain|tree_sizes)=.*\n", re.MULTILINE
 )

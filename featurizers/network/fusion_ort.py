@@ -156,7 +156,8 @@ def expand_functions(plan: Plan) -> None:
         plan.add(Step(Node(step.node.name, "Mul", (source, gate), (result,)), list(step.members)))
 
 
-ALL: Sequence[Callable[[Plan], None]] = (
+Rewrite = Callable[[Plan], None]
+_FIRST: Sequence[Rewrite] = (
     basic.drop_constants,
     basic.drop_identities,
     basic.drop_no_ops,
@@ -165,6 +166,9 @@ ALL: Sequence[Callable[[Plan], None]] = (
     slices_to_split,
     gathers_to_split,
     fuse_layer_norm,
+)
+ALL: Sequence[Rewrite] = (
+    *_FIRST,
     fuse_rms_norm,
     fuse_gelu,
     fuse_tanh_gelu,
@@ -182,19 +186,11 @@ ALL: Sequence[Callable[[Plan], None]] = (
     channel_blocks,
     drop_unread_transposes,
 )
-NOOPT: Sequence[Callable[[Plan], None]] = (expand_functions,)
-
+NOOPT: Sequence[Rewrite] = (expand_functions,)
 """At level 'disabled' the runtime still expands functions; everything else runs as written."""
-INT8: Sequence[Callable[[Plan], None]] = (
+INT8: Sequence[Rewrite] = (
     expand_functions,
-    basic.drop_constants,
-    basic.drop_identities,
-    basic.drop_no_ops,
-    basic.merge_duplicates,
-    basic.fold_into_conv,
-    slices_to_split,
-    gathers_to_split,
-    fuse_layer_norm,
+    *_FIRST,
     matmul_add,
     merge_reshapes,
     split_before_transpose,
