@@ -16,6 +16,7 @@ from typing import Any, Self
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.kinds import kind_of
 from costmodel.prediction import Explanation, Prediction, Share, Target
+from costmodel.regressors import extras_of
 from costmodel.target_model import Answers, TargetModel
 from featurizers.core import Features, Raw
 from featurizers.errors import InputError, UnknownNameError
@@ -106,11 +107,13 @@ class Predictor:
         outcomes: list[Any] = [subject if isinstance(subject, InputError) else [] for subject in parsed]
         if good:
             subjects = [parsed[i] for i in good]
-            features: dict[str, Features] = {}
+            features: dict[tuple[str, frozenset[str]], Features] = {}
             for device, target in asked:
-                if device.profile not in features:
-                    features[device.profile] = self.featurizer.features(subjects, profile=device.profile)
-                answers = self.model(device.name, target.name).answer(features[device.profile])
+                model = self.model(device.name, target.name)
+                key = device.profile, extras_of(model.regressor)
+                if key not in features:
+                    features[key] = self.featurizer.features(subjects, profile=key[0], extras=key[1])
+                answers = model.answer(features[key])
                 for i, prediction in zip(good, self._predictions(answers, device, target), strict=True):
                     outcomes[i].append(prediction)
         return [outcome if isinstance(outcome, InputError) else tuple(outcome) for outcome in outcomes]
@@ -149,8 +152,9 @@ class Predictor:
         """The predicted total shared among the parts. Raises InputError, also where no sum of parts is modelled."""
         wanted, quantity = self._asked([device], None if target is None else [target])[0]
         subject = self.featurizer.parse(raw)
-        features = self.featurizer.features([subject], profile=wanted.profile, names=True)
         model = self.model(wanted.name, quantity.name)
+        extras = extras_of(model.regressor)
+        features = self.featurizer.features([subject], profile=wanted.profile, names=True, extras=extras)
         prediction = self._predictions(model.answer(features), wanted, quantity)[0]
         costs = model.regressor.part_costs(features)
         if costs is None or features.parts is None:

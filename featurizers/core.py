@@ -5,7 +5,7 @@ A featurizer knows no model. It is deterministic, versioned and holds no state t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -127,6 +127,9 @@ def _take_parts(parts: Parts, rows: npt.NDArray[np.int64], subjects: int) -> Par
     return Parts(parts.matrix[used], owner, part.astype(np.int64), parts.count[index], names)
 
 
+EXTRAS = ("graphs", "sequences")
+"""Attributes of `Features` that are filled when asked for."""
+
 SubjectT = TypeVar("SubjectT")
 
 
@@ -145,12 +148,16 @@ class Featurizer(Protocol[SubjectT]):
         """Validate one raw input. Raises `InputError` naming the thing, the rule, the value and the place."""
         ...
 
-    def features(self, subjects: Sequence[SubjectT], *, profile: str = "", names: bool = False) -> Features:
+    def features(
+        self, subjects: Sequence[SubjectT], *, profile: str = "", names: bool = False, extras: Collection[str] = ()
+    ) -> Features:
         """Numbers of many subjects.
 
         profile : whose execution rules divide a subject into parts, e.g. a runtime's operator fusion; every device
             of a bundle names its own. Empty: as the user wrote it.
         names : give the parts their names too (needed by `explain`).
+        extras : of `EXTRAS`, what only some regressors read and is computed only when asked for. A kind that has no
+            such thing gives none.
         """
         ...
 

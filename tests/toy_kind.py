@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from costmodel.prediction import Target
 from costmodel.predictor import Device
 from featurizers.core import Column, Features, Parts, Raw
 from featurizers.errors import InputError
+from featurizers.graphs import chained
 
 Box = tuple[int, int, int]
 NS_PER_UNIT = {"slow": 5.0, "fast": 1.0}
@@ -24,7 +25,7 @@ class BoxFeaturizer:
     version = "1"
     columns = (Column("volume", "1", "size"), Column("layers", "1", "size"))
     part_columns = (
-        Column("op_class", "1", "identity"),
+        Column("op_class", "1", "identity", ("layer",)),
         Column("flops", "1", "size"),
         Column("bytes_in", "B", "size"),
         Column("bytes_weights", "B", "size"),
@@ -39,7 +40,9 @@ class BoxFeaturizer:
             raise InputError("'sides'", "must lie between 1 and 1000", sides, where="$.sides")
         return sides[0], sides[1], sides[2]
 
-    def features(self, subjects: Sequence[Box], *, profile: str = "", names: bool = False) -> Features:
+    def features(
+        self, subjects: Sequence[Box], *, profile: str = "", names: bool = False, extras: Collection[str] = ()
+    ) -> Features:
         vectors = np.array([[a * b * c, c] for a, b, c in subjects], dtype=np.float32)
         layers = [(a, b) for a, b, c in subjects for _ in range(c if names else 1)]
         matrix, index = np.unique(np.array(layers), axis=0, return_inverse=True)
@@ -51,7 +54,8 @@ class BoxFeaturizer:
         owner = np.repeat(np.arange(len(subjects)), per_subject)
         labels = tuple((f"layer{i}",) for _, _, c in subjects for i in range(c)) if names else ()
         parts = Parts(rows, owner, index.reshape(-1), np.array(counts, dtype=np.float32), labels)
-        return Features(vectors, self.columns, parts, self.part_columns)
+        found = Features(vectors, self.columns, parts, self.part_columns)
+        return chained(found, "op_class") if "graphs" in extras else found
 
     def warm(self, profiles: Sequence[str]) -> None:
         pass

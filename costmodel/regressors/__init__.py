@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from costmodel.regressors.base import Array, Estimate, Regressor
+from costmodel.regressors.base import Array, Estimate, Regressor, extras_of
 from costmodel.regressors.folds import group_folds
 
-__all__ = ["LEARNERS", "LEARNERS_OF_KINDS", "Array", "Estimate", "Regressor", "group_folds", "learner"]
+__all__ = ["LEARNERS", "LEARNERS_OF_KINDS", "Array", "Estimate", "Regressor", "extras_of", "group_folds", "learner"]
 
 
 def _constant() -> type[Regressor]:

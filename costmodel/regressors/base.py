@@ -62,6 +62,12 @@ class Regressor(Protocol):
         ...
 
 
+def extras_of(regressor: Regressor | type[Regressor]) -> frozenset[str]:
+    """Which of `featurizers.core.EXTRAS` a regressor reads: its class attribute `extras`, where it has one."""
+    found: frozenset[str] = getattr(regressor, "extras", frozenset())
+    return found
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """JSON with sorted keys: same model, same bytes."""
     path.write_text(json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from costmodel.corpus import Corpus, CorpusError, Labels
 from costmodel.domain import Domain
 from costmodel.evaluation.tables import NOISY
 from costmodel.kinds import kind_of
-from costmodel.regressors import Array, Regressor, group_folds, learner
+from costmodel.regressors import Array, Regressor, extras_of, group_folds, learner
 from costmodel.target_model import TargetModel, novelty_of
 from costmodel.training.parts import PartTable, match_parts, part_subjects
 from featurizers.core import Features
@@ -41,10 +41,14 @@ class FitSettings:
 
 
 class FeatureStore:
-    """Subjects of a corpus, parsed when first needed, and their features by what is asked of them."""
+    """Subjects of a corpus, parsed when first needed, and their features by what is asked of them.
 
-    def __init__(self, corpus: Corpus):
+    extras : what its regressors read beside vectors and parts, see `Featurizer.features`.
+    """
+
+    def __init__(self, corpus: Corpus, extras: Collection[str] = ()):
         self.corpus = corpus
+        self.extras = extras
         self.featurizer = kind_of(corpus.kind).featurizer()
         self._subjects: dict[int, Any] = {}
         self._features: dict[tuple[str, bytes], Features] = {}
@@ -66,7 +70,8 @@ class FeatureStore:
         """Features of the labelled subjects under the device's profile, in the labels' order."""
         key = (labels.device.profile, labels.subject.tobytes())
         if key not in self._features:
-            self._features[key] = self.featurizer.features(self.subjects(labels.subject), profile=key[0])
+            subjects = self.subjects(labels.subject)
+            self._features[key] = self.featurizer.features(subjects, profile=key[0], extras=self.extras)
         return self._features[key]
 
     def part_table(self, labels: Labels) -> PartTable:
@@ -118,7 +123,7 @@ def _fit(
     ids = np.asarray(store.corpus.ids)[labels.subject]
     weights = _weights(labels.noise)
     shown, target, groups, w = features.take(rows), y[rows], ids[rows], weights[rows]
-    if labels.parts is not None and shown.parts is not None:
+    if labels.parts is not None and shown.parts is not None and not extras_of(regressor):
         table = store.part_table(labels)
         shown, target, groups, w = part_subjects(
             shown, target, groups, w, table, labels, labels.subject[rows], np.asarray(store.corpus.ids), _PART_WEIGHT

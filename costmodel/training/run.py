@@ -14,7 +14,7 @@ from costmodel.corpus import Corpus, Labels
 from costmodel.evaluation.tables import evaluate_target
 from costmodel.kinds import Kind, kind_of
 from costmodel.predictor import Predictor
-from costmodel.regressors import Regressor, learner
+from costmodel.regressors import Regressor, extras_of, learner
 from costmodel.target_model import TargetModel
 from costmodel.training.fitting import FeatureStore, FitSettings, fit_target
 from featurizers.errors import InputError
@@ -68,7 +68,7 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         raise InputError(f"The kind '{kind.name}'", "has no corpus to train on")
     corpus = _chosen(kind.corpus(request.data), request.devices)
     settings = FitSettings(request.learner or kind.learner, request.seed, request.coverage, dict(request.parameters))
-    store = FeatureStore(corpus)
+    store = FeatureStore(corpus, extras_of(learner(settings.learner)))
     if request.tune:
         from costmodel.training.tuning import tuned
 
@@ -145,9 +145,12 @@ def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
         raise InputError(
             f"The data in '{data.name}'", "must hold a device that the bundle knows", sorted(predictor.devices)
         )
-    store = FeatureStore(_chosen(corpus, known))
-    pairs = [(labels.device.name, labels.target.name) for labels in store.corpus.labels]
-    return table(store, {pair: predictor.model(*pair) for pair in pairs}, kind, seed=0)
+    chosen = _chosen(corpus, known)
+    models = {
+        (own.device.name, own.target.name): predictor.model(own.device.name, own.target.name) for own in chosen.labels
+    }
+    extras = frozenset().union(*(extras_of(model.regressor) for model in models.values()))
+    return table(FeatureStore(chosen, extras), models, kind, seed=0)
 
 
 def _predictor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from featurizers.core import Column, Features, Featurizer, Raw
@@ -47,8 +47,10 @@ class CpuFeaturizer(Featurizer[ServerSpec]):
         check(spec, where="$", offline=bool(printed) and "logical_cpus" not in given)
         return spec
 
-    def features(self, subjects: Sequence[ServerSpec], *, profile: str = "", names: bool = False) -> Features:
-        """float32 (n, columns), NaN where a fact is not known. Servers have no parts; `profile` changes nothing."""
+    def features(
+        self, subjects: Sequence[ServerSpec], *, profile: str = "", names: bool = False, extras: Collection[str] = ()
+    ) -> Features:
+        """float32 (n, columns), NaN where a fact is not known. Servers have no parts, and no profile changes them."""
         return Features(vectors(subjects), COLUMNS)
 
     def warm(self, profiles: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from featurizers.core import Column, Features, FloatArray, IntArray, Parts, Raw
 from featurizers.errors import InputError
+from featurizers.graphs import chained
 from featurizers.hls4ml.build import FoundLayer, build_design, conditions
 from featurizers.hls4ml.config import HlsConfig, parse_config
 from featurizers.hls4ml.design import KINDS, MATRIX_KINDS, STRATEGIES, HlsDesign, HlsLayer
@@ -128,8 +129,10 @@ class HlsFeaturizer:
             raise InputError("An hls4ml input", f"must have exactly one of {', '.join(_MODEL_KEYS)}", given)
         return _READERS[given[0]](raw)
 
-    def features(self, subjects: Sequence[HlsDesign], *, profile: str = "", names: bool = False) -> Features:
-        """Numbers of many designs; `profile` changes nothing here."""
+    def features(
+        self, subjects: Sequence[HlsDesign], *, profile: str = "", names: bool = False, extras: Collection[str] = ()
+    ) -> Features:
+        """Numbers of many designs; `profile` changes nothing here. As graphs, designs are chains of layers."""
         rows = [_row(layer, design) for design in subjects for layer in design.layers]
         matrix = np.array(rows, dtype=np.float32).reshape(-1, len(PART_COLUMNS))
         lengths = np.array([len(design.layers) for design in subjects], dtype=np.int64)
@@ -142,7 +145,8 @@ class HlsFeaturizer:
             names=tuple((layer.name,) for design in subjects for layer in design.layers) if names else (),
         )
         vectors = _vectors(matrix, owner, subjects) if subjects else np.empty((0, len(COLUMNS)), dtype=np.float32)
-        return Features(vectors, COLUMNS, parts, PART_COLUMNS)
+        found = Features(vectors, COLUMNS, parts, PART_COLUMNS)
+        return chained(found, "op_class") if "graphs" in extras else found
 
     def warm(self, profiles: Sequence[str]) -> None:
         """Nothing is loaded late but the readers, which are small."""

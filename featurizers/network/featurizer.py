@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from featurizers.network import fbnet, nasbench201, nasbench201_fast, ofa
 from featurizers.network.columns import COLUMNS
 from featurizers.network.fusion import PROFILES, kernels
 from featurizers.network.graph import MAX_BYTES, NetworkGraph
+from featurizers.network.kernel_graph import graph_of_kernels
 from featurizers.network.kernels import ACTIVATIONS, OP_TYPES, PART_COLUMNS, PART_INDEX
 from featurizers.network.matching import match_nodes
 from featurizers.network.nasbench201_space import features_of_cells, features_of_graphs, table
@@ -61,8 +63,18 @@ class NetworkFeaturizer(Featurizer[Network]):
         subject: Network = _READERS[given[0]](raw, self.max_bytes)
         return subject
 
-    def features(self, subjects: Sequence[Network], *, profile: str = "", names: bool = False) -> Features:
-        """Columns and kernels of many networks under a fusion profile (see `fusion.PROFILES`)."""
+    def features(
+        self, subjects: Sequence[Network], *, profile: str = "", names: bool = False, extras: Collection[str] = ()
+    ) -> Features:
+        """Columns and kernels of many networks under a fusion profile (see `fusion.PROFILES`); as graphs, the kernels
+        with an edge for each value that one makes and another reads."""
+        found = self._features(subjects, profile, names)
+        if "graphs" not in extras:
+            return found
+        graphs = tuple(graph_of_kernels(kernels(_graph(subject), profile)) for subject in subjects)
+        return replace(found, graphs=graphs, node_columns=PART_COLUMNS, vocabularies={"nodes": OP_TYPES})
+
+    def _features(self, subjects: Sequence[Network], profile: str, names: bool) -> Features:
         cells: dict[int, list[int]] = {}
         rest: list[int] = []
         for index, subject in enumerate(subjects):

@@ -157,3 +157,18 @@ def test_unknown_ops_are_counted(model: Build) -> None:
     assert features.column("unknown_ops")[0] == 1
     assert features.column("other_bytes")[0] == 2 * 2 * 4 * 4
     assert features.column("flops")[0] == 0
+
+
+def test_graphs_are_given_when_asked_for_and_hold_the_kernels_of_the_profile() -> None:
+    featurizer = NetworkFeaturizer()
+    subject = featurizer.parse({"nasbench201": CELL})
+    features = featurizer.features([subject], profile="onnxruntime", extras=("graphs",))
+    assert featurizer.features([subject], profile="onnxruntime").graphs == ()
+    graph, parts = features.graphs[0], features.parts
+    assert parts is not None
+    assert len(graph.nodes) == parts.count.sum()
+    flops = [column.name for column in features.node_columns].index("flops")
+    assert graph.nodes[:, flops].sum() == features.column("flops")[0]
+    assert (graph.edges[0] < graph.edges[1]).all()
+    assert set(graph.edges.reshape(-1)) == set(range(len(graph.nodes)))
+    assert {features.vocabulary("nodes")[code] for code in graph.node_types} >= {"Conv", "Gemm"}
