@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from costmodel.corpus import Corpus
+    from costmodel.operations import KindOperation
     from costmodel.predictor import Predictor
 
 
@@ -31,6 +32,7 @@ class Kind:
     corpus : reads the labelled data from a dataset folder, for training.
     learner, baselines : what `train` fits by default, and what every table shows beside it.
     load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
+    operations : what it answers beside predict, rank and explain, by name; see `costmodel.operations` for how to add.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Kind:
     learner: str = "lightgbm"
     baselines: tuple[str, ...] = ("constant",)
     load: Callable[[Path, str | None], Predictor] = _load
+    operations: Callable[[], Mapping[str, KindOperation]] = dict
 
 
 def _network() -> Featurizer[Any]:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.kinds import kind_of
+from costmodel.operations import KindOperation
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.regressors import extras_of
 from costmodel.target_model import Answers, TargetModel
@@ -69,6 +70,11 @@ class Predictor:
         self.featurizer = kind_of(kind).featurizer()
         self._models = dict(models)
         self._lock = threading.Lock()
+
+    @property
+    def operations(self) -> Mapping[str, KindOperation]:
+        """What this kind answers beside predict, rank and explain, by name."""
+        return kind_of(self.kind).operations()
 
     def model(self, device: str, target: str) -> TargetModel:
         """The model of one target on one device, read from disk the first time."""

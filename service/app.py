@@ -16,6 +16,7 @@ from costmodel.registry import PRETRAINED, ModelStore
 from service import openapi, problems
 from service.answers import explain, predict, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
+from service.extras import KindOperationEndpoint
 from service.meters import MeterRequests, Meters
 from service.routes import devices, health, metrics, models
 from service.settings import Settings
@@ -49,8 +50,10 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     app.router.routes[:0] = operations + echo
     for router in (devices.router, models.router, health.router, metrics.router):
         app.include_router(router)
+    # Last: it takes whatever looks like an operation of a kind and is no other resource.
+    app.router.routes.append(Route("/v1/{operation}/{kind}", KindOperationEndpoint(desk), include_in_schema=False))
     problems.install(app)
-    openapi.install(app, source.kinds)
+    openapi.install(app, source)
     app.add_middleware(MeterRequests, meters=desk.meters)
     return app
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,8 +18,10 @@ from featurizers.core import Raw
 from featurizers.errors import InputError, LimitError
 from service.problems import RefusedError
 
+T = TypeVar("T")
 _DIM_FIELD = "dim"
 _QUESTION = msgspec.json.Decoder(Question)
+_PLAIN = msgspec.json.Decoder[Any]()
 _GUARDED_BYTES = 1 << 20
 """JSON below this size cannot hold enough values to hurt, and is not counted."""
 
@@ -45,22 +47,31 @@ class Limits:
 
 def from_json(body: bytes, limits: Limits) -> Asked:
     """Read a JSON body. Raises `RefusedError` (400), `LimitError` and `InputError`."""
-    if len(body) > _GUARDED_BYTES:
-        values = sum(body.count(mark) for mark in (b",", b"[", b"{"))
-        if values > limits.json_values_max:
-            raise LimitError("The JSON body", f"must hold at most {limits.json_values_max} values", values)
-    try:
-        question = _QUESTION.decode(body)
-    except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at ")
-        raise InputError("The JSON body", f"is wrong: {reason}", where=place.strip("`") or None) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(400, f"The body is not valid JSON: {error}") from None
+    question = _decoded(_QUESTION, body, limits)
     inputs, has_files = _decoded_files(question.inputs, limits.binary_fields)
     devices = _one_or_many("device", question.device, question.devices) or ()
     return _checked(
         Asked(devices, _one_or_many("target", question.target, question.targets), inputs, has_files), limits
     )
+
+
+def plain_json(body: bytes, limits: Limits) -> Any:
+    """A JSON body as Python's own types. Raises `RefusedError` (400) and `LimitError`."""
+    return _decoded(_PLAIN, body, limits)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, limits: Limits) -> T:
+    if len(body) > _GUARDED_BYTES:
+        values = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+        if values > limits.json_values_max:
+            raise LimitError("The JSON body", f"must hold at most {limits.json_values_max} values", values)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at ")
+        raise InputError("The JSON body", f"is wrong: {reason}", where=place.strip("`") or None) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(400, f"The body is not valid JSON: {error}") from None
 
 
 def _one_or_many(name: str, one: str | None, many: list[str] | None) -> tuple[str, ...] | None:
@@ -80,11 +91,12 @@ def _decoded_files(items: list[Any], binary_fields: Collection[str]) -> tuple[li
             continue
         files = [name for name in binary_fields if name in item]
         has_files = has_files or bool(files)
-        inputs.append(_with_bytes(item, files) if files else item)
+        inputs.append(with_bytes(item, files) if files else item)
     return inputs, has_files
 
 
-def _with_bytes(item: dict[str, Any], files: Iterable[str]) -> Raw | InputError:
+def with_bytes(item: dict[str, Any], files: Iterable[str]) -> Raw | InputError:
+    """`item` with the base64 strings of `files` decoded in place, or the error of one that is none."""
     for name in files:
         try:
             item[name] = base64.b64decode(item[name], validate=True)
@@ -99,8 +111,16 @@ def from_fields(fields: Iterable[tuple[str, str | bytes]], limits: Limits) -> As
     ``device``, ``target`` and ``dim`` (``name=size``) may be repeated. Every other field belongs to the raw input:
     one given once is shared by all inputs, one given n times makes n inputs.
     """
-    devices: list[str] = []
-    targets: list[str] = []
+    values = values_of(fields, limits, as_text=("device", "target"))
+    devices = tuple(dict.fromkeys(values.pop("device", [])))
+    targets = tuple(dict.fromkeys(values.pop("target", []))) or None
+    return _checked(Asked(devices, targets, _dealt(values), True), limits)
+
+
+def values_of(
+    fields: Iterable[tuple[str, str | bytes]], limits: Limits, as_text: Collection[str] = ()
+) -> dict[str, list[Any]]:
+    """Form fields by name: files as bytes, ``dim`` gathered in ``dims``, the rest as numbers where it reads so."""
     dims: dict[str, int] = {}
     values: dict[str, list[Any]] = {}
     for name, value in fields:
@@ -108,18 +128,13 @@ def from_fields(fields: Iterable[tuple[str, str | bytes]], limits: Limits) -> As
             values.setdefault(name, []).append(value if isinstance(value, bytes) else value.encode())
             continue
         text = value if isinstance(value, str) else _utf8(name, value)
-        if name == "device":
-            devices.append(text)
-        elif name == "target":
-            targets.append(text)
-        elif name == _DIM_FIELD:
+        if name == _DIM_FIELD:
             dims.update([_dimension(text)])
         else:
-            values.setdefault(name, []).append(_plain(text))
+            values.setdefault(name, []).append(text if name in as_text else _plain(text))
     if dims:
         values["dims"] = [dims]
-    asked = Asked(tuple(dict.fromkeys(devices)), tuple(dict.fromkeys(targets)) or None, _dealt(values), True)
-    return _checked(asked, limits)
+    return values
 
 
 def _utf8(name: str, value: bytes) -> str:

@@ -49,6 +49,16 @@ class Desk:
     meters: Meters
 
 
+def predictor_of(source: PredictorSource, kind: str) -> Predictor:
+    """The predictor of a kind in the path. Raises `RefusedError`: 404 for an unknown kind, 503 without a model."""
+    try:
+        return source.predictor(kind)
+    except UnknownNameError as error:
+        raise not_found(error) from None
+    except LookupError as error:
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+
+
 class OperationEndpoint:
     """One operation for every kind that the source knows, now or later."""
 
@@ -69,7 +79,7 @@ class OperationEndpoint:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         kind: str = scope["path_params"]["kind"]
-        predictor = self._predictor(kind)
+        predictor = predictor_of(self._desk.source, kind)
         settings = self._desk.settings
         limits = Limits(settings.items_max, settings.json_values_max, self._desk.source.binary_fields(kind))
         media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
@@ -83,7 +93,7 @@ class OperationEndpoint:
             if not asked.has_files and len(asked.inputs) <= settings.inline_items_max:
                 return self._timed(predictor, meter, asked, started)
             return await self._in_worker(predictor, meter, lambda: asked)
-        read = {FORM: _read_form, FILE: _read_file}.get(media_type)
+        read = {FORM: read_form, FILE: read_file}.get(media_type)
         if read is None:
             raise RefusedError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -92,14 +102,6 @@ class OperationEndpoint:
             )
         fields = await read(scope, receive, settings, limits)
         return await self._in_worker(predictor, meter, lambda: ask.from_fields(fields, limits))
-
-    def _predictor(self, kind: str) -> Predictor:
-        try:
-            return self._desk.source.predictor(kind)
-        except UnknownNameError as error:
-            raise not_found(error) from None
-        except LookupError as error:
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
 
     async def _in_worker(self, predictor: Predictor, meter: KindMeter, read: Callable[[], Asked]) -> bytes:
         def work() -> bytes:
@@ -115,9 +117,10 @@ class OperationEndpoint:
             meter.answer_s.observe(perf_counter() - started)
 
 
-async def _read_form(
+async def read_form(
     scope: Scope, receive: Receive, settings: Settings, limits: Limits
 ) -> list[tuple[str, str | bytes]]:
+    """Fields and files of a form, in their order. Raises `RefusedError` (400) and `LimitError`."""
     refuse_declared_length(scope, settings.body_bytes_max)
     request = Request(scope, limited_receive(receive, settings.body_bytes_max))
     try:
@@ -130,9 +133,10 @@ async def _read_form(
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"The form cannot be read: {error.detail}") from None
 
 
-async def _read_file(
+async def read_file(
     scope: Scope, receive: Receive, settings: Settings, limits: Limits
 ) -> list[tuple[str, str | bytes]]:
+    """Query parameters, and the body as a field. Raises `RefusedError` (400), `InputError` and `LimitError`."""
     try:
         query = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, strict_parsing=False)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,8 +10,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from costmodel import wire
+from costmodel.operations import KindOperation
 from service.endpoints import FILE, FORM, JSON
 from service.responses import content, problem
+from service.source import PredictorSource
 
 _WIRE_TYPES: Final = (
     wire.Problem,
@@ -41,30 +43,45 @@ _PROBLEMS: Final = {
 }
 
 
-def install(app: FastAPI, kinds: Callable[[], Sequence[str]]) -> None:
+def install(app: FastAPI, source: PredictorSource) -> None:
     """Give `app` its document; built when first asked for, and again when the kinds that can answer have changed."""
     built: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def document() -> dict[str, Any]:
-        known = tuple(kinds())
+        known = tuple(source.kinds())
         if known not in built:
             built.clear()
-            built[known] = _document(app, known)
+            built[known] = _document(app, {kind: source.predictor(kind).operations for kind in known})
         return built[known]
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, kinds: Sequence[str]) -> dict[str, Any]:
+def _document(app: FastAPI, kinds: Mapping[str, Mapping[str, KindOperation]]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(msgspec.json.schema_components(_WIRE_TYPES, ref_template="#/components/schemas/{name}")[1])
+    further = [(kind, operation) for kind, offered in kinds.items() for operation in offered.values()]
+    types = [*_WIRE_TYPES, *(each for _, operation in further for each in (operation.question, operation.answer))]
+    schemas.update(msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")[1])
     schemas["Question"]["properties"]["inputs"] |= {"minItems": 1}
     for operation in _OPERATIONS:
-        document["paths"][f"/v1/{operation}/{{kind}}"] = {"post": _operation(operation, kinds)}
+        document["paths"][f"/v1/{operation}/{{kind}}"] = {"post": _operation(operation, list(kinds))}
+    for kind, each in further:
+        document["paths"][f"/v1/{each.name}/{kind}"] = {"post": _kind_operation(kind, each)}
     return document
+
+
+def _kind_operation(kind: str, operation: KindOperation) -> dict[str, Any]:
+    return {
+        "tags": ["answers of one kind"],
+        "operationId": f"{operation.name}-{kind}",
+        "summary": operation.summary,
+        "requestBody": {"required": True, "content": content(operation.question.__name__, JSON) | _files()},
+        "responses": {"200": {"description": operation.summary, "content": content(operation.answer.__name__)}}
+        | {status: problem(text) for status, text in _PROBLEMS.items()},
+    }
 
 
 def _operation(name: str, kinds: Sequence[str]) -> dict[str, Any]:
@@ -103,8 +120,10 @@ def _bodies() -> dict[str, Any]:
         "description": "Files by field name; further fields belong to the raw input. One given n times makes n inputs.",
         "properties": {"device": text, "target": text, "dim": text},
     }
-    return (
-        content("Question", JSON)
-        | {FORM: {"schema": form}}
-        | {FILE: {"schema": {"type": "string", "format": "binary"}}}
-    )
+    return content("Question", JSON) | _files(form)
+
+
+def _files(form: dict[str, Any] | None = None) -> dict[str, Any]:
+    text = "Fields of the question by name; all others belong to its input."
+    form = form or {"type": "object", "description": text}
+    return {FORM: {"schema": form}, FILE: {"schema": {"type": "string", "format": "binary"}}}

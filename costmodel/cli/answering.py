@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from costmodel.kinds import kind_of
+from costmodel.operations import operation_of
 from costmodel.prediction import Explanation
 from costmodel.predictor import Outcome, Predictor, Ranked
 from costmodel.registry import ModelStore
@@ -29,6 +30,8 @@ class Answering(Protocol):
     ) -> tuple[list[Ranked], dict[int, InputError]]: ...
 
     def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation: ...
+
+    def ask(self, kind: str, operation: str, fields: Mapping[str, Any]) -> Any: ...
 
     def devices(self, kind: str | None = None) -> list[DeviceInfo]: ...
 
@@ -61,6 +64,11 @@ class InProcess:
     def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """As `Predictor.explain`."""
         return self._predictor(kind).explain(raw, device, target)
+
+    def ask(self, kind: str, operation: str, fields: Mapping[str, Any]) -> Any:
+        """An operation that one kind alone offers, by the fields of its question."""
+        predictor = self._predictor(kind)
+        return operation_of(kind, predictor.operations, operation).ask(predictor, fields)
 
     def devices(self, kind: str | None = None) -> list[DeviceInfo]:
         """Devices of one kind, or of all that have a model."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -10,6 +10,8 @@ from urllib.parse import quote
 import msgspec
 
 from costmodel.client.errors import RefusedError, UnavailableError
+from costmodel.kinds import kind_of
+from costmodel.operations import operation_of
 from costmodel.prediction import Explanation
 from costmodel.predictor import Outcome, Ranked
 from costmodel.wire import (
@@ -106,6 +108,14 @@ def _explanation(body: bytes) -> Explanation:
     if result.explanation is None:
         raise UnavailableError("The service sent neither an explanation nor an error.")
     return result.explanation
+
+
+def ask(kind: str, operation: str, fields: Mapping[str, Any]) -> Call[msgspec.Struct]:
+    """An operation that this kind alone offers, e.g. ``ask("cpu", "adapt", {"input": ..., "known": ...})``."""
+    answer = operation_of(kind, kind_of(kind).operations(), operation).answer
+    path = f"/v1/{quote(operation, safe='')}/{quote(kind, safe='')}"
+    body = msgspec.json.encode(dict(fields), enc_hook=_unencodable)
+    return Call("POST", path, lambda body: msgspec.json.decode(body, type=answer), body)
 
 
 def devices(kind: str | None) -> Call[list[DeviceInfo]]:

@@ -6,8 +6,8 @@ where the service as such is the matter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -45,6 +45,10 @@ class Client:
     def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The predicted total shared among the parts of one input."""
         return self._send(calls.explain(kind, raw, device, target))
+
+    def ask(self, kind: str, operation: str, fields: Mapping[str, Any]) -> Any:
+        """An operation that one kind alone offers, by the fields of its question; its answer is a msgspec Struct."""
+        return self._send(calls.ask(kind, operation, fields))
 
     def devices(self, kind: str | None = None) -> list[DeviceInfo]:
         """Devices that can be asked about."""
@@ -101,6 +105,10 @@ class AsyncClient:
     async def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """As `Client.explain`."""
         return await self._send(calls.explain(kind, raw, device, target))
+
+    async def ask(self, kind: str, operation: str, fields: Mapping[str, Any]) -> Any:
+        """As `Client.ask`."""
+        return await self._send(calls.ask(kind, operation, fields))
 
     async def devices(self, kind: str | None = None) -> list[DeviceInfo]:
         """As `Client.devices`."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from costmodel.operations import KindOperation, KindQuestion, operations
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.predictor import Device, Outcome, Ranked
 from costmodel.wire import PROBLEM_MEDIA_TYPE
@@ -39,7 +41,26 @@ def volume(raw: dict[str, Any]) -> float:
     return math.prod(float(side) for side in sides)
 
 
+class SawQuestion(KindQuestion, kw_only=True):
+    cuts: list[int] = msgspec.field(default_factory=list)
+    wasteful: bool = False
+
+
+class SawAnswer(msgspec.Struct, frozen=True):
+    litres: list[float]
+
+
+def saw(predictor: Any, question: SawQuestion) -> SawAnswer:
+    """What is left of a box after each number of cuts."""
+    whole = volume(question.input)
+    if any(cut < 0 for cut in question.cuts):
+        raise InputError("The 'cuts'", "must not be negative", question.cuts, where="$.cuts")
+    return SawAnswer([whole / (cut + 1 + question.wasteful) for cut in question.cuts])
+
+
 class BoxPredictor:
+    operations = operations(KindOperation("saw", "A box in pieces.", SawQuestion, SawAnswer, saw))
+
     def __init__(self, version: str = "1", kind: str = "box"):
         self.kind = kind
         self.name = f"costmodel-{kind}"

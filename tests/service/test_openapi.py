@@ -28,6 +28,7 @@ PATHS = {
     "/v1/predict/{kind}",
     "/v1/rank/{kind}",
     "/v1/explain/{kind}",
+    "/v1/saw/box",
     "/v1/devices",
     "/v1/models",
     "/v1/models/{name}",
