@@ -46,6 +46,12 @@ def _kernel_sum() -> type[Regressor]:
     return KernelSum
 
 
+def _gnn() -> type[Regressor]:
+    from costmodel.regressors.gnn import Gnn
+
+    return Gnn
+
+
 LEARNERS: dict[str, Callable[[], type[Regressor]]] = {
     "constant": _constant,
     "random": _random,
@@ -53,6 +59,7 @@ LEARNERS: dict[str, Callable[[], type[Regressor]]] = {
     "roofline": _roofline,
     "lightgbm": _lightgbm,
     "kernel-sum": _kernel_sum,
+    "gnn": _gnn,
 }
 """Learner's name -> function that imports it. A saved bundle names its learners by these keys."""
 

@@ -1,0 +1,127 @@
+"""Fitting one network: masked robust loss in log space, stopped early on groups that it was not shown."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.regressors.base import Array
+from costmodel.regressors.gnn.batch import Encoded, collate
+from costmodel.regressors.onnx_export import exported, quiet, seeded
+from featurizers.core import FloatArray
+
+_HUBER = 0.25
+"""Residuals beyond this many natural-log units count linearly, since a few labels are noise."""
+_CLIP = 1.0
+_HALVE_AFTER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """graphs, vectors, weights : per subject. y : (n, devices) in learning space, NaN where there is no label."""
+
+    graphs: list[Encoded]
+    vectors: FloatArray
+    y: Array
+    weights: Array
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+        """The network's inputs for some subjects."""
+        return collate([self.graphs[i] for i in rows], self.vectors[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """epochs : at most. patience : epochs without a better held-out error. batch : graphs per step."""
+
+    epochs: int
+    patience: int
+    batch: int
+    learning_rate: float
+
+
+def fit_network(
+    arguments: tuple[Any, ...], examples: Examples, held_out: npt.NDArray[np.bool_], schedule: Schedule, seed: int
+) -> bytes:
+    """A `CostNetwork` of these arguments as ONNX, at the epoch that was best on the subjects held out."""
+    with quiet():
+        from costmodel.regressors.gnn.module import CostNetwork
+
+    with seeded(seed):
+        network = CostNetwork(*arguments)
+        _start_at_the_mean(network, examples, ~held_out)
+        best = _best_state(network, examples, np.flatnonzero(~held_out), np.flatnonzero(held_out), schedule, seed)
+        return exported(CostNetwork, arguments, best)
+
+
+def _start_at_the_mean(network: Any, examples: Examples, train: npt.NDArray[np.bool_]) -> None:
+    """So that the first guess of every device is its average, spread evenly over the nodes."""
+    import torch
+
+    nodes = np.mean([len(examples.graphs[i].types) for i in np.flatnonzero(train)])
+    y = examples.y[train]
+    seen = np.isfinite(y)
+    mean = np.where(seen, y, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    network.offset.data = torch.tensor(
+        mean - (np.log(np.maximum(nodes, 1)) if network.is_sum else 0), dtype=torch.float32
+    )
+
+
+def _best_state(
+    network: Any,
+    examples: Examples,
+    train: npt.NDArray[np.int64],
+    held_out: npt.NDArray[np.int64],
+    schedule: Schedule,
+    seed: int,
+) -> dict[str, Any]:
+    import torch
+
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=schedule.learning_rate, weight_decay=1e-4)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=_HALVE_AFTER)
+    rng = np.random.default_rng(seed)
+    watched = held_out if len(held_out) else train
+    least, since = np.inf, 0
+    best: dict[str, Any] = copy.deepcopy(network.state_dict())
+    for _ in range(schedule.epochs):
+        network.train()
+        order = rng.permutation(train)
+        for start in range(0, len(order), schedule.batch):
+            optimizer.zero_grad()
+            loss = _loss(network, examples, order[start : start + schedule.batch])
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, _CLIP)
+            optimizer.step()
+        error = _error(network, examples, watched, schedule.batch)
+        plateau.step(error)
+        since += 1
+        if error < least:
+            least, best, since = error, copy.deepcopy(network.state_dict()), 0
+        if since >= schedule.patience:
+            break
+    return best
+
+
+def _loss(network: Any, examples: Examples, rows: npt.NDArray[np.int64]) -> Any:
+    import torch
+
+    inputs = {name: torch.from_numpy(array) for name, array in examples.batch(rows).items()}
+    y = torch.tensor(examples.y[rows], dtype=torch.float32)
+    weight = torch.isfinite(y) * torch.tensor(examples.weights[rows], dtype=torch.float32)[:, None]
+    found, _ = network(**inputs)
+    each = torch.nn.functional.huber_loss(found, torch.nan_to_num(y), reduction="none", delta=_HUBER)
+    return (each * weight).sum() / weight.sum().clamp(min=1e-9)
+
+
+def _error(network: Any, examples: Examples, rows: npt.NDArray[np.int64], batch: int) -> float:
+    import torch
+
+    network.eval()
+    with torch.no_grad():
+        parts = [rows[start : start + 4 * batch] for start in range(0, len(rows), 4 * batch)]
+        return float(np.average([float(_loss(network, examples, part)) for part in parts], weights=[*map(len, parts)]))
