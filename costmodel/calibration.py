@@ -75,10 +75,14 @@ class Calibration:
         outside, extra = _outside(flagged, everywhere, coverage)
         return cls(coverage, tuple(float(edge) for edge in edges), tuple(quantiles), outside, extra, shift)
 
-    def half_width(self, estimate: Estimate, in_domain: npt.NDArray[np.bool_], novelty: Array | None = None) -> Array:
-        """Half the interval in learning space, (n,); see `Flagged` for `novelty`."""
+    def half_width(
+        self, estimate: Estimate, in_domain: npt.NDArray[np.bool_] | None, novelty: Array | None = None
+    ) -> Array:
+        """Half the interval in learning space, (n,); `in_domain` None: all are; see `Flagged` for `novelty`."""
         group = np.searchsorted(np.asarray(self.edges), estimate.point)
         inside = np.asarray(self.quantiles)[group] * estimate.spread
+        if in_domain is None:
+            return np.asarray(inside)
         if novelty is None:
             return np.asarray(np.where(in_domain, inside, self.outside * inside))
         return np.asarray(np.where(in_domain, inside, self.outside * inside + self.extra * novelty))

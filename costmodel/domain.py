@@ -21,6 +21,8 @@ _RANGE_SLACK = 0.02
 _DISTANCE_QUANTILE = 0.99
 _DISTANCE_SLACK = 1.3
 _MAX_REASONS = 4
+_MAX_FAMILIAR = 100_000
+"""So many parts are remembered as having no strange word."""
 _ARRAYS = ("low", "high", "center", "scale")
 
 
@@ -38,6 +40,12 @@ class Domain:
     threshold: float
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
     _known: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _familiar: set[bytes] = field(default_factory=set, init=False, repr=False, compare=False)
+    _bounds: tuple[Array, Array] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        slack = _RANGE_SLACK * np.maximum(self.high - self.low, np.abs(self.high))
+        object.__setattr__(self, "_bounds", (self.low - slack, self.high + slack))
 
     @classmethod
     def fit(cls, features: Features) -> Self:
@@ -68,18 +76,23 @@ class Domain:
 
     def _distance(self, raw: Array) -> Array:
         z = (_compress(raw) - self.center) / self.scale
-        z[np.isnan(z)] = 0.0  # a missing value counts as the mean
-        return np.asarray(np.sqrt(((z @ self.factor.T) ** 2).sum(axis=1)) / self.threshold)
+        white = z @ self.factor.T
+        if np.isnan(white[:, -1]).any():  # its column sees every value
+            z[np.isnan(z)] = 0.0  # a missing value counts as the mean
+            white = z @ self.factor.T
+        return np.asarray(np.sqrt((white * white).sum(axis=1)) / self.threshold)
 
     def check(self, features: Features) -> list[tuple[str, ...]]:
         """For each subject the reasons why it is outside of what was trained on; empty when it is inside."""
         raw = features.vectors.astype(np.float64)
-        slack = _RANGE_SLACK * np.maximum(self.high - self.low, np.abs(self.high))
-        outside = (raw < self.low - slack) | (raw > self.high + slack)
+        low, high = self._bounds
+        outside = (raw < low) | (raw > high)
         far = self._distance(raw)
         strange = self._strange_words(features)
-        flagged = np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist()
         reasons: list[tuple[str, ...]] = [()] * len(features)
+        if not strange and not outside.any() and not (far > 1).any():
+            return reasons
+        flagged = np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist()
         for i in {*flagged, *strange}:
             reasons[i] = self._reasons(raw[i], outside[i], far[i], strange.get(i, ()))
         return reasons
@@ -116,14 +129,18 @@ class Domain:
         """By subject that has any, the words that no training subject had."""
         found: dict[int, tuple[str, ...]] = {}
         parts = features.parts
+        if parts is None or self._familiar.issuperset(parts.keys()):
+            return found
         for column, codes in _vocabulary_codes(features):
             new = ~self._mask(column)[codes]
-            if parts is None or not new.any():
+            if not new.any():
                 continue
             for code in np.unique(codes[new]).tolist():
                 word = f"the {column.name} '{column.vocabulary[code]}'"
                 for owner in np.unique(parts.owner[(codes == code)[parts.part]]).tolist():
                     found[owner] = (*found.get(owner, ()), word)
+        if not found and len(self._familiar) < _MAX_FAMILIAR:
+            self._familiar.update(parts.keys())
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from costmodel.bundle_format import BundleError
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, learner
-from costmodel.regressors.base import read_json, write_json
+from costmodel.regressors.base import Estimate, read_json, write_json
 from featurizers.core import Features
 from featurizers.errors import InputError
 
@@ -45,14 +45,18 @@ class TargetModel:
         """Point, interval and domain of each subject."""
         estimate = self.regressor.predict(features)
         reasons = self.domain.check(features)
-        inside = np.fromiter((not reason for reason in reasons), dtype=bool, count=len(reasons))
-        novelty = None if inside.all() else self.novelty(features)
-        half = self.calibration.half_width(estimate, inside, novelty)
+        half = self._half_width(features, estimate, reasons)
         point = estimate.point + self.calibration.shift
         low, value, high = point - half, point, point + half
         if self.positive:
             low, value, high = np.exp(low), np.exp(value), np.exp(high)
         return Answers(value, low, high, half / _NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
+
+    def _half_width(self, features: Features, estimate: Estimate, reasons: list[tuple[str, ...]]) -> Array:
+        if not any(reasons):
+            return self.calibration.half_width(estimate, None)
+        inside = np.fromiter((not reason for reason in reasons), dtype=bool, count=len(reasons))
+        return self.calibration.half_width(estimate, inside, self.novelty(features))
 
     def novelty(self, features: Features) -> Array:
         """Share of each subject's predicted cost that comes from parts of a kind never seen, (n,)."""

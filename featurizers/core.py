@@ -52,6 +52,15 @@ class Parts:
     part: IntArray
     count: FloatArray
     names: tuple[tuple[str, ...], ...] = ()
+    _keys: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def keys(self) -> list[bytes]:
+        """For each distinct part (u,) its row as bytes: equal parts have equal keys, so that what was found out about
+        one need not be found out again."""
+        if len(self._keys) != len(self.matrix):
+            buffer, width = self.matrix.tobytes(), self.matrix.shape[1] * self.matrix.itemsize
+            self._keys[:] = [buffer[start : start + width] for start in range(0, len(buffer), width)]
+        return self._keys
 
     def total(self, per_part: npt.NDArray[np.float64], subjects: int) -> npt.NDArray[np.float64]:
         """Sum of ``per_part`` (u,) over each subject's parts, float64 (subjects,)."""

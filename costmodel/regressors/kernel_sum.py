@@ -60,7 +60,7 @@ class KernelSum:
         self.boosters: list[NativeBooster] = []
         self.spread_line = (0.05, 1.0)
         self.out_of_fold: Array = np.empty(0)
-        self._remembered: dict[bytes, tuple[float, ...]] = {}
+        self._remembered: dict[bytes, bytes] = {}
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         w = np.ones(len(y)) if weights is None else weights
@@ -121,7 +121,8 @@ class KernelSum:
         """Mean and standard deviation of the members' log totals, each (n,); numpy's own cost three times as much."""
         logs = np.log(self._totals(features, self._costs(features)))
         point = logs.sum(axis=1) / logs.shape[1]
-        return point, np.sqrt(np.square(logs - point[:, None]).sum(axis=1) / logs.shape[1])
+        apart = logs - point[:, None]
+        return point, np.sqrt((apart * apart).sum(axis=1) / logs.shape[1])
 
     def part_costs(self, features: Features) -> Array:
         return np.asarray(np.exp(np.log(self._costs(features)).mean(axis=1)))
@@ -144,19 +145,18 @@ class KernelSum:
     def _costs(self, features: Features) -> Array:
         """Cost of each distinct part by each member (u, members); parts met before are remembered."""
         assert features.parts is not None
-        matrix = features.parts.matrix
-        buffer, width = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
-        keys = [buffer[start : start + width] for start in range(0, len(buffer), width)]
+        keys = features.parts.keys()
         remembered = self._remembered
         known = [remembered.get(key) for key in keys]
         if None in known:
             fresh = np.array([i for i, cost in enumerate(known) if cost is None], dtype=np.int64)
-            costs = self._member_costs(_only(features, fresh), self.boosters).tolist()
+            costs = self._member_costs(_only(features, fresh), self.boosters)
             if len(remembered) + len(fresh) > _MAX_REMEMBERED:
                 remembered = self._remembered = {}
             for i, cost in zip(fresh.tolist(), costs, strict=True):
-                known[i] = remembered[keys[i]] = tuple(cost)
-        return np.array(known, dtype=np.float64).reshape(len(matrix), len(self.boosters))
+                known[i] = remembered[keys[i]] = cost.tobytes()
+        # Joined bytes are read at once, where a list of numbers is taken number by number.
+        return np.frombuffer(b"".join(known)).reshape(len(keys), len(self.boosters))  # type: ignore[arg-type]
 
     def save(self, folder: Path) -> None:
         content: Mapping[str, Any] = {"settings": self.settings, "spread_line": list(self.spread_line)}

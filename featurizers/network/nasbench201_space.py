@@ -24,6 +24,9 @@ from featurizers.network.parts import joined, parts_of_counts, parts_of_kernels
 _TABLE_FROM_CELLS = 32
 """A table is computed once that many cells were asked for under a profile and batch size."""
 _POWERS = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
+_KERNELS_MAX = 256
+_ZEROS, _COUNTING = np.zeros(_KERNELS_MAX, np.int64), np.arange(_KERNELS_MAX)
+"""Owner and number of the entries of one cell, which has some 20 different kernels."""
 _asked: Counter[tuple[str, int]] = Counter()
 
 
@@ -83,6 +86,8 @@ class Table:
     def take(self, ops: Ints) -> Features:
         """Features of the given cells, dead edges allowed."""
         rows = self._row[ops @ _POWERS]
+        if len(rows) == 1:
+            return self._take_one(int(rows[0]))
         first, lengths = self._start[rows], self._start[rows + 1] - self._start[rows]
         before = np.cumsum(lengths) - lengths
         entries = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))
@@ -92,6 +97,13 @@ class Table:
         owner = np.repeat(np.arange(len(rows)), lengths)
         parts = Parts(self._matrix[used], owner, renamed[self._part[entries]], self._count[entries])
         return Features(self._vectors[rows], COLUMNS, parts, PART_COLUMNS)
+
+    def _take_one(self, row: int) -> Features:
+        """As `take`; a cell lists each of its kernels once, so that no two entries are to be told apart."""
+        here = slice(self._start[row], self._start[row + 1])
+        own = self._part[here]
+        parts = Parts(self._matrix[own], _ZEROS[: len(own)], _COUNTING[: len(own)], self._count[here])
+        return Features(self._vectors[row : row + 1], COLUMNS, parts, PART_COLUMNS)
 
 
 @lru_cache(maxsize=8)
