@@ -1,0 +1,1 @@
+"""Alembic's environment, in the wheel; `costmodel.state.migrate` runs it."""
