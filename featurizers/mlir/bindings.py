@@ -1,0 +1,76 @@
+"""The one place that imports MLIR's Python bindings: text or bytecode -> `Module`, in this process.
+
+The parser is C++ and may crash on hostile input: what comes from outside goes through `worker`, not here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from featurizers.errors import InputError
+from featurizers.mlir.module import Module
+from featurizers.mlir.walk import Walker
+
+_MAX_MODULES = 2000
+"""Modules after which a context is dropped: types and attributes live as long as their context."""
+
+_UNKNOWN = re.compile(r"unregistered dialect|Dialect `.*' not found|unknown (?:op|dialect)|unregistered operation")
+
+_LINE = re.compile(r":(\d+):(\d+)")
+
+
+class Parser:
+    """Parses with contexts of its own. Not thread-safe.
+
+    allow_unregistered is per call; a context is kept for each of both cases.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[bool, tuple[Any, Walker, int]] = {}
+
+    def parse(self, source: str | bytes, allow_unregistered: bool = False) -> Module:
+        """Raises InputError with the place of the first diagnostic."""
+        from iree.compiler import ir
+
+        context, walker = self._context(allow_unregistered)
+        try:
+            with context:
+                return walker.module(ir.Module.parse(source).operation)
+        except ir.MLIRError as error:
+            raise _refusal(error, isinstance(source, bytes)) from None
+        except UnicodeDecodeError:
+            raise InputError("MLIR text", "must be UTF-8", where="line 1, column 1") from None
+
+    def _context(self, allow_unregistered: bool) -> tuple[Any, Walker]:
+        from iree.compiler import ir
+
+        held = self._contexts.get(allow_unregistered)
+        if held is None or held[2] >= _MAX_MODULES:
+            context = ir.Context()
+            context.allow_unregistered_dialects = allow_unregistered
+            held = (context, Walker(), 0)
+        self._contexts[allow_unregistered] = (held[0], held[1], held[2] + 1)
+        return held[0], held[1]
+
+
+def _refusal(error: Any, bytecode: bool) -> InputError:
+    diagnostics = list(error.error_diagnostics)
+    if not diagnostics:
+        return InputError("The module", f"cannot be parsed: {str(error)[:300]}", where="line 1, column 1")
+    first = diagnostics[0]
+    message = str(first.message).strip()
+    notes = [str(note.message).strip() for note in first.notes]
+    rule = f"is refused by the MLIR parser: {message}"
+    if _UNKNOWN.search(message):
+        known = next((note for note in notes if note.startswith("Available dialects")), "")
+        rule = f"has an operation of a dialect that is not known here: {message} {known}".strip()
+    return InputError("The module", rule[:2000].rstrip("."), where=_place(first.location, bytecode))
+
+
+def _place(location: Any, bytecode: bool) -> str:
+    found = _LINE.search(str(location))
+    line, column = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+    if bytecode and line == 0:
+        return "bytecode"
+    return f"line {max(line, 1)}, column {max(column, 1)}"

@@ -1,0 +1,252 @@
+"""`Module` -> a loop-nest tree per function: trip counts, linear indices, carried values, liveness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from featurizers.errors import InputError, UnknownNameError
+from featurizers.mlir import opclass
+from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
+from featurizers.mlir.nest import CONSTANT, Access, Chain, Form, Function, Nest
+
+DEFAULT_TRIP = 16.0
+"""Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded)."""
+
+_FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
+_MODULES = frozenset({"builtin.module", "gpu.module"})
+
+
+@dataclass(slots=True)
+class Builder:
+    """State of one function's walk; `handlers` is the registry of operations that need more than a class."""
+
+    module: Module
+    dims: Mapping[str, int]
+    forms: dict[int, Form] = field(default_factory=dict)
+    shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    middle: dict[int, float] = field(default_factory=dict)
+    aliases: dict[int, tuple[int, Form | None]] = field(default_factory=dict)
+    local: set[int] = field(default_factory=set)
+    depth_of: dict[int, int] = field(default_factory=dict)
+    calls: list[tuple[str, float]] = field(default_factory=list)
+    weight: float = 1.0
+    ivs: int = 0
+    unknown_trips: int = 0
+    unknown_ops: dict[str, int] = field(default_factory=dict)
+    allocs: int = 0
+    trips: dict[int, float] = field(default_factory=dict)
+
+    def block(self, block: Block, nest: Nest) -> None:
+        """Account for all operations of a block, in order."""
+        classes, handlers, counts = opclass.OP_CLASS, HANDLERS, nest.counts
+        types, of = self.module.types, self.module.value_types
+        for op in block.ops:
+            nest.ops += 1
+            name = op.name
+            handler = handlers.get(name)
+            if handler is not None:
+                handler(self, op, nest)
+                continue
+            found = classes.get(name)
+            if found is None:
+                other(self, op, nest)
+            elif found >= 0:
+                counts[found] += 1.0
+                if op.results:
+                    kind = types[of[op.results[0]]]
+                    if kind.bits > nest.bits:
+                        nest.bits = kind.bits
+                    if kind.kind == "float":
+                        nest.is_float = True
+                    elif kind.kind == "vector":
+                        wide(nest, kind, found)
+                    elif kind.kind == "tensor":
+                        counts[found] -= 1.0
+                        tensor_op(self, op, nest, found)
+
+    def child(self, nest: Nest, op: Op, label: str, trip: float, exact: bool, parallel: bool = False) -> Nest:
+        """A new loop inside `nest`."""
+        self.ivs += 1
+        made = Nest(label, op.line, op.column, max(trip, 0.0), exact, self.ivs, nest.depth + 1, parallel)
+        nest.children.append(made)
+        self.trips[id(op)] = self.trips.get(id(op), 1.0) * made.trip
+        return made
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Dims of a shaped value, with what is known of dynamic ones; DEFAULT_TRIP where nothing is."""
+        known = self.shapes.get(value)
+        if known is None:
+            known = self.module.type_of(value).shape
+        return tuple(d if d >= 0 else int(DEFAULT_TRIP) for d in known)
+
+    def type(self, value: int) -> Type:
+        """The type of a value."""
+        return self.module.types[self.module.value_types[value]]
+
+    def number(self, value: int) -> int | None:
+        """The value of an index if it is a constant."""
+        form = self.forms.get(value)
+        if form is None or any(key != CONSTANT and factor for key, factor in form.items()):
+            return None
+        return form.get(CONSTANT, 0)
+
+    def average(self, form: Form) -> float:
+        """A form's value in the middle of the loops that it depends on."""
+        middle = self.middle
+        return sum(factor * (1.0 if key == CONSTANT else middle.get(key, 0.0)) for key, factor in form.items())
+
+
+def wide(nest: Nest, kind: Type, op_class: int) -> None:
+    """Note vector code: its width, and one operation per 512 bits of it at least."""
+    size = kind.size * max(kind.bits, 8)
+    if size > nest.widths:
+        nest.widths = size
+    if kind.is_float:
+        nest.is_float = True
+    if size > 512:
+        nest.counts[op_class] += size / 512 - 1
+
+
+def add_forms(a: Form, b: Form, factor: int = 1) -> Form:
+    """a + factor * b."""
+    total = dict(a)
+    for key, value in b.items():
+        total[key] = total.get(key, 0) + factor * value
+    return total
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides of a contiguous buffer, in elements."""
+    strides, size = [], 1
+    for dim in reversed(shape):
+        strides.append(size)
+        size *= max(dim, 1)
+    return tuple(reversed(strides))
+
+
+Handler = Callable[[Builder, Op, Nest], None]
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(*names: str) -> Callable[[Handler], Handler]:
+    """Register a handler; a name that is taken is refused."""
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            if name in HANDLERS:
+                raise ValueError(f"The operation '{name}' has a handler already.")
+            HANDLERS[name] = handler
+        return handler
+
+    return register
+
+
+def other(b: Builder, op: Op, nest: Nest) -> None:
+    """An operation without an entry: its regions are walked once, itself counts as one unit of other work."""
+    from featurizers.mlir.tensor_ops import expand
+
+    if expand(b, op, nest):
+        return
+    b.unknown_ops[op.name] = b.unknown_ops.get(op.name, 0) + 1
+    nest.counts[opclass.OTHER] += 1.0
+    for region in op.regions:
+        for block in region:
+            b.block(block, nest)
+
+
+def tensor_op(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
+    """Arithmetic on whole tensors: a loop over the elements."""
+    from featurizers.mlir.tensor_ops import elementwise
+
+    elementwise(b, op, nest, op_class)
+
+
+def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Builder]:
+    """All functions with a body. `dims` gives values to what is dynamic; see `MlirFeaturizer.parse`.
+
+    Raises InputError: no function; a dynamic shape without a value (it names what is missing).
+    """
+    import featurizers.mlir.control  # noqa: F401
+    import featurizers.mlir.indices
+    import featurizers.mlir.vectors  # noqa: F401
+
+    functions: list[Function] = []
+    last = Builder(module, dims)
+    used: set[str] = set()
+    for op in _functions(module.ops):
+        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips)
+        functions.append(_function(builder, op, used))
+        builder.unknown_trips += last.unknown_trips
+        builder.allocs += last.allocs
+        last = builder
+    if not functions:
+        raise InputError("The module", "must hold at least one function with a body", where="line 1, column 1")
+    unused = sorted(set(dims) - used - {"*"})
+    if unused:
+        known = sorted(name for f in functions for name in _names(f))
+        raise UnknownNameError("dynamic dimension", unused[0], known)
+    return functions, last
+
+
+def _names(function: Function) -> list[str]:
+    return [f"{function.name}:arg0"]
+
+
+def _functions(ops: Sequence[Op]) -> list[Op]:
+    found = []
+    for op in ops:
+        if op.name in _FUNCTIONS:
+            if op.regions and op.regions[0]:
+                found.append(op)
+        elif op.name in _MODULES or (op.regions and "." in op.name and not op.operands):
+            for region in op.regions:
+                for block in region:
+                    found += _functions(block.ops)
+    return found
+
+
+def _function(b: Builder, op: Op, used: set[str]) -> Function:
+    name = str(op.attributes.get("sym_name", "?"))
+    blocks = op.regions[0]
+    words = buffers = 0
+    notes = op.attributes.get("arg_attrs") or []
+    for position, value in enumerate(blocks[0].arguments):
+        kind = b.type(value)
+        buffers += kind.kind in ("memref", "tensor")
+        words += 3 + 2 * len(kind.shape) if kind.kind == "memref" and DYNAMIC in kind.shape else 1
+        if position < len(notes) and "llvm.noalias" in notes[position]:
+            b.local.add(value)
+        _bind(b, name, position, value, kind, op, used)
+    body = Nest(f"func {name}", op.line, op.column, 1.0, True, 0, 0)
+    from featurizers.mlir.control import region
+
+    region(b, blocks, body)
+    return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func")
+
+
+def _bind(b: Builder, name: str, position: int, value: int, kind: Type, op: Op, used: set[str]) -> None:
+    """Give an argument's dynamic dims, or an index argument, the value that the caller named."""
+    if kind.kind in ("index", "int"):
+        for key in (f"{name}:arg{position}", f"arg{position}"):
+            if key in b.dims:
+                used.add(key)
+                b.forms[value] = {CONSTANT: b.dims[key]}
+                return
+        return
+    if DYNAMIC not in kind.shape:
+        return
+    shape = list(kind.shape)
+    for axis, dim in enumerate(shape):
+        if dim != DYNAMIC:
+            continue
+        for key in (f"{name}:arg{position}.{axis}", f"arg{position}.{axis}", "*"):
+            if key in b.dims:
+                used.add(key)
+                shape[axis] = b.dims[key]
+                break
+        else:
+            what = f"Dimension {axis} of argument {position} of function '{name}'"
+            rule = f"is dynamic and needs a value: dims={{'arg{position}.{axis}': 64}}, or '*' for all"
+            raise InputError(what, rule, where=f"line {op.line}, column {op.column}")
+    b.shapes[value] = tuple(shape)

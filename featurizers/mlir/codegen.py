@@ -1,0 +1,249 @@
+"""What the back end makes of each loop on one CPU: vector width, interleaving, unrolling, instructions, cycles, registers.
+
+An estimate, not a compiler: LLVM's own rules in a few lines each, so that a learner corrects the remainder. Sources:
+`LoopVectorizationPlanner::selectInterleaveCount`, `BasicTTIImpl::getUnrollingPreferences`, `computeUnrollCount` (LLVM 22);
+cycles are the larger of the port bound and the recurrence bound (Laukemann et al., OSACA, PMBS 2018).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.nest import Chain
+from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.optimise import VECTORISABLE, Loop
+
+_TINY_TRIP = 16
+_SMALL_LOOP = 20
+_LOOP_CONTROL = 3.0
+_CHECK = 5.0
+_RUNTIME_UNROLL = 4
+_LIBM_CYCLES, _CALL_CYCLES = 40.0, 20.0
+
+_FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
+_FLOAT = opclass.FLOAT_CLASSES
+_INT = tuple(CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other"))
+
+
+@dataclass(slots=True)
+class LoopCode:
+    """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
+
+    vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
+    per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
+    """
+
+    loop: Loop
+    instructions: float
+    cycles: float
+    vf: int
+    interleave: int
+    unroll: int
+    full: bool
+    remainder: bool
+    checks: int
+    spills: float
+    pressure: float
+    executed: float
+    port_cycles: float
+    chain_cycles: float
+
+
+def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
+    """Code of each loop of a function, outermost (the function's own body) first."""
+    return [_generate(loop, cpu) for loop in root.walk()]
+
+
+def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
+    body, uops = _body(loop, cpu)
+    chain = max((_latency(c, cpu) for c in loop.chains), default=0.0) * _chain_length(loop)
+    vf = _vector_factor(loop, cpu, body)
+    interleave = _interleave(loop, cpu, vf, body) if vf > 1 else 1
+    strided_cost = 1.0
+    if vf > 1:
+        strided_cost += (loop.strided + loop.gathered) * (vf - 1) * (0.5 if cpu.gather else 1.5) / max(body, 1.0)
+    lanes = vf * interleave
+    main_trips = loop.trip / lanes if lanes > 1 else loop.trip
+    unroll, full = _unroll(loop, cpu, vf, interleave, body * strided_cost, main_trips)
+    remainder = lanes > 1 and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
+    main = body * strided_cost * interleave * unroll
+    instructions = main + (0.0 if full else _LOOP_CONTROL)
+    if loop.nest.depth:
+        instructions += 1.5 + min(loop.streams, 4) * 0.8
+    if vf > 1:
+        instructions += _around_vector_loop(loop, cpu, vf, interleave, body, remainder)
+    elif unroll > 1 and (not loop.exact or loop.trip % unroll):
+        instructions += body + _LOOP_CONTROL
+    pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
+    instructions += 2 * spills
+    ports = _ports(loop, cpu, uops, unroll) * strided_cost
+    per_vector = max(ports * interleave, chain)
+    vector_trips = int(main_trips) if lanes > 1 else main_trips
+    cycles = vector_trips * per_vector
+    if lanes > 1:
+        cycles += (loop.trip - vector_trips * lanes) * max(ports, chain)
+    executed = vector_trips * (main / unroll + _LOOP_CONTROL / unroll)
+    cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
+    return LoopCode(
+        loop, instructions, cycles, vf, interleave, unroll, full, remainder, loop.checks if vf > 1 else 0, spills,
+        pressure, executed * loop.entries, ports, chain,
+    )  # fmt: skip
+
+
+def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
+    """Instructions and micro-operations of one iteration, as scalar code (or as the vector code that it is)."""
+    counts = loop.counts
+    wide = 1.0
+    if loop.nest.widths:
+        wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0)
+    loads, stores = counts[opclass.LOAD] * wide, counts[opclass.STORE] * wide
+    arithmetic = 0.0
+    for index in _FLOAT:
+        arithmetic += counts[index] * wide
+    for index in _INT:
+        arithmetic += counts[index] * (wide if loop.nest.widths else 1.0)
+    arithmetic += counts[opclass.SHUFFLE] * wide + counts[opclass.BRANCH]
+    calls = counts[opclass.CALL] + counts[opclass.LIBM]
+    folded = 0.0
+    if cpu.load_folding:
+        floats = sum(counts[index] for index in _FLOAT)
+        folded = min(loads * 0.5, floats * wide, loads)
+    uops = arithmetic + loads + stores + calls * 6
+    addresses = min(counts[opclass.ADDRESS], loop.gathered * 2.0 + 1.0)
+    return max(uops - folded + addresses, 1.0), uops + addresses
+
+
+def _chain_length(loop: Loop) -> float:
+    """Iterations of unrolled inner loops that one iteration's chain runs through."""
+    return loop.copies if loop.memory_chain or loop.chains else 1.0
+
+
+def _latency(chain: Chain, cpu: Cpu) -> float:
+    op_class = chain.op_class
+    if op_class < 0:
+        return 1.0
+    if not chain.is_float:
+        return float({_IMUL: cpu.imul_latency, _IDIV: cpu.idiv_latency}.get(op_class, 1))
+    if op_class == CLASS["fma"]:
+        return float(cpu.fma_latency)
+    if op_class == CLASS["fmul"]:
+        return float(cpu.fmul_latency)
+    return float(cpu.fdiv_latency if op_class in (_FDIV, _FSQRT) else cpu.fadd_latency)
+
+
+def _vector_factor(loop: Loop, cpu: Cpu, body: float) -> int:
+    ordered = _ordered_only(loop)
+    legal = loop.legality == VECTORISABLE or (ordered and bool(cpu.ordered_reductions))
+    if not legal or not loop.nest.depth or loop.trip < 2:
+        return 1
+    vf = cpu.prefer_bits // max(loop.nest.bits, 8)
+    if vf < 2 or loop.trip < vf:
+        return 1
+    if loop.exact and loop.trip < _TINY_TRIP and loop.trip % vf:
+        return 1
+    scattered = loop.strided + loop.gathered
+    gather = 1.0 if cpu.gather else 2.0
+    cost = body + scattered * (vf - 1) * gather + (ordered * (vf - 1))
+    return vf if cost < body * vf else 1
+
+
+def _ordered_only(loop: Loop) -> bool:
+    """The one thing in the way is a floating-point sum: some targets vectorise it in order."""
+    from featurizers.mlir.optimise import CARRIED
+
+    fadd = CLASS["fadd"]
+    return (
+        loop.legality == CARRIED
+        and not loop.memory_chain
+        and all(c.reassociable or c.op_class == fadd for c in loop.chains)
+    )
+
+
+def _interleave(loop: Loop, cpu: Cpu, vf: int, body: float) -> int:
+    live = max(loop.live_float if loop.nest.is_float else loop.live_int, 1)
+    limit = cpu.max_interleave
+    by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
+    trips = loop.trip / vf
+    count = min(limit, 1 << int(log2(by_registers)))
+    while count > 1 and trips < count:
+        count //= 2
+    if loop.chains or body < _SMALL_LOOP:
+        return max(count, 1)
+    return 1
+
+
+def _unroll(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, trips: float
+) -> tuple[int, bool]:
+    """Unroll factor of the (vector) loop after the vectoriser, and whether that leaves no loop."""
+    if not loop.nest.depth or loop.children:
+        return 1, False
+    size = (loop.size if vf == 1 else body + 2) * interleave
+    whole = int(trips)
+    if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
+        return max(whole, 1), True
+    if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
+        return 1, False
+    if vf > 1 and cpu.isa != "x86":
+        return 1, False
+    if cpu.unroll_ops and size > 2:
+        count = int((cpu.unroll_ops - 2) / (size - 2))
+        if loop.exact:
+            while count > 1 and whole % count:
+                count -= 1
+            return max(count, 1), False
+        return (max(1 << int(log2(count)), 1) if count > 1 and cpu.runtime_unroll else 1), False
+    return 1, False
+
+
+def _around_vector_loop(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, remainder: bool
+) -> float:
+    """Checks, broadcasts, combining reductions, the scalar remainder."""
+    extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
+    extra += loop.nest.invariants * 0.5
+    for _ in loop.chains:
+        extra += interleave - 1 + 2 * log2(vf)
+    if remainder:
+        scalar_unroll = 1.0
+        if cpu.isa == "x86" and cpu.unroll_ops and loop.size > 2:
+            scalar_unroll = max(min((cpu.unroll_ops - 2) / (loop.size - 2), 8.0), 1.0)
+        extra += body * scalar_unroll + _LOOP_CONTROL + 4.0
+    return extra
+
+
+def _registers(loop: Loop, cpu: Cpu, interleave: int, copies: int) -> tuple[float, float]:
+    """Most pressing ratio of live values to registers, and the values beyond."""
+    in_flight = max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0)
+    if copies > 1 or loop.copies > 1:
+        in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
+    streams = loop.streams + loop.nest.depth
+    ints = loop.live_int + (streams if loop.nest.depth else 0)
+    over_float = max(in_flight - cpu.vector_registers, 0.0)
+    over_int = max(ints - cpu.int_registers, 0.0)
+    return max(in_flight / cpu.vector_registers, ints / cpu.int_registers), over_float + over_int
+
+
+def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:
+    """Cycles of one iteration by the busiest resource."""
+    counts = loop.counts
+    wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0) if loop.nest.widths else 1.0
+    floats = sum(counts[index] for index in _FLOAT) * wide
+    ints = sum(counts[index] for index in _INT)
+    divides = (counts[_FDIV] + counts[_FSQRT]) * cpu.fdiv_latency * 0.4 * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
+    calls = counts[opclass.LIBM] * _LIBM_CYCLES + counts[opclass.CALL] * _CALL_CYCLES
+    control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
+    bound = max(
+        (uops + control) / cpu.issue,
+        floats / cpu.fp_ports,
+        (ints + control) / cpu.int_ports,
+        counts[opclass.LOAD] * wide / cpu.load_ports,
+        counts[opclass.STORE] * wide / cpu.store_ports,
+        1.0 if loop.nest.depth and unroll == 1 else 0.0,
+    )
+    return max(bound, divides) + calls
+
+

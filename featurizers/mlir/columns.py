@@ -1,0 +1,151 @@
+"""Named columns: the estimate of the code, the loops that dominate it, totals, operations, and the CPU."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import log2
+
+import numpy as np
+
+from featurizers.core import Column, FloatArray
+from featurizers.mlir import opclass
+from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
+from featurizers.mlir.opclass import CLASSES
+from featurizers.mlir.program import Program
+from featurizers.mlir.totals import DIALECTS, TOTALS, totals
+
+_ESTIMATES = (
+    ("est_instructions", "1"), ("est_cycles", "cycles"), ("est_executed", "1"), ("est_spills", "1"),
+    ("est_code_bytes", "B"), ("est_stack_bytes", "B"), ("est_pressure", "1"), ("est_fully_unrolled", "1"),
+    ("est_vector_loops", "1"), ("est_unrolled_loops", "1"), ("est_remainders", "1"), ("est_checks", "1"),
+    ("est_ipc", "1"), ("est_chain_share", "1"), ("est_loops_left", "1"), ("est_int_pressure", "1"),
+)  # fmt: skip
+
+_LOOP = (
+    ("trip", "1"), ("exact", "1"), ("depth", "1"), ("share", "1"), ("size", "1"), ("copies", "1"), ("vf", "1"),
+    ("interleave", "1"), ("unroll", "1"), ("full", "1"), ("remainder", "1"), ("legality", "1"), ("checks", "1"),
+    ("unit", "1"), ("strided", "1"), ("invariant", "1"), ("gathered", "1"), ("streams", "1"), ("stores", "1"),
+    ("loads", "1"), ("float_ops", "1"), ("int_ops", "1"), ("divides", "1"), ("libm", "1"), ("branches", "1"),
+    ("chains", "1"), ("chain_latency", "cycles"), ("memory_chain", "1"), ("live_float", "1"), ("live_int", "1"),
+    ("bits", "bit"), ("is_float", "1"), ("width", "bit"), ("store_run", "1"), ("removed", "1"), ("hoisted", "1"),
+    ("pressure", "1"), ("port_cycles", "cycles"), ("unrolled_below", "1"), ("trip_mod", "1"), ("full_size", "1"),
+    ("instructions", "1"),
+)  # fmt: skip
+
+_STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
+_DYNAMIC = tuple((f"dynamic_{name}", "1") for name in CLASSES)
+_SLOTS = ("hot", "big", "second")
+
+
+def _columns() -> tuple[Column, ...]:
+    found = [Column(name, unit, "estimate") for name, unit in _ESTIMATES]
+    for slot in _SLOTS:
+        found += [Column(f"{slot}_{name}", unit, f"{slot} loop") for name, unit in _LOOP]
+    found += [Column(name, unit, "static operations") for name, unit in _STATIC]
+    found += [Column(name, unit, "executed operations") for name, unit in _DYNAMIC]
+    found += [Column(name, unit, "totals") for name, unit in TOTALS]
+    found += [Column(f"ops_{name}", "1", "dialects") for name in DIALECTS]
+    found += [Column(f"weighted_ops_{name}", "1", "dialects") for name in DIALECTS]
+    found += [Column(f"cpu_{name}", "1", "cpu") for name in NUMBERS]
+    found += [Column(f"cpu_is_{isa}", "1", "cpu") for isa in ISAS]
+    return tuple(found)
+
+
+COLUMNS = _columns()
+"""hot: the loop with most of the estimated cycles. big: with most of the instructions. second: next to it."""
+
+_BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6}
+
+
+@cache
+def _cpu_row(cpu: Cpu) -> tuple[float, ...]:
+    return tuple(vector(cpu))
+
+
+def row(program: Program, cpu: Cpu) -> FloatArray:
+    """The columns of one program on one CPU, float32 (columns,)."""
+    known = program.cache.get(cpu.name)
+    if known is None:
+        known = program.cache[cpu.name] = np.asarray(_row(program, cpu), dtype=np.float32)
+    row_: FloatArray = known
+    return row_
+
+
+def codes(program: Program, cpu: Cpu) -> list[LoopCode]:
+    """The estimated code of every loop of every function."""
+    return [code for root in program.loops for code in generate(root, cpu)]
+
+
+def _row(program: Program, cpu: Cpu) -> list[float]:
+    found = codes(program, cpu)
+    estimates = _estimates(program, cpu, found)
+    hot = max(found, key=lambda c: c.cycles)
+    by_size = sorted(found, key=lambda c: -c.instructions)
+    second = by_size[1] if len(by_size) > 1 else None
+    values = list(estimates)
+    for code in (hot, by_size[0], second):
+        values += _loop(code, estimates) if code is not None else [0.0] * len(_LOOP)
+    values += _operations(found)
+    base = program.cache.get("")
+    if base is None:
+        base = program.cache[""] = totals(program)
+    values += base
+    values += _cpu_row(cpu)
+    return values
+
+
+def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float, ...]:
+    instructions = cycles = executed = spills = chain = 0.0
+    pressure = ints = 0.0
+    for code in found:
+        instructions += code.instructions
+        cycles += code.cycles
+        executed += code.executed
+        spills += code.spills
+        pressure = max(pressure, code.pressure)
+        ints = max(ints, (code.loop.live_int + code.loop.streams + code.loop.nest.depth) / cpu.int_registers)
+        if code.chain_cycles > code.port_cycles:
+            chain += code.cycles
+    arguments = sum(f.arguments for f in program.functions)
+    instructions += len(program.functions) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
+    saved = max(ints * cpu.int_registers - 9, 0.0)
+    instructions += 2 * min(saved, 12.0)
+    return (
+        instructions, max(cycles, 1.0), max(executed, 1.0), spills, instructions * _BYTES[cpu.isa],
+        8 * (spills + saved), pressure, float(sum(c.full for c in found)), float(sum(c.vf > 1 for c in found)),
+        float(sum(c.unroll > 1 for c in found)), float(sum(c.remainder for c in found)),
+        float(sum(c.checks for c in found)), executed / max(cycles, 1.0), chain / max(cycles, 1.0),
+        float(sum(c.loop.nest.depth > 0 and not c.full for c in found)), ints,
+    )  # fmt: skip
+
+
+def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
+    loop = code.loop
+    counts, nest = loop.counts, loop.nest
+    floats = sum(counts[i] for i in opclass.FLOAT_CLASSES)
+    ints = sum(counts[opclass.CLASS[n]] for n in ("iadd", "imul", "logic", "compare", "select", "extend"))
+    divides = sum(counts[opclass.CLASS[n]] for n in ("fdiv", "fsqrt", "idiv"))
+    lanes = code.vf * code.interleave
+    return [
+        loop.trip, float(loop.exact), float(nest.depth), code.cycles / estimates[1], loop.size, loop.copies,
+        float(code.vf), float(code.interleave), float(code.unroll), float(code.full), float(code.remainder),
+        float(loop.legality), float(loop.checks), float(loop.unit), float(loop.strided), float(loop.invariant),
+        float(loop.gathered), float(loop.streams), counts[opclass.STORE], counts[opclass.LOAD], floats, ints, divides,
+        counts[opclass.LIBM] + counts[opclass.CALL], counts[opclass.BRANCH], float(len(loop.chains)),
+        code.chain_cycles, float(loop.memory_chain), float(loop.live_float), float(loop.live_int), float(nest.bits),
+        float(nest.is_float), float(nest.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
+        code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
+        loop.size * loop.trip, code.instructions,
+    ]  # fmt: skip
+
+
+def _operations(found: list[LoopCode]) -> list[float]:
+    static, dynamic = [0.0] * len(CLASSES), [0.0] * len(CLASSES)
+    for code in found:
+        loop, weight = code.loop, code.loop.weight
+        for index, count in enumerate(loop.counts):
+            if count:
+                static[index] += count
+                dynamic[index] += count * weight
+    return static + [log2(1 + value) for value in dynamic]

@@ -1,0 +1,234 @@
+"""Loops, branches, calls and launches: where a nest gets its children and their trip counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from featurizers.mlir import opclass
+from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
+from featurizers.mlir.indices import apply
+from featurizers.mlir.liveness import liveness
+from featurizers.mlir.module import DYNAMIC, Block, Op
+from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
+
+_REASSOCIABLE_FLAGS = ("reassoc", "fast")
+_IF_WEIGHT = 0.5
+"""A conditional region that holds loops is taken to run every second time."""
+
+
+def region(b: Builder, blocks: Sequence[Block], nest: Nest) -> None:
+    """A region's blocks: straight-line, or a control-flow graph whose back edges are loops."""
+    if len(blocks) == 1:
+        b.block(blocks[0], nest)
+        liveness(b, blocks[0], nest)
+        return
+    from featurizers.mlir.cfg import graph
+
+    graph(b, blocks, nest)
+
+
+def loop(
+    b: Builder, nest: Nest, op: Op, trip: float, exact: bool, block: Block, iv: int | None, middle: float,
+    carried: Sequence[int] = (), step: int = 1, parallel: bool = False, lower: Form | None = None,
+) -> Nest:  # fmt: skip
+    """A child loop with its body. iv : value id of the induction variable; middle : its average value."""
+    made = b.child(nest, op, op.name, trip, exact, parallel)
+    if iv is not None:
+        b.middle[made.iv] = middle / step if step else 0.0
+        b.forms[iv] = {**(lower or {}), made.iv: step}
+        if lower:
+            b.middle[made.iv] = (middle - b.average(lower)) / step if step else 0.0
+    b.block(block, made)
+    liveness(b, block, made)
+    if carried and block.ops:
+        made.chains += chains(b, block, carried)
+    return made
+
+
+def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
+    """For each carried block argument the operation that makes its next value, when it reads the argument."""
+    producers = {r: op for op in block.ops for r in op.results}
+    yielded = block.ops[-1].operands[-len(carried) :]
+    found = []
+    for argument, value in zip(carried, yielded, strict=False):
+        kind, op = b.type(argument), producers.get(value)
+        if kind.kind in ("memref", "tensor") or value == argument:
+            continue
+        op_class = opclass.OP_CLASS.get(op.name, -1) if op is not None else -1
+        free = not kind.is_float or op_class == _MINMAX or (op is not None and _reassociable(op))
+        direct = op is not None and argument in op.operands
+        found.append(Chain(op_class, kind.bits, kind.is_float, free and direct))
+    return found
+
+
+def _reassociable(op: Op) -> bool:
+    """``#arith.fastmath<reassoc,nnan>`` lets floating-point terms be added in any order."""
+    flags = str(op.attributes.get("fastmath", "")).partition("<")[2].rstrip(">").split(",")
+    return any(flag.strip() in _REASSOCIABLE_FLAGS for flag in flags)
+
+
+_MINMAX = opclass.CLASS["fminmax"]
+
+
+@handles("affine.for")
+def _affine_for(b: Builder, op: Op, nest: Nest) -> None:
+    attributes, block = op.attributes, op.regions[0][0]
+    segments = attributes.get("operandSegmentSizes") or [0, 0, 0]
+    lows = apply(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
+    highs = apply(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])
+    _counted(b, op, nest, lows, highs, int(attributes["step"]), block)
+
+
+def _counted(
+    b: Builder, op: Op, nest: Nest, lows: Sequence[Form | None], highs: Sequence[Form | None], step: int, block: Block
+) -> None:
+    lower = next((form for form in lows if form is not None), None)
+    lengths = [
+        _difference(b, high, low) for high in highs for low in lows if high is not None and low is not None
+    ]
+    iv, carried = block.arguments[0], block.arguments[1:]
+    if not lengths or lower is None:
+        b.unknown_trips += 1
+        made = loop(b, nest, op, DEFAULT_TRIP, False, block, iv, DEFAULT_TRIP / 2, carried, step, lower=lower)
+        made.unknown_trip = True
+        return
+    length, exact = min(lengths)
+    exact = all(known for _, known in lengths) or (len(lengths) > 1 and exact)
+    length = max(length, 0.0)
+    middle = b.average(lower) + length / 2
+    loop(b, nest, op, ceil(length / step) if exact else length / step, exact, block, iv, middle, carried, step,
+         lower=lower)  # fmt: skip
+
+
+def _difference(b: Builder, high: Form, low: Form) -> tuple[float, bool]:
+    rest = {key: high.get(key, 0) - low.get(key, 0) for key in high.keys() | low.keys()}
+    exact = not any(factor for key, factor in rest.items() if key != CONSTANT)
+    return (float(rest.get(CONSTANT, 0)), True) if exact else (b.average(rest), False)
+
+
+@handles("scf.for")
+def _scf_for(b: Builder, op: Op, nest: Nest) -> None:
+    lower, upper = b.forms.get(op.operands[0]), b.forms.get(op.operands[1])
+    step = b.number(op.operands[2])
+    _counted(b, op, nest, [lower], [upper], step if step and step > 0 else 1, op.regions[0][0])
+
+
+@handles("affine.parallel")
+def _affine_parallel(b: Builder, op: Op, nest: Nest) -> None:
+    attributes = op.attributes
+    count = attributes["lowerBoundsMap"][0] + attributes["lowerBoundsMap"][1]
+    lows = apply(b, attributes["lowerBoundsMap"], op.operands[:count])
+    highs = apply(b, attributes["upperBoundsMap"], op.operands[count:])
+    _parallel(b, op, nest, lows, highs, list(attributes["steps"]))
+
+
+@handles("scf.parallel")
+def _scf_parallel(b: Builder, op: Op, nest: Nest) -> None:
+    rank = len(op.regions[0][0].arguments)
+    lows = [b.forms.get(v) for v in op.operands[:rank]]
+    highs = [b.forms.get(v) for v in op.operands[rank : 2 * rank]]
+    steps = [b.number(v) or 1 for v in op.operands[2 * rank : 3 * rank]]
+    _parallel(b, op, nest, lows, highs, steps)
+
+
+@handles("scf.forall")
+def _scf_forall(b: Builder, op: Op, nest: Nest) -> None:
+    given = iter(op.operands)
+
+    def forms(name: str) -> list[Form | None]:
+        static = op.attributes.get(name, ())
+        return [b.forms.get(next(given, -1)) if v == DYNAMIC else {CONSTANT: v} for v in static]
+
+    lows, highs, steps = forms("staticLowerBound"), forms("staticUpperBound"), forms("staticStep")
+    _parallel(b, op, nest, lows, highs, [(s or {}).get(CONSTANT, 1) or 1 for s in steps])
+
+
+def _parallel(
+    b: Builder, op: Op, nest: Nest, lows: Sequence[Form | None], highs: Sequence[Form | None], steps: Sequence[int]
+) -> None:
+    """One loop per dimension; the body belongs to the innermost."""
+    block = op.regions[0][0]
+    for low, high, step, iv in zip(lows, highs, steps, block.arguments, strict=False):
+        known = low is not None and high is not None
+        length, exact = _difference(b, high or {}, low or {}) if known else (DEFAULT_TRIP * step, False)
+        b.unknown_trips += not known
+        nest = b.child(nest, op, op.name, ceil(max(length, 0.0) / step), exact, True)
+        b.forms[iv] = {**(low or {}), nest.iv: step}
+        b.middle[nest.iv] = max(length, 0.0) / 2 / step
+    b.block(block, nest)
+    liveness(b, block, nest)
+
+
+@handles("scf.while")
+def _while(b: Builder, op: Op, nest: Nest) -> None:
+    b.unknown_trips += 1
+    made = b.child(nest, op, op.name, DEFAULT_TRIP, False)
+    made.unknown_trip = True
+    for blocks in op.regions:
+        region(b, blocks, made)
+    after = op.regions[-1][0]
+    made.chains += chains(b, after, after.arguments) if after.arguments and after.ops else []
+
+
+@handles("scf.if", "affine.if", "scf.index_switch")
+def _if(b: Builder, op: Op, nest: Nest) -> None:
+    nest.counts[opclass.BRANCH] += 1
+    for blocks in op.regions:
+        if not blocks:
+            continue
+        known = len(nest.children)
+        region(b, blocks, nest)
+        for child in nest.children[known:]:
+            child.trip *= _IF_WEIGHT
+            child.exact = False
+
+
+@handles("scf.execute_region", "memref.alloca_scope")
+def _plain(b: Builder, op: Op, nest: Nest) -> None:
+    for blocks in op.regions:
+        region(b, blocks, nest)
+
+
+@handles("scf.reduce", "scf.forall.in_parallel", "scf.in_parallel")
+def _reduce(b: Builder, op: Op, nest: Nest) -> None:
+    for blocks, value in zip(op.regions, op.operands, strict=False):
+        for block in blocks:
+            b.block(block, nest)
+        kind = b.type(value)
+        nest.chains.append(Chain(opclass.CLASS["fadd"] if kind.is_float else opclass.IADD, kind.bits, kind.is_float,
+                                 not kind.is_float))  # fmt: skip
+
+
+@handles("func.call", "llvm.call")
+def _call(b: Builder, op: Op, nest: Nest) -> None:
+    nest.counts[opclass.CALL] += 1
+    b.calls.append((str(op.attributes.get("callee", "")), 1.0))
+
+
+@handles("gpu.launch")
+def _launch(b: Builder, op: Op, nest: Nest) -> None:
+    """A launch is a parallel nest over blocks and threads."""
+    segments = op.attributes.get("operandSegmentSizes") or [0] * 10
+    start = int(segments[0])
+    sizes = [b.number(v) for v in op.operands[start : start + 6]]
+    block = op.regions[0][0]
+    for size, iv in zip(sizes, block.arguments[:6], strict=False):
+        if size is None or size > 1:
+            b.unknown_trips += size is None
+            nest = b.child(nest, op, op.name, float(size or DEFAULT_TRIP), size is not None, True)
+            b.forms[iv] = {nest.iv: 1}
+            b.middle[nest.iv] = float(size or DEFAULT_TRIP) / 2
+        else:
+            b.forms[iv] = {CONSTANT: 0}
+    for value, size in zip(block.arguments[6:12], sizes, strict=False):
+        if size is not None:
+            b.forms[value] = {CONSTANT: size}
+    region(b, op.regions[0], nest)
+
+
+@handles("gpu.thread_id", "gpu.block_id", "gpu.global_id", "gpu.lane_id")
+def _hardware_index(b: Builder, op: Op, nest: Nest) -> None:
+    """An index given by the hardware varies, but over no loop of the code."""
+    b.ivs += 1
+    b.forms[op.results[0]] = {b.ivs: 1}

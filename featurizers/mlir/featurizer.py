@@ -1,0 +1,164 @@
+"""`MlirFeaturizer`: MLIR text or bytecode -> loop nests -> named columns, token streams and graphs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from featurizers.core import Column, Features, Featurizer, Raw
+from featurizers.errors import InputError, UnknownNameError
+from featurizers.mlir import vocabulary
+from featurizers.mlir.columns import COLUMNS, row
+from featurizers.mlir.cpus import DEFAULT, cpu
+from featurizers.mlir.graph import NODE_COLUMNS, graph
+from featurizers.mlir.limits import BYTECODE_MAGIC, Limits, check
+from featurizers.mlir.module import Module
+from featurizers.mlir.parts import PART_COLUMNS, parts_of
+from featurizers.mlir.program import Program, program
+from featurizers.mlir.tokens import tokens
+from featurizers.mlir.worker import Pool
+
+_FIELDS = ("mlir", "bytecode")
+_OPTIONS = ("dims", "function", "allow_unregistered")
+_pool: Pool | None = None
+_pool_lock = threading.Lock()
+
+
+class MlirFeaturizer(Featurizer[Program]):
+    """Featurizer of MLIR programs. The profile of `features` is the name of a CPU (see ``tables/cpus.csv``).
+
+    Parameters
+    ----------
+    limits : of what is parsed.
+    in_process : parse here instead of in a worker process: faster, for input that is trusted.
+    """
+
+    kind = "mlir"
+    version = "1"
+    columns: tuple[Column, ...] = COLUMNS
+    part_columns: tuple[Column, ...] = PART_COLUMNS
+
+    def __init__(self, limits: Limits | None = None, in_process: bool = False):
+        self.limits = limits or Limits()
+        self._own = threading.local() if in_process else None
+
+    def parse(self, raw: Raw) -> Program:
+        """One module.
+
+        `raw` holds ``mlir`` (text, or bytes of text or bytecode) or ``bytecode`` (bytes), and options: ``dims``
+        {"arg0.1" or "f:arg0.1" for a dimension, "arg2" for an index, "*" for all dimensions: size}, ``function``
+        (analyse that one only), ``allow_unregistered`` (operations of unknown dialects are taken as they are).
+        """
+        source, bytecode = _source(raw)
+        check(source, self.limits)
+        allowed = _flag(raw, "allow_unregistered")
+        module = self._parse(source, bytecode, allowed)
+        return program(module, _dims(raw), _function(raw))
+
+    def _parse(self, source: bytes, bytecode: bool, allow_unregistered: bool) -> Module:
+        if self._own is None:
+            return _shared_pool(self.limits).parse(source, bytecode, allow_unregistered)
+        parser = getattr(self._own, "parser", None)
+        if parser is None:
+            from featurizers.mlir.bindings import Parser
+
+            parser = self._own.parser = Parser()
+        module: Module = parser.parse(source if bytecode else source.decode(), allow_unregistered)
+        return module
+
+    def features(
+        self, subjects: Sequence[Program], *, profile: str = "", names: bool = False, graphs: bool = False
+    ) -> Features:
+        """Columns on the CPU that `profile` names. Token streams and graphs come when first read."""
+        target = cpu(profile or DEFAULT)
+        width = len(COLUMNS)
+        vectors = np.stack([row(s, target) for s in subjects]) if subjects else np.zeros((0, width), np.float32)
+        return Features(
+            vectors,
+            COLUMNS,
+            parts_of(subjects, target, names) if names else None,
+            PART_COLUMNS,
+            tuple(graph(s) for s in subjects) if graphs else (),
+            node_columns=NODE_COLUMNS,
+        )
+
+    def vocabulary(self, stream: str) -> tuple[str, ...]:
+        """The words of a token stream, of graph ``nodes`` or ``edges``. KeyError when there is no such list."""
+        return vocabulary.words(stream)
+
+    def warm(self, profiles: Sequence[str]) -> None:
+        """Start the parser's process."""
+        if self._own is None:
+            _shared_pool(self.limits).warm()
+
+
+def featurize_module(module: Any, dims: Mapping[str, int] | None = None) -> Program:
+    """The subject of a module (or function) of MLIR's Python bindings that lives in this process already."""
+    from featurizers.mlir.walk import Walker
+
+    operation = getattr(module, "operation", module)
+    return program(Walker().module(operation), dims)
+
+
+def _shared_pool(limits: Limits) -> Pool:
+    global _pool
+    with _pool_lock:
+        if _pool is None or _pool.limits != limits:
+            if _pool is not None:
+                _pool.close()
+            _pool = Pool(limits)
+        return _pool
+
+
+def _source(raw: Raw) -> tuple[bytes, bool]:
+    if not isinstance(raw, Mapping):
+        raise InputError("An MLIR program", "must be a mapping of fields", type(raw).__name__)
+    for key in raw:
+        if key not in _FIELDS and key not in _OPTIONS:
+            raise UnknownNameError("field of an MLIR program", str(key), (*_FIELDS, *_OPTIONS))
+    given = [key for key in _FIELDS if key in raw]
+    if len(given) != 1:
+        raise InputError("An MLIR program", f"must be given by exactly one of {', '.join(_FIELDS)}", given)
+    source = raw[given[0]]
+    if isinstance(source, str):
+        if given[0] == "bytecode":
+            raise InputError("The field 'bytecode'", "must be the bytes of a file", "text")
+        source = source.encode(errors="surrogatepass")
+    if not isinstance(source, bytes | bytearray | memoryview):
+        raise InputError(f"The field '{given[0]}'", "must be text, or the bytes of a file", type(source).__name__)
+    data = bytes(source)
+    bytecode = data.startswith(BYTECODE_MAGIC)
+    if given[0] == "bytecode" and not bytecode:
+        raise InputError("The field 'bytecode'", "must begin with the magic number of MLIR bytecode", data[:8])
+    return data, bytecode
+
+
+def _flag(raw: Raw, name: str) -> bool:
+    value = raw.get(name, False)
+    if not isinstance(value, bool):
+        raise InputError(f"The option '{name}'", "must be true or false", value)
+    return value
+
+
+def _function(raw: Raw) -> str | None:
+    value = raw.get("function")
+    if value is not None and not isinstance(value, str):
+        raise InputError("The option 'function'", "must be a function's name", value)
+    return value
+
+
+def _dims(raw: Raw) -> dict[str, int]:
+    dims = raw.get("dims") or {}
+    if not isinstance(dims, Mapping):
+        raise InputError("The option 'dims'", "must map names of dimensions to sizes", dims)
+    found = {}
+    for key, value in dims.items():
+        if isinstance(value, float) and value == int(value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**40:
+            raise InputError(f"The dimension '{key}'", "must be a whole number from 0 to 2^40", value)
+        found[str(key)] = value
+    return found

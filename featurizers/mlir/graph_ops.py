@@ -1,0 +1,215 @@
+"""tosa and stablehlo operations as the loop nests of their lowering through linalg."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from featurizers.mlir import opclass
+from featurizers.mlir.build import Builder
+from featurizers.mlir.module import Op
+from featurizers.mlir.named_linalg import _conv, _einsum
+from featurizers.mlir.nest import Nest
+from featurizers.mlir.opclass import CLASS, elementwise_class
+from featurizers.mlir.tensor_ops import (
+    _copy,
+    _result_made,
+    elementwise,
+    identity,
+    nest_of,
+    numbers_after,
+    touch,
+)
+
+_VIEWS = frozenset({"reshape", "bitcast_convert", "const_shape", "identity", "custom_call", "tuple", "get_tuple_element"})
+_COPIES = frozenset({
+    "transpose", "broadcast_in_dim", "concatenate", "concat", "slice", "pad", "reverse", "tile", "gather", "iota",
+    "dynamic_slice", "dynamic_update_slice", "scatter", "resize", "dynamic_broadcast_in_dim", "broadcast",
+})  # fmt: skip
+_FREE = frozenset({"constant", "const", "const_shape", "return", "yield", "variable", "optimization_barrier"})
+
+
+def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
+    """Whether it is known; if so its loops are added."""
+    if word in _FREE:
+        return True
+    if not op.results:
+        return False
+    result = op.results[0]
+    _result_made(b, op, nest)
+    kind = b.type(result)
+    if word in _VIEWS:
+        if op.operands:
+            b.aliases[result] = (op.operands[0], None)
+        return True
+    if word in _COPIES:
+        _moved(b, op, nest, word)
+        return True
+    if word in ("dot_general", "dot", "matmul", "fully_connected"):
+        _contract(b, op, nest, word)
+        return True
+    if word in ("conv2d", "depthwise_conv2d", "convolution", "conv3d", "transpose_conv2d"):
+        _convolve(b, op, nest, word)
+        return True
+    if word.startswith("reduce") or word in ("argmax",):
+        _reduce(b, op, nest, word)
+        return True
+    if word in ("avg_pool2d", "max_pool2d"):
+        _pool(b, op, nest, word)
+        return True
+    op_class = elementwise_class(word, kind.is_float or (bool(op.operands) and b.type(op.operands[0]).is_float))
+    if op_class is None:
+        return False
+    elementwise(b, op, nest, op_class)
+    return True
+
+
+def _moved(b: Builder, op: Op, nest: Nest, word: str) -> None:
+    """A copy into the result; a transpose reads with permuted subscripts, a broadcast with fewer."""
+    target = op.results[0]
+    shape = b.shape(target)
+    if not op.operands or word not in ("transpose", "broadcast_in_dim"):
+        inner, ivs = nest_of(b, op, nest, shape)
+        if op.operands:
+            rank = len(b.shape(op.operands[0]))
+            touch(b, inner, op.operands[0], identity(min(rank, len(ivs)), len(ivs)), ivs, False)
+        touch(b, inner, target, identity(len(shape)), ivs, True)
+        return
+    order = op.attributes.get("permutation") or op.attributes.get("perms") or op.attributes.get("broadcast_dimensions")
+    axes = list(order) if isinstance(order, list | tuple) else list(range(len(shape)))
+    source = b.shape(op.operands[0])
+    rows = [[0] * (len(shape) + 1) for _ in source]
+    for position, axis in enumerate(axes):
+        if word == "transpose" and axis < len(source) and position < len(shape):
+            rows[axis][position + 1] = 1
+        elif word != "transpose" and position < len(source) and source[position] != 1 and axis < len(shape):
+            rows[position][axis + 1] = 1
+    inner, ivs = nest_of(b, op, nest, shape)
+    touch(b, inner, op.operands[0], rows, ivs, False)
+    touch(b, inner, target, identity(len(shape)), ivs, True)
+
+
+def _accumulate(
+    b: Builder, op: Op, nest: Nest, sizes: Sequence[int], values: Sequence[int], maps: Sequence[list[list[int]]]
+) -> None:
+    """Fill of the result, then result += product of the operands."""
+    target = op.results[0]
+    zero, ivs = nest_of(b, op, nest, b.shape(target), f"{op.name} (fill)")
+    touch(b, zero, target, identity(len(ivs)), ivs, True)
+    inner, ivs = nest_of(b, op, nest, sizes)
+    is_float = b.type(target).is_float
+    inner.counts[CLASS["fmul" if is_float else "imul"]] += 1
+    inner.counts[CLASS["fadd" if is_float else "iadd"]] += 1
+    inner.live_float = 3
+    for value, rows in zip(values, maps, strict=False):
+        touch(b, inner, value, rows, ivs, False)
+    touch(b, inner, target, maps[-1], ivs, False)
+    touch(b, inner, target, maps[-1], ivs, True)
+
+
+def _contract(b: Builder, op: Op, nest: Nest, word: str) -> None:
+    left, right = b.shape(op.operands[0]), b.shape(op.operands[1])
+    text = str(op.attributes.get("dot_dimension_numbers", ""))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    if word == "matmul":
+        terms = ("bmk", "bkn", "bmn")
+    elif word == "fully_connected":
+        terms = ("mk", "nk", "mn")
+    else:
+        shared_l = numbers_after(text, "lhs_contracting_dimensions") or [len(left) - 1]
+        shared_r = numbers_after(text, "rhs_contracting_dimensions") or [max(len(right) - 2, 0)]
+        batch_l, batch_r = numbers_after(text, "lhs_batching_dimensions"), numbers_after(text, "rhs_batching_dimensions")
+        name_l = list(letters[: len(left)])
+        name_r = list(letters[len(left) : len(left) + len(right)])
+        for i, j in (*zip(shared_l, shared_r, strict=False), *zip(batch_l, batch_r, strict=False)):
+            name_r[j] = name_l[i]
+        batch = [name_l[i] for i in batch_l]
+        shared = [name_l[i] for i in shared_l]
+        out = batch + [x for x in name_l if x not in batch + shared] + [x for x in name_r if x not in batch + shared]
+        terms = ("".join(name_l), "".join(name_r), "".join(out))
+    sizes = {letter: dim for term, dims in zip(terms, (left, right), strict=False)
+             for letter, dim in zip(term, dims, strict=False)}  # fmt: skip
+    order: list[str] = []
+    for letter in terms[2] + terms[0] + terms[1]:
+        if letter not in order:
+            order.append(letter)
+    _accumulate(b, op, nest, [sizes.get(x, 1) for x in order], op.operands[:2], _einsum(",".join(terms)))
+
+
+def _convolve(b: Builder, op: Op, nest: Nest, word: str) -> None:
+    strides = op.attributes.get("stride") or op.attributes.get("window_strides") or [1, 1]
+    image, kernel, out = ("nhwc", "fhwc", "nhwf") if "depthwise" not in word else ("nhwc", "hwcm", "nhwc")
+    if word == "convolution":
+        text = str(op.attributes.get("dimension_numbers", ""))
+        image, kernel, out = _layouts(text, len(b.shape(op.operands[0])))
+    strides = strides if isinstance(strides, list | tuple) else [1, 1]
+    if word in ("conv2d", "depthwise_conv2d") and any(op.attributes.get("pad") or []):
+        _copy(b, op, nest, op.operands[0], op.operands[0])
+    maps = _conv(image, kernel, out, list(strides), list(op.attributes.get("dilation") or []))
+    target = b.shape(op.results[0])
+    weights = b.shape(op.operands[1])
+    spatial = [letter for letter in image if letter in "hwd"]
+    sizes = list(target) + [weights[kernel.index(letter)] for letter in spatial if letter in kernel]
+    sizes += [weights[i] for i, letter in enumerate(kernel) if letter not in "hwd" and letter not in out]
+    _accumulate(b, op, nest, sizes, op.operands[:2], maps)
+
+
+def _layouts(text: str, rank: int) -> tuple[str, str, str]:
+    """``[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]`` in letters of `_conv`."""
+    import re
+
+    found = re.findall(r"\[([^\]]*)\]", text)
+    if len(found) < 3:
+        return "nhwc"[:rank], "hwcf"[:rank], "nhwf"[:rank]
+    spatial = {"0": "h", "1": "w", "2": "d"}
+
+    def read(part: str, names: dict[str, str]) -> str:
+        return "".join({**spatial, **names}.get(item.strip(), "") for item in part.split(","))
+
+    return (read(found[0], {"b": "n", "f": "c"}), read(found[1], {"i": "c", "o": "f"}),
+            read(found[2], {"b": "n", "f": "f"}))  # fmt: skip
+
+
+def _reduce(b: Builder, op: Op, nest: Nest, word: str) -> None:
+    source, target = op.operands[0], op.results[0]
+    shape = b.shape(source)
+    if word == "reduce_window":
+        window = op.attributes.get("window_dimensions") or []
+        shape = (*b.shape(target), *[w for w in window if w > 1])
+    axes = op.attributes.get("dimensions")
+    if axes is None:
+        axes = [op.attributes["axis"]] if "axis" in op.attributes else [len(shape) - 1]
+    axes = axes if isinstance(axes, list | tuple) else [len(shape) - 1]
+    kept = [i for i in range(len(shape)) if i not in axes]
+    order = kept + [i for i in range(len(shape)) if i in axes]
+    inner, ivs = nest_of(b, op, nest, [shape[i] for i in order])
+    is_float = b.type(source).is_float
+    inner.counts[CLASS["fadd" if is_float else "iadd"]] += 1
+    for region in op.regions:
+        for block in region:
+            b.block(block, inner)
+    rows = [[0] * (len(order) + 1) for _ in range(min(len(shape), len(b.type(source).shape)))]
+    for position, axis in enumerate(order):
+        if axis < len(rows):
+            rows[axis][position + 1] = 1
+    touch(b, inner, source, rows, ivs, False)
+    keep = len(b.shape(target)) == len(shape)
+    out = [[0] + [int(order[j] == i and i in kept) for j in range(len(order))]
+           for i in (range(len(shape)) if keep else kept)]  # fmt: skip
+    touch(b, inner, target, out, ivs, False)
+    touch(b, inner, target, out, ivs, True)
+
+
+def _pool(b: Builder, op: Op, nest: Nest, word: str) -> None:
+    kernel, strides = list(op.attributes.get("kernel") or [1, 1]), list(op.attributes.get("stride") or [1, 1])
+    out = b.shape(op.results[0])
+    maps = _conv("nhwc", "hw", "nhwc", strides, [])
+    inner, ivs = nest_of(b, op, nest, [*out, *kernel])
+    is_float = b.type(op.results[0]).is_float
+    name = "fminmax" if word == "max_pool2d" else "fadd"
+    inner.counts[CLASS[name if is_float else "iadd"]] += 1
+    if word == "avg_pool2d":
+        nest.counts[opclass.CLASS["fdiv" if is_float else "idiv"]] += min(prod(out), 4)
+    touch(b, inner, op.operands[0], maps[0], ivs, False)
+    touch(b, inner, op.results[0], maps[2], ivs, False)
+    touch(b, inner, op.results[0], maps[2], ivs, True)

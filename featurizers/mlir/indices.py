@@ -1,0 +1,234 @@
+"""Index arithmetic as linear forms, and memory accesses with their element offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from featurizers.mlir import opclass
+from featurizers.mlir.build import Builder, add_forms, handles, row_major
+from featurizers.mlir.module import DYNAMIC, Op
+from featurizers.mlir.nest import CONSTANT, Access, Form, Nest
+
+
+@handles("arith.constant", "llvm.mlir.constant", "index.constant")
+def _constant(b: Builder, op: Op, nest: Nest) -> None:
+    value = op.attributes.get("value")
+    if type(value) is int and op.results:
+        b.forms[op.results[0]] = {CONSTANT: value}
+
+
+@handles("arith.index_cast", "arith.index_castui", "index.casts", "index.castu")
+def _cast(b: Builder, op: Op, nest: Nest) -> None:
+    form = b.forms.get(op.operands[0])
+    if form is not None:
+        b.forms[op.results[0]] = form
+
+
+@handles("arith.addi", "arith.subi", "index.add", "index.sub")
+def _add(b: Builder, op: Op, nest: Nest) -> None:
+    left, right = (b.forms.get(v) for v in op.operands)
+    if left is not None and right is not None:
+        b.forms[op.results[0]] = add_forms(left, right, -1 if "sub" in op.name else 1)
+        nest.counts[opclass.ADDRESS] += 1
+        return
+    _integer(b, op, nest, opclass.IADD)
+
+
+@handles("arith.muli", "index.mul")
+def _multiply(b: Builder, op: Op, nest: Nest) -> None:
+    left, right = (b.forms.get(v) for v in op.operands)
+    if left is not None and right is not None:
+        for form, value in ((left, b.number(op.operands[1])), (right, b.number(op.operands[0]))):
+            if value is not None:
+                b.forms[op.results[0]] = {key: factor * value for key, factor in form.items()}
+                nest.counts[opclass.ADDRESS] += 1
+                return
+    _integer(b, op, nest, opclass.CLASS["imul"])
+
+
+def _integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
+    from featurizers.mlir.build import tensor_op, wide
+
+    kind = b.type(op.results[0])
+    if kind.kind == "tensor":
+        tensor_op(b, op, nest, op_class)
+        return
+    nest.counts[op_class] += 1
+    nest.bits = max(nest.bits, kind.bits)
+    if kind.kind == "vector":
+        wide(nest, kind, op_class)
+
+
+def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:
+    """Results of an affine map on index values; None where the map or an operand is not linear."""
+    found: list[Form | None] = []
+    for result in affine_map[2]:
+        if result is None:
+            found.append(None)
+            continue
+        total: Form | None = {CONSTANT: result[0]}
+        for factor, value in zip(result[1:], operands, strict=False):
+            if factor:
+                form = b.forms.get(value)
+                if form is None:
+                    total = None
+                    break
+                assert total is not None
+                for key, coefficient in form.items():
+                    total[key] = total.get(key, 0) + factor * coefficient
+        found.append(total)
+    return found
+
+
+@handles("affine.apply")
+def _apply(b: Builder, op: Op, nest: Nest) -> None:
+    nest.counts[opclass.ADDRESS] += 1
+    form = apply(b, op.attributes["map"], op.operands)[0]
+    if form is not None:
+        b.forms[op.results[0]] = form
+
+
+@handles("affine.min", "affine.max")
+def _extremum(b: Builder, op: Op, nest: Nest) -> None:
+    nest.counts[opclass.ADDRESS] += 1
+    constants = [f for f in apply(b, op.attributes["map"], op.operands) if f is not None and set(f) <= {CONSTANT}]
+    if constants:
+        pick = min if op.name == "affine.min" else max
+        b.forms[op.results[0]] = {CONSTANT: pick(f.get(CONSTANT, 0) for f in constants)}
+
+
+@handles("memref.dim", "tensor.dim")
+def _dim(b: Builder, op: Op, nest: Nest) -> None:
+    axis = b.number(op.operands[1])
+    shape = b.shapes.get(op.operands[0], b.type(op.operands[0]).shape)
+    if axis is not None and 0 <= axis < len(shape) and shape[axis] >= 0:
+        b.forms[op.results[0]] = {CONSTANT: shape[axis]}
+
+
+@handles("memref.alloc", "memref.alloca", "tensor.empty")
+def _alloc(b: Builder, op: Op, nest: Nest) -> None:
+    kind = b.type(op.results[0])
+    b.local.add(op.results[0])
+    if op.name == "memref.alloc":
+        nest.counts[opclass.CALL] += 1
+        b.allocs += 1
+    if DYNAMIC in kind.shape:
+        sizes = iter(op.operands)
+        b.shapes[op.results[0]] = tuple(_next_size(b, sizes) if d == DYNAMIC else d for d in kind.shape)
+
+
+def _next_size(b: Builder, sizes: Any) -> int:
+    value = next(sizes, None)
+    number = None if value is None else b.number(value)
+    return DYNAMIC if number is None else number
+
+
+@handles("memref.dealloc")
+def _dealloc(b: Builder, op: Op, nest: Nest) -> None:
+    nest.counts[opclass.CALL] += 1
+
+
+@handles("memref.get_global")
+def _global(b: Builder, op: Op, nest: Nest) -> None:
+    b.local.add(op.results[0])
+
+
+@handles("memref.cast", "memref.collapse_shape", "memref.expand_shape", "memref.memory_space_cast", "tensor.cast",
+         "memref.assume_alignment", "bufferization.to_tensor", "bufferization.to_buffer")  # fmt: skip
+def _same(b: Builder, op: Op, nest: Nest) -> None:
+    if op.results:
+        b.aliases[op.results[0]] = (op.operands[0], {CONSTANT: 0})
+        if len(b.type(op.results[0]).shape) == len(b.type(op.operands[0]).shape) and op.operands[0] in b.shapes:
+            b.shapes[op.results[0]] = b.shapes[op.operands[0]]
+
+
+@handles("memref.subview", "memref.reinterpret_cast")
+def _view(b: Builder, op: Op, nest: Nest) -> None:
+    nest.counts[opclass.ADDRESS] += 1
+    offsets = list(op.attributes.get("static_offsets", ()))
+    given = iter(op.operands[1:])
+    forms = [b.forms.get(next(given, -1)) if o == DYNAMIC else {CONSTANT: o} for o in offsets]
+    source = op.operands[0]
+    steps = strides_of(b, source) if op.name == "memref.subview" else (1,) * len(forms)
+    total: Form | None = {CONSTANT: 0}
+    for form, step in zip(forms, steps, strict=False):
+        total = None if form is None or total is None else add_forms(total, form, step)
+    b.aliases[op.results[0]] = (source, total)
+    sizes = op.attributes.get("static_sizes", ())
+    shape = b.type(op.results[0]).shape
+    if DYNAMIC in shape:
+        numbers = [_next_size(b, given) if s == DYNAMIC else s for s in sizes]
+        if len(numbers) == len(shape):
+            b.shapes[op.results[0]] = tuple(numbers)
+
+
+def strides_of(b: Builder, value: int) -> tuple[int, ...]:
+    """Strides in elements, with what is known of dynamic shapes."""
+    kind = b.type(value)
+    if kind.strides and DYNAMIC not in kind.strides:
+        return kind.strides
+    plain = row_major(b.shape(value))
+    if not kind.strides:
+        return plain
+    return tuple(p if s == DYNAMIC else s for s, p in zip(kind.strides, plain, strict=True))
+
+
+def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: bool, lanes: int = 1) -> Access:
+    """An access of a buffer at the given subscripts, followed back through views to where the buffer was made."""
+    kind = b.type(value)
+    offset: Form | None = {CONSTANT: 0}
+    for form, stride in zip(subscripts, strides_of(b, value), strict=False):
+        if form is None or offset is None:
+            offset = None
+            break
+        offset = add_forms(offset, form, stride)
+    base = value
+    while base in b.aliases:
+        base, shift = b.aliases[base]
+        offset = None if offset is None or shift is None else add_forms(offset, shift)
+    return Access(base, offset, store, max(kind.bits, 8), lanes, base not in b.local)
+
+
+def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool) -> None:
+    moved = b.type(op.operands[0] if store else op.results[0])
+    lanes = moved.size if moved.kind == "vector" else 1
+    found = access(b, buffer, subscripts, store, lanes)
+    nest.accesses.append(found)
+    op_class = opclass.STORE if store else opclass.LOAD
+    size = lanes * found.bits
+    nest.counts[op_class] += max(size / 512, 1.0)
+    if lanes > 1 and size > nest.widths:
+        nest.widths = size
+    if found.bits > nest.bits:
+        nest.bits = found.bits
+    if moved.is_float:
+        nest.is_float = True
+
+
+@handles("affine.load", "affine.vector_load")
+def _affine_load(b: Builder, op: Op, nest: Nest) -> None:
+    _record(b, op, nest, op.operands[0], apply(b, op.attributes["map"], op.operands[1:]), False)
+
+
+@handles("affine.store", "affine.vector_store")
+def _affine_store(b: Builder, op: Op, nest: Nest) -> None:
+    _record(b, op, nest, op.operands[1], apply(b, op.attributes["map"], op.operands[2:]), True)
+
+
+@handles("memref.load", "vector.load", "vector.transfer_read")
+def _load(b: Builder, op: Op, nest: Nest) -> None:
+    if b.type(op.operands[0]).kind != "memref":
+        nest.counts[opclass.LOAD] += 1
+        return
+    rank = len(b.type(op.operands[0]).shape)
+    _record(b, op, nest, op.operands[0], [b.forms.get(v) for v in op.operands[1 : 1 + rank]], False)
+
+
+@handles("memref.store", "vector.store", "vector.transfer_write")
+def _store(b: Builder, op: Op, nest: Nest) -> None:
+    if b.type(op.operands[1]).kind != "memref":
+        nest.counts[opclass.STORE] += 1
+        return
+    rank = len(b.type(op.operands[1]).shape)
+    _record(b, op, nest, op.operands[1], [b.forms.get(v) for v in op.operands[2 : 2 + rank]], True)

@@ -1,0 +1,75 @@
+"""A parsed module as plain values: what leaves the C++ parser, and all that the rest of this package reads.
+
+Structs of msgspec, so that a worker process hands them over as MessagePack (typed, no pickle) in microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+DYNAMIC = -1
+"""A dimension, stride or offset that is not known at compile time."""
+
+
+class Type(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A type. kind : memref, tensor, vector, float, int, index, complex, function, other.
+
+    element : of a shaped type its element, e.g. ``f32``; otherwise the type itself. bits : of one element; 0 where it
+    has none. shape : dims, DYNAMIC where unknown. strides : of a memref in elements, empty where not strided.
+    """
+
+    kind: str
+    element: str
+    bits: int
+    shape: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
+    space: int = 0
+
+    @property
+    def is_float(self) -> bool:
+        """Whether one element is a floating-point number."""
+        return self.element[0] in "fb" and self.bits > 0
+
+    @property
+    def size(self) -> int:
+        """Number of elements, DYNAMIC dims counted as one."""
+        total = 1
+        for dim in self.shape:
+            total *= max(dim, 1)
+        return total
+
+
+class Op(msgspec.Struct, array_like=True, gc=False):
+    """One operation. operands, results : value ids. attributes : those that `walk.ATTRIBUTES` names, as plain values.
+    successors : indices of blocks of the same region, of a terminator that has them. line, column : 0 when unknown."""
+
+    name: str
+    operands: list[int]
+    results: list[int]
+    attributes: dict[str, Any]
+    regions: list[list[Block]]
+    successors: list[int]
+    line: int
+    column: int
+
+
+class Block(msgspec.Struct, array_like=True, gc=False):
+    """A basic block. arguments : value ids."""
+
+    arguments: list[int]
+    ops: list[Op]
+
+
+class Module(msgspec.Struct, array_like=True, gc=False):
+    """A module. value_types : of each value id, the index into `types`. size : number of operations."""
+
+    types: list[Type]
+    value_types: list[int]
+    ops: list[Op]
+    size: int
+
+    def type_of(self, value: int) -> Type:
+        """The type of a value."""
+        return self.types[self.value_types[value]]
