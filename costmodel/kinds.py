@@ -83,6 +83,12 @@ def _load_hls4ml(folder: Path, version: str | None) -> Predictor:
     return HlsPredictor.load(folder, version)
 
 
+def _mlir() -> Featurizer[Any]:
+    from featurizers.mlir import MlirFeaturizer
+
+    return MlirFeaturizer()
+
+
 KINDS: dict[str, Kind] = {
     "network": Kind(
         "network",
@@ -101,6 +107,13 @@ KINDS: dict[str, Kind] = {
         binary_fields=("onnx", "project"),
         suffixes={".onnx": "onnx", ".zip": "project"},
         load=_load_hls4ml,
+    ),
+    "mlir": Kind(
+        "mlir",
+        _mlir,
+        binary_fields=("bytecode",),
+        suffixes={".mlir": "mlir", ".mlirbc": "bytecode"},
+        dataset="mlir_programs",
     ),
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
-from featurizers.mlir.nest import CONSTANT, Access, Chain, Form, Function, Nest
+from featurizers.mlir.nest import CONSTANT, Form, Function, Nest
 
 DEFAULT_TRIP = 16.0
 """Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded)."""
@@ -167,7 +167,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
 
     Raises InputError: no function; a dynamic shape without a value (it names what is missing).
     """
-    import featurizers.mlir.control  # noqa: F401
+    import featurizers.mlir.control
     import featurizers.mlir.indices
     import featurizers.mlir.vectors  # noqa: F401
 

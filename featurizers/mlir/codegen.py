@@ -1,8 +1,8 @@
-"""What the back end makes of each loop on one CPU: vector width, interleaving, unrolling, instructions, cycles, registers.
+"""What the back end makes of each loop on one CPU: vector width, interleaving, unrolling, instructions, cycles, spills.
 
 An estimate, not a compiler: LLVM's own rules in a few lines each, so that a learner corrects the remainder. Sources:
-`LoopVectorizationPlanner::selectInterleaveCount`, `BasicTTIImpl::getUnrollingPreferences`, `computeUnrollCount` (LLVM 22);
-cycles are the larger of the port bound and the recurrence bound (Laukemann et al., OSACA, PMBS 2018).
+`LoopVectorizationPlanner::selectInterleaveCount`, `BasicTTIImpl::getUnrollingPreferences`, `computeUnrollCount` (LLVM
+22); cycles are the larger of the port bound and the recurrence bound (Laukemann et al., OSACA, PMBS 2018).
 """
 
 from __future__ import annotations
@@ -175,9 +175,7 @@ def _interleave(loop: Loop, cpu: Cpu, vf: int, body: float) -> int:
     return 1
 
 
-def _unroll(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, trips: float
-) -> tuple[int, bool]:
+def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, trips: float) -> tuple[int, bool]:
     """Unroll factor of the (vector) loop after the vectoriser, and whether that leaves no loop."""
     if not loop.nest.depth or loop.children:
         return 1, False
@@ -199,9 +197,7 @@ def _unroll(
     return 1, False
 
 
-def _around_vector_loop(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, remainder: bool
-) -> float:
+def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, remainder: bool) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5
@@ -245,5 +241,3 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     return max(bound, divides) + calls
-
-

@@ -10,7 +10,7 @@ from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
 from featurizers.mlir.indices import apply
 from featurizers.mlir.liveness import liveness
 from featurizers.mlir.module import DYNAMIC, Block, Op
-from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
+from featurizers.mlir.nest import CONSTANT, PASSED, Chain, Form, Nest
 
 _REASSOCIABLE_FLAGS = ("reassoc", "fast")
 _IF_WEIGHT = 0.5
@@ -57,6 +57,8 @@ def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
             continue
         op_class = opclass.OP_CLASS.get(op.name, -1) if op is not None else -1
         free = not kind.is_float or op_class == _MINMAX or (op is not None and _reassociable(op))
+        if op is not None and op.regions:
+            op_class = PASSED
         direct = op is not None and argument in op.operands
         found.append(Chain(op_class, kind.bits, kind.is_float, free and direct))
     return found
@@ -84,9 +86,7 @@ def _counted(
     b: Builder, op: Op, nest: Nest, lows: Sequence[Form | None], highs: Sequence[Form | None], step: int, block: Block
 ) -> None:
     lower = next((form for form in lows if form is not None), None)
-    lengths = [
-        _difference(b, high, low) for high in highs for low in lows if high is not None and low is not None
-    ]
+    lengths = [_difference(b, high, low) for high in highs for low in lows if high is not None and low is not None]
     iv, carried = block.arguments[0], block.arguments[1:]
     if not lengths or lower is None:
         b.unknown_trips += 1

@@ -55,10 +55,7 @@ def cpus() -> dict[str, Cpu]:
     """All CPUs of the table by name."""
     text = (resources.files("featurizers.mlir") / "tables/cpus.csv").read_text()
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {
-        row["name"]: Cpu(row["name"], row["isa"], **{key: int(row[key]) for key in NUMBERS})
-        for row in rows
-    }
+    return {row["name"]: Cpu(row["name"], row["isa"], **{key: int(row[key]) for key in NUMBERS}) for row in rows}
 
 
 def cpu(name: str) -> Cpu:

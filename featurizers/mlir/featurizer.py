@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from featurizers.core import Column, Features, Featurizer, Raw
+from featurizers.core import Column, Features, Featurizer, IntArray, Raw
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import vocabulary
 from featurizers.mlir.columns import COLUMNS, row
@@ -16,7 +16,7 @@ from featurizers.mlir.cpus import DEFAULT, cpu
 from featurizers.mlir.graph import NODE_COLUMNS, graph
 from featurizers.mlir.limits import BYTECODE_MAGIC, Limits, check
 from featurizers.mlir.module import Module
-from featurizers.mlir.parts import PART_COLUMNS, parts_of
+from featurizers.mlir.parts import PART_COLUMNS, WORK, parts_of
 from featurizers.mlir.program import Program, program
 from featurizers.mlir.tokens import tokens
 from featurizers.mlir.worker import Pool
@@ -70,9 +70,9 @@ class MlirFeaturizer(Featurizer[Program]):
         return module
 
     def features(
-        self, subjects: Sequence[Program], *, profile: str = "", names: bool = False, graphs: bool = False
+        self, subjects: Sequence[Program], *, profile: str = "", names: bool = False, extras: Collection[str] = ()
     ) -> Features:
-        """Columns on the CPU that `profile` names. Token streams and graphs come when first read."""
+        """Columns on the CPU that `profile` names; parts (loops) with `names`; see `EXTRAS` for the rest."""
         target = cpu(profile or DEFAULT)
         width = len(COLUMNS)
         vectors = np.stack([row(s, target) for s in subjects]) if subjects else np.zeros((0, width), np.float32)
@@ -81,13 +81,20 @@ class MlirFeaturizer(Featurizer[Program]):
             COLUMNS,
             parts_of(subjects, target, names) if names else None,
             PART_COLUMNS,
-            tuple(graph(s) for s in subjects) if graphs else (),
-            node_columns=NODE_COLUMNS,
+            tuple(graph(s) for s in subjects) if "graphs" in extras else (),
+            NODE_COLUMNS,
+            _sequences(subjects) if "sequences" in extras else {},
+            {name: vocabulary.words(name) for name in (*vocabulary.STREAMS, "nodes", "edges")} if extras else {},
         )
 
     def vocabulary(self, stream: str) -> tuple[str, ...]:
         """The words of a token stream, of graph ``nodes`` or ``edges``. KeyError when there is no such list."""
         return vocabulary.words(stream)
+
+    def part_ops(self, features: Features) -> list[str]:
+        """The kind of work of each part, e.g. ``fmul`` or ``load``."""
+        assert features.parts is not None
+        return [WORK[int(code)] for code in features.parts.matrix[:, 0].tolist()]
 
     def warm(self, profiles: Sequence[str]) -> None:
         """Start the parser's process."""
@@ -101,6 +108,10 @@ def featurize_module(module: Any, dims: Mapping[str, int] | None = None) -> Prog
 
     operation = getattr(module, "operation", module)
     return program(Walker().module(operation), dims)
+
+
+def _sequences(subjects: Sequence[Program]) -> dict[str, tuple[IntArray, ...]]:
+    return {stream: tuple(tokens(s.module, stream) for s in subjects) for stream in vocabulary.STREAMS}
 
 
 def _shared_pool(limits: Limits) -> Pool:

@@ -21,7 +21,9 @@ from featurizers.mlir.tensor_ops import (
     touch,
 )
 
-_VIEWS = frozenset({"reshape", "bitcast_convert", "const_shape", "identity", "custom_call", "tuple", "get_tuple_element"})
+_VIEWS = frozenset(
+    {"reshape", "bitcast_convert", "const_shape", "identity", "custom_call", "tuple", "get_tuple_element"}
+)
 _COPIES = frozenset({
     "transpose", "broadcast_in_dim", "concatenate", "concat", "slice", "pad", "reverse", "tile", "gather", "iota",
     "dynamic_slice", "dynamic_update_slice", "scatter", "resize", "dynamic_broadcast_in_dim", "broadcast",
@@ -118,7 +120,10 @@ def _contract(b: Builder, op: Op, nest: Nest, word: str) -> None:
     else:
         shared_l = numbers_after(text, "lhs_contracting_dimensions") or [len(left) - 1]
         shared_r = numbers_after(text, "rhs_contracting_dimensions") or [max(len(right) - 2, 0)]
-        batch_l, batch_r = numbers_after(text, "lhs_batching_dimensions"), numbers_after(text, "rhs_batching_dimensions")
+        batch_l, batch_r = (
+            numbers_after(text, "lhs_batching_dimensions"),
+            numbers_after(text, "rhs_batching_dimensions"),
+        )
         name_l = list(letters[: len(left)])
         name_r = list(letters[len(left) : len(left) + len(right)])
         for i, j in (*zip(shared_l, shared_r, strict=False), *zip(batch_l, batch_r, strict=False)):

@@ -11,7 +11,7 @@ BYTECODE_MAGIC = b"ML\xefR"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """bytes : of text or bytecode. nesting : of braces. seconds, memory_bytes : of the parser's process for one input."""
+    """bytes : of text or bytecode. nesting : of brackets. seconds, memory_bytes : of the parser's process per input."""
 
     bytes: int = 16 * 1024 * 1024
     nesting: int = 256

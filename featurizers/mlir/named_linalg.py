@@ -47,7 +47,7 @@ def _einsum(text: str) -> list[Rows]:
 
 def _window(word: str, ranks: Sequence[int], attributes: Mapping[str, Any]) -> list[Any] | None:
     """conv_2d_nhwc_hwcf and its relatives. Iterators: output dims, then window dims, then input channels."""
-    strides, dilations = attributes.get("strides") or [], attributes.get("dilations") or []
+    strides, dilations = (_list(attributes.get(key)) for key in ("strides", "dilations"))
     parts = word.split("_")
     layouts = [p for p in parts if p and set(p) <= set("nhwdcfgm") and len(p) >= 2 and p not in ("sum", "max", "min")]
     depthwise = word.startswith("depthwise")
@@ -87,6 +87,11 @@ def _conv(image: str, kernel: str, out: str, strides: Sequence[int], dilations: 
             rows_in.append(row(**{letter: 1}))
     rows_kernel = [row(**{f"k{letter}" if letter in spatial else letter: 1}) for letter in kernel]
     return [rows_in, rows_kernel, [row(**{letter: 1}) for letter in out]]
+
+
+def _list(value: Any) -> list[int]:
+    """A dense attribute of equal numbers is read as that one number."""
+    return [value] * 3 if isinstance(value, int) else list(value or ())
 
 
 def _pool(layout: str, ranks: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> list[Any]:

@@ -10,6 +10,7 @@ Form = dict[int, int]
 """An index as a linear form: coefficient by loop (`Nest.iv`), and the constant under CONSTANT."""
 
 CONSTANT = -1
+PASSED = -2
 
 
 @dataclass(slots=True)
@@ -29,8 +30,8 @@ class Access:
 
 @dataclass(slots=True)
 class Chain:
-    """A value carried from one iteration to the next: class of the operation on it, -1 for none; bits of its type;
-    reassociable : integer, or floating point with `reassoc`."""
+    """A value carried from one iteration to the next: class of the operation on it, -1 for none, PASSED for an inner
+    loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`."""
 
     op_class: int
     bits: int
@@ -44,8 +45,8 @@ class Nest:
 
     trip : iterations per execution. exact : known at compile time. iv : its number in forms.
     counts : per iteration by class, of scalar or vector operations. widths : of vector operations, the largest size
-    in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
-    invariants : scalars from outside that the body uses.
+    in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a
+    point of the body. invariants : scalars from outside that the body uses.
     """
 
     label: str

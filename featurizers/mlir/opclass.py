@@ -35,9 +35,9 @@ _BY_NAME = {
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",
     "extend": "arith.extsi arith.extui arith.trunci arith.bitcast arith.index_castui",
-    "libm": "math.exp math.exp2 math.expm1 math.log math.log2 math.log10 math.log1p math.sin math.cos math.tan math.tanh"
-    " math.atan math.atan2 math.erf math.erfc math.powf math.fpowi math.ipowi math.cbrt math.asin math.acos math.sinh"
-    " math.cosh math.asinh math.acosh math.atanh math.sincos",
+    "libm": "math.exp math.exp2 math.expm1 math.log math.log2 math.log10 math.log1p math.sin math.cos math.tan"
+    " math.tanh math.atan math.atan2 math.erf math.erfc math.powf math.fpowi math.ipowi math.cbrt math.asin math.acos"
+    " math.sinh math.cosh math.asinh math.acosh math.atanh math.sincos",
     "call": "func.call llvm.call func.call_indirect memref.alloc memref.dealloc memref.realloc",
     "branch": "cf.cond_br cf.switch",
     "shuffle": "vector.shuffle vector.broadcast vector.extract vector.insert vector.extract_strided_slice"
@@ -51,19 +51,19 @@ _BY_NAME = {
     " llvm.getelementptr memref.extract_strided_metadata affine.delinearize_index affine.linearize_index",
 }
 
-_FREE = frozenset(
-    "arith.constant func.return affine.yield scf.yield linalg.yield scf.reduce.return scf.reduce cf.br memref.cast"
-    " memref.collapse_shape memref.expand_shape tensor.cast tensor.empty tensor.collapse_shape tensor.expand_shape"
-    " memref.get_global scf.condition llvm.mlir.constant ub.poison vector.shape_cast vector.bitcast tosa.const"
-    " stablehlo.constant stablehlo.return tensor.yield tensor.dim vector.vscale vector.constant_mask vector.create_mask"
-    " memref.alloca builtin.unrealized_conversion_cast memref.assume_alignment llvm.return llvm.br gpu.return"
-    " gpu.thread_id gpu.block_id gpu.block_dim gpu.grid_dim gpu.terminator memref.memory_space_cast index.constant"
-    " index.casts index.castu gpu.yield scf.forall.in_parallel tosa.const_shape memref.global bufferization.to_tensor"
-    " bufferization.to_buffer bufferization.materialize_in_destination scf.in_parallel".split()
-)
+_FREE = """
+arith.constant func.return affine.yield scf.yield linalg.yield scf.reduce.return scf.reduce cf.br memref.cast
+memref.collapse_shape memref.expand_shape tensor.cast tensor.empty tensor.collapse_shape tensor.expand_shape
+memref.get_global scf.condition llvm.mlir.constant ub.poison vector.shape_cast vector.bitcast tosa.const
+stablehlo.constant stablehlo.return tensor.yield tensor.dim vector.vscale vector.constant_mask vector.create_mask
+memref.alloca builtin.unrealized_conversion_cast memref.assume_alignment llvm.return llvm.br gpu.return gpu.thread_id
+gpu.block_id gpu.block_dim gpu.grid_dim gpu.terminator memref.memory_space_cast index.constant index.casts index.castu
+gpu.yield scf.forall.in_parallel tosa.const_shape memref.global bufferization.to_tensor bufferization.to_buffer
+bufferization.materialize_in_destination scf.in_parallel
+"""
 
 OP_CLASS: dict[str, int] = {op: CLASS[name] for name, ops in _BY_NAME.items() for op in ops.split()}
-OP_CLASS |= dict.fromkeys(_FREE, -1)
+OP_CLASS |= dict.fromkeys(_FREE.split(), -1)
 """Operation -> class; -1 where it costs nothing."""
 
 ELEMENTWISE = {

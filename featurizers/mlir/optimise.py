@@ -8,9 +8,10 @@ Thresholds are those of LLVM's sources: `LoopUnrollPass.cpp` (UnrollThreshold 30
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from featurizers.mlir import opclass
-from featurizers.mlir.nest import CONSTANT, Access, Chain, Nest
+from featurizers.mlir.nest import CONSTANT, PASSED, Access, Chain, Nest
 
 UNROLL_THRESHOLD = 300
 MAX_CHECKS = 8
@@ -96,7 +97,7 @@ def _optimise(nest: Nest) -> Loop:
     _measure(loop)
     if nest.depth and not loop.children and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.size - 2) * loop.trip + 2 <= UNROLL_THRESHOLD
-    if not loop.unrolled and nest.depth:
+    if not loop.unrolled:
         _judge(loop)
     return loop
 
@@ -116,7 +117,8 @@ def _merge(loop: Loop, below: Loop) -> None:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.unrolled_below += 1 + below.unrolled_below
-    loop.chains = loop.chains or ([c for c in below.chains if loop.nest.depth] if below.memory_chain else [])
+    if below.chains:
+        loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
     nest, inside = loop.nest, below.nest
@@ -314,7 +316,7 @@ def _run_of_stores(accesses: list[Access]) -> int:
     for places in by_place.values():
         run = 1
         ordered = sorted(set(places))
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in pairwise(ordered):
             run = run + 1 if after == before + 1 else 1
             longest = max(longest, run)
     return longest

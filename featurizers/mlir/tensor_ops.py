@@ -74,9 +74,7 @@ def elementwise(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
         if b.type(value).kind == "tensor":
             own = b.shape(value)
             shift = len(shape) - len(own)
-            rows = [
-                [0] + [int(j == i + shift and own[i] != 1) for j in range(len(shape))] for i in range(len(own))
-            ]
+            rows = [[0] + [int(j == i + shift and own[i] != 1) for j in range(len(shape))] for i in range(len(own))]
             touch(b, inner, value, rows, ivs, False)
     touch(b, inner, op.results[0] if op.results else op.operands[-1], identity(len(shape)), ivs, True)
 
@@ -172,9 +170,7 @@ def _maps(b: Builder, op: Op, word: str, inputs: list[int], outputs: list[int]) 
     return named_maps(word, ranks, op.attributes)
 
 
-def _sizes(
-    b: Builder, values: list[int], maps: list[Subscripts | None]
-) -> tuple[list[int], list[Subscripts | None]]:
+def _sizes(b: Builder, values: list[int], maps: list[Subscripts | None]) -> tuple[list[int], list[Subscripts | None]]:
     """Iterator sizes from the shapes, by the subscripts that are a single iterator."""
     width = max((len(rows[0]) - 1 for rows in maps if rows), default=0)
     sizes = [0] * width

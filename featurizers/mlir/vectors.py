@@ -20,7 +20,7 @@ def _contract(b: Builder, op: Op, nest: Nest) -> None:
     if op.name in ("vector.contract", "vector.matrix_multiply") and len(kinds) > 1:
         shared = max(kinds[1].size, 1)
         result = max(b.type(op.results[0]).size, 1)
-        work = int(round((left.size * shared * result) ** 0.5))  # m*k, k*n, m*n -> m*n*k
+        work = round((left.size * shared * result) ** 0.5)  # m*k, k*n, m*n -> m*n*k
     elif op.name == "vector.outerproduct":
         work = b.type(op.results[0]).size
     per_vector = max(_UNIT_BITS // max(left.bits, 8), 1)

@@ -196,7 +196,8 @@ def _read_type(found: Any) -> Type:
         element = _read_type(found.element_type)
         ranked = bool(getattr(found, "has_rank", True))
         shape = tuple(DYNAMIC if d < 0 else int(d) for d in found.shape) if ranked else (DYNAMIC,)
-        strides, space = (), 0
+        strides: tuple[int, ...] = ()
+        space = 0
         if name == "MemRefType":
             strides, space = _strides(found), _space(found)
         return Type(_SHAPED[name], element.element, element.bits, shape, strides, space)

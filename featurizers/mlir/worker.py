@@ -5,6 +5,7 @@ Messages both ways are a 4-byte length and MessagePack. ``python -m featurizers.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import struct
@@ -93,10 +94,8 @@ class Worker:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
 
 
 class Pool:

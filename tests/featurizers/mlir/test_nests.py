@@ -1,0 +1,151 @@
+"""Loop nests: trip counts, linear accesses, what the middle end does, and the decisions per CPU."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import generate
+from featurizers.mlir.optimise import CARRIED, REASONS, VECTORISABLE
+from featurizers.mlir.program import Program
+from tests.featurizers.mlir.samples import LINALG, MATMUL, SAXPY, SUM
+
+FEATURIZER = MlirFeaturizer()
+
+
+def parse(text: str, **options: object) -> Program:
+    return FEATURIZER.parse({"mlir": text, **options})
+
+
+def trips(program: Program) -> list[float]:
+    return [nest.trip for nest in program.functions[0].body.walk()[1:]]
+
+
+def test_matmul_has_three_loops_and_its_accumulator_stays_in_a_register() -> None:
+    program = parse(MATMUL)
+    assert trips(program) == [64, 16, 80]
+    inner = program.loops[0].walk()[-1]
+    assert inner.legality == CARRIED
+    assert inner.memory_chain
+    assert inner.hoisted == 1
+    assert inner.checks == 2
+    assert inner.weight == 64 * 16 * 80
+    assert [(a.form, a.store) for a in inner.accesses] == [
+        ({-1: 0, 1: 80, 3: 1}, False),
+        ({-1: 0, 3: 16, 2: 1}, False),
+        ({-1: 0, 1: 16, 2: 1}, True),
+    ]
+
+
+def test_linalg_is_expanded_to_the_nest_of_its_lowering() -> None:
+    program = parse(LINALG)
+    assert trips(program) == [8, 4, 16]
+    assert program.functions[0].body.walk()[-1].label == "linalg.matmul"
+
+
+def test_saxpy_is_vectorised_by_the_width_of_the_cpu() -> None:
+    loop = parse(SAXPY).loops[0]
+    assert loop.walk()[1].legality == VECTORISABLE
+    widths = {name: generate(loop, cpu(name))[1].vf for name in ("skylake-avx512", "znver4", "cortex-a55")}
+    assert widths == {"skylake-avx512": 8, "znver4": 16, "cortex-a55": 4}
+    assert loop.walk()[1].checks == 0, "noalias arguments need no checks"
+
+
+def test_a_float_sum_is_vectorised_only_where_the_target_adds_in_order_or_reassociates() -> None:
+    loop = parse(SUM).loops[0]
+    assert REASONS[loop.walk()[1].legality] == "carried value"
+    assert generate(loop, cpu("skylake-avx512"))[1].vf == 1
+    assert generate(loop, cpu("neoverse-v1"))[1].vf == 8
+    fast = parse(SUM.replace("%acc, %a", "%acc, %a fastmath<reassoc>")).loops[0]
+    assert generate(fast, cpu("skylake-avx512"))[1].vf == 8
+
+
+def test_small_loops_are_fully_unrolled_and_share_their_loads() -> None:
+    text = """func.func @f(%A: memref<16xf32> {llvm.noalias}, %B: memref<16xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 4 {
+        %a = affine.load %A[%i] : memref<16xf32>
+        %b = affine.load %A[%i + 1] : memref<16xf32>
+        %s = arith.addf %a, %b : f32
+        affine.store %s, %B[%i] : memref<16xf32>
+      }
+      return
+    }"""
+    (loop,) = parse(text).loops[0].walk()
+    assert loop.unrolled_below == 1
+    assert loop.removed == 3, "of eight loads three are loaded by the iteration before"
+    assert loop.store_run == 4
+
+
+@pytest.mark.parametrize(
+    ("bounds", "trip", "exact"),
+    [
+        ("%i = 3 to 20 step 4", 5, True),
+        ("%i = 0 to min affine_map<()->(7, 30)>()", 7, True),
+        ("%i = 10 to 2", 0, True),
+    ],
+)
+def test_affine_bounds(bounds: str, trip: int, exact: bool) -> None:
+    nest = parse(f"func.func @f() {{ affine.for {bounds} {{ }} return }}").functions[0].body.children[0]
+    assert (nest.trip, nest.exact) == (trip, exact)
+
+
+def test_triangular_bounds_are_averaged() -> None:
+    text = (
+        """func.func @f() { affine.for %i = 0 to 10 { affine.for %j = 0 to affine_map<(d0)->(d0)>(%i) { } } return }"""
+    )
+    inner = parse(text).functions[0].body.children[0].children[0]
+    assert (inner.trip, inner.exact) == (5.0, False)
+
+
+def test_scf_loops_with_constant_and_named_bounds() -> None:
+    text = """func.func @f(%n: index) {
+      %c0 = arith.constant 0 : index
+      %c2 = arith.constant 2 : index
+      %c9 = arith.constant 9 : index
+      scf.for %i = %c0 to %c9 step %c2 { }
+      scf.for %i = %c0 to %n step %c2 { }
+      scf.parallel (%i, %j) = (%c0, %c0) to (%c9, %c2) step (%c2, %c2) { scf.reduce }
+      return }"""
+    assert trips(parse(text)) == [5, 16, 5, 1]
+    assert parse(text).unknown_trips == 1
+    assert trips(parse(text, dims={"arg0": 100})) == [5, 50, 5, 1]
+
+
+def test_a_loop_of_basic_blocks() -> None:
+    text = """func.func @f(%m: memref<100xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c100 = arith.constant 100 : index
+      cf.br ^head(%c0 : index)
+    ^head(%i: index):
+      %more = arith.cmpi slt, %i, %c100 : index
+      cf.cond_br %more, ^body, ^end
+    ^body:
+      %x = memref.load %m[%i] : memref<100xf32>
+      %next = arith.addi %i, %c1 : index
+      cf.br ^head(%next : index)
+    ^end:
+      return
+    }"""
+    nest = parse(text).functions[0].body.children[0]
+    assert (nest.trip, nest.exact) == (100, True)
+    assert [a.form for a in nest.accesses] == [{-1: 0, nest.iv: 1}]
+
+
+def test_stablehlo_and_tosa_become_nests() -> None:
+    text = """func.func @f(%a: tensor<4x8xf32>, %b: tensor<8x16xf32>) -> tensor<4x16xf32> {
+      %0 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0]
+        : (tensor<4x8xf32>, tensor<8x16xf32>) -> tensor<4x16xf32>
+      %1 = tosa.tanh %0 : (tensor<4x16xf32>) -> tensor<4x16xf32>
+      return %1 : tensor<4x16xf32> }"""
+    program = parse(text)
+    assert trips(program) == [4, 16, 4, 16, 8, 4, 16]
+    assert program.unknown_ops == {}
+
+
+def test_convolution_maps() -> None:
+    text = """func.func @f(%i: memref<1x10x10x3xf32>, %k: memref<3x3x3x8xf32>, %o: memref<1x8x8x8xf32>) {
+      linalg.conv_2d_nhwc_hwcf {dilations = dense<1> : tensor<2xi64>, strides = dense<1> : tensor<2xi64>}
+        ins(%i, %k : memref<1x10x10x3xf32>, memref<3x3x3x8xf32>) outs(%o : memref<1x8x8x8xf32>)
+      return }"""
+    assert trips(parse(text)) == [1, 8, 8, 8, 3, 3, 3]
