@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -120,8 +121,15 @@ def _shared_pool(limits: Limits) -> Pool:
         if _pool is None or _pool.limits != limits:
             if _pool is not None:
                 _pool.close()
+            else:
+                atexit.register(_close_pool)
             _pool = Pool(limits)
         return _pool
+
+
+def _close_pool() -> None:
+    if _pool is not None:
+        _pool.close()
 
 
 def _source(raw: Raw) -> tuple[bytes, bool]:
