@@ -28,7 +28,8 @@ class Kind:
     """What the rest of the project needs to know of a kind; everything heavy behind a function.
 
     binary_fields : fields of a raw input that hold bytes (base64 in JSON, files in multipart forms).
-    suffixes : file name's ending -> field of the raw input that takes the file's bytes (or text, if not binary).
+    suffixes : file name's ending -> field of the raw input that takes the file's bytes (or text, if not binary);
+        ``*`` where the file is the whole raw input, as JSON.
     corpus : reads the labelled data from a dataset folder, for training.
     learner, baselines : what `train` fits by default, and what every table shows beside it.
     load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
@@ -71,6 +72,18 @@ def _cpu_corpus(folder: Path) -> Corpus:
     return load_corpus(folder)
 
 
+def _load_cpu(folder: Path, version: str | None) -> Predictor:
+    from costmodel.cpu.predictor import CpuPredictor
+
+    return CpuPredictor.load(folder, version)
+
+
+def _cpu_operations() -> Mapping[str, KindOperation]:
+    from costmodel.cpu.operations import OPERATIONS
+
+    return OPERATIONS
+
+
 def _hls4ml() -> Featurizer[Any]:
     from featurizers.hls4ml import HlsFeaturizer
 
@@ -100,7 +113,17 @@ KINDS: dict[str, Kind] = {
         learner="kernel-sum",
         baselines=("log-linear", "roofline"),
     ),
-    "cpu": Kind("cpu", _cpu, corpus=_cpu_corpus, dataset="sparecores", learner="cpu-blend", baselines=("core-ghz",)),
+    "cpu": Kind(
+        "cpu",
+        _cpu,
+        corpus=_cpu_corpus,
+        dataset="sparecores",
+        suffixes={".json": "*"},
+        learner="cpu-blend",
+        baselines=("core-ghz",),
+        load=_load_cpu,
+        operations=_cpu_operations,
+    ),
     "hls4ml": Kind(
         "hls4ml",
         _hls4ml,

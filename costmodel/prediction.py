@@ -24,7 +24,8 @@ class Prediction:
     """One predicted quantity of one subject on one device. Never a bare number.
 
     ``low <= value <= high``; the truth lies in ``[low, high]`` with probability `coverage` when `in_domain`;
-    otherwise `reasons` says in words what was never seen, and the interval has been widened for it.
+    otherwise `reasons` says in words what was never seen, and the interval has been widened for it. `higher_is_better`
+    is the direction of the quantity: a score's is true, a cost's false.
     """
 
     target: str
@@ -38,6 +39,7 @@ class Prediction:
     device: str
     model: str
     model_version: str
+    higher_is_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,27 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A measured subject that is much like the one asked about.
+
+    likeness : 0 to 1 for the same. differences : in words, from the asked subject to this one. value : the explained
+    target as it was measured there, in its unit; None if it was not.
+    """
+
+    name: str
+    example: str
+    likeness: float
+    differences: tuple[str, ...]
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """A prediction, and how it divides among the parts of the subject: the shares add up to its value."""
+    """A prediction, and how it divides among the parts of the subject: the shares add up to its value.
+
+    A kind whose subjects have no parts gives no shares, and what was measured nearest by as `neighbours`.
+    """
 
     prediction: Prediction
     shares: tuple[Share, ...]
+    neighbours: tuple[Neighbour, ...] = ()

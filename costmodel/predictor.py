@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.kinds import kind_of
+from costmodel.mix import MIX, check_weights, mixed
 from costmodel.operations import KindOperation
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.regressors import extras_of
@@ -120,9 +121,13 @@ class Predictor:
                 if key not in features:
                     features[key] = self.featurizer.features(subjects, profile=key[0], extras=key[1])
                 answers = model.answer(features[key])
+                self._note(subjects, answers)
                 for i, prediction in zip(good, self._predictions(answers, device, target), strict=True):
                     outcomes[i].append(prediction)
         return [outcome if isinstance(outcome, InputError) else tuple(outcome) for outcome in outcomes]
+
+    def _note(self, subjects: Sequence[Any], answers: Answers) -> None:
+        """Where a kind adds reasons of its own not to trust an answer, in place."""
 
     def _predictions(self, answers: Answers, device: Device, target: Target) -> list[Prediction]:
         coverage = self.model(device.name, target.name).calibration.coverage
@@ -130,29 +135,38 @@ class Predictor:
         return [
             Prediction(
                 target.name, value, target.unit, low, high, coverage, not reasons, reasons,
-                device.name, self.name, self.version,
+                device.name, self.name, self.version, target.higher_is_better,
             )
             for value, low, high, reasons in rows
         ]  # fmt: skip
 
     def rank(
-        self, raws: Sequence[Raw], device: str, target: str | None = None
+        self,
+        raws: Sequence[Raw],
+        device: str,
+        target: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> tuple[list[Ranked], dict[int, InputError]]:
-        """Best first, and by index the inputs that could not be answered."""
-        asked = self._asked([device], None if target is None else [target])[:1]
-        sign = -1.0 if asked[0][1].higher_is_better else 1.0
+        """Best first by one target (the device's first) or by a mix of several, and by index the inputs that failed.
+
+        weights : by target; see `costmodel.mix` for what the mix means. Not together with `target`.
+        """
+        if weights is not None and target is not None:
+            raise InputError("The 'weights'", "must not stand beside a target", target)
+        asked = self._asked([device], [target] if target is not None else list(weights or ()) or None)
+        if weights is None:
+            asked = asked[:1]
+        else:
+            check_weights(weights, {name: self.targets[name] for name in self.devices[device].targets})
         outcomes: list[Outcome] = []
         for start in range(0, len(raws), _CHUNK):
             outcomes += self._predict_chunk(raws[start : start + _CHUNK], asked)
         errors = {i: outcome for i, outcome in enumerate(outcomes) if isinstance(outcome, InputError)}
-        answered = [(i, outcome[0]) for i, outcome in enumerate(outcomes) if not isinstance(outcome, InputError)]
-        answered.sort(key=lambda pair: (sign * pair[1].value, pair[0]))
-        ranked = []
-        for place, (index, prediction) in enumerate(answered):
-            following = answered[place + 1][1] if place + 1 < len(answered) else None
-            chance = None if following is None else _p_better(prediction, following, sign, asked[0][1].positive)
-            ranked.append(Ranked(index, place, prediction, chance))
-        return ranked, errors
+        parts = [(i, outcome) for i, outcome in enumerate(outcomes) if not isinstance(outcome, InputError)]
+        if weights is None:
+            return _in_order([(i, outcome[0]) for i, outcome in parts], asked[0][1]), errors
+        mixes = mixed([outcome for _, outcome in parts], weights, self.targets)
+        return _in_order([(i, mix) for (i, _), mix in zip(parts, mixes, strict=True)], MIX), errors
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The predicted total shared among the parts. Raises InputError, also where no sum of parts is modelled."""
@@ -251,6 +265,17 @@ def _check_columns(predictor: Predictor, content: Mapping[str, Any], folder: Pat
     for key, columns in (("columns", featurizer.columns), ("part_columns", featurizer.part_columns)):
         if content[key] != [column.name for column in columns]:
             raise BundleError(f"{folder}: its {key} are not those of the {predictor.kind} featurizer.")
+
+
+def _in_order(answered: list[tuple[int, Prediction]], target: Target) -> list[Ranked]:
+    sign = -1.0 if target.higher_is_better else 1.0
+    answered.sort(key=lambda pair: (sign * pair[1].value, pair[0]))
+    ranked = []
+    for place, (index, prediction) in enumerate(answered):
+        following = answered[place + 1][1] if place + 1 < len(answered) else None
+        chance = None if following is None else _p_better(prediction, following, sign, target.positive)
+        ranked.append(Ranked(index, place, prediction, chance))
+    return ranked
 
 
 def _p_better(a: Prediction, b: Prediction, sign: float, positive: bool) -> float:

@@ -44,13 +44,17 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What is asked of a kind. `device` and `target` are short for a list of one; files are base64 strings."""
+    """What is asked of a kind. `device` and `target` are short for a list of one; files are base64 strings.
+
+    `weights`, for a ranking only: by target, in place of one target; their mix is a weighted geometric mean.
+    """
 
     inputs: list[Any]
     device: str | None = None
     devices: list[str] | None = None
     target: str | None = None
     targets: list[str] | None = None
+    weights: dict[str, float] | None = None
 
 
 class PredictResult(msgspec.Struct, frozen=True, omit_defaults=True):

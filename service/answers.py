@@ -34,6 +34,7 @@ _encode = msgspec.json.Encoder().encode
 
 def predict(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """One result per input, in the order of the inputs."""
+    _refuse_weights(asked)
     _check_devices(predictor, asked.devices)
     encoded: list[bytes] = []
     for outcomes in _outcomes(predictor, asked):
@@ -72,7 +73,8 @@ def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     places = list(readable)
     ranking: list[Ranked] = []
     if readable:
-        ranked, failed = predictor.rank(list(readable.values()), device, target)
+        weights = {} if asked.weights is None else {"weights": asked.weights}
+        ranked, failed = predictor.rank(list(readable.values()), device, target, **weights)
         ranking = [replace(entry, index=places[entry.index]) for entry in ranked] if errors else ranked
         errors |= {places[i]: error for i, error in failed.items()}
     observe([entry.prediction for entry in ranking], len(errors))
@@ -83,6 +85,7 @@ def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
 
 def explain(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """One explanation per input: the predicted total shared among the input's parts."""
+    _refuse_weights(asked)
     device, target = _one_device(predictor, asked), _one_target(predictor, asked)
     outcomes = [_explanation(predictor, raw, device, target) for raw in asked.inputs]
     explained = [outcome.prediction for outcome in outcomes if isinstance(outcome, Explanation)]
@@ -105,6 +108,11 @@ def _explanation(
         return predictor.explain(raw, device, target)
     except InputError as error:
         return error
+
+
+def _refuse_weights(asked: Asked) -> None:
+    if asked.weights is not None:
+        raise InputError("The field 'weights'", "belongs to a ranking", dict(asked.weights), where="$.weights")
 
 
 def _check_devices(predictor: Predictor, devices: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ class Asked:
     targets: tuple[str, ...] | None
     inputs: Sequence[Raw | InputError]
     has_files: bool
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,8 @@ def from_json(body: bytes, limits: Limits) -> Asked:
     question = _decoded(_QUESTION, body, limits)
     inputs, has_files = _decoded_files(question.inputs, limits.binary_fields)
     devices = _one_or_many("device", question.device, question.devices) or ()
-    return _checked(
-        Asked(devices, _one_or_many("target", question.target, question.targets), inputs, has_files), limits
-    )
+    targets = _one_or_many("target", question.target, question.targets)
+    return _checked(Asked(devices, targets, inputs, has_files, question.weights), limits)
 
 
 def plain_json(body: bytes, limits: Limits) -> Any:

@@ -26,7 +26,12 @@ class Answering(Protocol):
     ) -> list[Outcome]: ...
 
     def rank(
-        self, kind: str, inputs: Sequence[Raw], device: str, target: str | None = None
+        self,
+        kind: str,
+        inputs: Sequence[Raw],
+        device: str,
+        target: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> tuple[list[Ranked], dict[int, InputError]]: ...
 
     def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation: ...
@@ -56,10 +61,15 @@ class InProcess:
         return self._predictor(kind).predict(inputs, devices, targets)
 
     def rank(
-        self, kind: str, inputs: Sequence[Raw], device: str, target: str | None = None
+        self,
+        kind: str,
+        inputs: Sequence[Raw],
+        device: str,
+        target: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> tuple[list[Ranked], dict[int, InputError]]:
         """As `Predictor.rank`."""
-        return self._predictor(kind).rank(inputs, device, target)
+        return self._predictor(kind).rank(inputs, device, target, weights)
 
     def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """As `Predictor.explain`."""

@@ -7,7 +7,7 @@ import argparse
 from costmodel.cli.answering import Answering, add_answering_arguments, answering
 from costmodel.cli.inputs import add_input_arguments, kind_asked, read_inputs
 from costmodel.cli.output import interval, note, number, print_error, print_json, print_table
-from costmodel.prediction import Explanation
+from costmodel.prediction import Explanation, Neighbour
 from costmodel.wire import DeviceInfo, ExplainAnswer, ExplainResult, problem_of
 from featurizers.errors import InputError, UnknownNameError
 
@@ -52,6 +52,11 @@ def _results(args: argparse.Namespace, answers: Answering) -> list[ExplainResult
     return results
 
 
+def _neighbour(found: Neighbour) -> tuple[str, ...]:
+    value = "" if found.value is None else number(found.value)
+    return (found.name, found.example, f"{found.likeness:.2f}", value, "; ".join(found.differences))
+
+
 def _check_device(devices: list[DeviceInfo], args: argparse.Namespace) -> None:
     known = {device.name: [target.name for target in device.targets] for device in devices}
     if args.device not in known:
@@ -63,6 +68,12 @@ def _check_device(devices: list[DeviceInfo], args: argparse.Namespace) -> None:
 def _print(name: str, explanation: Explanation, top: int) -> None:
     p = explanation.prediction
     print(f"{name}: {p.target} {number(p.value)} {p.unit}, {interval(p)} on {p.device} {note(p)}".rstrip())
+    if explanation.neighbours:
+        unit = f"measured {p.target} [{p.unit}]"
+        header = ("nearest measured", "example", "likeness", unit, "asked against measured")
+        print_table(header, [_neighbour(neighbour) for neighbour in explanation.neighbours])
+    if not explanation.shares:
+        return
     shares = sorted(explanation.shares, key=lambda share: -share.value)
     print_table(_HEADER, [(f"{s.fraction:.1%}", number(s.value), s.op, " ".join(s.names)) for s in shares[:top]])
     if len(shares) > top:

@@ -74,15 +74,23 @@ def read_inputs(args: argparse.Namespace, kind: Kind) -> Iterator[Named]:
             yield Named(text, shared | {encoding: json.loads(text) if text.startswith("{") else text})
     if args.inputs is not None:
         yield from _from_lines(args.inputs, shared)
+    elif shared and not args.files and not any(getattr(args, encoding) for encoding in _ENCODINGS):
+        yield Named("the fields", shared)
 
 
-def _shared_fields(args: argparse.Namespace) -> dict[str, Any]:
+def shared_fields(texts: Sequence[str]) -> dict[str, Any]:
+    """The fields that ``--field NAME=VALUE`` options give: JSON, text, or @FILE with either."""
     fields: dict[str, Any] = {}
-    for text in args.field:
+    for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
             raise InputError("The option --field", "must be NAME=VALUE", text)
         fields[name] = _json_or_text(_file_text(value[1:]) if value.startswith("@") else value)
+    return fields
+
+
+def _shared_fields(args: argparse.Namespace) -> dict[str, Any]:
+    fields = shared_fields(args.field)
     if args.dim:
         fields["dims"] = dimensions(args.dim)
     if args.allow_unknown_ops:
@@ -124,6 +132,8 @@ def _from_file(kind: Kind, path: Path, shared: Mapping[str, Any]) -> Raw | Input
         )
     try:
         content = path.read_bytes()
+        if field == "*":
+            return _from_line(content.decode(), shared)
         return {**shared, field: content if field in kind.binary_fields else content.decode()}
     except OSError as error:
         return InputError("The file", f"must be readable: {error.strerror}", str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 from costmodel.cli.answering import add_answering_arguments, answering
@@ -20,7 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     parser.add_argument("--device", required=True)
     parser.add_argument("--target", help="the quantity to rank by (default: the device's first)")
+    parser.add_argument(
+        "--weight", action="append", default=[], metavar="TARGET=W", help="rank by a weighted mix; may be repeated"
+    )
     add_answering_arguments(parser)
+
+
+def _weights(texts: Sequence[str]) -> dict[str, float] | None:
+    """``TARGET=W`` options; a target's own name may hold an equals sign."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, weight = text.rpartition("=")
+        try:
+            found[name] = float(weight)
+        except ValueError:
+            raise InputError("The option --weight", "must be TARGET=W with W a number", text) from None
+    return found or None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
     ranking: list[Ranked] = []
     if readable:
         with answering(args) as answers:
-            ranked, failed = answers.rank(kind.name, list(readable.values()), args.device, args.target)
+            ranked, failed = answers.rank(
+                kind.name, list(readable.values()), args.device, args.target, _weights(args.weight)
+            )
         ranking = [replace(entry, index=places[entry.index]) for entry in ranked]
         errors |= {places[i]: error for i, error in failed.items()}
     if args.json:

@@ -84,9 +84,12 @@ def _outcomes(body: bytes) -> list[Outcome]:
     return [result.predictions or () if result.error is None else error_of(result.error) for result in results]
 
 
-def rank(kind: str, inputs: Sequence[Raw], device: str, target: str | None) -> Call[Ranking]:
+def rank(
+    kind: str, inputs: Sequence[Raw], device: str, target: str | None, weights: Mapping[str, float] | None
+) -> Call[Ranking]:
     """As `Predictor.rank`."""
-    question = Question(inputs=list(inputs), device=device, target=target)
+    mix = None if weights is None else dict(weights)
+    question = Question(inputs=list(inputs), device=device, target=target, weights=mix)
     return Call(
         "POST", f"/v1/rank/{quote(kind, safe='')}", _ranking, _encoded(question), lambda error: ([], {0: error})
     )

@@ -38,9 +38,16 @@ class Client:
         """Per input its predictions or its error, in order. Files are given as bytes."""
         return self._send(calls.predict(kind, inputs, devices, targets))
 
-    def rank(self, kind: str, inputs: Sequence[Raw], device: str, target: str | None = None) -> Ranking:
-        """Inputs best first, and by index those that could not be answered."""
-        return self._send(calls.rank(kind, inputs, device, target))
+    def rank(
+        self,
+        kind: str,
+        inputs: Sequence[Raw],
+        device: str,
+        target: str | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> Ranking:
+        """Inputs best first by one target or a weighted mix, and by index those that could not be answered."""
+        return self._send(calls.rank(kind, inputs, device, target, weights))
 
     def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The predicted total shared among the parts of one input."""
@@ -98,9 +105,16 @@ class AsyncClient:
         """As `Client.predict`."""
         return await self._send(calls.predict(kind, inputs, devices, targets))
 
-    async def rank(self, kind: str, inputs: Sequence[Raw], device: str, target: str | None = None) -> Ranking:
+    async def rank(
+        self,
+        kind: str,
+        inputs: Sequence[Raw],
+        device: str,
+        target: str | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> Ranking:
         """As `Client.rank`."""
-        return await self._send(calls.rank(kind, inputs, device, target))
+        return await self._send(calls.rank(kind, inputs, device, target, weights))
 
     async def explain(self, kind: str, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """As `Client.explain`."""

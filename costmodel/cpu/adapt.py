@@ -26,6 +26,8 @@ MIN_SERVERS = 400
 """Benchmarks that fewer servers ran are left out: their factors could not be told from noise."""
 
 _NORMAL_90 = 1.6449
+_OUTSIDE = 1.5
+"""How much wider the interval of a machine outside of the domain is, as for a prediction."""
 
 
 QUICK = ("stressng_cpu:cores=all", "openssl:sha256", "bw_mem:rd:64.00MB")
@@ -97,20 +99,23 @@ class Adapter:
         mean, deviation = self.factors.posterior(errors)
         return prior + mean, deviation
 
-    def adapt(self, features: Features, known: Mapping[str, float], version: str = "") -> list[Prediction]:
-        """All benchmarks of one machine; the known ones are left as they were given."""
+    def adapt(
+        self, features: Features, known: Mapping[str, float], version: str = "", reasons: tuple[str, ...] = ()
+    ) -> list[Prediction]:
+        """All benchmarks of one machine but the known ones. reasons : why the machine is out of domain."""
         log_score, deviation = self.posterior(features, known)
         out = []
         for i, target in enumerate(self.targets):
             if target.name in known:
                 continue
-            half = self.quantile * deviation[i]
+            half = self.quantile * deviation[i] * (_OUTSIDE if reasons else 1.0)
             value, low, high = (float(np.exp(log_score[i] + sign * half)) for sign in (0, -1, 1))
             out.append(
                 Prediction(
-                    target.name, value, target.unit, low, high, 0.9, True, (), "spare-cores", "costmodel-cpu", version
+                    target.name, value, target.unit, low, high, 0.9, not reasons, reasons,
+                    "spare-cores", "costmodel-cpu", version, target.higher_is_better,
                 )
-            )
+            )  # fmt: skip
         return out
 
     def save(self, folder: Path) -> None:

@@ -7,19 +7,26 @@ measured CPU models, and the factors from which three known scores of a new mach
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from costmodel.corpus import Corpus, Labels
 from costmodel.cpu.adapt import Adapter
-from costmodel.cpu.catalogue import of_table
+from costmodel.cpu.blend import ScoreBlend
+from costmodel.cpu.catalogue import Catalogue
 from costmodel.cpu.crossvalidation import target_models
+from costmodel.cpu.kernel import Support, own_covariance
 from costmodel.cpu.process import merge
 from costmodel.cpu.sparecores import HEADLINE, ScoreTable, load_scores
-from costmodel.cpu.whatif import variants
+from costmodel.cpu.whatif import ChangeSpread, variants
 from costmodel.predictor import Device, Predictor
+from costmodel.regressors import Array, Estimate
+from costmodel.regressors.base import Groups
+from costmodel.target_model import TargetModel
 from featurizers.core import Features
 from featurizers.cpu.columns import COLUMNS, vectors
 
@@ -95,7 +102,7 @@ def train_bundle(folder: Path, out: Path) -> Predictor:
         {device.name: device},
         {name: present[name] for name in chosen},
         {(device.name, name): model for name, model in zip(chosen, models, strict=True)},
-        _card(table),
+        _card(table) | {"change_spread": asdict(change_spread(models, features, y, table.cpu_model))},
     )
     out.mkdir(parents=True, exist_ok=True)
     _write_tables(table, features, out)
@@ -109,10 +116,56 @@ def _write_tables(table: ScoreTable, features: Features, out: Path) -> None:
     """catalogue and factors, before the manifest that holds everything's checksums."""
     extra = out / "tables"
     extra.mkdir()
+    catalogue_of(table, features).save(extra)
+    Adapter.fit(features, table, _SEED).save(extra)
+
+
+def catalogue_of(table: ScoreTable, features: Features) -> Catalogue:
+    """The merged rows of a training table, each by its first server, with the mean of their scores."""
     merged = merge(features, table.cpu_model)
     _, first = np.unique(merged.row_of, return_index=True)
-    of_table(table.cpu_model.tolist(), table.keys, first.tolist(), features.vectors).save(extra)
-    Adapter.fit(features, table, _SEED).save(extra)
+    present = {target.name for target in table.targets}
+    names = tuple(name for name in PACKAGED if name in present)
+    scores = np.exp(merged.mean(np.log(np.stack([table.column(name) for name in names], axis=1))))
+    return Catalogue(
+        tuple(str(table.cpu_model[i]) for i in first),
+        tuple(table.keys[i] for i in first),
+        features.vectors[first],
+        names,
+        scores.astype(np.float32),
+    )
+
+
+def change_spread(models: Sequence[TargetModel], features: Features, y: Array, groups: Groups) -> ChangeSpread:
+    """How the errors of machines of unseen CPU models differ, by how far they lie apart; y (n, t), log scores."""
+    rng = np.random.default_rng(_SEED)
+    regressors = [cast(ScoreBlend, model.regressor) for model in models]
+    process = regressors[0].process
+    assert process.support is not None
+    rows = rng.choice(len(y), min(len(y), _PAIR_ROWS), replace=False)
+    points = process.support.scaling.apply(features.take(rows))
+    own = own_covariance(points, process.shape).astype(np.float64)
+    between = Support(points, process.support.scaling).covariances(points, process.shape).astype(np.float64)
+    moved = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * between, 0.0))
+    other = np.asarray(groups)[rows][:, None] != np.asarray(groups)[rows][None, :]
+    moved[~other] = np.inf
+    first = np.repeat(np.arange(len(rows)), 2 * _NEAR)
+    drawn = rng.integers(0, len(rows), (len(rows), _NEAR))
+    second = np.concatenate([np.argsort(moved, axis=1)[:, :_NEAR], drawn], axis=1).reshape(-1)
+    apart, ratio = [], []
+    for t, (model, regressor) in enumerate(zip(models, regressors, strict=True)):
+        point, spread = regressor.out_of_fold[rows], regressor.out_of_fold_spread[rows]
+        half = model.calibration.half_width(Estimate(point, spread), np.ones(len(rows), dtype=bool))
+        error = y[rows, t] - point
+        found = np.abs(error[first] - error[second]) / ((half[first] + half[second]) / 2)
+        sound = np.isfinite(found) & np.isfinite(moved[first, second])
+        apart.append(moved[first, second][sound])
+        ratio.append(found[sound])
+    return ChangeSpread.fit(np.concatenate(apart), np.concatenate(ratio), models[0].calibration.coverage)
+
+
+_PAIR_ROWS = 1500
+_NEAR = 8
 
 
 def _card(table: ScoreTable) -> dict[str, Any]:

@@ -167,7 +167,7 @@ _PROCESSOR: list[tuple[str, str, _Fill]] = [
     *((name, "1", _fact(name)) for name in _FACTS),
     ("smt", "1", _fact("smt")),
     *((f"vendor_{name}", "1", _vendor(name)) for name in ("intel", "amd", "arm")),
-    ("known_processor", "1", lambda r: float(bool(r.part))),
+    ("known_processor", "1", lambda r: float(r.spec.processor is not None and bool(r.spec.processor.designator))),
     ("qemu_model", "1", lambda r: r.qemu_model),
 ]
 _CACHES: list[tuple[str, str, _Fill]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import pytest
 
+from costmodel.mix import check_weights
 from costmodel.operations import KindOperation, KindQuestion, operations
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.predictor import Device, Outcome, Ranked
@@ -94,8 +95,14 @@ class BoxPredictor:
         )
 
     def rank(
-        self, raws: Sequence[Any], device: str, target: str | None = None
+        self,
+        raws: Sequence[Any],
+        device: str,
+        target: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> tuple[list[Ranked], dict[int, InputError]]:
+        if weights is not None:
+            check_weights(weights, TARGETS)
         outcomes = self.predict(raws, [device], [target or "weight_kg"])
         errors = {i: outcome for i, outcome in enumerate(outcomes) if isinstance(outcome, InputError)}
         order = sorted(set(range(len(raws))) - errors.keys(), key=lambda i: outcomes[i][0].value)  # type: ignore[index]

@@ -29,6 +29,7 @@ def test_one_input_has_a_prediction_per_device_and_target(client):
         "device": "oak",
         "model": "costmodel-box",
         "model_version": "1",
+        "higher_is_better": False,
     }
 
 

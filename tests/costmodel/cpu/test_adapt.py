@@ -74,9 +74,9 @@ def test_nearest_machines_are_other_models_with_their_differences(tmp_path: Path
     catalogue = Catalogue(tuple(groups[first]), tuple(f"s{i}" for i in first), features.vectors[first])
     catalogue.save(tmp_path)
     found = Catalogue.load(tmp_path).nearest(CpuFeaturizer().parse(raws()[0]), merged.support, Shape())
-    assert found[0].cpu_model == "AMD EPYC 7763 64-Core Processor"
+    assert found[0].name == "AMD EPYC 7763 64-Core Processor"
     assert found[0].likeness == pytest.approx(1.0, abs=1e-3)
-    assert len({neighbour.cpu_model for neighbour in found}) == 3
+    assert len({neighbour.name for neighbour in found}) == 3
     assert any("GHz" in text for neighbour in found[1:] for text in neighbour.differences)
 
 

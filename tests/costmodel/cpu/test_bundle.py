@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import costmodel
-from costmodel import kinds, regressors
 from costmodel.cpu.adapt import Adapter
-from costmodel.cpu.baselines import CoreGhzBaseline
-from costmodel.cpu.blend import ScoreBlend
-from costmodel.cpu.catalogue import Catalogue
+from costmodel.cpu.predictor import CpuPredictor
 from costmodel.cpu.sparecores import HEADLINE
 from costmodel.cpu.whatif import what_if
-from costmodel.predictor import Predictor
 from featurizers.cpu import CpuFeaturizer
 from featurizers.errors import InputError, UnknownNameError
 
@@ -24,22 +19,18 @@ DEVICE = "spare-cores"
 
 
 @pytest.fixture(scope="module")
-def predictor() -> Iterator[Predictor]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(kinds.KINDS, "cpu", kinds.KINDS.get("cpu") or kinds.Kind("cpu", CpuFeaturizer))
-        patch.setitem(regressors.LEARNERS, "cpu-blend", lambda: ScoreBlend)
-        patch.setitem(regressors.LEARNERS, "core-ghz", lambda: CoreGhzBaseline)
-        yield Predictor.load(BUNDLE)
+def predictor() -> CpuPredictor:
+    return CpuPredictor.load(BUNDLE)
 
 
-def test_it_is_small_and_attributed(predictor: Predictor):
+def test_it_is_small_and_attributed(predictor: CpuPredictor):
     assert sum(path.stat().st_size for path in BUNDLE.rglob("*") if path.is_file()) < 10e6
     assert "Spare Cores" in predictor.card["attribution"]
     assert predictor.card["licence"] == "CC BY-SA 4.0"
     assert set(HEADLINE.values()) <= set(predictor.targets)
 
 
-def test_more_cores_score_more_and_a_newer_core_beats_an_older_one(predictor: Predictor):
+def test_more_cores_score_more_and_a_newer_core_beats_an_older_one(predictor: CpuPredictor):
     raws = [{"server": f"aws/{name}"} for name in ("m5.large", "m5.4xlarge", "m8a.4xlarge")]
     small, large, newer = (
         outcome[0].value
@@ -52,7 +43,7 @@ def test_more_cores_score_more_and_a_newer_core_beats_an_older_one(predictor: Pr
     assert errors == {}
 
 
-def test_a_spec_with_only_a_name_is_an_error_of_that_item_alone(predictor: Predictor):
+def test_a_spec_with_only_a_name_is_an_error_of_that_item_alone(predictor: CpuPredictor):
     raws = [{"cpu_name": "AMD EPYC 9654"}, {"server": "aws/m7i.large"}]
     bad, good = predictor.predict(raws, [DEVICE], ["passmark:ME_LATENCY"])
     assert isinstance(bad, InputError)
@@ -60,21 +51,24 @@ def test_a_spec_with_only_a_name_is_an_error_of_that_item_alone(predictor: Predi
     assert 20 < good[0].value < 200
 
 
-def test_an_unknown_benchmark_is_named_with_the_nearest(predictor: Predictor):
+def test_an_unknown_benchmark_is_named_with_the_nearest(predictor: CpuPredictor):
     with pytest.raises(UnknownNameError, match=r"Nearest: [^.]*passmark:SUMM_CPU"):
         predictor.predict([{"logical_cpus": 2}], [DEVICE], ["passmark:SUM_CPU"])
 
 
-def test_an_unknown_cpu_gets_a_wider_interval(predictor: Predictor):
+def test_an_unknown_cpu_gets_a_wider_interval(predictor: CpuPredictor):
     known = {"server": "aws/m7i.2xlarge"}
     unknown = {"logical_cpus": 8, "base_ghz": 2.4, "threads_per_core": 2, "cpu_name": "Elbrus-16S", "memory_gb": 32}
     first, second = predictor.predict([known, unknown], [DEVICE], ["passmark:CPU_SINGLETHREAD"])
     assert not isinstance(first, InputError)
     assert not isinstance(second, InputError)
     assert second[0].high / second[0].low > first[0].high / first[0].low
+    assert first[0].in_domain
+    assert not second[0].in_domain
+    assert "'Elbrus-16S' is in no table of ours" in second[0].reasons[0]
 
 
-def test_what_if_gives_a_change_with_an_interval(predictor: Predictor):
+def test_what_if_gives_a_change_with_an_interval(predictor: CpuPredictor):
     targets = ["passmark:CPU_SINGLETHREAD"]
     change = what_if(predictor, {"server": "aws/m7i.2xlarge"}, {"max_ghz": 4.4, "allcore_ghz": 3.7}, targets=targets)[0]
     assert change.ratio > 1
@@ -83,7 +77,7 @@ def test_what_if_gives_a_change_with_an_interval(predictor: Predictor):
     assert any("from other designs" in warning for warning in rare.warnings)
 
 
-def test_three_known_scores_answer_hundreds(predictor: Predictor):
+def test_three_known_scores_answer_hundreds(predictor: CpuPredictor):
     adapter, featurizer = Adapter.load(BUNDLE / "tables"), CpuFeaturizer()
     machine = featurizer.features([featurizer.parse({"server": "aws/m7i.2xlarge"})])
     level, deviation = adapter.posterior(machine, {})
@@ -97,9 +91,11 @@ def test_three_known_scores_answer_hundreds(predictor: Predictor):
     assert all(p.low <= p.value <= p.high for p in found)
 
 
-def test_nearest_measured_machines(predictor: Predictor):
-    adapter, catalogue = Adapter.load(BUNDLE / "tables"), Catalogue.load(BUNDLE / "tables")
-    spec = CpuFeaturizer().parse({"server": "aws/c8g.2xlarge"})
-    nearest = catalogue.nearest(spec, adapter.support, adapter.shape)
-    assert nearest[0].cpu_model.startswith("Neoverse")
+def test_nearest_measured_machines(predictor: CpuPredictor):
+    explanation = predictor.explain({"server": "aws/c8g.2xlarge"}, DEVICE, "passmark:SUMM_CPU")
+    nearest = explanation.neighbours
+    assert nearest[0].name.startswith("Neoverse")
     assert nearest[0].likeness >= nearest[1].likeness
+    assert any("MT/s" in text or "GHz" in text for text in nearest[0].differences)
+    assert explanation.shares == ()
+    assert explanation.prediction.higher_is_better

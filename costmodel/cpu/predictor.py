@@ -1,0 +1,90 @@
+"""The third seam for servers: marks machines that our tables do not know, and explains by the nearest measured ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from costmodel.cpu.adapt import Adapter
+from costmodel.cpu.catalogue import Catalogue
+from costmodel.prediction import Explanation, Neighbour
+from costmodel.predictor import Predictor
+from costmodel.target_model import Answers
+from featurizers.core import Raw
+from featurizers.cpu.spec import ServerSpec
+from featurizers.errors import InputError
+
+TABLES = "tables"
+"""Folder of a bundle that holds the catalogue of measured machines, and the factors of `adapt`."""
+
+
+class CpuPredictor(Predictor):
+    """As `Predictor`, and what only this kind answers: see `costmodel.cpu.operations`."""
+
+    folder: Path | None = None
+    """Where the bundle's tables lie; None for a predictor that was just trained."""
+
+    @cached_property
+    def adapter(self) -> Adapter:
+        """Raises InputError where the bundle has no factors."""
+        return Adapter.load(self._tables())
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Raises InputError where the bundle has no catalogue."""
+        return Catalogue.load(self._tables())
+
+    def _tables(self) -> Path:
+        if self.folder is None or not (self.folder / TABLES).is_dir():
+            rule = "has no tables of measured machines; python -m costmodel.cpu.training writes a bundle with them"
+            raise InputError(f"The model '{self.name}' {self.version}", rule)
+        return self.folder / TABLES
+
+    def warm_up(self) -> None:
+        """Read every model and table now instead of at first use."""
+        super().warm_up()
+        if self.folder is not None and (self.folder / TABLES).is_dir():
+            _ = self.adapter, self.catalogue
+
+    def _note(self, subjects: Sequence[Any], answers: Answers) -> None:
+        for i, spec in enumerate(subjects):
+            answers.reasons[i] = marked(spec, answers.reasons[i])
+
+    def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
+        """The prediction and the nearest measured CPU models: how they differ, and what was measured on them."""
+        wanted, quantity = self._asked([device], None if target is None else [target])[0]
+        spec: ServerSpec = self.featurizer.parse(raw)
+        answers = self.model(wanted.name, quantity.name).answer(self.featurizer.features([spec]))
+        self._note([spec], answers)
+        prediction = self._predictions(answers, wanted, quantity)[0]
+        return Explanation(prediction, (), tuple(self.nearest(spec, quantity.name)))
+
+    def nearest(self, spec: ServerSpec, target: str | None = None, count: int = 3) -> list[Neighbour]:
+        """The `count` most alike CPU models, each by its most alike server, with its score in `target`."""
+        return self.catalogue.nearest(spec, self.adapter.support, self.adapter.shape, target, count)
+
+    def save(self, folder: Path) -> None:
+        """As `Predictor.save`, with the tables that this one was loaded with."""
+        if self.folder is not None and (self.folder / TABLES).is_dir() and not (folder / TABLES).exists():
+            (folder / TABLES).mkdir()
+            for path in sorted((self.folder / TABLES).iterdir()):
+                (folder / TABLES / path.name).write_bytes(path.read_bytes())
+        super().save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, version: str | None = None) -> Self:
+        """Read a bundle, after its checksums. Raises BundleError."""
+        loaded = super().load(folder, version)
+        loaded.folder = folder
+        return loaded
+
+
+def marked(spec: ServerSpec, reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """`reasons`, with that of a CPU whose design our tables do not have."""
+    if spec.microarchitecture:
+        return reasons
+    name = f"'{spec.cpu_name}'" if spec.cpu_name else "of this machine"
+    note = f"the CPU {name} is in no table of ours: answered from the given fields alone"
+    return reasons if note in reasons else (note, *reasons)
