@@ -2,6 +2,7 @@
 
     bundle.json      format_version, kind, name, version, featurizer version and columns, devices, targets, models, card
     models/<n>/      one per (device, target): target.json, regressor/
+    points.json.zst  optional: held-out predictions beside measurements (costmodel.evaluation.points)
     checksums.json   sha256 of every other file
 
 To raise `FORMAT_VERSION`: (1) raise it here; (2) keep reading the old one: add a function `_from_<old>` that turns the
@@ -31,6 +32,11 @@ class BundleError(ValueError):
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Write bundle.json, then the checksums of all files in `folder`."""
     write_json(folder / "bundle.json", {"format_version": FORMAT_VERSION, **content})
+    write_checksums(folder)
+
+
+def write_checksums(folder: Path) -> None:
+    """Of all files as they are now: the last step whenever a bundle is written or given a file."""
     write_json(folder / "checksums.json", _checksums(folder))
 
 

@@ -50,7 +50,12 @@ class Ranked:
 
 
 class Predictor:
-    """Answers for one kind of input. Thread-safe; models are read from the bundle when a device is first asked for."""
+    """Answers for one kind of input. Thread-safe; models are read from the bundle when a device is first asked for.
+
+    folder : where it was read from, if it was.
+    """
+
+    folder: Path | None = None
 
     def __init__(
         self,
@@ -252,6 +257,7 @@ class Predictor:
             content["kind"], content["name"], version or content["version"], devices, targets, models, content["card"]
         )
         _check_columns(loaded, content, folder)
+        loaded.folder = folder
         return loaded
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from costmodel.evaluation.points import Points
 from costmodel.prediction import Explanation, Prediction, Target
 from costmodel.predictor import Predictor, Ranked
 from featurizers.errors import InputError, LimitError, UnknownNameError
@@ -129,6 +130,12 @@ class ModelList(msgspec.Struct, frozen=True):
     """The model of each kind."""
 
     models: list[ModelInfo]
+
+
+class ModelPoints(msgspec.Struct, frozen=True):
+    """Held-out predictions of a model beside measurements, by device and target."""
+
+    points: list[Points]
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):

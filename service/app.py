@@ -18,7 +18,7 @@ from service.answers import explain, predict, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.extras import KindOperationEndpoint
 from service.meters import MeterRequests, Meters
-from service.routes import devices, health, metrics, models
+from service.routes import devices, health, metrics, models, page
 from service.settings import Settings
 from service.source import PredictorSource, StoreSource
 from service.workers import Workers
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     app.router.routes[:0] = operations + echo
     for router in (devices.router, models.router, health.router, metrics.router):
         app.include_router(router)
+    page.install(app)
     # Last: it takes whatever looks like an operation of a kind and is no other resource.
     app.router.routes.append(Route("/v1/{operation}/{kind}", KindOperationEndpoint(desk), include_in_schema=False))
     problems.install(app)

@@ -25,6 +25,7 @@ _WIRE_TYPES: Final = (
     wire.DeviceList,
     wire.ModelInfo,
     wire.ModelList,
+    wire.ModelPoints,
     wire.Health,
 )
 _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {

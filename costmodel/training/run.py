@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.bundle_format import write_checksums
 from costmodel.corpus import Corpus, Labels
+from costmodel.evaluation.points import Points, held_out, write_points
 from costmodel.evaluation.tables import evaluate_target
 from costmodel.kinds import Kind, kind_of
 from costmodel.predictor import Predictor
@@ -81,6 +83,7 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
     with tempfile.TemporaryDirectory() as scratch:
         folder = request.out or Path(scratch) / "bundle"
         folder.mkdir(parents=True, exist_ok=True)
+        write_points(folder, points_of(store, models))
         predictor.save(folder)
         if request.track:
             from costmodel.tracking.logging import log_training
@@ -117,6 +120,21 @@ def table(
     return rows
 
 
+def points_of(store: FeatureStore, models: Mapping[tuple[str, str], TargetModel]) -> list[Points]:
+    """Held-out predictions beside measurements, by device and target."""
+    corpus = store.corpus
+    return [
+        held_out(
+            models[labels.device.name, labels.target.name],
+            store.features(labels),
+            labels,
+            corpus.split[labels.subject].tolist(),
+            corpus.family[labels.subject].tolist(),
+        )
+        for labels in corpus.labels
+    ]
+
+
 def _baseline(name: str, store: FeatureStore, labels: Labels, seed: int) -> Regressor:
     train_rows = np.flatnonzero(store.corpus.split[labels.subject] == "train")
     features = store.features(labels).take(train_rows)
@@ -132,6 +150,18 @@ def held_out_error(rows: list[dict[str, Any]]) -> float:
 
 def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
     """The accuracy table of any bundle on a dataset folder; targets and devices that it does not have are left out."""
+    store, models = _labelled(predictor, data)
+    return table(store, models, kind_of(predictor.kind), seed=0)
+
+
+def add_points(folder: Path, data: Path) -> None:
+    """Put predictions beside measurements of a dataset folder's test subjects into the bundle in `folder`."""
+    store, models = _labelled(Predictor.load(folder), data)
+    write_points(folder, points_of(store, models))
+    write_checksums(folder)
+
+
+def _labelled(predictor: Predictor, data: Path) -> tuple[FeatureStore, dict[tuple[str, str], TargetModel]]:
     kind = kind_of(predictor.kind)
     if kind.corpus is None:
         raise InputError(f"The kind '{kind.name}'", "has no corpus to evaluate on")
@@ -150,7 +180,7 @@ def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
         (own.device.name, own.target.name): predictor.model(own.device.name, own.target.name) for own in chosen.labels
     }
     extras = frozenset().union(*(extras_of(model.regressor) for model in models.values()))
-    return table(FeatureStore(chosen, extras), models, kind, seed=0)
+    return FeatureStore(chosen, extras), models
 
 
 def _predictor(

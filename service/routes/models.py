@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from costmodel.wire import ModelList, model_of
+from costmodel.evaluation.points import read_points
+from costmodel.wire import ModelList, ModelPoints, model_of
 from featurizers.errors import UnknownNameError
 from service.dependencies import SourceDep
 from service.problems import not_found
 from service.responses import described, json_response
+from service.source import PredictorSource
 
 router = APIRouter(tags=["catalogue"])
 
@@ -33,8 +35,26 @@ async def list_models(source: SourceDep) -> Response:
 )
 async def get_model(name: str, source: SourceDep) -> Response:
     """The model of the given name, with its card."""
+    kind = _kind_of_model(name, source)
+    return json_response(model_of(source.predictor(kind), source.origin(kind)))
+
+
+@router.get(
+    "/v1/models/{name}/points",
+    operation_id="getModelPoints",
+    summary="Predictions of one model beside measurements",
+    responses=described(
+        "ModelPoints", "Held-out subjects, by device and target.", e404="No such model.", e422="Not a name."
+    ),
+)
+def get_model_points(name: str, source: SourceDep) -> Response:
+    """What the model predicts of subjects that it was not trained on, and what was measured of them."""
+    folder = source.predictor(_kind_of_model(name, source)).folder
+    return json_response(ModelPoints([] if folder is None else read_points(folder)))
+
+
+def _kind_of_model(name: str, source: PredictorSource) -> str:
     models = {source.predictor(kind).name: kind for kind in source.kinds()}
     if name not in models:
         raise not_found(UnknownNameError("model", name, models))
-    kind = models[name]
-    return json_response(model_of(source.predictor(kind), source.origin(kind)))
+    return models[name]

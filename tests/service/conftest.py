@@ -69,6 +69,7 @@ class BoxPredictor:
         self.card = {"licence": "CC0-1.0", "data": "geometry", "metrics": {"within_10pct": 1.0}}
         self.devices = {name: Device(name, "", tuple(TARGETS), {"made_of": name}) for name in FACTORS}
         self.targets = TARGETS
+        self.folder = None
 
     def predict(
         self, raws: Sequence[Any], devices: Sequence[str], targets: Sequence[str] | None = None

@@ -32,6 +32,7 @@ PATHS = {
     "/v1/devices",
     "/v1/models",
     "/v1/models/{name}",
+    "/v1/models/{name}/points",
     "/healthz",
     "/readyz",
     "/metrics",

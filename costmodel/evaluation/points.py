@@ -1,0 +1,75 @@
+"""Predictions beside measurements of held-out subjects, kept in the bundle: what a reader looks at before believing.
+
+``points.json.zst`` lies beside bundle.json. A bundle without it (older, or made by hand) answers all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import zstandard
+
+from costmodel.corpus import Labels
+from costmodel.evaluation.tables import NOISY
+from costmodel.target_model import TargetModel
+from featurizers.core import Features
+
+FILE = "points.json.zst"
+_MOST = 400
+"""Per device and target; of more, an even selection in the order of the measured value."""
+_MAX_BYTES = 64 << 20
+
+
+class Points(msgspec.Struct, frozen=True):
+    """Held-out subjects of one target on one device, (n,) each; values in `unit`."""
+
+    device: str
+    target: str
+    unit: str
+    split: tuple[str, ...]
+    family: tuple[str, ...]
+    measured: tuple[float, ...]
+    value: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def held_out(
+    model: TargetModel, features: Features, labels: Labels, split: Sequence[str], family: Sequence[str]
+) -> Points:
+    """Test subjects whose labels repeat well. features : of ``labels.subject``; split, family : (k,) of the same."""
+    test = np.array([name.startswith("test") for name in split]) & (labels.noise <= NOISY)
+    rows = np.flatnonzero(test)
+    rows = rows[np.argsort(labels.value[rows], kind="stable")]
+    if len(rows) > _MOST:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST).round().astype(np.int64)]
+    answers = model.answer(features.take(rows))
+    return Points(
+        labels.device.name,
+        labels.target.name,
+        labels.target.unit,
+        tuple(split[row] for row in rows.tolist()),
+        tuple(family[row] for row in rows.tolist()),
+        *(_shortened(column) for column in (labels.value[rows], answers.value, answers.low, answers.high)),
+    )
+
+
+def _shortened(values: np.typing.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.5g}") for value in values)
+
+
+def write_points(folder: Path, points: Sequence[Points]) -> None:
+    """Into a bundle's folder, before its checksums are written."""
+    (folder / FILE).write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.json.encode(points)))
+
+
+def read_points(folder: Path) -> list[Points]:
+    """What `write_points` wrote; nothing where a bundle has none."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    content = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_BYTES)
+    return msgspec.json.decode(content, type=list[Points])

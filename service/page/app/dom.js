@@ -1,0 +1,67 @@
+/** The little that stands in for a framework: elements from calls, and words for those who listen. */
+
+/**
+ * An element. Attributes: `class`, `on` ({event: listener}), booleans as present or absent, all else as written.
+ * Children: elements, text, arrays of these; null and false are left out.
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name === "value") element.value = value;
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
+  return element;
+}
+
+/** Put `children` in place of what `parent` holds. */
+export function show(parent, ...children) {
+  parent.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
+}
+
+/** Tell a screen reader, without moving the focus. */
+export function say(text) {
+  document.getElementById("said").textContent = text;
+}
+
+/** A labelled field: its name, the control, and a hint that the control is described by. */
+let fields = 0;
+export function field(name, control, hint = "") {
+  fields += 1;
+  const id = `hint-${fields}`;
+  if (hint) control.setAttribute("aria-describedby", id);
+  return h("label", { class: "field" }, h("span", {}, name), control, hint && h("span", { class: "hint", id }, hint));
+}
+
+/** Radio buttons or check boxes in a fieldset. `options`: [[value, label], ...]; `onchange` gets no argument. */
+export function choices(legend, type, name, options, chosen, onchange) {
+  const boxes = options.map(([value, label]) =>
+    h("label", {}, h("input", { type, name, value, checked: chosen.includes(value), on: { change: onchange } }), ` ${label}`));
+  return h("fieldset", {}, h("legend", {}, legend), h("div", { class: type === "radio" ? "inline" : "choices", tabindex: type === "radio" ? null : "0" }, boxes));
+}
+
+/** The chosen values of the boxes called `name` inside `root`. */
+export function chosen(root, name) {
+  return [...root.querySelectorAll(`input[name="${name}"]:checked`)].map((box) => box.value);
+}
+
+/** A table. `columns`: [[header, row => cell, isNumber], ...]. */
+export function table(caption, columns, rows) {
+  const head = h("tr", {}, columns.map(([name, , number]) => h("th", { scope: "col", class: number ? "number" : null }, name)));
+  const body = rows.map((row) => h("tr", {}, columns.map(([, cell, number]) => h("td", { class: number ? "number" : null }, cell(row)))));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h("table", {}, h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
+}
+
+/** A button that hands `rows` (arrays of cells) to the user as a CSV file. */
+export function csvButton(name, header, rows) {
+  const quote = (cell) => `"${String(cell ?? "").replaceAll('"', '""')}"`;
+  return h("button", { type: "button", on: { click: () => {
+    const text = [header, ...rows()].map((row) => row.map(quote).join(",")).join("\r\n");
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    h("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  } } }, "Save as CSV");
+}
