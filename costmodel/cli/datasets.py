@@ -1,11 +1,13 @@
-"""``costmodel datasets``."""
+"""``costmodel datasets`` and ``costmodel datasets pull sparecores --out DIR``."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from costmodel.cli.output import print_json, print_table
 from costmodel.corpus import CorpusError
+from costmodel.cpu.pull import CARDS, pull, pull_origin, pull_tables, read_card
 from costmodel.kinds import KINDS
 from costmodel.paths import dataset_folder
 from featurizers.errors import InputError
@@ -15,11 +17,36 @@ _HEADER = ("data set", "kind", "subjects", "devices", "licence", "folder")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
+    parser.add_argument("action", nargs="?", choices=("list", "pull"), default="list")
+    parser.add_argument("name", nargs="?", choices=CARDS, metavar="NAME", help=f"to pull: {', '.join(CARDS)}")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to put what is pulled (default: ./NAME)")
+    parser.add_argument("--mirror", type=Path, metavar="DIR", help="take the tables from a folder of data sets")
+    parser.add_argument("--url", help="take the tables from an HTTP mirror of such a folder")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _pull(args: argparse.Namespace) -> int:
+    """Tables from a mirror, or else the origin's archives at the commits of the card; each file is checked."""
+    if args.name is None:
+        raise InputError("The command line", f"must name the data set to pull: {', '.join(CARDS)}")
+    card = read_card(dataset_folder(args.name))
+    out = args.out or Path(args.name)
+    if args.mirror is not None:
+        paths = pull(card, args.mirror, out)
+    elif args.url is not None:
+        paths = pull_tables(card, args.url, out)
+    else:
+        paths = pull_origin(card, out)
+    for path in paths:
+        print(path)
+    print(f"licence: {card['licence']} ({card['licence_holder']})")
+    return 0
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the data set of each kind; reading it checks it against its schema."""
+    if args.action == "pull":
+        return _pull(args)
     found = [_described(name) for name in KINDS if KINDS[name].dataset]
     if args.json:
         print_json({"datasets": found})

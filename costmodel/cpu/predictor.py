@@ -82,9 +82,21 @@ class CpuPredictor(Predictor):
 
 
 def marked(spec: ServerSpec, reasons: tuple[str, ...]) -> tuple[str, ...]:
-    """`reasons`, with that of a CPU whose design our tables do not have."""
+    """`reasons`, with those of our tables: a CPU whose design they do not have, more cores than its model has."""
+    notes = [note for note in (_unknown(spec), _too_many_cores(spec)) if note and note not in reasons]
+    return (*notes, *reasons)
+
+
+def _unknown(spec: ServerSpec) -> str:
     if spec.microarchitecture:
-        return reasons
+        return ""
     name = f"'{spec.cpu_name}'" if spec.cpu_name else "of this machine"
-    note = f"the CPU {name} is in no table of ours: answered from the given fields alone"
-    return reasons if note in reasons else (note, *reasons)
+    return f"the CPU {name} is in no table of ours: answered from the given fields alone"
+
+
+def _too_many_cores(spec: ServerSpec) -> str:
+    """A guest may be shown two sockets as one, but no more."""
+    cores = spec.processor.facts.get("cores", spec.cores_per_socket) if spec.processor else spec.cores_per_socket
+    if not spec.cores_per_socket > 2 * cores:
+        return ""
+    return f"{spec.cpu_name} has {cores:g} cores on a socket, not {spec.cores_per_socket:g}"

@@ -22,6 +22,7 @@ from featurizers.core import Features, FloatArray
 _SCALES_WITH_SIZE = 0.35
 _SPREAD_NOISE = 0.6
 _MIN_ERROR = 0.01
+_TYPICAL_GHZ = 3.0
 
 LAWS = ("log_core_ghz", "log_boost_ghz", "")
 """Closed forms that a log score follows with slope 1: all cores at their clock, one core at its clock, or none."""
@@ -140,8 +141,14 @@ def shared_covariances(support: Support, features: Features, shape: Shape) -> Fl
 
 
 def law_of(features: Features, law: str) -> Array:
-    """The closed form's log, float64 (n,)."""
-    return features.column(law).astype(np.float64) if law else np.zeros(len(features))
+    """The closed form's log, float64 (n,); a machine whose clocks nobody knows runs at a typical one."""
+    if not law:
+        return np.zeros(len(features))
+    found = features.column(law).astype(np.float64)
+    if not np.isnan(found).any():
+        return found
+    size = features.column("log_core_equivalents").astype(np.float64) if law == "log_core_ghz" else 0.0
+    return np.asarray(np.where(np.isnan(found), size + np.log(_TYPICAL_GHZ), found))
 
 
 def choose_law(features: Features, y: Array, groups: Groups) -> str:

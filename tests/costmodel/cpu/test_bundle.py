@@ -68,6 +68,20 @@ def test_an_unknown_cpu_gets_a_wider_interval(predictor: CpuPredictor):
     assert "'Elbrus-16S' is in no table of ours" in second[0].reasons[0]
 
 
+@pytest.mark.parametrize("raw", [{"logical_cpus": 16}, {"cpu_name": "Elbrus 16S", "logical_cpus": 16}])
+def test_a_machine_without_clocks_is_answered_with_numbers(predictor: CpuPredictor, raw: dict[str, object]):
+    (found,) = predictor.predict([raw], [DEVICE])
+    assert not isinstance(found, InputError)
+    assert all(0 < p.low < p.value < p.high < float("inf") for p in found)
+
+
+def test_more_cores_than_the_model_has_are_marked(predictor: CpuPredictor):
+    raw = {"cpu_name": "AMD EPYC 9124 16-Core Processor", "logical_cpus": 256, "threads_per_core": 2}
+    (found,) = predictor.predict([raw | {"cores_per_socket": 128, "sockets": 1}], [DEVICE], ["passmark:SUMM_CPU"])
+    assert not isinstance(found, InputError)
+    assert any("has 16 cores on a socket, not 128" in reason for reason in found[0].reasons)
+
+
 def test_what_if_gives_a_change_with_an_interval(predictor: CpuPredictor):
     targets = ["passmark:CPU_SINGLETHREAD"]
     change = what_if(predictor, {"server": "aws/m7i.2xlarge"}, {"max_ghz": 4.4, "allcore_ghz": 3.7}, targets=targets)[0]
