@@ -1,0 +1,74 @@
+"""Yosys on a batch of designs: its cell libraries take seconds to read, so several designs share one run.
+
+Every design is a module of its own that is kept apart (``keep_hierarchy``), so that nothing is shared between them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_LIMIT_S = 90
+_FLOW = (
+    "read_verilog -defer -sv {sources}",
+    "hierarchy -top top",
+    "synth_xilinx -top top -flatten -family xcup -noiopad -noclkbuf",
+    "tee -q -o {report} stat -json",
+)
+
+
+def synthesise(sources: Mapping[str, Sequence[Path]], scratch: Path) -> dict[str, dict[str, int]]:
+    """Cells by kind of each top module, from Yosys in a process of its own. Raises RuntimeError, TimeoutExpired."""
+    files = {path.name: path for paths in sources.values() for path in paths}
+    for name in sources:
+        _keep_apart(files[f"{name}.v"], name)
+    top = scratch / "top.v"
+    instances = "\n".join(f"(* keep *) {name} u_{name}();" for name in sources)
+    top.write_text(f"module top();\n{instances}\nendmodule\n")
+    report = scratch / "stat.json"
+    _run([step.format(sources=" ".join(map(str, [*files.values(), top])), report=report) for step in _FLOW],
+         _LIMIT_S * len(sources))  # fmt: skip
+    modules = json.loads(report.read_text())["modules"]
+    return {name: count(modules[f"\\{name}"]["num_cells_by_type"]) for name in sources}
+
+
+def _keep_apart(path: Path, name: str) -> None:
+    text = path.read_text()
+    path.write_text(re.sub(rf"^module {name}\b", f"(* keep_hierarchy *) module {name}", text, count=1, flags=re.M))
+
+
+def _run(steps: Sequence[str], limit_s: float) -> None:
+    script = "; ".join(
+        ["import pyosys.libyosys as y", "d = y.Design()", *(f"y.run_pass({step!r}, d)" for step in steps)]
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               start_new_session=True)  # fmt: skip
+    try:
+        _, error = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode != 0:
+        raise RuntimeError(error.decode(errors="replace").strip()[-200:] or f"Yosys ended with {process.returncode}")
+
+
+def count(cells: Mapping[str, int]) -> dict[str, int]:
+    """LUT, FF, DSP, CARRY8 and 18 Kb memory blocks of Yosys' cell counts; a RAM of LUTs counts by its LUTs."""
+    return {
+        "lut": _sum(cells, "LUT", "INV", "SRL") + 4 * _sum(cells, "RAM32M", "RAM64M"),
+        "ff": _sum(cells, "FD", "LD"),
+        "dsp": _sum(cells, "DSP"),
+        "carry": _sum(cells, "CARRY"),
+        "bram_18k": _sum(cells, "RAMB18") + 2 * _sum(cells, "RAMB36"),
+    }
+
+
+def _sum(cells: Mapping[str, int], *starts: str) -> int:
+    return sum(number for kind, number in cells.items() if kind.startswith(starts))
