@@ -102,6 +102,12 @@ def _mlir() -> Featurizer[Any]:
     return MlirFeaturizer()
 
 
+def _hls4ml_operations() -> Mapping[str, KindOperation]:
+    from costmodel.hls4ml.operations import OPERATIONS
+
+    return OPERATIONS
+
+
 KINDS: dict[str, Kind] = {
     "network": Kind(
         "network",
@@ -127,9 +133,18 @@ KINDS: dict[str, Kind] = {
     "hls4ml": Kind(
         "hls4ml",
         _hls4ml,
-        binary_fields=("onnx", "project"),
-        suffixes={".onnx": "onnx", ".zip": "project"},
+        binary_fields=("onnx", "keras", "project", "pt2"),
+        suffixes={
+            ".onnx": "onnx",
+            ".keras": "keras",
+            ".h5": "keras",
+            ".json": "keras",
+            ".pt2": "pt2",
+            ".zip": "project",
+            ".tar.gz": "project",
+        },
         load=_load_hls4ml,
+        operations=_hls4ml_operations,
     ),
     "mlir": Kind(
         "mlir",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,25 @@ class Prediction:
     model: str
     model_version: str
     higher_is_better: bool = False
+
+
+class Predictions(tuple[Prediction, ...]):
+    """Predictions of one input, and `details`: what its kind says beside them, in JSON types.
+
+    tell : gives the details; called when they are first read, since in bulk nobody may read them.
+    """
+
+    _tell: Callable[[], Mapping[str, Any]]
+
+    def __new__(cls, predictions: Iterable[Prediction], tell: Callable[[], Mapping[str, Any]]) -> Self:
+        made = super().__new__(cls, predictions)
+        made._tell = tell
+        return made
+
+    @cached_property
+    def details(self) -> Mapping[str, Any]:
+        """Whether a design fits its part, what was corrected in it, and the like."""
+        return self._tell()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,11 @@ class Ranked:
 class Predictor:
     """Answers for one kind of input. Thread-safe; models are read from the bundle when a device is first asked for.
 
+    default_device : the one that is meant where none is named, for kinds whose users would not know of a device.
     folder : where it was read from, if it was.
     """
 
+    default_device: str | None = None
     folder: Path | None = None
 
     def __init__(
@@ -202,7 +204,8 @@ class Predictor:
             return error
 
     def _asked(self, devices: Sequence[str], targets: Sequence[str] | None) -> list[tuple[Device, Target]]:
-        if not devices:
+        devices = [name for name in devices if name] or [self.default_device or ""]
+        if devices == [""]:
             raise InputError("'devices'", f"must name at least one of: {', '.join(sorted(self.devices))}", [])
         asked = []
         for name in devices:

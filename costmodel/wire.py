@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from costmodel.evaluation.points import Points
-from costmodel.prediction import Explanation, Prediction, Target
-from costmodel.predictor import Predictor, Ranked
+from costmodel.prediction import Explanation, Prediction, Predictions, Target
+from costmodel.predictor import Outcome, Predictor, Ranked
 from featurizers.errors import InputError, LimitError, UnknownNameError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -59,10 +59,14 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, k
 
 
 class PredictResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One input's predictions, one per device and target, or what is wrong with that input."""
+    """One input's predictions, one per device and target, or what is wrong with that input.
+
+    `details` : what the kind of input says beside them, e.g. whether a design fits its part; left out by most kinds.
+    """
 
     predictions: tuple[Prediction, ...] | None = None
     error: Problem | None = None
+    details: dict[str, Any] | None = None
 
 
 class PredictAnswer(msgspec.Struct, frozen=True):
@@ -163,6 +167,25 @@ def problem_of(error: InputError, instance: str | None = None, index: int | None
         known=known,
         input=index,
     )
+
+
+def result_of(outcome: Outcome) -> PredictResult:
+    """One input's result on the wire."""
+    if isinstance(outcome, InputError):
+        return PredictResult(error=problem_of(outcome))
+    if isinstance(outcome, Predictions):
+        return PredictResult(tuple(outcome), details=dict(outcome.details))
+    return PredictResult(outcome)
+
+
+def outcome_of(result: PredictResult) -> Outcome:
+    """What `result_of` was given."""
+    if result.error is not None:
+        return error_of(result.error)
+    if result.details is None:
+        return result.predictions or ()
+    details = result.details
+    return Predictions(result.predictions or (), lambda: details)
 
 
 def is_input_problem(problem: Problem) -> bool:

@@ -13,9 +13,9 @@ from costmodel.wire import (
     ExplainAnswer,
     ExplainResult,
     FailedInput,
-    PredictResult,
     RankAnswer,
     problem_of,
+    result_of,
 )
 from featurizers.core import Raw
 from featurizers.errors import InputError, UnknownNameError
@@ -35,21 +35,15 @@ _encode = msgspec.json.Encoder().encode
 def predict(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """One result per input, in the order of the inputs."""
     _refuse_weights(asked)
-    _check_devices(predictor, asked.devices)
+    asked = _with_devices(predictor, asked)
     encoded: list[bytes] = []
     for outcomes in _outcomes(predictor, asked):
         answered = [prediction for outcome in outcomes if not isinstance(outcome, InputError) for prediction in outcome]
         observe(answered, sum(isinstance(outcome, InputError) for outcome in outcomes))
         if len(asked.inputs) == 1 and isinstance(outcomes[0], InputError):
             raise BadInputError(outcomes[0])
-        encoded.append(_encode([_result(outcome) for outcome in outcomes])[1:-1])
+        encoded.append(_encode([result_of(outcome) for outcome in outcomes])[1:-1])
     return b'{"results":[' + b",".join(encoded) + b"]}"
-
-
-def _result(outcome: Outcome) -> PredictResult:
-    if isinstance(outcome, InputError):
-        return PredictResult(error=problem_of(outcome))
-    return PredictResult(outcome)
 
 
 def _outcomes(predictor: Predictor, asked: Asked) -> Iterator[list[Outcome]]:
@@ -67,7 +61,8 @@ def _outcomes(predictor: Predictor, asked: Asked) -> Iterator[list[Outcome]]:
 
 def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """Inputs best first on one device by one target."""
-    device, target = _one_device(predictor, asked), _one_target(predictor, asked)
+    asked = _with_devices(predictor, asked)
+    device, target = _one_device(asked), _one_target(predictor, asked)
     errors = {i: raw for i, raw in enumerate(asked.inputs) if isinstance(raw, InputError)}
     readable = {i: raw for i, raw in enumerate(asked.inputs) if not isinstance(raw, InputError)}
     places = list(readable)
@@ -86,7 +81,8 @@ def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
 def explain(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """One explanation per input: the predicted total shared among the input's parts."""
     _refuse_weights(asked)
-    device, target = _one_device(predictor, asked), _one_target(predictor, asked)
+    asked = _with_devices(predictor, asked)
+    device, target = _one_device(asked), _one_target(predictor, asked)
     outcomes = [_explanation(predictor, raw, device, target) for raw in asked.inputs]
     explained = [outcome.prediction for outcome in outcomes if isinstance(outcome, Explanation)]
     observe(explained, len(outcomes) - len(explained))
@@ -115,16 +111,19 @@ def _refuse_weights(asked: Asked) -> None:
         raise InputError("The field 'weights'", "belongs to a ranking", dict(asked.weights), where="$.weights")
 
 
-def _check_devices(predictor: Predictor, devices: Sequence[str]) -> None:
-    if not devices:
+def _with_devices(predictor: Predictor, asked: Asked) -> Asked:
+    """With the kind's default device where none was named, and only devices that the predictor has."""
+    if not asked.devices and predictor.default_device is not None:
+        return replace(asked, devices=(predictor.default_device,))
+    if not asked.devices:
         raise InputError("The request", f"must name a device. Known: {', '.join(sorted(predictor.devices))}")
-    for device in devices:
+    for device in asked.devices:
         if device not in predictor.devices:
             raise UnknownNameError("device", device, predictor.devices)
+    return asked
 
 
-def _one_device(predictor: Predictor, asked: Asked) -> str:
-    _check_devices(predictor, asked.devices)
+def _one_device(asked: Asked) -> str:
     if len(asked.devices) > 1:
         raise InputError("The list of devices", "must name one device for this operation", list(asked.devices))
     return asked.devices[0]

@@ -98,11 +98,18 @@ def _decoded_files(items: list[Any], binary_fields: Collection[str]) -> tuple[li
 def with_bytes(item: dict[str, Any], files: Iterable[str]) -> Raw | InputError:
     """`item` with the base64 strings of `files` decoded in place, or the error of one that is none."""
     for name in files:
+        if _is_plain_json(item[name]):
+            continue
         try:
             item[name] = base64.b64decode(item[name], validate=True)
         except (binascii.Error, TypeError, ValueError):
             return InputError(f"The field '{name}'", "must be a base64 string", item[name], where=name)
     return item
+
+
+def _is_plain_json(value: Any) -> bool:
+    """A model that is JSON itself (Keras') may stand there as it is."""
+    return isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{"))
 
 
 def from_fields(fields: Iterable[tuple[str, str | bytes]], limits: Limits) -> Asked:

@@ -17,7 +17,7 @@ _HEADER = ("share", "value", "op", "names")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_input_arguments(parser)
-    parser.add_argument("--device", required=True)
+    parser.add_argument("--device", default="", help="may be left out for kinds that have a default")
     parser.add_argument("--target", help="the quantity to explain (default: the device's first)")
     parser.add_argument("--top", type=int, default=20, metavar="N", help="shares shown in the table (default: 20)")
     add_answering_arguments(parser)
@@ -59,9 +59,9 @@ def _neighbour(found: Neighbour) -> tuple[str, ...]:
 
 def _check_device(devices: list[DeviceInfo], args: argparse.Namespace) -> None:
     known = {device.name: [target.name for target in device.targets] for device in devices}
-    if args.device not in known:
+    if args.device and args.device not in known:
         raise UnknownNameError("device", args.device, known)
-    if args.target is not None and args.target not in known[args.device]:
+    if args.device and args.target is not None and args.target not in known[args.device]:
         raise UnknownNameError(f"target of device '{args.device}'", args.target, known[args.device])
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from costmodel.kinds import KINDS, Kind, kind_of
 from featurizers.core import Raw
 from featurizers.errors import InputError
 
+_HLS_FIELDS = ("part", "clock_period", "io_type", "backend")
+_PROJECT_SUFFIXES = frozenset({".h", ".cpp", ".yml", ".yaml", ".json", ".tcl"})
 _ENCODINGS = ("nasbench201", "fbnet", "ofa")
 
 
@@ -40,6 +44,13 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a field of every input: JSON, text, or @FILE with either",
     )
+    group = parser.add_argument_group("hls4ml designs")
+    group.add_argument("--hls-config", type=Path, metavar="FILE", help="hls4ml configuration, yml or JSON")
+    group.add_argument("--part", metavar="NAME", help="FPGA part or board, e.g. xcu250-figd2104-2L-e or zcu102")
+    group.add_argument("--clock-period", type=float, metavar="NS", help="in ns (default: the config's, else 5)")
+    group.add_argument("--io-type", metavar="TYPE", help="io_parallel or io_stream")
+    group.add_argument("--backend", metavar="NAME", help="Vivado or Vitis")
+    group.add_argument("--strict", action="store_true", help="refuse reuse factors that hls4ml would correct")
     parser.add_argument("--allow-unknown-ops", action="store_true", help="answer with wider intervals")
 
 
@@ -49,6 +60,8 @@ def kind_asked(args: argparse.Namespace) -> Kind:
         return kind_of(args.kind)
     if any(getattr(args, encoding) for encoding in _ENCODINGS):
         return kind_of("network")
+    if _is_about_hls(args):
+        return kind_of("hls4ml")
     if not args.files:
         raise InputError("The command line", "must name files, encodings or --inputs with --kind")
     found = next((kind for kind in KINDS.values() if _field(kind, args.files[0])), None)
@@ -56,6 +69,10 @@ def kind_asked(args: argparse.Namespace) -> Kind:
         known = sorted({suffix for kind in KINDS.values() for suffix in kind.suffixes})
         raise InputError("The file", f"must end in one of {', '.join(known)}, or --kind be given", str(args.files[0]))
     return found
+
+
+def _is_about_hls(args: argparse.Namespace) -> bool:
+    return args.hls_config is not None or any(getattr(args, name) is not None for name in _HLS_FIELDS)
 
 
 def _field(kind: Kind, path: Path) -> str | None:
@@ -93,6 +110,11 @@ def _shared_fields(args: argparse.Namespace) -> dict[str, Any]:
     fields = shared_fields(args.field)
     if args.dim:
         fields["dims"] = dimensions(args.dim)
+    if args.hls_config is not None:
+        fields["hls_config"] = _file_text(str(args.hls_config))
+    fields |= {name: getattr(args, name) for name in _HLS_FIELDS if getattr(args, name) is not None}
+    if args.strict:
+        fields["strict"] = True
     if args.allow_unknown_ops:
         fields["allow_unknown_ops"] = True
     return fields
@@ -125,13 +147,13 @@ def _dimension(text: str) -> tuple[str, int]:
 
 
 def _from_file(kind: Kind, path: Path, shared: Mapping[str, Any]) -> Raw | InputError:
-    field = _field(kind, path)
+    field = "project" if path.is_dir() and "project" in kind.binary_fields else _field(kind, path)
     if field is None:
         return InputError(
             "The file", f"must end in one of {', '.join(kind.suffixes)} for kind '{kind.name}'", str(path)
         )
     try:
-        content = path.read_bytes()
+        content = _zipped(path) if path.is_dir() else path.read_bytes()
         if field == "*":
             return _from_line(content.decode(), shared)
         return {**shared, field: content if field in kind.binary_fields else content.decode()}
@@ -139,6 +161,16 @@ def _from_file(kind: Kind, path: Path, shared: Mapping[str, Any]) -> Raw | Input
         return InputError("The file", f"must be readable: {error.strerror}", str(path))
     except UnicodeDecodeError as error:
         return InputError("The file", f"must be UTF-8 text: {error.reason}", str(path))
+
+
+def _zipped(folder: Path) -> bytes:
+    """The sources of a project folder as an archive, which travels like any file."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in _PROJECT_SUFFIXES and path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return stream.getvalue()
 
 
 def _from_lines(path: Path, shared: Mapping[str, Any]) -> Iterator[Named]:

@@ -23,6 +23,7 @@ COMMANDS = {
     "adapt": ("costmodel.cli.adapt", "all benchmarks of a server from a few known scores"),
     "what-if": ("costmodel.cli.what_if", "what other facts would change in a server's scores"),
     "describe-host": ("costmodel.cli.describe_host", "this machine as an input of the kind cpu"),
+    "advise": ("costmodel.cli.advise", "how to build hls4ml designs: reuse factor and precision"),
     "devices": ("costmodel.cli.devices", "devices that can be asked about"),
     "models": ("costmodel.cli.models", "models that answer"),
     "serve": ("costmodel.cli.serve", "start the service"),

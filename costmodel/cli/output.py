@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -50,3 +51,14 @@ def interval(prediction: Prediction) -> str:
 def note(prediction: Prediction) -> str:
     """Why not to trust a prediction, or nothing."""
     return "" if prediction.in_domain else "out of domain: " + "; ".join(prediction.reasons)
+
+
+def print_details(name: str, details: Mapping[str, Any]) -> None:
+    """What a kind says beside its predictions: single values on a line each, then notes."""
+    for key, value in details.items():
+        if value is not None and isinstance(value, (str, int, float)):
+            print(f"{name}: {key.replace('_', ' ')}: {number(value) if isinstance(value, float) else value}")
+    for key, share in dict(details.get("percent_of_part") or {}).items():
+        print(f"{name}: {key}: {number(share)}% of the part")
+    for sentence in details.get("notes") or ():
+        print(f"{name}: note: {sentence}")

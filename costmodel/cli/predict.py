@@ -10,9 +10,10 @@ import msgspec
 
 from costmodel.cli.answering import Answering, add_answering_arguments, answering
 from costmodel.cli.inputs import Named, add_input_arguments, kind_asked, read_inputs
-from costmodel.cli.output import interval, note, number, print_error, print_table
+from costmodel.cli.output import interval, note, number, print_details, print_error, print_table
+from costmodel.prediction import Predictions
 from costmodel.predictor import Outcome
-from costmodel.wire import PredictResult, problem_of
+from costmodel.wire import result_of
 from featurizers.errors import InputError
 
 _CHUNK = 4096
@@ -40,7 +41,7 @@ def _run(args: argparse.Namespace, answers: Answering) -> int:
     for inputs, outcomes in _answers(args, answers):
         failed += sum(isinstance(outcome, InputError) for outcome in outcomes)
         if args.json:
-            body = msgspec.json.encode([_result(outcome) for outcome in outcomes])[1:-1].decode()
+            body = msgspec.json.encode([result_of(outcome) for outcome in outcomes])[1:-1].decode()
             print("," if with_comma else '{"results":[', body, sep="", end="")
         else:
             _print(inputs, outcomes)
@@ -63,10 +64,6 @@ def _answers(args: argparse.Namespace, answers: Answering) -> Iterator[tuple[lis
         chunk = list(islice(inputs, _CHUNK))
 
 
-def _result(outcome: Outcome) -> PredictResult:
-    return PredictResult(error=problem_of(outcome)) if isinstance(outcome, InputError) else PredictResult(outcome)
-
-
 def _print(inputs: list[Named], outcomes: list[Outcome]) -> None:
     rows = []
     for named, outcome in zip(inputs, outcomes, strict=True):
@@ -77,3 +74,6 @@ def _print(inputs: list[Named], outcomes: list[Outcome]) -> None:
             rows.append((named.name, p.device, p.target, number(p.value), p.unit, interval(p), note(p)))
     if rows:
         print_table(_HEADER, rows)
+    for named, outcome in zip(inputs, outcomes, strict=True):
+        if isinstance(outcome, Predictions):
+            print_details(named.name, outcome.details)

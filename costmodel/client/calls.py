@@ -27,6 +27,7 @@ from costmodel.wire import (
     RankAnswer,
     error_of,
     is_input_problem,
+    outcome_of,
 )
 from featurizers.core import Raw
 from featurizers.errors import InputError
@@ -80,8 +81,7 @@ def predict(
 
 
 def _outcomes(body: bytes) -> list[Outcome]:
-    results = msgspec.json.decode(body, type=PredictAnswer).results
-    return [result.predictions or () if result.error is None else error_of(result.error) for result in results]
+    return [outcome_of(result) for result in msgspec.json.decode(body, type=PredictAnswer).results]
 
 
 def rank(
@@ -89,7 +89,7 @@ def rank(
 ) -> Call[Ranking]:
     """As `Predictor.rank`."""
     mix = None if weights is None else dict(weights)
-    question = Question(inputs=list(inputs), device=device, target=target, weights=mix)
+    question = Question(inputs=list(inputs), device=device or None, target=target, weights=mix)
     return Call(
         "POST", f"/v1/rank/{quote(kind, safe='')}", _ranking, _encoded(question), lambda error: ([], {0: error})
     )
@@ -102,7 +102,7 @@ def _ranking(body: bytes) -> Ranking:
 
 def explain(kind: str, raw: Raw, device: str, target: str | None) -> Call[Explanation]:
     """As `Predictor.explain`."""
-    question = Question(inputs=[raw], device=device, target=target)
+    question = Question(inputs=[raw], device=device or None, target=target)
     return Call("POST", f"/v1/explain/{quote(kind, safe='')}", _explanation, _encoded(question))
 
 

@@ -12,6 +12,7 @@ from costmodel.hls4ml import closed_forms
 from costmodel.hls4ml.basis import TERMS, memory_terms, terms
 from costmodel.hls4ml.layers import Layers, Values
 from costmodel.prediction import Target
+from featurizers.hls4ml import Board
 
 FORMS: Final[Mapping[str, Callable[[Layers], Values]]] = {
     "dsp": lambda layers: layers.total(closed_forms.dsp_multipliers(layers) + closed_forms.dsp_unrolled(layers)),
@@ -42,6 +43,10 @@ class HlsTarget:
     scale: float = 1.0
     prior_share: float = 1.0
 
+    def limit(self, board: Board) -> float:
+        """How much of the resource a part has, in this target's unit."""
+        return board.limit(self.resource) * self.scale
+
     @property
     def target(self) -> Target:
         """As the rest of the project knows it."""
@@ -58,13 +63,20 @@ HLS_TARGETS: Final[Mapping[str, HlsTarget]] = {
         HlsTarget("cycles_min", "cycle", "cycles min"),
         HlsTarget("cycles_max", "cycle", "cycles max"),
         HlsTarget("interval", "cycle", "interval"),
+        HlsTarget("latency_ns", "ns", "cycles max"),
         HlsTarget("lut_vsynth", "LUT", "terms", resource="lut", prior_share=0.42),
         HlsTarget("ff_vsynth", "FF", "terms", resource="ff", prior_share=0.9),
         HlsTarget("dsp_vsynth", "DSP", "dsp", resource="dsp"),
         HlsTarget("bram_vsynth", "36Kb tile", "index tiles", 0.5, 0.5, "bram", 0.5),
     )
 }
-"""``_csynth``: what HLS estimates. ``_vsynth``: after logic synthesis. Cycles are the HLS schedule's."""
+"""``_csynth``: what HLS estimates. ``_vsynth``: after logic synthesis. Cycles are the HLS schedule's; ``latency_ns`` is
+``cycles_max`` at the design's clock."""
+
+RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
+    stage: tuple(f"{resource}_{stage}" for resource in ("lut", "ff", "dsp", "bram")) for stage in ("csynth", "vsynth")
+}
+"""By stage the targets that a part limits."""
 
 
 def fixed_form(form: str, layers: Layers) -> Values:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
 from costmodel.hls4ml.basis import TERMS, terms
-from costmodel.hls4ml.forms import HLS_TARGETS, HlsTarget, totals
+from costmodel.hls4ml.details import percent_of_part
+from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, HlsTarget, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
 from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix
 from costmodel.hls4ml.rows import LabelledDesign
@@ -50,10 +51,6 @@ _Z90 = 1.6449
 """Half of a normal distribution's central 90 % in standard deviations."""
 
 _JOINT_ROWS = 100
-_RESOURCES = {
-    "csynth": ("lut_csynth", "ff_csynth", "dsp_csynth", "bram_csynth"),
-    "vsynth": ("lut_vsynth", "ff_vsynth", "dsp_vsynth", "bram_vsynth"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +148,7 @@ class HlsModel:
 
     def _fit_joint(self, errors: Mapping[str, tuple[npt.NDArray[np.int64], Array]], seed: int) -> None:
         """Errors of the four resources side by side, so that P(fits) knows which go together."""
-        for stage, names in _RESOURCES.items():
+        for stage, names in RESOURCES.items():
             if any(name not in errors for name in names):
                 continue
             rows = errors[names[0]][0]
@@ -172,8 +169,10 @@ class HlsModel:
         shared = _Shared(layers, sums, learner_matrix(features, sums), place)
         found = {}
         for name in targets or HLS_TARGETS:
-            estimate, half = self._estimate(name, shared)
+            estimate, half = self._estimate("cycles_max" if name == "latency_ns" else name, shared)
             found[name] = _in_units(HLS_TARGETS[name], estimate.point, half)
+        if "latency_ns" in found:
+            found["latency_ns"] = _at_clock(found["latency_ns"], features.column("clock_ns").astype(np.float64))
         return found
 
     def _place(self, features: Features, layers: Layers, reasons: Sequence[tuple[str, ...]]) -> _Place:
@@ -213,8 +212,9 @@ class HlsModel:
 
     def fits(self, answers: Mapping[str, TargetAnswer], boards: Sequence[Board | None], stage: str) -> Array:
         """P(every resource is within the part's limits), (n,); NaN without a part."""
-        names = _RESOURCES[stage]
-        of_board = {board: [_limit(HLS_TARGETS[name], board) for name in names] for board in set(boards)}
+        names = RESOURCES[stage]
+        specs = [HLS_TARGETS[name] for name in names]
+        of_board = {board: [spec.limit(board) if board else np.nan for spec in specs] for board in set(boards)}
         limits = np.array([of_board[board] for board in boards])
         points = np.stack([answers[name].point for name in names], axis=1)
         halves = np.stack([answers[name].half for name in names], axis=1) / _Z90
@@ -237,20 +237,18 @@ class HlsModel:
     ) -> list[DesignAnswer]:
         """Everything about each design. `stage` : whose resources decide whether it fits."""
         features = self.featurizer.features(designs)
-        wanted = {*(targets or HLS_TARGETS), *_RESOURCES[stage], "cycles_max"}
+        listed = list(targets or HLS_TARGETS)
         reasons = self.reasons(features)
-        answers = self.answer(features, [name for name in HLS_TARGETS if name in wanted], reasons)
+        answers = self.answer(features, list(dict.fromkeys([*listed, *RESOURCES[stage], "latency_ns"])), reasons)
         fits = self.fits(answers, [design.board for design in designs], stage)
         success = self.synthesises(features)
-        listed = list(targets or HLS_TARGETS)
         predictions = self.predictions(answers, listed, reasons, [d.board.name if d.board else "" for d in designs])
-        limits = {board: _limits(board, listed) for board in {design.board for design in designs}}
-        cycles = answers["cycles_max"]
+        latency = answers["latency_ns"]
         return [
             DesignAnswer(
                 predictions[i],
-                {name: 100 * predictions[i][at].value / limit for name, at, limit in limits[design.board]},
-                tuple(float(part[i]) * design.clock_ns for part in (cycles.value, cycles.low, cycles.high)),
+                percent_of_part(design, {name: float(answer.value[i]) for name, answer in answers.items()}),
+                (float(latency.value[i]), float(latency.low[i]), float(latency.high[i])),
                 None if np.isnan(fits[i]) else float(fits[i]),
                 float(success[i]),
                 design.notes,
@@ -285,7 +283,7 @@ class HlsModel:
             raise InputError("The target", f"must be one of {', '.join(HLS_TARGETS)}", target)
         features = self.featurizer.features([design], names=True)
         value = float(self.answer(features, [target])[target].value[0])
-        weights = np.maximum(self._layer_costs(spec, layers_of(features)), 0.0)
+        weights = np.maximum(self.layer_costs(spec, layers_of(features)), 0.0)
         total = float(weights.sum())
         fractions = weights / total if total > 0 else np.full(len(weights), 1 / max(len(weights), 1))
         return tuple(
@@ -293,7 +291,8 @@ class HlsModel:
             for layer, fraction in zip(design.layers, fractions, strict=True)
         )
 
-    def _layer_costs(self, spec: HlsTarget, layers: Layers) -> Values:
+    def layer_costs(self, spec: HlsTarget, layers: Layers) -> Values:
+        """What the closed form gives each layer of every design, (layers,)."""
         from costmodel.hls4ml import closed_forms
         from costmodel.hls4ml.basis import memory_terms
 
@@ -348,16 +347,9 @@ class HlsModel:
         return loaded
 
 
-def _limit(spec: HlsTarget, board: Board | None) -> float:
-    return float("nan") if board is None else board.limit(spec.resource) * spec.scale
-
-
-def _limits(board: Board | None, targets: Sequence[str]) -> list[tuple[str, int, float]]:
-    """(target, its place, limit) of the targets that a part limits."""
-    if board is None:
-        return []
-    found = [(name, at, HLS_TARGETS[name]) for at, name in enumerate(targets) if HLS_TARGETS[name].resource]
-    return [(name, at, limit) for name, at, spec in found if (limit := _limit(spec, board)) > 0]
+def _at_clock(cycles: TargetAnswer, clock_ns: Array) -> TargetAnswer:
+    value, low, high = (np.round(part * clock_ns, 3) for part in (cycles.value, cycles.low, cycles.high))
+    return TargetAnswer(value, low, high, cycles.point, cycles.half)
 
 
 def _in_units(spec: HlsTarget, point: Array, half: Array) -> TargetAnswer:

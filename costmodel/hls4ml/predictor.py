@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
-from costmodel.hls4ml.advise import advise, as_table
+from costmodel.hls4ml.advise import Advice, advise
+from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS
 from costmodel.hls4ml.model import HlsModel
-from costmodel.hls4ml.report import as_json
-from costmodel.prediction import Explanation, Prediction, Target
+from costmodel.prediction import Explanation, Predictions, Target
 from costmodel.predictor import Device, Outcome, Predictor
 from featurizers.core import Raw
 from featurizers.errors import InputError
-from featurizers.hls4ml import BOARDS
+from featurizers.hls4ml import BOARDS, HlsDesign
 
 DEVICE = "vivado-vitis"
 """The part, the clock and the tool's version are fields of the input; HLS for them is the one 'device'."""
@@ -29,6 +30,8 @@ def hls_device() -> Device:
 
 class HlsPredictor(Predictor):
     """As `Predictor`, and by `self.hls` what only this kind answers: fit, success, advice, reports."""
+
+    default_device = DEVICE
 
     def __init__(self, hls: HlsModel):
         targets = {name: Target(name, spec.unit, positive=False) for name, spec in HLS_TARGETS.items()}
@@ -50,11 +53,15 @@ class HlsPredictor(Predictor):
                 outcomes[i] = predictions
         return outcomes
 
-    def _answers(self, subjects: Sequence[Any], names: Sequence[str]) -> list[tuple[Prediction, ...]]:
-        features = self.featurizer.features(subjects)
+    def _answers(self, designs: Sequence[HlsDesign], names: Sequence[str]) -> list[Predictions]:
+        """With details: all of them when every target was asked for, else what was corrected in the design."""
+        features = self.featurizer.features(designs)
         reasons = self.hls.reasons(features)
         answers = self.hls.answer(features, names, reasons)
-        return self.hls.predictions(answers, names, reasons, [DEVICE] * len(subjects))
+        listed = self.hls.predictions(answers, names, reasons, [DEVICE] * len(designs))
+        whole = Details(self.hls, designs, features, answers) if answers.keys() >= HLS_TARGETS.keys() else None
+        tell = [partial(_notes, design) if whole is None else partial(whole.of, i) for i, design in enumerate(designs)]
+        return [Predictions(predictions, told) for predictions, told in zip(listed, tell, strict=True)]
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The predicted total, layer by layer."""
@@ -65,14 +72,13 @@ class HlsPredictor(Predictor):
 
     def advise(
         self, raw: Raw, reuse_factors: Sequence[int] | None = None, weight_bits: Sequence[int] | None = None
-    ) -> list[dict[str, Any]]:
-        """The Pareto front over reuse factor and weight width as rows, fastest first. Raises InputError."""
-        return as_table(advise(self.hls, self.featurizer.parse(raw), reuse_factors, weight_bits))
+    ) -> Advice:
+        """The Pareto front over reuse factor and width of the weights. Raises InputError."""
+        return advise(self.hls, self.featurizer.parse(raw), reuse_factors, weight_bits)
 
-    def report(self, raw: Raw) -> dict[str, Any]:
-        """Everything about one design in JSON types, with the keys of hls4ml's own report. Raises InputError."""
-        design = self.featurizer.parse(raw)
-        return dict(as_json(design, self.hls.predict([design])[0]))
+    def report(self, raw: Raw) -> Mapping[str, Any]:
+        """`Details` of one design, with ``report`` under the keys of hls4ml's own. Raises InputError."""
+        return self._answers([self.featurizer.parse(raw)], list(HLS_TARGETS))[0].details
 
     def save(self, folder: Path) -> None:
         """Write the bundle into an existing empty folder."""
@@ -100,3 +106,7 @@ class HlsPredictor(Predictor):
             raise BundleError(f"{folder}: {error}") from error
         hls.version = version or content["version"]
         return cls(hls)
+
+
+def _notes(design: HlsDesign) -> dict[str, Any]:
+    return {"notes": list(design.notes)}

@@ -1,8 +1,8 @@
 """Draw, write and synthesise small fixed-point networks with open tools; resumes where it was stopped.
 
-    pip install -r datasets/hls4ml_open/requirements.txt        # in an environment of its own
-    python datasets/hls4ml_open/build.py --work-dir DIR [--designs 3000]
-    python datasets/hls4ml_open/build.py --work-dir DIR --pack datasets/hls4ml_open/data
+pip install -r datasets/hls4ml_open/requirements.txt        # in an environment of its own
+python datasets/hls4ml_open/build.py --work-dir DIR [--designs 3000]
+python datasets/hls4ml_open/build.py --work-dir DIR --pack datasets/hls4ml_open/data
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from designs import draw
 from rtl import write_rtl
 from synthesis import synthesise
 
-_BATCH = 12
+_BATCH = 30
 _FAILURES = (RuntimeError, ValueError, OSError, KeyError, AssertionError, subprocess.SubprocessError)
 
 

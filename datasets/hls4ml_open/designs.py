@@ -1,4 +1,4 @@
-"""Which designs there are: the parameters of design `number` are a function of it and of `SEED`, families interleaved."""
+"""Which designs there are: the parameters of design `number` are a function of it and of `SEED`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 SEED = 20261122
 FAMILIES = ("da-dense", "reuse-dense", "da-dense", "reuse-dense", "da-conv")
-"""Distributed arithmetic by da4ml, and products shared over `reuse_factor` cycles; design n is of the n-th, in turns."""
+"""Distributed arithmetic by da4ml, and products shared over several cycles; design n is of the n-th, in turns."""
 
-_FEWEST_PRODUCTS, _MOST_PRODUCTS = 8, 192
-_MOST_MULTIPLIERS, _MOST_SHARED_PRODUCTS = 12, 192
+_FEWEST_PRODUCTS, _MOST_PRODUCTS = 6, 128
+_MOST_MULTIPLIERS, _MOST_SHARED_PRODUCTS = 6, 144
+"""Yosys takes about 25 ms of a core for each LUT, so most designs are small."""
+
 _CUTOFFS = (-1, 1, 2, 4)
 Random = np.random.Generator
 
@@ -59,12 +61,13 @@ def _arithmetic(random: Random) -> dict[str, Any]:
 
 
 def _reuse(random: Random) -> dict[str, Any]:
+    most = _log_uniform(random, 1, _MOST_MULTIPLIERS + 1)
     while True:
         sizes = [int(n) for n in random.integers(2, 25, size=int(random.choice([2, 2, 3])))]
         factors = [int(random.choice(_reuse_factors(a, b))) for a, b in itertools.pairwise(sizes)]
         multipliers = sum(a * b // rf for (a, b), rf in zip(itertools.pairwise(sizes), factors, strict=True))
-        if multipliers <= _MOST_MULTIPLIERS and products(sizes) <= _MOST_SHARED_PRODUCTS:
-            bits = {"weight_bits": int(random.integers(2, 17)), "input_bits": int(random.integers(4, 17))}
+        if multipliers <= max(most, len(factors)) and products(sizes) <= _MOST_SHARED_PRODUCTS:
+            bits = {"weight_bits": int(random.integers(2, 15)), "input_bits": int(random.integers(3, 15))}
             return {"sizes": sizes, "reuse_factors": factors, **bits}
 
 

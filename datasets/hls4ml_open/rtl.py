@@ -1,4 +1,4 @@
-"""Designs as Verilog: da4ml's adder trees, and dense layers that share multipliers as hls4ml's resource strategy does."""
+"""Designs as Verilog: da4ml's adder trees, and dense layers that share multipliers as in the resource strategy."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def synthesise(sources: Mapping[str, Sequence[Path]], scratch: Path) -> dict[str
     top.write_text(f"module top();\n{instances}\nendmodule\n")
     report = scratch / "stat.json"
     _run([step.format(sources=" ".join(map(str, [*files.values(), top])), report=report) for step in _FLOW],
-         _LIMIT_S * len(sources))  # fmt: skip
+         _LIMIT_S * (1 + len(sources) / 4))  # fmt: skip
     modules = json.loads(report.read_text())["modules"]
     return {name: count(modules[f"\\{name}"]["num_cells_by_type"]) for name in sources}
 

@@ -61,6 +61,7 @@ def saw(predictor: Any, question: SawQuestion) -> SawAnswer:
 
 class BoxPredictor:
     operations = operations(KindOperation("saw", "A box in pieces.", SawQuestion, SawAnswer, saw))
+    default_device = None
 
     def __init__(self, version: str = "1", kind: str = "box"):
         self.kind = kind

@@ -8,7 +8,7 @@ import pytest
 from costmodel.bundle_format import BundleError
 from costmodel.hls4ml import HLS_TARGETS, HlsModel
 from costmodel.hls4ml.predictor import DEVICE, HlsPredictor
-from costmodel.hls4ml.report import as_json, as_vivado_report
+from costmodel.hls4ml.report import as_vivado_report
 from costmodel.hls4ml.success import area_under_curve
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.hls4ml import HlsFeaturizer
@@ -140,23 +140,41 @@ def test_the_predictor_ranks_and_explains(model):
 
 def test_the_predictor_advises_and_reports_in_json_types(model):
     predictor = HlsPredictor(model)
-    rows = predictor.advise(dense([32, 64], 8, 64), [32, 64, 128])
+    rows = predictor.advise(dense([32, 64], 8, 64), [32, 64, 128]).to_json()["options"]
     assert rows == json.loads(json.dumps(rows))
     assert rows[0]["latency_ns"] <= rows[-1]["latency_ns"]
     report = predictor.report(dense([32, 64], 8, 64))
     assert report == json.loads(json.dumps(report))
     assert 0 <= report["p_synthesis_succeeds"] <= 1
+    assert report["part"] == "xcu250-figd2104-2l-e"
+
+
+def test_layers_of_the_details_sum_up_to_the_predictions(model):
+    raw = dense([32, 64, 16], 8, 64)
+    (outcome,) = HlsPredictor(model).predict([raw], [DEVICE])
+    layers = outcome.details["layers"]
+    assert [layer["kind"] for layer in layers] == ["input", "dense", "dense"]
+    for key, target in (("lut", "lut_csynth"), ("dsp", "dsp_csynth")):
+        predicted = next(p.value for p in outcome if p.target == target)
+        assert sum(layer[key] for layer in layers) == pytest.approx(predicted, abs=0.2)
+
+
+def test_a_corrected_reuse_factor_is_said_whatever_is_asked(model):
+    raw = dense([32, 64], 8, 63)
+    for targets in (None, ["lut_csynth"]):
+        (outcome,) = HlsPredictor(model).predict([raw], [DEVICE], targets)
+        assert any("63" in note and "64" in note for note in outcome.details["notes"])
+    (refused,) = HlsPredictor(model).predict([{**raw, "strict": True}], [DEVICE])
+    assert isinstance(refused, InputError)
 
 
 def test_reports_read_like_hls4mls(model):
     design = FEATURIZER.parse(dense([32, 64], 8, 64))
-    answer = model.predict([design])[0]
-    report = as_vivado_report(design, answer)
+    report = as_vivado_report(design, {p.target: p.value for p in model.predict([design])[0].predictions})
     assert report["CSynthesisReport"]["AvailableDSP"] == "12288"
     assert int(report["CSynthesisReport"]["WorstLatency"]) == 66
     assert {"LUT", "FF", "DSP48E", "BRAM_18K"} == set(report["VivadoSynthReport"])
     assert all(isinstance(value, str) for part in report.values() for value in part.values())
-    assert as_json(design, answer)["p_fits"] == answer.fits
 
 
 def test_area_under_curve_counts_pairs():
