@@ -50,6 +50,9 @@ _VSYNTH_SHARES = {"lut_vsynth": ("lut_csynth", 0.42), "ff_vsynth": ("ff_csynth",
 _Z90 = 1.6449
 """Half of a normal distribution's central 90 % in standard deviations."""
 
+_FARTHEST_ERROR = 3.0
+"""Standard deviations: the far tails of errors inside the domain say nothing about wide intervals outside of it."""
+
 _JOINT_ROWS = 100
 
 
@@ -222,7 +225,8 @@ class HlsModel:
         if errors is None:
             errors = np.random.default_rng(0).standard_normal((_JOINT_ROWS, 1)).repeat(len(names), axis=1)
         scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / _Z90
-        draws = points[:, None, :] + halves[:, None, :] * (errors / scale)[None, :, :]
+        shapes = np.clip(errors / scale, -_FARTHEST_ERROR, _FARTHEST_ERROR)
+        draws = points[:, None, :] + halves[:, None, :] * shapes[None, :, :]
         offsets = np.array([HLS_TARGETS[name].offset for name in names])
         inside = np.exp(np.minimum(draws, 60.0)) - offsets <= limits[:, None, :]
         probability = inside.all(axis=2).mean(axis=1)
