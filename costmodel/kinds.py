@@ -138,7 +138,7 @@ KINDS: dict[str, Kind] = {
             ".onnx": "onnx",
             ".keras": "keras",
             ".h5": "keras",
-            ".json": "keras",
+            ".json": "*",
             ".pt2": "pt2",
             ".zip": "project",
             ".tar.gz": "project",

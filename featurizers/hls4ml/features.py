@@ -98,6 +98,9 @@ _USUAL_TOOL = {"vivado": 2020.1, "vitis": 2023.2}
 _MATRIX_CODES = np.array([_KIND_CODE[kind] for kind in sorted(MATRIX_KINDS)])
 _CONV_CODES = np.array([code for kind, code in _KIND_CODE.items() if "conv" in kind])
 _RECURRENT_CODES = np.array([_KIND_CODE[kind] for kind in ("gru", "lstm", "simple_rnn")])
+_KERAS_KEYS = ("class_name", "config", "keras_version", "build_input_shape")
+"""Of a Keras model in JSON, which may be the input itself."""
+
 _MODEL_KEYS = ("layers", "model_config", "keras", "onnx", "project", "model_graph")
 
 
@@ -124,6 +127,9 @@ class HlsFeaturizer:
         """
         if not isinstance(raw, Mapping):
             raise InputError("An input", "must be an object", raw)
+        if "class_name" in raw and "config" in raw:
+            own = {key: raw[key] for key in _KERAS_KEYS if key in raw}
+            raw = {**{key: value for key, value in raw.items() if key not in own}, "keras": own}
         given = [key for key in _MODEL_KEYS if raw.get(key) is not None]
         if len(given) != 1:
             raise InputError("An hls4ml input", f"must have exactly one of {', '.join(_MODEL_KEYS)}", given)
