@@ -1,0 +1,1 @@
+"""MLIR programs: generating, labelling and predicting what they cost."""

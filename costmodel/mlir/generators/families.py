@@ -1,0 +1,50 @@
+"""The families by name, and drawing groups from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from costmodel.mlir.generators import contractions, movement, reductions, scalar, stencils
+from costmodel.mlir.generators.groups import Group
+
+Draw = Callable[[random.Random], Group]
+
+FAMILIES: dict[str, Draw] = {
+    "matmul": contractions.matmul,
+    "batched_matmul": contractions.batched_matmul,
+    "convolution": contractions.convolution,
+    "stencil": stencils.stencil,
+    "reduction": reductions.reduction,
+    "scan": reductions.scan,
+    "transpose": movement.transpose,
+    "gather": movement.gather,
+    "scalar_math": scalar.scalar_math,
+    "bit_tricks": scalar.bit_tricks,
+}
+
+TEST_UNSEEN = ("convolution", "bit_tricks", "normalisation")
+"""Families that no model is trained on: a loop nest, a scalar kernel, a graph."""
+
+
+def sample_groups(family: str, count: int, seed: int) -> list[Group]:
+    """`count` groups of a family with distinct texts (fewer if the family has no more to offer).
+
+    Raises
+    ------
+    featurizers.errors.UnknownNameError
+        Names the families.
+    """
+    from featurizers.errors import UnknownNameError
+
+    if family not in FAMILIES:
+        raise UnknownNameError("family", family, sorted(FAMILIES))
+    rng = random.Random(f"{family}:{seed}")
+    found: dict[str, Group] = {}
+    for _ in range(20 * count):
+        group = FAMILIES[family](rng)
+        if group.key not in found:
+            found[group.key] = group
+        if len(found) == count:
+            break
+    return list(found.values())

@@ -1,0 +1,151 @@
+"""The labelling campaign of ``datasets/mlir_programs``: an ordered plan of programs, a journal of labels, resumable.
+
+The work folder holds ``programs.jsonl`` (appended by `plan`, never reordered) and ``labels.jsonl`` (by `work`).
+Both survive being killed at any moment: a torn last line is dropped and done again. The first rounds are labelled for
+every CPU; later groups take turns on `PAIRS` of CPUs, which buys twice the programs for the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from costmodel.measure.journal import Journal, read_journal
+from costmodel.mlir.generators import FAMILIES, Program, expand, sample_groups
+from costmodel.mlir.labelling.api import BATCH, label_batch
+from costmodel.mlir.labelling.rows import Label
+from costmodel.mlir.labelling.targets import CPUS
+
+ROUND = 6
+"""Groups of each family in one round: a journal cut anywhere is balanced to within one round."""
+
+FULL_ROUNDS = 3
+"""Rounds whose programs are labelled for every CPU."""
+PAIRS = (("znver4", "apple-m1"), ("skylake-avx512", "cortex-a55"), ("neoverse-v1", "sifive-p670"))
+"""CPUs of the other groups, in turn: every pair has two instruction sets."""
+
+
+def program_id(text: str) -> str:
+    """Identity of a text: equal but for white space and the function's name means equal."""
+    normal = re.sub(r"\s+", " ", re.sub(r"@[\w.$]+", "@f", text)).strip()
+    return hashlib.sha256(normal.encode()).hexdigest()[:16]
+
+
+def plan(
+    folder: Path, families: Sequence[str], rounds: Iterable[int], seed: int, *, full_rounds: int = FULL_ROUNDS
+) -> int:
+    """Append rounds of programs (each `ROUND` groups of every family) that are not planned yet; how many were added."""
+    path = folder / "programs.jsonl"
+    known = {row["program_id"] for row in read_journal(path)}
+    added = 0
+    journal = Journal(path)
+    for number in rounds:
+        drawn = [expand(sample_groups(family, ROUND, seed * 100_000 + number)) for family in families]
+        turns: dict[str, int] = {}
+        for program in _interleaved(drawn):
+            identity = program_id(program.text)
+            if identity not in known:
+                known.add(identity)
+                turn = turns.setdefault(program.group, len(turns))
+                cpus = list(CPUS) if number < full_rounds else list(PAIRS[turn % len(PAIRS)])
+                journal.append({"program_id": identity, **asdict(program), "round": number, "cpus": cpus})
+                added += 1
+    journal.close()
+    return added
+
+
+def _interleaved(drawn: list[list[Program]]) -> Iterator[Program]:
+    """Families take turns group by group, so that the variants of a group stay together."""
+    queues = [_by_group(programs) for programs in drawn]
+    while any(queues):
+        for queue in queues:
+            if queue:
+                yield from queue.pop(0)
+
+
+def _by_group(programs: list[Program]) -> list[list[Program]]:
+    groups: dict[str, list[Program]] = {}
+    for program in programs:
+        groups.setdefault(program.group, []).append(program)
+    return list(groups.values())
+
+
+def work(folder: Path, *, jobs: int = 1, deadline: float | None = None, batch: int = BATCH) -> None:
+    """Label what is planned and not labelled yet, until done or `deadline` (seconds since the epoch)."""
+    journal = Journal(folder / "labels.jsonl")
+    done = {row["program_id"] for row in read_journal(folder / "labels.jsonl")}
+    started, labelled = time.time(), 0
+    while batches := _open_batches(folder, done, batch * 12 * jobs, batch):
+        with get_context("spawn").Pool(jobs) if jobs > 1 else _Here() as pool:
+            for rows in pool.imap_unordered(_label_rows, batches):
+                for row in rows:
+                    journal.append(row)
+                    done.add(row["program_id"])
+                labelled += len(rows)
+                _progress(folder, len(done), labelled, started)
+                if deadline is not None and time.time() > deadline:
+                    return
+    journal.close()
+
+
+class _Here:
+    """A pool of one: this process."""
+
+    def __enter__(self) -> _Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def imap_unordered(self, function: Any, items: list[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+
+_Batch = tuple[tuple[str, ...], list[tuple[str, str]]]
+"""CPUs, and (program_id, text) of the programs to be labelled for them."""
+
+
+def _open_batches(folder: Path, done: set[str], most: int, batch: int) -> list[_Batch]:
+    waiting: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    count = 0
+    for row in read_journal(folder / "programs.jsonl"):
+        if row["program_id"] not in done:
+            waiting.setdefault(tuple(row.get("cpus") or CPUS), []).append((row["program_id"], row["text"]))
+            count += 1
+            if count == most:
+                break
+    return [
+        (cpus, items[start : start + batch]) for cpus, items in waiting.items() for start in range(0, len(items), batch)
+    ]
+
+
+def _label_rows(work_item: _Batch) -> list[dict[str, Any]]:
+    cpus, items = work_item
+    labels = label_batch([text for _, text in items], [CPUS[name] for name in cpus])
+    return [
+        {"program_id": identity, "labels": [_compact(label) for label in row]}
+        for (identity, _), row in zip(items, labels, strict=True)
+    ]
+
+
+def _compact(label: Label) -> dict[str, Any]:
+    return {key: value for key, value in asdict(label).items() if value not in (None, "")}
+
+
+def _progress(folder: Path, done: int, labelled: int, started: float) -> None:
+    planned = sum(1 for _ in read_journal(folder / "programs.jsonl")) if labelled % (8 * BATCH) < BATCH else 0
+    rate = labelled / max(time.time() - started, 1e-9)
+    left = f", {planned - done} left, about {(planned - done) / rate / 60:.0f} min" if planned else ""
+    print(f"{time.strftime('%H:%M:%S')} {done} labelled, {rate:.2f} programs/s{left}", file=sys.stderr, flush=True)
+
+
+def all_families() -> list[str]:
+    """Every family, in the order in which they take turns."""
+    return list(FAMILIES)

@@ -1,0 +1,97 @@
+"""Running the tools of LLVM and MLIR as processes: with a time limit, and with their message if they fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+VERSION = 22
+INSTALL = f"apt-get install mlir-{VERSION}-tools llvm-{VERSION}  # Debian bookworm-security, trixie or apt.llvm.org"
+TOOLS = ("mlir-opt", "mlir-translate", "llvm-link", "opt", "llc", "llvm-mc", "llvm-nm", "llvm-mca")
+
+
+class ToolError(Exception):
+    """A tool failed, timed out or is not installed; the message is the first of what it said."""
+
+    def __init__(self, tool: str, reason: str):
+        super().__init__(f"{tool}: {reason}")
+        self.tool = tool
+        self.reason = reason
+
+
+@cache
+def tool_path(tool: str) -> str:
+    """Absolute path of a tool, by its Debian name (``opt-22``).
+
+    Raises
+    ------
+    ToolError
+        Not installed; says how to install it.
+    """
+    path = shutil.which(f"{tool}-{VERSION}")
+    if path is None:
+        raise ToolError(tool, f"'{tool}-{VERSION}' is not installed. {INSTALL}")
+    return path
+
+
+def missing_tools() -> list[str]:
+    """The tools that labelling needs and this machine lacks."""
+    return [tool for tool in TOOLS if shutil.which(f"{tool}-{VERSION}") is None]
+
+
+def tool_versions() -> dict[str, str]:
+    """Tool to the version that it prints.
+
+    Raises
+    ------
+    ToolError
+        A tool is missing or of another major version.
+    """
+    versions = {}
+    for tool in TOOLS:
+        text = run(tool, ["--version"], seconds=30)
+        found = re.search(r"version (\d+)\.([\w.+-]+)", text)
+        versions[tool] = f"{found[1]}.{found[2]}" if found else "unknown"
+        if found and int(found[1]) != VERSION:
+            raise ToolError(tool, f"is version {found[1]}, labels need {VERSION}. {INSTALL}")
+    return versions
+
+
+def run(
+    tool: str, arguments: list[str], *, seconds: float, stdin: str | None = None, errors: Path | None = None
+) -> str:
+    """Run a tool and return what it printed; `errors` takes its standard error instead of a pipe.
+
+    Raises
+    ------
+    ToolError
+        It failed, crashed or took longer than `seconds`.
+    """
+    command = [tool_path(tool), *arguments]
+    sink = errors.open("w") if errors else subprocess.PIPE
+    try:
+        done = subprocess.run(
+            command, input=stdin, stdout=subprocess.PIPE, stderr=sink, text=True, timeout=seconds, env=_environment()
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(tool, f"took longer than {seconds:g} s") from error
+    finally:
+        if errors:
+            sink.close()  # type: ignore[union-attr]
+    if done.returncode != 0:
+        raise ToolError(tool, _first_error(done.stderr or (errors.read_text() if errors else ""), done.returncode))
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", "LLVM_DISABLE_SYMBOLIZATION": "1"}
+
+
+def _first_error(text: str, code: int) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or "assert" in line.lower()]
+    return (errors or lines or [f"exit code {code}"])[0][:300]

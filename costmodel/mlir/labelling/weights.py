@@ -1,0 +1,290 @@
+"""How often each machine basic block runs in one call of its function.
+
+Loops run as often as LLVM's scalar evolution of the final IR says: constant counts exactly, counts that depend on an
+outer loop's iteration (triangular loops, vector remainders) by summing over that loop's iterations, sampled evenly
+beyond `SAMPLES` of them. Branches on loop counters are evaluated the same way. Run-time alias checks always find the
+buffers apart. Branches on data go either way half of the time; loops with data-dependent ends run `UNKNOWN_TRIPS`
+times.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from costmodel.mlir.labelling.assembly import Block, Function
+from costmodel.mlir.labelling.ir import Evaluator, IrFunction
+from costmodel.mlir.labelling.scev import evaluate
+
+SAMPLES = 256
+UNKNOWN_TRIPS = 32
+"""LLVM's own guess for a loop that it knows nothing of (a back edge is taken with probability 124/128)."""
+
+EXACT, AVERAGED, GUESSED = "exact", "averaged", "guessed"
+_ALIAS_CHECK = re.compile(r"conflict|diff\.check")
+
+TripCounts = dict[str, tuple[str, "int | None"]]
+
+
+@dataclass
+class Weights:
+    """Executions per call by block label, and how they were found."""
+
+    executions: dict[str, float]
+    trips: str
+
+
+@dataclass
+class _Region:
+    """A loop (or, with header None, the function) at sampled iterations of itself and its outer loops."""
+
+    header: str | None
+    iterations: dict[str, Any]
+    """IR name of a loop header to iteration numbers, one per sample (or one int)."""
+    runs: Any
+    """Executions of the header that each sample stands for."""
+    trips: Any = 1.0
+    owner: Any = 0
+    """Index of the outer region's sample that each sample belongs to."""
+
+
+def block_weights(function: Function, ir: IrFunction, trip_counts: TripCounts) -> Weights:
+    """Executions of every block of `function` in one call."""
+    return _Walk(function, ir, trip_counts).run()
+
+
+@dataclass
+class _Walk:
+    function: Function
+    ir: IrFunction
+    trip_counts: TripCounts
+    executions: dict[str, float] = field(default_factory=dict)
+    quality: str = EXACT
+
+    def __post_init__(self) -> None:
+        self.blocks = {block.label: block for block in self.function.blocks}
+        self.headers = {b.label: b for b in self.function.blocks if b.is_header}
+        self.names = {b.ir_name for b in self.headers.values() if b.ir_name} | set(self.trip_counts)
+        symbolic = " ".join(expression for expression, _ in self.trip_counts.values())
+        self.expanded = set(re.findall(r'<%"?([\w.$-]+)"?>', symbolic)) | self._compared()
+
+    def run(self) -> Weights:
+        for block in self.function.blocks:
+            self.executions[block.label] = 0.0
+        if self.function.blocks:
+            entry = self.function.blocks[0].label
+            self._region(_Region(None, {}, 1.0), entry, 1.0)
+        return Weights(self.executions, self.quality)
+
+    def _compared(self) -> set[str]:
+        """Headers whose iteration decides a branch that does not leave a loop."""
+        found: set[str] = set()
+        for block in self.function.blocks:
+            branch = self.ir.branches.get(block.ir_name)
+            if branch is None or _ALIAS_CHECK.search(branch[0]) or self._leaves(block):
+                continue
+            asked: set[str] = set()
+
+            def ask(header: str, asked: set[str] = asked) -> int:
+                asked.add(header)
+                return 0
+
+            if Evaluator(self.ir, self.names, ask).value(branch[0]) is not None:
+                found |= asked
+        return found
+
+    def _leaves(self, block: Block) -> bool:
+        if block.header is None:
+            return False
+        return any(not self._inside(target, block.header) or target == block.header for target in block.successors)
+
+    def _inside(self, label: str, header: str | None) -> bool:
+        if header is None:
+            return True
+        current = self.blocks[label].header
+        while current is not None and current != header:
+            current = self.headers[current].parent if current in self.headers else None
+        return current == header
+
+    def _child(self, label: str, header: str | None) -> str | None:
+        """The loop directly inside `header` that holds the block; None when the block is in the region itself."""
+        current = self.blocks[label].header
+        below = None
+        while current is not None and current != header:
+            below = current
+            current = self.headers[current].parent if current in self.headers else None
+        return below
+
+    # -- one region -------------------------------------------------------------------------------------------------
+
+    def _region(self, region: _Region, entry: str, mass: Any) -> dict[str, Any]:
+        """Spread the mass of one run of the region's entry over its blocks; what leaves, by target block."""
+        masses: dict[str, Any] = {entry: mass}
+        leaving: dict[str, Any] = {}
+        evaluator = Evaluator(self.ir, self.names, region.iterations.get)
+        for node in self._order(region.header, entry):
+            here = masses.get(node)
+            if here is None:
+                continue
+            if node != region.header and self._child(node, region.header) is not None:
+                edges = self._loop(node, region, here, evaluator)
+            else:
+                self.executions[node] += float(np.sum(here * region.runs))
+                shares = self._shares(self.blocks[node], region, evaluator)
+                edges = {target: here * share for target, share in shares.items()}
+            for target, amount in edges.items():
+                self._send(target, amount, region.header, masses, leaving)
+        return leaving
+
+    def _send(
+        self, target: str, amount: Any, header: str | None, masses: dict[str, Any], leaving: dict[str, Any]
+    ) -> None:
+        if header is not None and target == header:
+            return
+        if not self._inside(target, header):
+            leaving[target] = leaving.get(target, 0.0) + amount
+            return
+        node = self._child(target, header) or target
+        masses[node] = masses.get(node, 0.0) + amount
+
+    def _order(self, header: str | None, entry: str) -> list[str]:
+        """Nodes of the region (blocks, and inner loops by their header) so that predecessors come first."""
+        done: list[str] = []
+        seen = {entry}
+        stack = [(entry, iter(self._targets(entry, header)))]
+        while stack:
+            node, targets = stack[-1]
+            for target in targets:
+                if target not in seen:
+                    seen.add(target)
+                    stack.append((target, iter(self._targets(target, header))))
+                    break
+            else:
+                done.append(node)
+                stack.pop()
+        return done[::-1]
+
+    def _targets(self, node: str, header: str | None) -> list[str]:
+        child = self._child(node, header) if node != header else None
+        members = [b for b in self.function.blocks if self._inside(b.label, child)] if child else [self.blocks[node]]
+        found = []
+        for block in members:
+            for target in block.successors:
+                if target == header or not self._inside(target, header):
+                    continue
+                below = self._child(target, header) or target
+                if below != child:
+                    found.append(below)
+        return found
+
+    # -- loops ------------------------------------------------------------------------------------------------------
+
+    def _loop(self, header: str, outer: _Region, mass: Any, evaluator: Evaluator) -> dict[str, Any]:
+        trips = self._trips(header, evaluator, outer)
+        region = self._enter(header, outer, mass, trips)
+        leaving = self._region(region, header, 1.0)
+        total = sum((float(np.sum(amount * region.runs)) for amount in leaving.values()), 0.0)
+        if total <= 0:
+            return {}
+        if total > 1.2 * float(np.sum(mass * outer.runs)):
+            self.quality = GUESSED  # More than one way out on the same path: who leaves first is not known.
+        return {target: mass * float(np.sum(amount * region.runs) / total) for target, amount in leaving.items()}
+
+    def _trips(self, header: str, evaluator: Evaluator, outer: _Region) -> Any:
+        expression, most = self.trip_counts.get(self.blocks[header].ir_name, ("", None))
+        count = evaluate(expression, evaluator.value, outer.iterations.get) if expression else None
+        for count_up in (evaluator.vector_length_trips, evaluator.masked_trips, evaluator.counted_trips):
+            count = count_up(self.blocks[header].ir_name) if count is None else count
+        if count is None:
+            self.quality = GUESSED
+            return float(min(UNKNOWN_TRIPS, most + 1)) if most is not None else float(UNKNOWN_TRIPS)
+        if isinstance(count, np.ndarray) and self.quality == EXACT:
+            self.quality = AVERAGED
+        return (
+            np.maximum(np.asarray(count, dtype=float) + 1, 1)
+            if isinstance(count, np.ndarray)
+            else max(count + 1.0, 1.0)
+        )
+
+    def _enter(self, header: str, outer: _Region, mass: Any, trips: Any) -> _Region:
+        entries = mass * outer.runs
+        name = self.blocks[header].ir_name
+        if name not in self.expanded:
+            return _Region(header, outer.iterations, entries * trips, trips)
+        return _expand(header, name, outer, entries, trips)
+
+    # -- branches ---------------------------------------------------------------------------------------------------
+
+    def _shares(self, block: Block, region: _Region, evaluator: Evaluator) -> dict[str, Any]:
+        targets = block.successors
+        if len(targets) < 2:
+            return dict.fromkeys(targets, 1.0)
+        header = region.header
+        out = [target for target in targets if header is not None and not self._inside(target, header)]
+        if out and len(out) < len(targets):
+            leave = 1.0 / region.trips
+            stay = (1.0 - leave) / (len(targets) - len(out))
+            return {target: leave / len(out) if target in out else stay for target in targets}
+        return self._decide(block, evaluator) or self._guess(targets)
+
+    def _guess(self, targets: list[str]) -> dict[str, Any]:
+        self.quality = GUESSED
+        return dict.fromkeys(targets, 1.0 / len(targets))
+
+    def _decide(self, block: Block, evaluator: Evaluator) -> dict[str, Any] | None:
+        if len(block.successors) != 2:
+            return None
+        first, second = (self._names(target) for target in block.successors)
+        branch = self._branch(block, first, second)
+        if branch is None:
+            return None
+        condition, if_true, if_false = branch
+        taken = 0.0 if _ALIAS_CHECK.search(condition) else evaluator.value(condition)
+        if taken is None:
+            return None
+        taken = np.asarray(taken, dtype=float) if isinstance(taken, np.ndarray) else float(taken)
+        swapped = if_true not in first and (if_true in second or if_false in first)
+        yes, no = block.successors[::-1] if swapped else block.successors
+        return {yes: taken, no: 1.0 - taken}
+
+    def _branch(self, block: Block, first: set[str], second: set[str]) -> tuple[str, str, str] | None:
+        """The IR branch that the block ends with: its own, or one that llc copied there, told by its two targets."""
+        own = self.ir.branches.get(block.ir_name)
+        if own is not None and ({own[1], own[2]} & (first | second)):
+            return own
+        direct = {self.blocks[target].ir_name for target in block.successors}
+        fitting: dict[int, list[tuple[str, str, str]]] = {}
+        for branch in self.ir.branches.values():
+            if (branch[1] in first and branch[2] in second) or (branch[2] in first and branch[1] in second):
+                fitting.setdefault(len(direct & {branch[1], branch[2]}), []).append(branch)
+        best = fitting[max(fitting)] if fitting else []
+        return best[0] if len({branch[0] for branch in best}) == 1 else None
+
+    def _names(self, label: str) -> set[str]:
+        """IR names of a block and of those that it alone leads to: llc puts blocks on edges."""
+        names = set()
+        for _ in range(4):
+            block = self.blocks[label]
+            names.add(block.ir_name)
+            if len(block.successors) != 1:
+                break
+            label = block.successors[0]
+        return names - {""}
+
+
+def _expand(header: str, name: str, outer: _Region, entries: Any, trips: Any) -> _Region:
+    """A sample per iteration of the loop (evenly spaced if too many), for every sample of the outer region."""
+    size = max([1, *(len(v) for v in (*outer.iterations.values(), entries, trips) if isinstance(v, np.ndarray))])
+    entries_, trips_ = np.broadcast_to(entries, size), np.broadcast_to(trips, size)
+    most = max(4, SAMPLES // size)
+    counts = np.minimum(np.ceil(trips_), most).astype(np.int64)
+    owner = np.repeat(np.arange(size), counts)
+    position = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    scale = trips_[owner] / counts[owner]
+    index = np.floor((position + 0.5) * scale).astype(np.int64)
+    iterations = {key: v[owner] if isinstance(v, np.ndarray) else v for key, v in outer.iterations.items()}
+    iterations[name] = index
+    return _Region(header, iterations, entries_[owner] * scale, trips_[owner], owner)

@@ -1,0 +1,55 @@
+"""Build this data set: generate programs, label them by the tools of LLVM 22, write the tables.
+
+    python datasets/mlir_programs/build.py --work-dir DIR --jobs 2
+
+Needs ``apt-get install mlir-22-tools llvm-22`` (the versions are checked). A third to half a CPU-second a program;
+killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, assemble.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from costmodel.mlir.labelling import missing_tools, tool_versions  # noqa: E402
+from costmodel.mlir.labelling.campaign import all_families, plan, work  # noqa: E402
+from costmodel.mlir.labelling.tools import INSTALL  # noqa: E402
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work-dir", type=Path, required=True, help="programs and labels so far (some 100 MB)")
+    parser.add_argument("--data", type=Path, default=HERE / "data", help="where the tables go")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that label")
+    parser.add_argument("--rounds", type=int, nargs=2, default=(0, 60), metavar=("FIRST", "END"), help="rounds to plan")
+    parser.add_argument("--families", nargs="*", default=all_families())
+    parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--hours", type=float, help="stop labelling after this time (default: when all is labelled)")
+    parser.add_argument("--step", choices=("all", "plan", "label", "assemble"), default="all")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the step that is asked for."""
+    args = parse(arguments)
+    missing = missing_tools()
+    if missing and args.step != "assemble":
+        print(f"missing: {', '.join(missing)}. {INSTALL}", file=sys.stderr)
+        return 2
+    if args.step in ("all", "plan"):
+        print(", ".join(f"{tool} {version}" for tool, version in tool_versions().items()), file=sys.stderr)
+        added = plan(args.work_dir, args.families, range(*args.rounds), args.seed)
+        print(f"{added} programs planned", file=sys.stderr)
+    if args.step in ("all", "label"):
+        work(args.work_dir, jobs=args.jobs, deadline=time.time() + args.hours * 3600 if args.hours else None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
