@@ -52,6 +52,18 @@ def _gnn() -> type[Regressor]:
     return Gnn
 
 
+def _conv1d() -> type[Regressor]:
+    from costmodel.regressors.sequence import Conv1d
+
+    return Conv1d
+
+
+def _lstm() -> type[Regressor]:
+    from costmodel.regressors.sequence import Lstm
+
+    return Lstm
+
+
 LEARNERS: dict[str, Callable[[], type[Regressor]]] = {
     "constant": _constant,
     "random": _random,
@@ -60,6 +72,8 @@ LEARNERS: dict[str, Callable[[], type[Regressor]]] = {
     "lightgbm": _lightgbm,
     "kernel-sum": _kernel_sum,
     "gnn": _gnn,
+    "conv1d": _conv1d,
+    "lstm": _lstm,
 }
 """Learner's name -> function that imports it. A saved bundle names its learners by these keys."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from featurizers.graphs import chained
 FAST = {
     "kernel-sum": {"rounds": 60},
     "lightgbm": {"rounds": 60},
+    "conv1d": {"hidden": 8, "embedding": 4, "epochs": 1, "batch": 128},
+    "lstm": {"hidden": 8, "embedding": 4, "epochs": 1, "batch": 128},
     "gnn": {"hidden": 8, "layers": 1, "epochs": 2, "batch": 128},
 }
-FLOAT32 = {"gnn"}
+FLOAT32 = {"gnn", "conv1d", "lstm"}
 """Learners that compute in float32: alone and in a batch they agree to its rounding."""
 PART_COLUMNS = ("op_class", "flops", "bytes_in", "bytes_weights", "bytes_out", "channels")
 
@@ -49,6 +52,10 @@ def made_up(subjects: int, seed: int) -> tuple[Features, np.ndarray, np.ndarray]
     words = ("conv", "pool", "gemm", "other")
     part_columns = tuple(Column(n, "1", "part", words if n == "op_class" else ()) for n in PART_COLUMNS)
     features = chained(Features(vectors, columns, parts, part_columns), "op_class")
+    tokens = tuple(graph.node_types for graph in features.graphs)
+    features = replace(
+        features, sequences={"ops_operands": tokens}, vocabularies={**features.vocabularies, "ops_operands": words}
+    )
     return features, np.log(truth), np.array([f"g{i // 3}" for i in range(subjects)])
 
 
@@ -97,7 +104,7 @@ def test_part_costs_add_up_to_the_prediction(fitted: Regressor) -> None:
     features, _, _ = made_up(40, seed=7)
     costs = fitted.part_costs(features)
     if costs is None:
-        assert fitted.name in {"constant", "random", "log-linear", "lightgbm", "gnn"}
+        assert fitted.name in {"constant", "random", "log-linear", "lightgbm", *FLOAT32}
         return
     assert features.parts is not None
     total = features.parts.total(costs, 40)

@@ -84,18 +84,24 @@ class Gnn:
         devices: Sequence[str] = (),
     ) -> Self:
         """As `fit` with `y` (n, devices), NaN where a device was not measured; `devices` are their names."""
-        from costmodel.regressors.gnn.training import Examples, Schedule, fit_network
+        from costmodel.regressors.neural import Examples, Schedule, fit_network
+        from costmodel.regressors.onnx_export import quiet
 
+        with quiet():
+            from costmodel.regressors.gnn.module import CostNetwork
         self.devices = tuple(devices) or tuple(str(i) for i in range(y.shape[1]))
         self.encoding = Encoding.fit(features)
         graphs, vectors = self.encoding.encode(features)
         w = np.ones(len(y)) if weights is None else weights
-        examples = Examples(graphs, vectors, y, w)
+        examples = Examples(lambda rows: collate([graphs[i] for i in rows], vectors[rows]), y, w)
+        nodes = max(float(np.mean([len(graph.types) for graph in graphs])), 1.0)
+        share = 1 / nodes if self.settings["readout"] == "sum" else 1.0
         schedule = Schedule(*(self.settings[name] for name in ("epochs", "patience", "batch", "learning_rate")))
         self.networks, errors = [], []
         members = self.settings["members"]
         for member, held_out in enumerate(group_folds(groups, max(_FOLDS, members), seed)[:members]):
-            network = OnnxModel(fit_network(self._arguments(), examples, held_out, schedule, seed + member))
+            data = fit_network(CostNetwork, self._arguments(), examples, held_out, schedule, seed + member, share)
+            network = OnnxModel(data)
             self.networks.append(network)
             held = features.take(np.flatnonzero(held_out))
             errors.append(np.abs(y[held_out] - self._run([network], held)[0][0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.regressors.base import Array
-from costmodel.regressors.gnn.batch import Encoded, collate
-from costmodel.regressors.onnx_export import exported, quiet, seeded
-from featurizers.core import FloatArray
+from costmodel.regressors.onnx_export import exported, seeded
 
 _HUBER = 0.25
 """Residuals beyond this many natural-log units count linearly, since a few labels are noise."""
@@ -22,21 +21,23 @@ _HALVE_AFTER = 4
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """graphs, vectors, weights : per subject. y : (n, devices) in learning space, NaN where there is no label."""
+    """batch : the network's inputs for the subjects of the given rows. y : (n, devices) in learning space, NaN where
+    there is no label. weights : (n,)."""
 
-    graphs: list[Encoded]
-    vectors: FloatArray
+    batch: Callable[[npt.NDArray[np.int64]], dict[str, npt.NDArray[Any]]]
     y: Array
     weights: Array
 
-    def batch(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
-        """The network's inputs for some subjects."""
-        return collate([self.graphs[i] for i in rows], self.vectors[rows])
+    def means(self, rows: npt.NDArray[np.bool_]) -> Array:
+        """Mean label of each device (devices,); 0 where it has none."""
+        y = self.y[rows]
+        seen = np.isfinite(y)
+        return np.asarray(np.where(seen, y, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """epochs : at most. patience : epochs without a better held-out error. batch : graphs per step."""
+    """epochs : at most. patience : epochs without a better held-out error. batch : subjects per step."""
 
     epochs: int
     patience: int
@@ -45,30 +46,25 @@ class Schedule:
 
 
 def fit_network(
-    arguments: tuple[Any, ...], examples: Examples, held_out: npt.NDArray[np.bool_], schedule: Schedule, seed: int
+    module_type: Any,
+    arguments: tuple[Any, ...],
+    examples: Examples,
+    held_out: npt.NDArray[np.bool_],
+    schedule: Schedule,
+    seed: int,
+    share: float = 1.0,
 ) -> bytes:
-    """A `CostNetwork` of these arguments as ONNX, at the epoch that was best on the subjects held out."""
-    with quiet():
-        from costmodel.regressors.gnn.module import CostNetwork
+    """A network of these arguments as ONNX, at the epoch that was best on the subjects held out.
 
-    with seeded(seed):
-        network = CostNetwork(*arguments)
-        _start_at_the_mean(network, examples, ~held_out)
+    Its first output is the estimate (batch, devices); the parameter `offset` (devices,) starts at the mean label times
+    `share`: what one of the things that are summed has of it.
+    """
+    with seeded(seed) as torch:
+        network = module_type(*arguments)
+        offset = examples.means(~held_out) + np.log(share)
+        network.offset.data = torch.tensor(offset, dtype=torch.float32)
         best = _best_state(network, examples, np.flatnonzero(~held_out), np.flatnonzero(held_out), schedule, seed)
-        return exported(CostNetwork, arguments, best)
-
-
-def _start_at_the_mean(network: Any, examples: Examples, train: npt.NDArray[np.bool_]) -> None:
-    """So that the first guess of every device is its average, spread evenly over the nodes."""
-    import torch
-
-    nodes = np.mean([len(examples.graphs[i].types) for i in np.flatnonzero(train)])
-    y = examples.y[train]
-    seen = np.isfinite(y)
-    mean = np.where(seen, y, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    network.offset.data = torch.tensor(
-        mean - (np.log(np.maximum(nodes, 1)) if network.is_sum else 0), dtype=torch.float32
-    )
+        return exported(module_type, arguments, best)
 
 
 def _best_state(
@@ -113,7 +109,7 @@ def _loss(network: Any, examples: Examples, rows: npt.NDArray[np.int64]) -> Any:
     inputs = {name: torch.from_numpy(array) for name, array in examples.batch(rows).items()}
     y = torch.tensor(examples.y[rows], dtype=torch.float32)
     weight = torch.isfinite(y) * torch.tensor(examples.weights[rows], dtype=torch.float32)[:, None]
-    found, _ = network(**inputs)
+    found = network(**inputs)[0]
     each = torch.nn.functional.huber_loss(found, torch.nan_to_num(y), reduction="none", delta=_HUBER)
     return (each * weight).sum() / weight.sum().clamp(min=1e-9)
 
