@@ -3,8 +3,10 @@
 import { once } from "./api.js";
 import { h } from "./dom.js";
 import { cells } from "./explore_cells.js";
+import { designs } from "./explore_designs.js";
+import { servers } from "./explore_servers.js";
 
-const PICTURES = { cells: ["NAS cells", "network", cells] };
+const PICTURES = { cells: ["NAS cells", "network", cells], designs: ["FPGA designs", "hls4ml", designs], servers: ["Servers", "cpu", servers] };
 
 /** The view. place: [picture], from the address. */
 export async function render([picture]) {
