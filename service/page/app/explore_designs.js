@@ -71,10 +71,11 @@ function drawNow(place, predictions, limits) {
 
 function drawFront(place, advice) {
   const points = advice.options.map((option) => ({ ...option, x: option.latency_ns, y: option.percent_of_part, about: `reuse ${option.reuse_factor}, ${option.weight_bits} bits` }));
-  const line = [...points].sort((a, b) => a.x - b.x);
+  const sorted = [...points].sort((a, b) => a.x - b.x);
+  const line = sorted.filter((point, index) => sorted.slice(0, index).every((faster) => faster.y > point.y));
   show(place, h("h2", {}, "The front over reuse factor and precision"),
     h("p", { class: "hint" }, `${advice.tried} variants were compared; these are beaten by no other in latency, share of the part and bits.`, advice.fits ? null : " None of them is likely to fit."),
     scatter(points, { label: "Latency against the largest share of the part", xTitle: "latency, ns", yTitle: "largest share of the part, %", log: points.every((point) => point.x > 0 && point.y > 0), front: line.length > 1 ? line : null }),
     table("Options on the front, fastest first", [["Reuse", (row) => number(row.reuse_factor), true], ["Bits", (row) => number(row.weight_bits), true], ["Latency, ns", (row) => number(row.latency_ns), true],
-      ["Largest share, %", (row) => number(row.percent_of_part), true]], line));
+      ["Largest share, %", (row) => number(row.percent_of_part), true], ["Fits with probability", (row) => percent(row.p_fits), true]], sorted));
 }

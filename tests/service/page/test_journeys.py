@@ -79,6 +79,28 @@ def test_cells_are_drawn_chosen_and_saved(page: Any) -> None:
     assert lines[0].startswith('"cell","FLOPs')
 
 
+def test_dragging_the_reuse_factor_moves_resources_and_latency(page: Any) -> None:
+    opened(page, "explore/designs")
+    page.wait_for_selector("text=The front over")
+    before = page.inner_text("h2 >> nth=0"), page.inner_text("tbody >> nth=0")
+    page.focus("input[type=range] >> nth=0")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=Reuse factor 8,")
+    page.wait_for_function("before => document.querySelector('h2').innerText !== before", arg=before[0])
+    latency = [float(text.split()[0].replace(",", "")) for text in (before[0], page.inner_text("h2 >> nth=0"))]
+    assert latency[1] > latency[0]
+    assert page.inner_text("tbody >> nth=0") != before[1]
+
+
+def test_servers_are_ranked_for_a_mix_and_an_unknown_one_is_named(page: Any) -> None:
+    opened(page, "explore/servers")
+    page.fill("textarea", "aws/m7i.large\naws/m7i.2xlarge\nnowhere/nothing")
+    page.click("text=Rank")
+    page.wait_for_selector("tbody tr")
+    assert page.locator("tbody td:first-child").all_inner_texts() == ["aws/m7i.2xlarge", "aws/m7i.large"]
+    assert "nowhere/nothing" in page.inner_text(".problem")
+
+
 def test_a_model_shows_predictions_beside_measurements(page: Any) -> None:
     opened(page, "models/costmodel-network")
     page.wait_for_selector("svg circle >> nth=50", state="attached")
