@@ -32,6 +32,8 @@ class InputError(ValueError):
     value : what was given (omitted from the message when left out).
     where : position in the input: ``"line 3, column 7"``, a JSON path, a node's name.
 
+    Examples
+    --------
     >>> print(InputError("The 'batch' dimension", "must be at least 1", 0, where="input 'x'"))
     The 'batch' dimension must be at least 1. Got 0. (at input 'x')
     """
