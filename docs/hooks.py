@@ -17,7 +17,9 @@ def _routes() -> str:
 
     document = create_app(Settings(use_registry=False)).openapi()
     routes = sorted(
-        (path, method, operation) for path, methods in document["paths"].items() for method, operation in methods.items()
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
     )
     return "".join(_route(path, method, operation) for path, method, operation in routes) + _schemas(document)
 

@@ -67,7 +67,7 @@ class UnknownNameError(InputError):
     """A name that is not known here. It is never answered as something else.
 
     >>> print(UnknownNameError("device", "pixel9", ["pixel2", "pixel3"]))
-    The device 'pixel9' is not known. Nearest: pixel2, pixel3. Known: pixel2, pixel3.
+    The device 'pixel9' is not known. Nearest: pixel3, pixel2. Known: pixel2, pixel3.
     """
 
     code = "unknown-name"

@@ -38,8 +38,8 @@ def kib(text: str, *, default: str = "kib", what: str = "size", where: str | Non
 def ghz(text: str, *, default: str = "mhz", what: str = "clock", where: str | None = None) -> float:
     """A clock in GHz.
 
-    >>> ghz("3800.0000"), ghz("2.4 GHz")
-    (3.8, 2.4)
+    >>> ghz("3500.0000"), ghz("2.4 GHz")
+    (3.5, 2.4)
     """
     return _scaled(text, _GHZ, default, what, where)
 
