@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -20,48 +20,101 @@ from costmodel.wire import (
 from featurizers.core import Raw
 from featurizers.errors import InputError, UnknownNameError
 from service.asked import Asked
+from service.memory import Memory, Told
 from service.problems import BadInputError
 
-Observe = Callable[[Sequence[Prediction], int], None]
-"""Told the predictions of an answer and the number of inputs that failed."""
+Observe = Callable[[Sequence[Told]], None]
+"""Told the results of an answer."""
 Operation = Callable[[Predictor, Asked, Observe], bytes]
 
 _CHUNK = 1024
 _FILES_CHUNK = 128
 """Inputs featurised together: bounds the memory of a request of any length (a parsed file takes 100 kB and more)."""
+_REMEMBERED_INPUT_BYTES = 4096
+"""A longer input is a file or as good as one: reading it is what costs, and few come twice."""
 _encode = msgspec.json.Encoder().encode
 
 
-def predict(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
-    """One result per input, in the order of the inputs."""
-    _refuse_weights(asked)
-    asked = _with_devices(predictor, asked)
-    encoded: list[bytes] = []
-    for outcomes in _outcomes(predictor, asked):
-        answered = [prediction for outcome in outcomes if not isinstance(outcome, InputError) for prediction in outcome]
-        observe(answered, sum(isinstance(outcome, InputError) for outcome in outcomes))
-        if len(asked.inputs) == 1 and isinstance(outcomes[0], InputError):
-            raise BadInputError(outcomes[0])
-        encoded.append(_encode([result_of(outcome) for outcome in outcomes])[1:-1])
-    return b'{"results":[' + b",".join(encoded) + b"]}"
+class Predict:
+    """One result per input, in the order of the inputs. What was answered before is looked up, see `memory`."""
+
+    def __init__(self, memory_bytes_max: int):
+        self._bytes_max = memory_bytes_max
+        self._memories: dict[str, tuple[Predictor, Memory]] = {}
+
+    def __call__(self, predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
+        """Every result, or the error of the only input."""
+        _refuse_weights(asked)
+        asked.devices = _devices(predictor, asked)
+        texts = asked.texts
+        if texts is None or not self._bytes_max:
+            return _joined([each for chunk in _fresh(predictor, asked, range(len(asked))) for each in chunk], observe)
+        memory, about = self._memory(predictor), (asked.devices, asked.targets)
+        found = [memory.get((about, text), len(text)) for text in texts]
+        if None in found:
+            missing = [i for i, told in enumerate(found) if told is None]
+            answered = (each for chunk in _fresh(predictor, asked, missing) for each in chunk)
+            for i, told in zip(missing, answered, strict=True):
+                found[i] = told
+                if not told.failed and len(texts[i]) <= _REMEMBERED_INPUT_BYTES:
+                    memory.put((about, texts[i]), len(texts[i]), told)
+        return _joined(found, observe)  # type: ignore[arg-type]
+
+    def _memory(self, predictor: Predictor) -> Memory:
+        """Of this very predictor: a new champion, or a device added to the old one, starts from nothing."""
+        owner, memory = self._memories.get(predictor.kind, (None, None))
+        if owner is not predictor or memory is None:
+            memory = Memory(self._bytes_max)
+            self._memories[predictor.kind] = (predictor, memory)
+        return memory
 
 
-def _outcomes(predictor: Predictor, asked: Asked) -> Iterator[list[Outcome]]:
+def _joined(told: Sequence[Told], observe: Observe) -> bytes:
+    observe(told)
+    if len(told) == 1:
+        if isinstance(told[0], Refused):
+            raise BadInputError(told[0].error)
+        return b'{"results":[' + told[0].encoded + b"]}"
+    return b'{"results":[' + b",".join([each.encoded for each in told]) + b"]}"
+
+
+@dataclass(slots=True)
+class Refused(Told):
+    """An input that could not be answered; its error is the request's where the request holds nothing else."""
+
+    error: InputError
+
+
+def told_of(outcome: Outcome) -> Told:
+    """One input's outcome as it is sent and counted."""
+    if isinstance(outcome, InputError):
+        return Refused(_encode(result_of(outcome)), 0, 0, 1, (), outcome)
+    strangers = sum(not prediction.in_domain for prediction in outcome)
+    return Told(_encode(result_of(outcome)), len(outcome), strangers, 0, _widths(outcome))
+
+
+def _widths(predictions: Iterable[Prediction]) -> tuple[float, ...]:
+    return tuple(prediction.high / prediction.low for prediction in predictions if prediction.low > 0)
+
+
+def _fresh(predictor: Predictor, asked: Asked, indices: Sequence[int]) -> Iterator[list[Told]]:
+    """Results of the given inputs, a chunk at a time: the features of all at once would be too large."""
     step = _FILES_CHUNK if asked.has_files else _CHUNK
-    for start in range(0, len(asked.inputs), step):
-        chunk = asked.inputs[start : start + step]
+    for start in range(0, len(indices), step):
+        chunk = asked.chosen(indices[start : start + step])
         readable = [raw for raw in chunk if not isinstance(raw, InputError)]
-        answers = predictor.predict(readable, asked.devices, asked.targets) if readable else []
-        if len(readable) == len(chunk):
-            yield answers
-        else:
-            rest = iter(answers)
-            yield [raw if isinstance(raw, InputError) else next(rest) for raw in chunk]
+        answers = iter(predictor.predict(readable, asked.devices, asked.targets) if readable else [])
+        yield [told_of(raw if isinstance(raw, InputError) else next(answers)) for raw in chunk]
+
+
+def _counted(predictions: Sequence[Prediction], failed: int) -> list[Told]:
+    strangers = sum(not prediction.in_domain for prediction in predictions)
+    return [Told(b"", len(predictions), strangers, failed, _widths(predictions))]
 
 
 def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """Inputs best first on one device by one target."""
-    asked = _with_devices(predictor, asked)
+    asked.devices = _devices(predictor, asked)
     device, target = _one_device(asked), _one_target(predictor, asked)
     errors = {i: raw for i, raw in enumerate(asked.inputs) if isinstance(raw, InputError)}
     readable = {i: raw for i, raw in enumerate(asked.inputs) if not isinstance(raw, InputError)}
@@ -72,7 +125,7 @@ def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
         ranked, failed = predictor.rank(list(readable.values()), device, target, **weights)
         ranking = [replace(entry, index=places[entry.index]) for entry in ranked] if errors else ranked
         errors |= {places[i]: error for i, error in failed.items()}
-    observe([entry.prediction for entry in ranking], len(errors))
+    observe(_counted([entry.prediction for entry in ranking], len(errors)))
     if len(asked.inputs) == 1 and errors:
         raise BadInputError(errors[0])
     return _encode(RankAnswer(ranking, [FailedInput(i, problem_of(errors[i], index=i)) for i in sorted(errors)]))
@@ -81,11 +134,11 @@ def rank(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
 def explain(predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
     """One explanation per input: the predicted total shared among the input's parts."""
     _refuse_weights(asked)
-    asked = _with_devices(predictor, asked)
+    asked.devices = _devices(predictor, asked)
     device, target = _one_device(asked), _one_target(predictor, asked)
     outcomes = [_explanation(predictor, raw, device, target) for raw in asked.inputs]
     explained = [outcome.prediction for outcome in outcomes if isinstance(outcome, Explanation)]
-    observe(explained, len(outcomes) - len(explained))
+    observe(_counted(explained, len(outcomes) - len(explained)))
     if len(outcomes) == 1 and isinstance(outcomes[0], InputError):
         raise BadInputError(outcomes[0])
     results = [
@@ -111,16 +164,16 @@ def _refuse_weights(asked: Asked) -> None:
         raise InputError("The field 'weights'", "belongs to a ranking", dict(asked.weights), where="$.weights")
 
 
-def _with_devices(predictor: Predictor, asked: Asked) -> Asked:
-    """With the kind's default device where none was named, and only devices that the predictor has."""
+def _devices(predictor: Predictor, asked: Asked) -> tuple[str, ...]:
+    """Those asked about, or the kind's default where none was named. Raises where the predictor has not all of them."""
     if not asked.devices and predictor.default_device is not None:
-        return replace(asked, devices=(predictor.default_device,))
+        return (predictor.default_device,)
     if not asked.devices:
         raise InputError("The request", f"must name a device. Known: {', '.join(sorted(predictor.devices))}")
     for device in asked.devices:
         if device not in predictor.devices:
             raise UnknownNameError("device", device, predictor.devices)
-    return asked
+    return asked.devices
 
 
 def _one_device(asked: Asked) -> str:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from costmodel.registry import PRETRAINED, ModelStore
 from service import openapi, problems
-from service.answers import explain, predict, rank
+from service.answers import Operation, Predict, explain, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.extras import KindOperationEndpoint
 from service.meters import MeterRequests, Meters
@@ -24,8 +24,6 @@ from service.source import PredictorSource, StoreSource
 from service.workers import Workers
 
 log = logging.getLogger("costmodel.service")
-
-_OPERATIONS = {"predict": predict, "rank": rank, "explain": explain}
 
 
 def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
@@ -42,8 +40,9 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
         redirect_slashes=False,
     )
     app.state.desk = desk
+    answers: dict[str, Operation] = {"predict": Predict(settings.memory_bytes_max), "rank": rank, "explain": explain}
     operations = [
-        _post(f"/v1/{name}/{{kind}}", OperationEndpoint(name, answer, desk)) for name, answer in _OPERATIONS.items()
+        _post(f"/v1/{name}/{{kind}}", OperationEndpoint(name, answer, desk)) for name, answer in answers.items()
     ]
     echo = [_post("/v1/echo", EchoEndpoint(settings))] if settings.expose_echo else []
     # First, since a request is matched against one route after the other.

@@ -20,21 +20,55 @@ from service.problems import RefusedError
 
 T = TypeVar("T")
 _DIM_FIELD = "dim"
-_QUESTION = msgspec.json.Decoder(Question)
 _PLAIN = msgspec.json.Decoder[Any]()
 _GUARDED_BYTES = 1 << 20
 """JSON below this size cannot hold enough values to hurt, and is not counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """`inputs` in the caller's order; one that could not even be read stands there as its error."""
+Inputs = Sequence[Raw | InputError]
+"""In the caller's order; one that could not even be read stands there as its error."""
 
-    devices: tuple[str, ...]
-    targets: tuple[str, ...] | None
-    inputs: Sequence[Raw | InputError]
-    has_files: bool
-    weights: Mapping[str, float] | None = None
+
+class Asked:
+    """What a request asks.
+
+    texts : each input as the JSON that it came as; None where it came in another form.
+    has_files : whether some input may be a file, which takes long enough to be read elsewhere than in the event loop.
+    """
+
+    __slots__ = ("_inputs", "_limits", "devices", "has_files", "targets", "texts", "weights")
+
+    def __init__(
+        self,
+        devices: tuple[str, ...],
+        targets: tuple[str, ...] | None,
+        inputs: Inputs | None,
+        has_files: bool,
+        texts: list[bytes] | None = None,
+        limits: Limits | None = None,
+        weights: Mapping[str, float] | None = None,
+    ):
+        self.weights = weights
+        self.devices, self.targets, self.has_files, self.texts = devices, targets, has_files, texts
+        self._inputs, self._limits = inputs, limits
+
+    @property
+    def inputs(self) -> Inputs:
+        """All of them, decoded when first needed."""
+        if self._inputs is None:
+            self._inputs = self.chosen(range(len(self)))
+        return self._inputs
+
+    def chosen(self, indices: Iterable[int]) -> Inputs:
+        """Some of the inputs. Raises `RefusedError` (400)."""
+        if self._inputs is not None:
+            return [self._inputs[i] for i in indices]
+        assert self.texts is not None
+        assert self._limits is not None
+        return _inputs_of((self.texts[i] for i in indices), self._limits)
+
+    def __len__(self) -> int:
+        return len(self.texts if self._inputs is None and self.texts is not None else self._inputs or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +80,24 @@ class Limits:
     binary_fields: Collection[str]
 
 
+class _RawQuestion(Question, forbid_unknown_fields=True, kw_only=True):
+    """A question whose inputs are not read yet."""
+
+    inputs: list[msgspec.Raw]
+
+
+_QUESTION = msgspec.json.Decoder(_RawQuestion)
+
+
 def from_json(body: bytes, limits: Limits) -> Asked:
     """Read a JSON body. Raises `RefusedError` (400), `LimitError` and `InputError`."""
     question = _decoded(_QUESTION, body, limits)
-    inputs, has_files = _decoded_files(question.inputs, limits.binary_fields)
     devices = _one_or_many("device", question.device, question.devices) or ()
     targets = _one_or_many("target", question.target, question.targets)
-    return _checked(Asked(devices, targets, inputs, has_files, question.weights), limits)
+    texts = [bytes(text) for text in question.inputs]
+    # Only where to read it is decided by this: a name written with escapes is still found when it is read.
+    has_files = any(b'"%s"' % name.encode() in body for name in limits.binary_fields)
+    return _checked(Asked(devices, targets, None, has_files, texts, limits, question.weights), limits)
 
 
 def plain_json(body: bytes, limits: Limits) -> Any:
@@ -82,17 +127,16 @@ def _one_or_many(name: str, one: str | None, many: list[str] | None) -> tuple[st
     return None if many is None else tuple(dict.fromkeys(many))
 
 
-def _decoded_files(items: list[Any], binary_fields: Collection[str]) -> tuple[list[Raw | InputError], bool]:
+def _inputs_of(texts: Iterable[bytes], limits: Limits) -> list[Raw | InputError]:
     inputs: list[Raw | InputError] = []
-    has_files = False
-    for item in items:
+    for text in texts:
+        item = _decoded(_PLAIN, text, limits)
         if not isinstance(item, dict):
             inputs.append(InputError("An input", "must be an object of named fields", item))
             continue
-        files = [name for name in binary_fields if name in item]
-        has_files = has_files or bool(files)
+        files = [name for name in limits.binary_fields if name in item]
         inputs.append(with_bytes(item, files) if files else item)
-    return inputs, has_files
+    return inputs
 
 
 def with_bytes(item: dict[str, Any], files: Iterable[str]) -> Raw | InputError:
@@ -179,8 +223,8 @@ def _dealt(values: Mapping[str, list[Any]]) -> list[Raw | InputError]:
 
 
 def _checked(asked: Asked, limits: Limits) -> Asked:
-    if not asked.inputs:
+    if not len(asked):
         raise InputError("The list of inputs", "must hold at least one input", 0)
-    if len(asked.inputs) > limits.items_max:
-        raise LimitError("The list of inputs", f"must hold at most {limits.items_max} inputs", len(asked.inputs))
+    if len(asked) > limits.items_max:
+        raise LimitError("The list of inputs", f"must hold at most {limits.items_max} inputs", len(asked))
     return asked

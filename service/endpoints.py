@@ -90,7 +90,7 @@ class OperationEndpoint:
                 return await self._in_worker(predictor, meter, lambda: ask.from_json(body, limits))
             started = perf_counter()
             asked = ask.from_json(body, limits)
-            if not asked.has_files and len(asked.inputs) <= settings.inline_items_max:
+            if not asked.has_files and len(asked) <= settings.inline_items_max:
                 return self._timed(predictor, meter, asked, started)
             return await self._in_worker(predictor, meter, lambda: asked)
         read = {FORM: read_form, FILE: read_file}.get(media_type)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from costmodel.prediction import Prediction
+from service.memory import Told
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30)
 _RATIOS = (1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10)
@@ -94,19 +94,25 @@ class KindMeter:
         self._failed = failed
         self._width = width
 
-    def observe(self, predictions: Sequence[Prediction], failed: int) -> None:
-        """Count the predictions of one answer and the inputs that had none."""
+    def observe(self, told: Sequence[Told]) -> None:
+        """Count the results of one answer."""
+        if len(told) == 1:
+            failed, predictions, strangers, widths = (
+                told[0].failed, told[0].predictions, told[0].strangers, told[0].widths,
+            )  # fmt: skip
+        else:
+            failed = sum(each.failed for each in told)
+            predictions = sum(each.predictions for each in told)
+            strangers = sum(each.strangers for each in told)
+            widths = tuple(width for each in told for width in each.widths)
         if failed:
             self._failed.inc(failed)
-        if not predictions:
-            return
-        self._predictions.inc(len(predictions))
-        strangers = sum(not prediction.in_domain for prediction in predictions)
+        if predictions:
+            self._predictions.inc(predictions)
         if strangers:
             self._out_of_domain.inc(strangers)
-        widths = [prediction.high / prediction.low for prediction in predictions if prediction.low > 0]
         if widths:
-            self._width.observe(statistics.median(widths))
+            self._width.observe(widths[0] if len(widths) == 1 else statistics.median(widths))
 
 
 class MeterRequests:

@@ -35,6 +35,9 @@ class Settings:
     threads: int = _setting(2, "Worker threads for files and large requests.", 1)
     queue_max: int = _setting(64, "Requests that may wait for a worker thread; more are refused with 503.")
     retry_after_s: int = _setting(1, "What a refused caller is told to wait.", 1)
+    memory_bytes_max: int = _setting(
+        64 * 1024**2, "Per kind and process: answers kept for inputs that come again; 0 keeps none."
+    )
     refresh_interval_s: float = _setting(2.0, "How often the registry is asked for a new champion.", 0.01)
     models_dir: str = _setting("", "Folder of bundles by kind; when empty, the packaged ones.")
     use_registry: bool = _setting(True, "Whether MLflow's champions take the place of the packaged models.")
