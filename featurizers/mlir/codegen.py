@@ -23,6 +23,12 @@ _CHECK = 5.0
 _RUNTIME_UNROLL = 4
 _LIBM_CYCLES, _CALL_CYCLES = 40.0, 20.0
 
+_MINMAX = CLASS["fminmax"]
+_MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
+"""`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
+_HALF_COST = 2.5
+"""Half precision without an instruction for it: to single, compute, back."""
+
 _FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
 _INT = tuple(CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other"))
@@ -75,6 +81,8 @@ def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
         instructions += 1.5 + min(loop.streams, 4) * 0.8
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, remainder)
+        if loop.exact and not loop.checks:
+            instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + _LOOP_CONTROL
     pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
@@ -100,9 +108,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     if loop.nest.widths:
         wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0)
     loads, stores = counts[opclass.LOAD] * wide, counts[opclass.STORE] * wide
-    arithmetic = 0.0
-    for index in _FLOAT:
-        arithmetic += counts[index] * wide
+    arithmetic = _float_work(loop, cpu) * wide
     for index in _INT:
         arithmetic += counts[index] * (wide if loop.nest.widths else 1.0)
     arithmetic += counts[opclass.SHUFFLE] * wide + counts[opclass.BRANCH]
@@ -114,6 +120,15 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     uops = arithmetic + loads + stores + calls * 6
     addresses = min(counts[opclass.ADDRESS], loop.gathered * 2.0 + 1.0)
     return max(uops - folded + addresses, 1.0), uops + addresses
+
+
+def _float_work(loop: Loop, cpu: Cpu) -> float:
+    """Instructions for floating-point operations: what the target has no instruction for takes several."""
+    counts = loop.counts
+    work = sum(counts[index] for index in _FLOAT) + counts[_MINMAX] * (_MINMAX_COST[cpu.isa] - 1)
+    if loop.nest.bits == 16 and loop.nest.is_float and not cpu.half:
+        work *= _HALF_COST
+    return work
 
 
 def _chain_length(loop: Loop) -> float:
@@ -203,12 +218,24 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: fl
     extra += loop.nest.invariants * 0.5
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
-    if remainder:
+    if remainder and not (loop.exact and not loop.checks):
         scalar_unroll = 1.0
         if cpu.isa == "x86" and cpu.unroll_ops and loop.size > 2:
             scalar_unroll = max(min((cpu.unroll_ops - 2) / (loop.size - 2), 8.0), 1.0)
         extra += body * scalar_unroll + _LOOP_CONTROL + 4.0
     return extra
+
+
+def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
+    """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
+    are unrolled while that is cheap."""
+    rest = int(loop.trip % lanes)
+    code = 0.0
+    if lanes >= _TINY_TRIP and rest >= vf:
+        code += body * (rest // vf)
+        rest %= vf
+    fits = rest * (loop.size - 2) <= 300
+    return code + (body * rest if fits else body + _LOOP_CONTROL)
 
 
 def _registers(loop: Loop, cpu: Cpu, interleave: int, copies: int) -> tuple[float, float]:
@@ -227,7 +254,7 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:
     """Cycles of one iteration by the busiest resource."""
     counts = loop.counts
     wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0) if loop.nest.widths else 1.0
-    floats = sum(counts[index] for index in _FLOAT) * wide
+    floats = _float_work(loop, cpu) * wide
     ints = sum(counts[index] for index in _INT)
     divides = (counts[_FDIV] + counts[_FSQRT]) * cpu.fdiv_latency * 0.4 * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
     calls = counts[opclass.LIBM] * _LIBM_CYCLES + counts[opclass.CALL] * _CALL_CYCLES

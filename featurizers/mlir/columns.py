@@ -55,7 +55,7 @@ def _columns() -> tuple[Column, ...]:
 COLUMNS = _columns()
 """hot: the loop with most of the estimated cycles. big: with most of the instructions. second: next to it."""
 
-_BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6}
+_BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6, "amdgpu": 6.0}
 
 
 @cache

@@ -40,12 +40,13 @@ class Cpu:
     runtime_unroll: int
     in_order: int
     gather: int
+    half: int
     l1_kib: int
     l2_kib: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))
-ISAS = ("x86", "aarch64", "riscv")
+ISAS = ("x86", "aarch64", "riscv", "amdgpu")
 DEFAULT = "skylake-avx512"
 """The CPU that columns are computed for when none is asked."""
 

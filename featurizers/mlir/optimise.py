@@ -87,7 +87,9 @@ def _optimise(nest: Nest) -> Loop:
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     for child in nest.children:
         below = _optimise(child)
-        if below.unrolled:
+        if below.exact and below.trip == 1 and below.children:
+            _dissolve(loop, below)
+        elif below.unrolled:
             _merge(loop, below)
         else:
             loop.children.append(below)
@@ -100,6 +102,17 @@ def _optimise(nest: Nest) -> Loop:
     if not loop.unrolled:
         _judge(loop)
     return loop
+
+
+def _dissolve(loop: Loop, below: Loop) -> None:
+    """A loop of one iteration is no loop: its body and the loops in it belong to the one around."""
+    for index, count in enumerate(below.counts):
+        loop.counts[index] += count
+    loop.accesses += [_shifted(access, below.nest.iv, 0) for access in below.accesses]
+    loop.children += below.children
+    loop.unrolled_below += 1
+    loop.removed += below.removed
+    loop.hoisted += below.hoisted
 
 
 def _merge(loop: Loop, below: Loop) -> None:
