@@ -6,8 +6,9 @@ for scikit-learn's); and, where subjects have parts, words of a part column's vo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -48,9 +49,10 @@ class Domain:
         object.__setattr__(self, "_bounds", (self.low - slack, self.high + slack))
 
     @classmethod
-    def fit(cls, features: Features) -> Self:
-        """From the training subjects."""
-        raw = features.vectors.astype(np.float64)
+    def fit(cls, features: Features, groups: Collection[str] | None = None) -> Self:
+        """From the training subjects. groups : of the columns that are looked at; all when left out."""
+        names = tuple(column.name for column in features.columns if groups is None or column.group in groups)
+        raw = _chosen(features, names)
         # A column that no training subject has: any value of it will be outside of 0 to 0.
         raw[:, np.isnan(raw).all(axis=0)] = 0.0
         x = _compress(raw)
@@ -62,7 +64,6 @@ class Domain:
         factor = np.linalg.inv(np.linalg.cholesky(covariance))
         distances = np.sqrt(((z @ factor.T) ** 2).sum(axis=1))
         threshold = float(np.quantile(distances, _DISTANCE_QUANTILE)) * _DISTANCE_SLACK
-        names = tuple(column.name for column in features.columns)
         low, high = np.nanmin(raw, axis=0), np.nanmax(raw, axis=0)
         words = {
             column.name: frozenset(column.vocabulary[code] for code in np.unique(codes))
@@ -72,7 +73,7 @@ class Domain:
 
     def distance(self, features: Features) -> Array:
         """Mahalanobis distance as a multiple of the threshold, (n,): above 1 is outside."""
-        return self._distance(features.vectors.astype(np.float64))
+        return self._distance(_chosen(features, self.names))
 
     def _distance(self, raw: Array) -> Array:
         z = (_compress(raw) - self.center) / self.scale
@@ -84,7 +85,7 @@ class Domain:
 
     def check(self, features: Features) -> list[tuple[str, ...]]:
         """For each subject the reasons why it is outside of what was trained on; empty when it is inside."""
-        raw = features.vectors.astype(np.float64)
+        raw = _chosen(features, self.names)
         low, high = self._bounds
         outside = (raw < low) | (raw > high)
         far = self._distance(raw)
@@ -168,6 +169,19 @@ class Domain:
         words = {name: frozenset(seen) for name, seen in content["words"].items()}
         names, threshold = tuple(content["names"]), float(content["threshold"])
         return cls(names, low, high, center, scale, factor, threshold, words)
+
+
+def _chosen(features: Features, names: tuple[str, ...]) -> Array:
+    """The columns of these names, float64 (n, names)."""
+    if len(names) == len(features.columns):
+        return features.vectors.astype(np.float64)
+    return features.vectors[:, _positions(features.columns, names)].astype(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _positions(columns: tuple[Column, ...], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    place = {column.name: index for index, column in enumerate(columns)}
+    return np.asarray([place[name] for name in names], dtype=np.int64)
 
 
 def _compress(raw: Array) -> Array:

@@ -32,6 +32,7 @@ class Kind:
         ``*`` where the file is the whole raw input, as JSON.
     corpus : reads the labelled data from a dataset folder, for training.
     learner, baselines : what `train` fits by default, and what every table shows beside it.
+    shared : one model per target answers for all devices, whose descriptors are among the columns.
     load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
     operations : what it answers beside predict, rank and explain, by name; see `costmodel.operations` for how to add.
     """
@@ -44,6 +45,7 @@ class Kind:
     dataset: str = ""
     learner: str = "lightgbm"
     baselines: tuple[str, ...] = ("constant",)
+    shared: bool = False
     load: Callable[[Path, str | None], Predictor] = _load
     operations: Callable[[], Mapping[str, KindOperation]] = dict
 
@@ -108,6 +110,12 @@ def _hls4ml_operations() -> Mapping[str, KindOperation]:
     return OPERATIONS
 
 
+def _mlir_corpus(folder: Path) -> Corpus:
+    from costmodel.corpora.mlir_programs import load_corpus
+
+    return load_corpus(folder)
+
+
 KINDS: dict[str, Kind] = {
     "network": Kind(
         "network",
@@ -149,9 +157,13 @@ KINDS: dict[str, Kind] = {
     "mlir": Kind(
         "mlir",
         _mlir,
-        binary_fields=("bytecode",),
-        suffixes={".mlir": "mlir", ".mlirbc": "bytecode"},
+        binary_fields=("file",),
+        suffixes={".mlir": "file", ".mlirbc": "file"},
+        corpus=_mlir_corpus,
         dataset="mlir_programs",
+        learner="mlir-boost",
+        baselines=("mlir-estimate",),
+        shared=True,
     ),
 }
 

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """A quantity that can be predicted.
 
     positive : learned in log space, relative error is what users feel.
+    count : a whole number that may be 0: learned as log(1 + value), answered rounded. Not with `positive`.
     higher_is_better : the direction of `rank`.
     """
 
@@ -20,6 +26,19 @@ class Target:
     unit: str
     positive: bool = True
     higher_is_better: bool = False
+    count: bool = False
+
+    def learned(self, values: Array) -> Array:
+        """Values (n,) in learning space."""
+        if self.count:
+            return np.asarray(np.log1p(values))
+        return np.asarray(np.log(values)) if self.positive else values
+
+    def answered(self, points: Array) -> Array:
+        """Points of learning space (n,) in the target's own unit."""
+        if self.count:
+            return np.asarray(np.expm1(np.maximum(points, 0.0)))
+        return np.asarray(np.exp(points)) if self.positive else points
 
 
 @dataclass(frozen=True, slots=True)

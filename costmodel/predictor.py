@@ -91,7 +91,11 @@ class Predictor:
             with self._lock:
                 found = self._models[device, target]
                 if isinstance(found, Path):
-                    found = self._models[device, target] = TargetModel.load(found)
+                    place, found = found, TargetModel.load(found)
+                    # Devices that share a model name one folder: it is read once.
+                    for key, other in self._models.items():
+                        if other == place:
+                            self._models[key] = found
         return found
 
     def warm_up(self) -> None:
@@ -220,12 +224,15 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         """Write the bundle into an existing empty folder."""
-        places = {}
-        for number, (device, target) in enumerate(sorted(self._models)):
-            place = f"models/{number:03d}"
-            (folder / place).mkdir(parents=True)
-            self.model(device, target).save(folder / place)
-            places[f"{device}|{target}"] = place
+        places: dict[str, str] = {}
+        written: dict[int, str] = {}
+        for device, target in sorted(self._models):
+            model = self.model(device, target)
+            if id(model) not in written:
+                place = written[id(model)] = f"models/{len(written):03d}"
+                (folder / place).mkdir(parents=True)
+                model.save(folder / place)
+            places[f"{device}|{target}"] = written[id(model)]
         content = {
             "kind": self.kind,
             "name": self.name,

@@ -34,12 +34,13 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class TargetModel:
-    """positive : the regressor works on natural logs of the target."""
+    """positive : the regressor works on natural logs of the target; count : on log(1 + value), see `Target`."""
 
     regressor: Regressor
     calibration: Calibration
     domain: Domain
     positive: bool = True
+    count: bool = False
 
     def answer(self, features: Features) -> Answers:
         """Point, interval and domain of each subject."""
@@ -50,6 +51,9 @@ class TargetModel:
         low, value, high = point - half, point, point + half
         if self.positive:
             low, value, high = np.exp(low), np.exp(value), np.exp(high)
+        elif self.count:
+            low, value, high = (np.expm1(np.maximum(x, 0.0)) for x in (low, value, high))
+            low, value, high = np.floor(low), np.round(value), np.ceil(high - 1e-9)
         return Answers(value, low, high, half / _NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
 
     def _half_width(self, features: Features, estimate: Estimate, reasons: list[tuple[str, ...]]) -> Array:
@@ -67,6 +71,7 @@ class TargetModel:
         content = {
             "learner": self.regressor.name,
             "positive": self.positive,
+            "count": self.count,
             "calibration": self.calibration.to_json(),
             "domain": self.domain.to_json(),
         }
@@ -82,7 +87,8 @@ class TargetModel:
             content = read_json(folder / "target.json")
             regressor = learner(content["learner"]).load(folder / "regressor")
             calibration = Calibration.from_json(content["calibration"])
-            return cls(regressor, calibration, Domain.from_json(content["domain"]), content["positive"])
+            domain = Domain.from_json(content["domain"])
+            return cls(regressor, calibration, domain, content["positive"], content.get("count", False))
         except (KeyError, TypeError, InputError, json.JSONDecodeError) as error:
             raise BundleError(f"{folder}: not a model of this version: {type(error).__name__} {error}") from error
 

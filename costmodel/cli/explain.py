@@ -17,7 +17,7 @@ _HEADER = ("share", "value", "op", "names")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_input_arguments(parser)
-    parser.add_argument("--device", default="", help="may be left out for kinds that have a default")
+    parser.add_argument("--device", "--cpu", default="", help="may be left out for kinds that have a default")
     parser.add_argument("--target", help="the quantity to explain (default: the device's first)")
     parser.add_argument("--top", type=int, default=20, metavar="N", help="shares shown in the table (default: 20)")
     add_answering_arguments(parser)

@@ -24,7 +24,7 @@ _HEADER = ("input", "device", "target", "value", "unit", "interval", "note")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_input_arguments(parser)
-    parser.add_argument("--device", action="append", default=[], help="may be repeated")
+    parser.add_argument("--device", "--cpu", action="append", default=[], help="may be repeated")
     parser.add_argument("--target", action="append", default=None, help="only this quantity; may be repeated")
     add_answering_arguments(parser)
 

@@ -19,7 +19,7 @@ _HEADER = ("place", "input", "value", "unit", "interval", "better than next", "n
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add_input_arguments(parser)
-    parser.add_argument("--device", default="", help="may be left out for kinds that have a default")
+    parser.add_argument("--device", "--cpu", default="", help="may be left out for kinds that have a default")
     parser.add_argument("--target", help="the quantity to rank by (default: the device's first)")
     parser.add_argument(
         "--weight", action="append", default=[], metavar="TARGET=W", help="rank by a weighted mix; may be repeated"

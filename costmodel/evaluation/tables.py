@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.corpus import SPLITS, Labels
 from costmodel.evaluation.metrics import accuracy, interval_quality
-from costmodel.regressors import Array, Regressor
+from costmodel.regressors import Regressor
 from costmodel.target_model import TargetModel
 from featurizers.core import Features
 
@@ -23,7 +23,7 @@ def evaluate_target(
     """One row per split. features : of ``labels.subject``; split : (k,) of the same."""
     answers = model.answer(features)
     flagged = np.array([bool(reason) for reason in answers.reasons])
-    points = {name: _point(baseline, features, model.positive) for name, baseline in baselines.items()}
+    points = {name: labels.target.answered(baseline.predict(features).point) for name, baseline in baselines.items()}
     rows = []
     for name in SPLITS:
         member = np.asarray(split) == name
@@ -41,11 +41,6 @@ def evaluate_target(
             row |= {f"{baseline}_{key}": figures[key] for key in ("median_error", "within_10pct", "spearman")}
         rows.append(row)
     return rows
-
-
-def _point(baseline: Regressor, features: Features, positive: bool) -> Array:
-    point = baseline.predict(features).point
-    return np.asarray(np.exp(point)) if positive else point
 
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:

@@ -90,9 +90,23 @@ def _core_ghz() -> type[Regressor]:
     return CoreGhzBaseline
 
 
+def _mlir_boost() -> type[Regressor]:
+    from costmodel.mlir.boosting import CodeBoosting
+
+    return CodeBoosting
+
+
+def _mlir_estimate() -> type[Regressor]:
+    from costmodel.mlir.estimate import CodeEstimate
+
+    return CodeEstimate
+
+
 LEARNERS_OF_KINDS: dict[str, Callable[[], type[Regressor]]] = {
     "cpu-blend": _cpu_blend,
     "core-ghz": _core_ghz,
+    "mlir-boost": _mlir_boost,
+    "mlir-estimate": _mlir_estimate,
 }
 """Learners that need the columns of one kind."""
 

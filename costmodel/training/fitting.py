@@ -35,9 +35,10 @@ class FitSettings:
     coverage: float = 0.9
     parameters: Mapping[str, Any] | None = None
 
-    def new(self) -> Regressor:
-        """An unfitted regressor."""
-        return learner(self.learner)(**(self.parameters or {}))
+    def new(self, target: str = "") -> Regressor:
+        """An unfitted regressor, told which target it is for where it wants to know (`for_target`)."""
+        made = learner(self.learner)(**(self.parameters or {}))
+        return made.for_target(target) if hasattr(made, "for_target") else made
 
 
 class FeatureStore:
@@ -90,7 +91,7 @@ def fit_target(store: FeatureStore, labels: Labels, settings: FitSettings, log: 
     """
     corpus = store.corpus
     features = store.features(labels)
-    y = np.log(labels.value) if labels.target.positive else labels.value
+    y = labels.target.learned(labels.value)
     split = corpus.split[labels.subject]
     train = np.flatnonzero(split == "train")
     held = np.flatnonzero(split == "validation")
@@ -105,7 +106,7 @@ def fit_target(store: FeatureStore, labels: Labels, settings: FitSettings, log: 
     quiet = held[labels.noise[held] <= np.maximum(NOISY, np.median(labels.noise[held]))]
     estimate = regressor.predict(features.take(quiet))
     calibration = Calibration.fit(estimate, y[quiet], settings.coverage, flagged=flagged)
-    return TargetModel(regressor, calibration, domain, labels.target.positive)
+    return TargetModel(regressor, calibration, domain, labels.target.positive, labels.target.count)
 
 
 def _fit(
@@ -117,7 +118,7 @@ def _fit(
     settings: FitSettings,
     members: int | None = None,
 ) -> Regressor:
-    regressor = settings.new()
+    regressor = settings.new(labels.target.name)
     if members is not None and hasattr(regressor, "settings"):
         regressor.settings["members"] = members
     ids = np.asarray(store.corpus.ids)[labels.subject]

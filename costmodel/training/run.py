@@ -75,7 +75,12 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         from costmodel.training.tuning import tuned
 
         settings = tuned(store, settings, request.tune, log)
-    models = {(t.device.name, t.target.name): fit_target(store, t, settings, log) for t in corpus.labels}
+    if kind.shared:
+        from costmodel.training.shared import fit_shared
+
+        models = fit_shared(store, settings, log)
+    else:
+        models = {(t.device.name, t.target.name): fit_target(store, t, settings, log) for t in corpus.labels}
     rows = table(store, models, kind, request.seed)
     error = held_out_error(rows)
     predictor = _predictor(kind, corpus, models, settings, rows)
@@ -138,9 +143,9 @@ def points_of(store: FeatureStore, models: Mapping[tuple[str, str], TargetModel]
 def _baseline(name: str, store: FeatureStore, labels: Labels, seed: int) -> Regressor:
     train_rows = np.flatnonzero(store.corpus.split[labels.subject] == "train")
     features = store.features(labels).take(train_rows)
-    y = np.log(labels.value) if labels.target.positive else labels.value
+    y = labels.target.learned(labels.value)
     groups = np.asarray(store.corpus.ids)[labels.subject[train_rows]]
-    return learner(name)().fit(features, y[train_rows], groups, seed)
+    return FitSettings(name).new(labels.target.name).fit(features, y[train_rows], groups, seed)
 
 
 def held_out_error(rows: list[dict[str, Any]]) -> float:

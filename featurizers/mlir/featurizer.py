@@ -22,7 +22,7 @@ from featurizers.mlir.program import Program, program
 from featurizers.mlir.tokens import tokens
 from featurizers.mlir.worker import Pool
 
-_FIELDS = ("mlir", "bytecode")
+_FIELDS = ("mlir", "file")
 _OPTIONS = ("dims", "function", "allow_unregistered")
 _pool: Pool | None = None
 _pool_lock = threading.Lock()
@@ -49,7 +49,7 @@ class MlirFeaturizer(Featurizer[Program]):
     def parse(self, raw: Raw) -> Program:
         """One module.
 
-        `raw` holds ``mlir`` (text, or bytes of text or bytecode) or ``bytecode`` (bytes), and options: ``dims``
+        `raw` holds ``mlir`` (text) or ``file`` (bytes, of text or bytecode), and options: ``dims``
         {"arg0.1" or "f:arg0.1" for a dimension, "arg2" for an index, "*" for all dimensions: size}, ``function``
         (analyse that one only), ``allow_unregistered`` (operations of unknown dialects are taken as they are).
         """
@@ -143,16 +143,13 @@ def _source(raw: Raw) -> tuple[bytes, bool]:
         raise InputError("An MLIR program", f"must be given by exactly one of {', '.join(_FIELDS)}", given)
     source = raw[given[0]]
     if isinstance(source, str):
-        if given[0] == "bytecode":
-            raise InputError("The field 'bytecode'", "must be the bytes of a file", "text")
+        if given[0] == "file":
+            raise InputError("The field 'file'", "must be the bytes of a file", "text")
         source = source.encode(errors="surrogatepass")
     if not isinstance(source, bytes | bytearray | memoryview):
         raise InputError(f"The field '{given[0]}'", "must be text, or the bytes of a file", type(source).__name__)
     data = bytes(source)
-    bytecode = data.startswith(BYTECODE_MAGIC)
-    if given[0] == "bytecode" and not bytecode:
-        raise InputError("The field 'bytecode'", "must begin with the magic number of MLIR bytecode", data[:8])
-    return data, bytecode
+    return data, data.startswith(BYTECODE_MAGIC)
 
 
 def _flag(raw: Raw, name: str) -> bool:

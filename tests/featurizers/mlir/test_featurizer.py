@@ -57,7 +57,7 @@ def test_in_process_and_worker_agree_and_so_does_bytecode() -> None:
             module.operation.write_bytecode(buffer)
             direct = featurize_module(module)
         others = [FEATURIZER.parse({"mlir": text}), HERE.parse({"mlir": text})]
-        others.append(FEATURIZER.parse({"bytecode": buffer.getvalue()}))
+        others.append(FEATURIZER.parse({"file": buffer.getvalue()}))
         rows = FEATURIZER.features([direct, *others], profile="znver4").vectors
         assert (rows == rows[0]).all()
 

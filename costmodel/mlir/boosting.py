@@ -1,0 +1,141 @@
+"""LightGBM on what the estimate gets wrong, for all CPUs at once; counts in two parts: whether, and how many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from costmodel.mlir.estimate import COUNTS, estimated, part_costs
+from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
+from costmodel.regressors.folds import group_folds
+from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, compact
+from featurizers.core import Features, FloatArray
+
+_MIN_ERROR = 3e-3
+
+
+class CodeBoosting:
+    """Point: the estimate plus the mean of boosters on group folds. Spread: a booster on their out-of-fold errors.
+
+    For counts a further booster gives the probability of any (the point is 0 where it is below one half), and the
+    others are fitted where there are some.
+    """
+
+    name = "mlir-boost"
+
+    def __init__(
+        self,
+        rounds: int = 400,
+        learning_rate: float = 0.06,
+        leaves: int = 40,
+        min_leaf: int = 12,
+        members: int = 2,
+        target: str = "",
+    ):
+        self.settings: dict[str, Any] = {
+            "rounds": rounds,
+            "learning_rate": learning_rate,
+            "leaves": leaves,
+            "min_leaf": min_leaf,
+            "members": members,
+            "target": target,
+        }
+        self.boosters: list[NativeBooster] = []
+        self.any_booster: NativeBooster | None = None
+        self.spread_booster: NativeBooster | None = None
+
+    @property
+    def _counts(self) -> bool:
+        return self.settings["target"] in COUNTS
+
+    def for_target(self, target: str) -> Self:
+        """Which quantity it learns: decides about the estimate it starts from, and whether it is a count."""
+        self.settings["target"] = target
+        return self
+
+    def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
+        w = np.ones(len(y)) if weights is None else weights
+        x, start = features.vectors, self._start(features)
+        some = y > 0 if self._counts else np.ones(len(y), dtype=bool)
+        if self._counts:
+            self.any_booster = self._whether(x, some, w, seed)
+        predicted = np.zeros(len(y))
+        self.boosters = []
+        members = self.settings["members"]
+        for member, held_out in enumerate(group_folds(groups, max(members, 2), seed)):
+            train = ~held_out & some
+            booster = self._boost(x[train], (y - start)[train], w[train], seed + member, self.settings["rounds"])
+            predicted[held_out] = booster.predict(x[held_out]) + start[held_out]
+            if member < members:
+                self.boosters.append(booster)
+        if self.any_booster is not None:
+            predicted = np.where(self.any_booster.predict(x) > 0, predicted, 0.0)
+        error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
+        self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, leaves=15)
+        return self
+
+    def _start(self, features: Features) -> Array:
+        return np.zeros(len(features)) if self._counts else estimated(features, self.settings["target"])
+
+    def _whether(self, x: FloatArray, some: Any, w: Array, seed: int) -> NativeBooster:
+        return self._boost(x, some.astype(np.float64), w, seed, self.settings["rounds"] // 2, objective="binary")
+
+    def _boost(
+        self, x: FloatArray, y: Array, w: Array, seed: int, rounds: int, objective: str = "regression", leaves: int = 0
+    ) -> NativeBooster:
+        import lightgbm
+
+        parameters = {
+            "objective": objective,
+            "learning_rate": self.settings["learning_rate"],
+            "num_leaves": leaves or self.settings["leaves"],
+            "min_data_in_leaf": min(self.settings["min_leaf"], max(len(y) // 10, 1)),
+            "feature_fraction": 0.4,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "lambda_l2": 1.0,
+            "max_bin": 127,
+            "seed": seed,
+            **DETERMINISTIC,
+        }
+        if len(y) == 0:
+            x, y, w = np.zeros((2, x.shape[1]), np.float32), np.zeros(2), np.ones(2)
+        booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, weight=w), num_boost_round=max(rounds, 1))
+        return NativeBooster(compact(booster.model_to_string()))
+
+    def predict(self, features: Features) -> Estimate:
+        assert self.spread_booster is not None, "fit or load first"
+        x = features.vectors
+        point = np.mean([booster.predict(x) for booster in self.boosters], axis=0) + self._start(features)
+        if self.any_booster is not None:
+            point = np.where(self.any_booster.predict(x) > 0, np.maximum(point, np.log(2.0)), 0.0)
+        return Estimate(point, np.exp(self.spread_booster.predict(x)))
+
+    def probability(self, features: Features) -> Array:
+        """Of a count: the probability that it is not 0, (n,)."""
+        assert self.any_booster is not None, "not a count, or not fitted"
+        return np.asarray(1 / (1 + np.exp(-self.any_booster.predict(features.vectors))))
+
+    def part_costs(self, features: Features) -> Array | None:
+        return part_costs(features, self.settings["target"])
+
+    def save(self, folder: Path) -> None:
+        assert self.spread_booster is not None, "fit first"
+        write_json(folder / "boosting.json", {"settings": self.settings})
+        for member, booster in enumerate(self.boosters):
+            booster.save(folder / f"booster_{member}.txt.zst")
+        self.spread_booster.save(folder / "spread.txt.zst")
+        if self.any_booster is not None:
+            self.any_booster.save(folder / "any.txt.zst")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        loaded = cls(**read_json(folder / "boosting.json")["settings"])
+        members = range(loaded.settings["members"])
+        loaded.boosters = [NativeBooster.load(folder / f"booster_{member}.txt.zst") for member in members]
+        loaded.spread_booster = NativeBooster.load(folder / "spread.txt.zst")
+        if loaded._counts:
+            loaded.any_booster = NativeBooster.load(folder / "any.txt.zst")
+        return loaded

@@ -1,0 +1,130 @@
+"""One model per target for all devices: their descriptors are columns, so that each device teaches about the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.calibration import Calibration, Flagged
+from costmodel.corpus import CorpusError, Labels
+from costmodel.domain import Domain
+from costmodel.regressors import Array, Regressor, group_folds
+from costmodel.target_model import TargetModel
+from costmodel.training.fitting import FeatureStore, FitSettings
+from featurizers.core import Features
+
+_MIN_TRAIN, _MIN_HELD_OUT = 20, 10
+_FAMILY_FOLDS = 4
+_DOMAIN_ROWS = 20_000
+_FOLD_ROWS = 20_000
+DOMAIN_GROUPS = {"mlir": ("estimate", "totals", "hot loop", "dialects")}
+"""By kind, the groups of columns that the domain check looks at; all of them where a kind is not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """All labels of one target: features and labels row by row, with each row's family, subject and split."""
+
+    features: Features
+    y: Array
+    family: npt.NDArray[np.str_]
+    ids: npt.NDArray[np.str_]
+    split: npt.NDArray[np.str_]
+
+
+def joined(parts: Sequence[Features]) -> Features:
+    """Features of several devices, one after the other."""
+    first = parts[0]
+    names = first.sequences
+    return replace(
+        first,
+        vectors=np.concatenate([part.vectors for part in parts]),
+        graphs=tuple(graph for part in parts for graph in part.graphs),
+        sequences={name: tuple(ids for part in parts for ids in part.sequences[name]) for name in names},
+    )
+
+
+def pooled(store: FeatureStore, labels: Sequence[Labels]) -> Pooled:
+    """The labels of one target on all its devices."""
+    corpus = store.corpus
+    rows = np.concatenate([own.subject for own in labels])
+    return Pooled(
+        joined([store.features(own) for own in labels]),
+        np.concatenate([own.target.learned(own.value) for own in labels]),
+        corpus.family[rows],
+        np.asarray(corpus.ids)[rows],
+        corpus.split[rows],
+    )
+
+
+def fit_shared(
+    store: FeatureStore, settings: FitSettings, log: Callable[[str], None]
+) -> dict[tuple[str, str], TargetModel]:
+    """A model per target, the same object for each of its devices. CorpusError: too few subjects."""
+    by_target: dict[str, list[Labels]] = {}
+    for own in store.corpus.labels:
+        by_target.setdefault(own.target.name, []).append(own)
+    models = {}
+    for labels in by_target.values():
+        model = _fit_pool(pooled(store, labels), labels, store.corpus.kind, settings, log)
+        models.update({(own.device.name, own.target.name): model for own in labels})
+    return models
+
+
+def _fit_pool(
+    pool: Pooled, labels: Sequence[Labels], kind: str, settings: FitSettings, log: Callable[[str], None]
+) -> TargetModel:
+    target = labels[0].target
+    train = np.flatnonzero(pool.split == "train")
+    held = np.flatnonzero(pool.split == "validation")
+    log(f"{target.name}: {len(train)} train, {len(held)} validation, {len(labels)} devices")
+    if len(train) < _MIN_TRAIN or len(held) < _MIN_HELD_OUT:
+        rule = f"must hold at least {_MIN_TRAIN} training and {_MIN_HELD_OUT} validation rows"
+        raise CorpusError(f"The data of '{target.name}' {rule}. They hold {len(train)} and {len(held)}.")
+    regressor = _fit(settings, target.name, pool, train)
+    domain = Domain.fit(pool.features.take(_some(train, _DOMAIN_ROWS, settings.seed)), DOMAIN_GROUPS.get(kind))
+    flagged = _errors_on_unseen_families(pool, train, kind, target.name, settings)
+    estimate = regressor.predict(pool.features.take(held))
+    calibration = Calibration.fit(estimate, pool.y[held], settings.coverage, flagged=flagged)
+    if target.count:
+        calibration = replace(calibration, shift=0.0)
+    return TargetModel(regressor, calibration, domain, target.positive, target.count)
+
+
+def _fit(
+    settings: FitSettings, target: str, pool: Pooled, rows: npt.NDArray[np.int64], rounds: int | None = None
+) -> Regressor:
+    regressor = settings.new(target)
+    if rounds is not None and hasattr(regressor, "settings") and "rounds" in regressor.settings:
+        regressor.settings["rounds"] = min(regressor.settings["rounds"], rounds)
+    return regressor.fit(pool.features.take(rows), pool.y[rows], pool.ids[rows], settings.seed)
+
+
+def _some(rows: npt.NDArray[np.int64], most: int, seed: int) -> npt.NDArray[np.int64]:
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _errors_on_unseen_families(
+    pool: Pooled, train: npt.NDArray[np.int64], kind: str, target: str, settings: FitSettings
+) -> Flagged | None:
+    """Errors on whole families left out, of the rows that the domain check would flag."""
+    rows = _some(train, _FOLD_ROWS, settings.seed)
+    family = pool.family[rows]
+    if len(np.unique(family)) < 2 * _FAMILY_FOLDS:
+        return None
+    errors, spreads = [], []
+    for held_out in group_folds(family, _FAMILY_FOLDS, settings.seed):
+        seen, unseen = rows[~held_out], rows[held_out]
+        regressor = _fit(settings, target, pool, seen, rounds=150)
+        domain, shown = Domain.fit(pool.features.take(seen), DOMAIN_GROUPS.get(kind)), pool.features.take(unseen)
+        estimate = regressor.predict(shown)
+        flagged = np.array([bool(reason) for reason in domain.check(shown)])
+        errors.append(np.abs(estimate.point - pool.y[unseen])[flagged])
+        spreads.append(estimate.spread[flagged])
+    error, spread = np.concatenate(errors), np.concatenate(spreads)
+    return Flagged(error, spread, np.zeros(len(error)))
