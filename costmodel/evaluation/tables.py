@@ -24,6 +24,7 @@ def evaluate_target(
     answers = model.answer(features)
     flagged = np.array([bool(reason) for reason in answers.reasons])
     points = {name: labels.target.answered(baseline.predict(features).point) for name, baseline in baselines.items()}
+    one = float(labels.target.count)  # a count may be 0: errors are relative to it plus one
     rows = []
     for name in SPLITS:
         member = np.asarray(split) == name
@@ -32,12 +33,12 @@ def evaluate_target(
             continue
         row: dict[str, Any] = {"device": labels.device.name, "target": labels.target.name, "split": name}
         row |= {"n": int(quiet.sum()), "noisy_left_out": int(member.sum() - quiet.sum())}
-        row |= accuracy(labels.value[quiet], answers.value[quiet])
-        row |= interval_quality(labels.value[quiet], answers.low[quiet], answers.high[quiet])
+        row |= accuracy(labels.value[quiet] + one, answers.value[quiet] + one)
+        row |= interval_quality(labels.value[quiet] + one, answers.low[quiet] + one, answers.high[quiet] + one)
         row |= {"flagged": float(flagged[quiet].mean()) if quiet.any() else float("nan")}
         row |= {"label_noise": float(np.median(labels.noise[member]))}
         for baseline, point in points.items():
-            figures = accuracy(labels.value[quiet], point[quiet])
+            figures = accuracy(labels.value[quiet] + one, point[quiet] + one)
             row |= {f"{baseline}_{key}": figures[key] for key in ("median_error", "within_10pct", "spearman")}
         rows.append(row)
     return rows

@@ -75,7 +75,7 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         from costmodel.training.tuning import tuned
 
         settings = tuned(store, settings, request.tune, log)
-    if kind.shared:
+    if kind.shared and not store.extras:  # who reads tokens or graphs does not see the device's columns
         from costmodel.training.shared import fit_shared
 
         models = fit_shared(store, settings, log)
