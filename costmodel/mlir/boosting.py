@@ -14,6 +14,7 @@ from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, c
 from featurizers.core import Features, FloatArray
 
 _MIN_ERROR = 3e-3
+_LIKELY = 0.5
 
 
 class CodeBoosting:
@@ -71,7 +72,7 @@ class CodeBoosting:
             if member < members:
                 self.boosters.append(booster)
         if self.any_booster is not None:
-            predicted = np.where(self.any_booster.predict(x) > 0, predicted, 0.0)
+            predicted = np.where(self.any_booster.predict(x) > _LIKELY, predicted, 0.0)
         error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
         self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, leaves=15)
         return self
@@ -110,13 +111,13 @@ class CodeBoosting:
         x = features.vectors
         point = np.mean([booster.predict(x) for booster in self.boosters], axis=0) + self._start(features)
         if self.any_booster is not None:
-            point = np.where(self.any_booster.predict(x) > 0, np.maximum(point, np.log(2.0)), 0.0)
+            point = np.where(self.any_booster.predict(x) > _LIKELY, np.maximum(point, np.log(2.0)), 0.0)
         return Estimate(point, np.exp(self.spread_booster.predict(x)))
 
     def probability(self, features: Features) -> Array:
         """Of a count: the probability that it is not 0, (n,)."""
         assert self.any_booster is not None, "not a count, or not fitted"
-        return np.asarray(1 / (1 + np.exp(-self.any_booster.predict(features.vectors))))
+        return self.any_booster.predict(features.vectors)
 
     def part_costs(self, features: Features) -> Array | None:
         return part_costs(features, self.settings["target"])

@@ -55,7 +55,7 @@ def test_answers_are_near_the_labels_and_counts_are_whole(predictor: Predictor) 
             spills = found[cpu, "register_spills"]
             assert spills.value == round(spills.value)
             assert 0 <= spills.low <= spills.value <= spills.high
-            assert chain == 3 or (spills.value > 0) == (chain > 8)
+            assert (spills.value > 0) == (chain > 8)
 
 
 def test_a_bad_program_costs_only_its_own_answer(predictor: Predictor) -> None:
