@@ -17,7 +17,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from costmodel.mlir.labelling import missing_tools, tool_versions  # noqa: E402
-from costmodel.mlir.labelling.campaign import all_families, plan, work  # noqa: E402
+from costmodel.mlir.labelling.campaign import FULL_ROUNDS, all_families, plan, work  # noqa: E402
+from costmodel.mlir.labelling.dataset import assemble, summary  # noqa: E402
 from costmodel.mlir.labelling.tools import INSTALL  # noqa: E402
 
 
@@ -30,6 +31,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, nargs=2, default=(0, 60), metavar=("FIRST", "END"), help="rounds to plan")
     parser.add_argument("--families", nargs="*", default=all_families())
     parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--full-rounds", type=int, default=FULL_ROUNDS, help="rounds that are labelled for every CPU")
+    parser.add_argument("--cpus-per-group", type=int, default=2, help="CPUs of a group in the other rounds")
     parser.add_argument("--hours", type=float, help="stop labelling after this time (default: when all is labelled)")
     parser.add_argument("--step", choices=("all", "plan", "label", "assemble"), default="all")
     return parser.parse_args(arguments)
@@ -44,10 +47,21 @@ def main(arguments: list[str]) -> int:
         return 2
     if args.step in ("all", "plan"):
         print(", ".join(f"{tool} {version}" for tool, version in tool_versions().items()), file=sys.stderr)
-        added = plan(args.work_dir, args.families, range(*args.rounds), args.seed)
+        added = plan(
+            args.work_dir,
+            args.families,
+            range(*args.rounds),
+            args.seed,
+            full_rounds=args.full_rounds,
+            cpus_per_group=args.cpus_per_group,
+        )
         print(f"{added} programs planned", file=sys.stderr)
     if args.step in ("all", "label"):
         work(args.work_dir, jobs=args.jobs, deadline=time.time() + args.hours * 3600 if args.hours else None)
+    if args.step in ("all", "assemble"):
+        rows = assemble(args.work_dir, args.data, HERE / "dataset.yaml")
+        print(summary(args.work_dir))
+        print(", ".join(f"{name}: {count} rows" for name, count in rows.items()))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -13,6 +14,11 @@ LONGEST_TEXT = 60_000
 """Characters. A variant that unrolled into more is left out: nobody would ask about it."""
 
 _SECONDS = 60.0
+_REWRITTEN = (
+    (re.compile(r" ?\{alignment = \d+ : i64\}"), ""),
+    (re.compile(r"(tosa\.reduce_\w+) (%[\w#]+) (\{axis = \d+ : i32\}) :"), r'"\1"(\2) <\3> :'),
+)
+"""What parsers of different years write differently: the alignment of buffers goes, axes are written generically."""
 
 
 def expand(groups: Iterable[Group]) -> list[Program]:
@@ -49,7 +55,7 @@ def transform(texts: list[str], passes: str) -> list[str | None]:
         )
         parts = out.split("// -----\n")
         if len(parts) == len(texts):
-            return [part.strip() + "\n" for part in parts]
+            return [portable(part) for part in parts]
     except ToolError as error:
         if "not installed" in error.reason:
             raise
@@ -57,6 +63,13 @@ def transform(texts: list[str], passes: str) -> list[str | None]:
         return [None]
     middle = len(texts) // 2
     return transform(texts[:middle], passes) + transform(texts[middle:], passes)
+
+
+def portable(text: str) -> str:
+    """The same program in a form that parsers of MLIR before and after release 22 read."""
+    for pattern, instead in _REWRITTEN:
+        text = pattern.sub(instead, text)
+    return text.strip() + "\n"
 
 
 def _distinct(groups: list[Group], printed: dict[tuple[int, int], str]) -> list[Program]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from costmodel.mlir.generators import contractions, movement, reductions, scalar, stencils
+from costmodel.mlir.generators import (
+    contractions,
+    control,
+    graphs,
+    movement,
+    polyhedral,
+    reductions,
+    scalar,
+    stencils,
+    tosa,
+    triangular,
+    vectors,
+)
 from costmodel.mlir.generators.groups import Group
 
 Draw = Callable[[random.Random], Group]
@@ -21,6 +33,16 @@ FAMILIES: dict[str, Draw] = {
     "gather": movement.gather,
     "scalar_math": scalar.scalar_math,
     "bit_tricks": scalar.bit_tricks,
+    "triangular": triangular.triangular,
+    "polyhedral": polyhedral.polyhedral,
+    "control": control.control,
+    "perceptron": graphs.perceptron,
+    "cnn_block": graphs.cnn_block,
+    "attention": graphs.attention,
+    "normalisation": graphs.normalisation,
+    "elementwise": graphs.elementwise,
+    "tosa": tosa.tosa,
+    "vector": vectors.vector,
 }
 
 TEST_UNSEEN = ("convolution", "bit_tricks", "normalisation")

@@ -2,7 +2,7 @@
 
 The work folder holds ``programs.jsonl`` (appended by `plan`, never reordered) and ``labels.jsonl`` (by `work`).
 Both survive being killed at any moment: a torn last line is dropped and done again. The first rounds are labelled for
-every CPU; later groups take turns on `PAIRS` of CPUs, which buys twice the programs for the same time.
+every CPU; later groups take turns on a few CPUs each, which buys more programs for the same time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ROUND = 6
 
 FULL_ROUNDS = 3
 """Rounds whose programs are labelled for every CPU."""
-PAIRS = (("znver4", "apple-m1"), ("skylake-avx512", "cortex-a55"), ("neoverse-v1", "sifive-p670"))
-"""CPUs of the other groups, in turn: every pair has two instruction sets."""
+TURNS = ("znver4", "apple-m1", "skylake-avx512", "cortex-a55", "neoverse-v1", "sifive-p670")
+"""CPUs in the order in which later groups take them: neighbours have different instruction sets."""
 
 
 def program_id(text: str) -> str:
@@ -39,7 +39,13 @@ def program_id(text: str) -> str:
 
 
 def plan(
-    folder: Path, families: Sequence[str], rounds: Iterable[int], seed: int, *, full_rounds: int = FULL_ROUNDS
+    folder: Path,
+    families: Sequence[str],
+    rounds: Iterable[int],
+    seed: int,
+    *,
+    full_rounds: int = FULL_ROUNDS,
+    cpus_per_group: int = 2,
 ) -> int:
     """Append rounds of programs (each `ROUND` groups of every family) that are not planned yet; how many were added."""
     path = folder / "programs.jsonl"
@@ -54,11 +60,15 @@ def plan(
             if identity not in known:
                 known.add(identity)
                 turn = turns.setdefault(program.group, len(turns))
-                cpus = list(CPUS) if number < full_rounds else list(PAIRS[turn % len(PAIRS)])
+                cpus = list(CPUS) if number < full_rounds else _turn(turn, cpus_per_group)
                 journal.append({"program_id": identity, **asdict(program), "round": number, "cpus": cpus})
                 added += 1
     journal.close()
     return added
+
+
+def _turn(turn: int, count: int) -> list[str]:
+    return [TURNS[(turn * count + place) % len(TURNS)] for place in range(count)]
 
 
 def _interleaved(drawn: list[list[Program]]) -> Iterator[Program]:
@@ -114,13 +124,9 @@ _Batch = tuple[tuple[str, ...], list[tuple[str, str]]]
 
 def _open_batches(folder: Path, done: set[str], most: int, batch: int) -> list[_Batch]:
     waiting: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-    count = 0
-    for row in read_journal(folder / "programs.jsonl"):
-        if row["program_id"] not in done:
-            waiting.setdefault(tuple(row.get("cpus") or CPUS), []).append((row["program_id"], row["text"]))
-            count += 1
-            if count == most:
-                break
+    rows = [row for row in read_journal(folder / "programs.jsonl") if row["program_id"] not in done]
+    for row in sorted(rows, key=lambda row: int(row["round"]))[:most]:
+        waiting.setdefault(tuple(row.get("cpus") or CPUS), []).append((row["program_id"], row["text"]))
     return [
         (cpus, items[start : start + batch]) for cpus, items in waiting.items() for start in range(0, len(items), batch)
     ]

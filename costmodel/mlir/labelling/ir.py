@@ -15,6 +15,7 @@ VSCALE = 2
 
 _NAME = r'%(?:"[^"]+"|[\w.$-]+)'
 _DEFINE = re.compile(r'^define [^@]*@"?([\w.$-]+)"?\(')
+_POINTER = re.compile(rf"ptr (?:[a-z_]+(?:\([^)]*\))? )*({_NAME})")
 _BLOCK = re.compile(r'^"?([\w.$-]+)"?:')
 _VALUE = re.compile(rf"^  ({_NAME}) = (.+)$")
 _BRANCH = re.compile(rf"^  br i1 ({_NAME}|true|false), label ({_NAME}), label ({_NAME})")
@@ -23,6 +24,12 @@ _BINARY = re.compile(
     r"^(add|sub|mul|and|or|xor|shl|lshr|ashr|udiv|sdiv|urem|srem) ([a-z ]*?)(i\d+) ([^,]+), (\S+?)(?:,.*)?$"
 )
 _COMPARE = re.compile(r"^icmp (?:samesign )?(\w+) i\d+ ([^,]+), (\S+?)(?:,.*)?$")
+_POINTER_COMPARE = re.compile(r"^icmp (?:samesign )?(\w+) ptr ([^,]+), (\S+?)(?:,.*)?$")
+_OFFSET = re.compile(rf"^getelementptr [a-z ]*?(i\d+|half|float|double|ptr), ptr ({_NAME}), i64 (\S+?)(?:,.*)?$")
+_TO_INT = re.compile(rf"^ptrtoint (ptr) ({_NAME}) to (i64)$")
+_BYTES = {"half": 2, "float": 4, "double": 8, "ptr": 8}
+_FAR = 1 << 36
+"""Distance of buffers: what a run-time alias check sees when it compares two of them."""
 _SELECT = re.compile(rf"^select i1 ({_NAME}), i\d+ ([^,]+), i\d+ (\S+?)(?:,.*)?$")
 _CAST = re.compile(r"^(zext|sext|trunc) (?:[a-z]+ )*(i\d+) (\S+) to (i\d+)$")
 _MINMAX = re.compile(r"^(?:tail )?call .*@llvm\.([us])(min|max)\.i\d+\(i\d+ ([^,]+), i\d+ ([^)]+)\)")
@@ -41,8 +48,8 @@ class IrFunction:
     """Name to (its block, [(incoming value, from block)])."""
     branches: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Block to (condition, block if true, block if false)."""
-    order: dict[str, int] = field(default_factory=dict)
-    """Block to its place in the text."""
+    pointers: dict[str, int] = field(default_factory=dict)
+    """Arguments that are buffers, numbered."""
 
 
 def bare(name: str) -> str:
@@ -58,14 +65,14 @@ def parse_ir(text: str) -> dict[str, IrFunction]:
         if not line.startswith("  "):
             if found := _DEFINE.match(line):
                 function = functions.setdefault(found[1], IrFunction())
+                function.pointers = {bare(name): n + 1 for n, name in enumerate(_POINTER.findall(line))}
             elif found := _BLOCK.match(line):
                 block = found[1]
-                function.order[block] = len(function.order)
         elif found := _VALUE.match(line):
             name, body = bare(found[1]), found[2]
             if body.startswith("phi "):
                 function.phis[name] = (block, [(v.strip(), bare(b)) for v, b in _INCOMING.findall(body)])
-            elif not body.startswith(("load", "getelementptr", "f")):
+            elif not body.startswith(("load", "f")) or body.startswith("freeze"):
                 function.values[name] = body
         elif found := _BRANCH.match(line):
             function.branches[block] = (bare(found[1]), bare(found[2]), bare(found[3]))
@@ -99,6 +106,8 @@ class Evaluator:
     def _define(self, name: str) -> Value | None:
         if name in self._function.phis:
             return self._phi(name)
+        if name in self._function.pointers:
+            return self._function.pointers[name] * _FAR
         body = self._function.values.get(name)
         if body is None:
             return None
@@ -106,6 +115,8 @@ class Evaluator:
             if found := pattern.match(body):
                 operands = [self.value(operand) for operand in found.groups()[-2:]]
                 return compute(self, found, operands)
+        if "@malloc(" in body or "@calloc(" in body or body.startswith("alloca "):
+            return (len(self._function.pointers) + 1 + sorted(self._function.values).index(name)) * _FAR
         if "@llvm.vscale" in body:
             return VSCALE
         if body.startswith("freeze "):
@@ -129,22 +140,18 @@ class Evaluator:
         starts = [operand for operand, _ in incoming if self._step(name, operand) is None]
         steps = [step for step in (self._step(name, operand) for operand, _ in incoming) if step is not None]
         if len(starts) == 2 and not steps:
-            return self._two_values(header, index, incoming)
+            return self._two_values(index, incoming)
         if len(starts) != 1 or len(steps) != 1:
             return None
         start = self.value(starts[0])
         return None if start is None else start + steps[0] * index
 
-    def _two_values(self, header: str, index: Value, incoming: list[tuple[str, str]]) -> Value | None:
-        """A counter of two iterations, whose next value was folded to a constant."""
-        order = self._function.order
-        if any(block not in order for _, block in incoming):
+    def _two_values(self, index: Value, incoming: list[tuple[str, str]]) -> Value | None:
+        """A counter of two iterations, whose next value was folded to a constant: it counts up."""
+        values = [self.value(operand) for operand, _ in incoming]
+        if any(value is None or _is_array(value) for value in values):
             return None
-        first, second = sorted(incoming, key=lambda pair: order[pair[1]] > order[header])
-        start, after = self.value(first[0]), self.value(second[0])
-        if start is None or after is None or order[second[1]] < order[header]:
-            return None
-        return start + (after - start) * index
+        return min(values) + (max(values) - min(values)) * index
 
     def vector_length_trips(self, header: str) -> Value | None:
         """Back-edge count of a RISC-V loop that asks each time how many elements it may do (``get.vector.length``)."""
@@ -203,6 +210,10 @@ class Evaluator:
         return None
 
     def _step(self, name: str, operand: str) -> Value | None:
+        moved = _OFFSET.match(self._function.values.get(bare(operand), ""))
+        if moved is not None and bare(moved[2]) == name:
+            step = self.value(moved[3])
+            return None if step is None else step * _size(moved[1])
         found = _BINARY.match(self._function.values.get(bare(operand), ""))
         if found is None or found[1] not in ("add", "sub") or bare(found[4]) != name:
             return None
@@ -255,8 +266,27 @@ def _compare(_: Evaluator, found: re.Match[str], operands: list[Value | None]) -
     left, right = operands
     if left is None or right is None:
         return None
+    if found[1].startswith("u"):
+        left, right = _unsigned(left), _unsigned(right)
     result = _COMPARISONS[found[1][-2:]](left, right)
     return result.astype(np.int64) if _is_array(result) else int(result)
+
+
+def _unsigned(value: Value) -> Value:
+    return value.astype(np.uint64) if _is_array(value) else value & ((1 << 64) - 1)
+
+
+def _offset(_: Evaluator, found: re.Match[str], operands: list[Value | None]) -> Value | None:
+    base, index = operands
+    return None if base is None or index is None else base + index * _size(found[1])
+
+
+def _size(kind: str) -> int:
+    return _BYTES.get(kind) or max(int(kind[1:]) // 8, 1)
+
+
+def _to_int(evaluator: Evaluator, found: re.Match[str], _: list[Value | None]) -> Value | None:
+    return evaluator.value(found[2])
 
 
 def _select(evaluator: Evaluator, found: re.Match[str], operands: list[Value | None]) -> Value | None:
@@ -287,6 +317,9 @@ def _minmax(_: Evaluator, found: re.Match[str], operands: list[Value | None]) ->
 _FORMS: list[tuple[re.Pattern[str], Any]] = [
     (_BINARY, _binary),
     (_COMPARE, _compare),
+    (_POINTER_COMPARE, _compare),
+    (_OFFSET, _offset),
+    (_TO_INT, _to_int),
     (_SELECT, _select),
     (_CAST, _cast),
     (_MINMAX, _minmax),

@@ -47,8 +47,8 @@ class _Region:
     runs: Any
     """Executions of the header that each sample stands for."""
     trips: Any = 1.0
-    owner: Any = 0
-    """Index of the outer region's sample that each sample belongs to."""
+    active: frozenset[str] = frozenset()
+    """IR names of the headers of this loop and those around it."""
 
 
 def block_weights(function: Function, ir: IrFunction, trip_counts: TripCounts) -> Weights:
@@ -84,7 +84,7 @@ class _Walk:
         found: set[str] = set()
         for block in self.function.blocks:
             branch = self.ir.branches.get(block.ir_name)
-            if branch is None or _ALIAS_CHECK.search(branch[0]) or self._leaves(block):
+            if branch is None or self._leaves(block):
                 continue
             asked: set[str] = set()
 
@@ -124,7 +124,7 @@ class _Walk:
         """Spread the mass of one run of the region's entry over its blocks; what leaves, by target block."""
         masses: dict[str, Any] = {entry: mass}
         leaving: dict[str, Any] = {}
-        evaluator = Evaluator(self.ir, self.names, region.iterations.get)
+        evaluator = self._evaluator(region)
         for node in self._order(region.header, entry):
             here = masses.get(node)
             if here is None:
@@ -138,6 +138,23 @@ class _Walk:
             for target, amount in edges.items():
                 self._send(target, amount, region.header, masses, leaving)
         return leaving
+
+    def _evaluator(self, region: _Region) -> Evaluator:
+        """Values inside the region; a loop that is over has made its last iteration."""
+        asked: set[str] = set()
+
+        def iteration(header: str) -> Any:
+            if header in region.iterations:
+                return region.iterations[header]
+            if header in region.active or header in asked or header not in self.trip_counts:
+                return None
+            asked.add(header)
+            count = evaluate(self.trip_counts[header][0], evaluator.value, iteration)
+            asked.discard(header)
+            return count
+
+        evaluator = Evaluator(self.ir, self.names, iteration)
+        return evaluator
 
     def _send(
         self, target: str, amount: Any, header: str | None, masses: dict[str, Any], leaving: dict[str, Any]
@@ -212,9 +229,10 @@ class _Walk:
     def _enter(self, header: str, outer: _Region, mass: Any, trips: Any) -> _Region:
         entries = mass * outer.runs
         name = self.blocks[header].ir_name
+        active = outer.active | {name}
         if name not in self.expanded:
-            return _Region(header, outer.iterations, entries * trips, trips)
-        return _expand(header, name, outer, entries, trips)
+            return _Region(header, outer.iterations, entries * trips, trips, active)
+        return _expand(header, name, outer, entries, trips, active)
 
     # -- branches ---------------------------------------------------------------------------------------------------
 
@@ -241,13 +259,13 @@ class _Walk:
         branch = self._branch(block, first, second)
         if branch is None:
             return None
-        condition, if_true, if_false = branch
-        taken = 0.0 if _ALIAS_CHECK.search(condition) else evaluator.value(condition)
+        taken = evaluator.value(branch[0])
+        if taken is None and _is_alias_check(block, branch):
+            taken = _apart(branch)
         if taken is None:
             return None
         taken = np.asarray(taken, dtype=float) if isinstance(taken, np.ndarray) else float(taken)
-        swapped = if_true not in first and (if_true in second or if_false in first)
-        yes, no = block.successors[::-1] if swapped else block.successors
+        yes, no = block.successors if _goes_first(branch, first, second) else block.successors[::-1]
         return {yes: taken, no: 1.0 - taken}
 
     def _branch(self, block: Block, first: set[str], second: set[str]) -> tuple[str, str, str] | None:
@@ -275,7 +293,30 @@ class _Walk:
         return names - {""}
 
 
-def _expand(header: str, name: str, outer: _Region, entries: Any, trips: Any) -> _Region:
+def _is_alias_check(block: Block, branch: tuple[str, str, str]) -> bool:
+    return block.ir_name.startswith(("vector.memcheck", "vector.scevcheck")) or bool(_ALIAS_CHECK.search(branch[0]))
+
+
+def _goes_first(branch: tuple[str, str, str], first: set[str], second: set[str]) -> bool:
+    """Whether the true side is the first successor; a name that both lead to says nothing."""
+    _, if_true, if_false = branch
+    if if_true in first - second or if_false in second - first:
+        return True
+    if if_true in second - first or if_false in first - second:
+        return False
+    return if_true in first
+
+
+def _apart(branch: tuple[str, str, str]) -> float:
+    """Share of an alias check's true side when the buffers are apart: all if that is where the vector code is."""
+    condition, if_true, if_false = branch
+    vector_true, vector_false = (name.startswith(("vector.", "vec.")) for name in (if_true, if_false))
+    if vector_true != vector_false:
+        return float(vector_true)
+    return float(condition.split(".not")[0] != condition)
+
+
+def _expand(header: str, name: str, outer: _Region, entries: Any, trips: Any, active: frozenset[str]) -> _Region:
     """A sample per iteration of the loop (evenly spaced if too many), for every sample of the outer region."""
     size = max([1, *(len(v) for v in (*outer.iterations.values(), entries, trips) if isinstance(v, np.ndarray))])
     entries_, trips_ = np.broadcast_to(entries, size), np.broadcast_to(trips, size)
@@ -287,4 +328,4 @@ def _expand(header: str, name: str, outer: _Region, entries: Any, trips: Any) ->
     index = np.floor((position + 0.5) * scale).astype(np.int64)
     iterations = {key: v[owner] if isinstance(v, np.ndarray) else v for key, v in outer.iterations.items()}
     iterations[name] = index
-    return _Region(header, iterations, entries_[owner] * scale, trips_[owner], owner)
+    return _Region(header, iterations, entries_[owner] * scale, trips_[owner], active)
