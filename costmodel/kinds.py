@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from costmodel.corpus import Corpus
     from costmodel.operations import KindOperation
     from costmodel.predictor import Predictor
+    from costmodel.training.fitting import FeatureStore, FitSettings
 
 
 def _load(folder: Path, version: str | None) -> Predictor:
@@ -34,6 +35,7 @@ class Kind:
     learner, baselines : what `train` fits by default, and what every table shows beside it.
     shared : one model per target answers for all devices, whose descriptors are among the columns.
     load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
+    fit : fits a whole predictor to a corpus, in place of a target model per device and target.
     operations : what it answers beside predict, rank and explain, by name; see `costmodel.operations` for how to add.
     """
 
@@ -48,6 +50,7 @@ class Kind:
     shared: bool = False
     load: Callable[[Path, str | None], Predictor] = _load
     operations: Callable[[], Mapping[str, KindOperation]] = dict
+    fit: Callable[[FeatureStore, FitSettings, Callable[[str], None]], Predictor] | None = None
 
 
 def _network() -> Featurizer[Any]:
@@ -104,6 +107,18 @@ def _mlir() -> Featurizer[Any]:
     return MlirFeaturizer()
 
 
+def _hls4ml_corpus(folder: Path) -> Corpus:
+    from costmodel.hls4ml.corpus import load_corpus
+
+    return load_corpus(folder)
+
+
+def _fit_hls4ml(store: FeatureStore, settings: FitSettings, log: Callable[[str], None]) -> Predictor:
+    from costmodel.hls4ml.corpus import fit
+
+    return fit(store, settings, log)
+
+
 def _hls4ml_operations() -> Mapping[str, KindOperation]:
     from costmodel.hls4ml.operations import OPERATIONS
 
@@ -151,7 +166,10 @@ KINDS: dict[str, Kind] = {
             ".zip": "project",
             ".tar.gz": "project",
         },
+        corpus=_hls4ml_corpus,
+        dataset="hls4ml_open",
         load=_load_hls4ml,
+        fit=_fit_hls4ml,
         operations=_hls4ml_operations,
     ),
     "mlir": Kind(
@@ -173,6 +191,13 @@ def kind_of(name: str) -> Kind:
     if name not in KINDS:
         raise UnknownNameError("kind", name, KINDS)
     return KINDS[name]
+
+
+def load_bundle(folder: Path, version: str | None = None) -> Predictor:
+    """The predictor of a bundle, as its kind reads it. Raises BundleError."""
+    from costmodel.bundle_format import read_manifest
+
+    return kind_of(str(read_manifest(folder)["kind"])).load(folder, version)
 
 
 def register_kind(kind: Kind) -> None:

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.benchmarks.rule4ml_side import compare_rule4ml
+from costmodel.hls4ml.answers import TargetAnswer
 from costmodel.hls4ml.forms import HLS_TARGETS
-from costmodel.hls4ml.model import HlsModel, TargetAnswer
+from costmodel.hls4ml.model import HlsModel
 from costmodel.hls4ml.predictor import DEVICE, HlsPredictor
-from costmodel.hls4ml.rows import LabelledDesign, load_designs
+from costmodel.hls4ml.rows import LabelledDesign, find_folder, load_designs
 from costmodel.hls4ml.success import area_under_curve
 from costmodel.regressors import Array, group_folds
 from featurizers.core import Features
-from featurizers.errors import InputError
 from featurizers.hls4ml import HlsFeaturizer
 
 _FOLDS = 10
@@ -50,7 +50,6 @@ _FILES = {
         "interval": "interval",
     },
 }
-FOLDER = "hls4ml"
 Rows = list[dict[str, Any]]
 
 
@@ -104,14 +103,6 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     rows.append(_speed(model, designs, summary))
     rows += compare_rule4ml(model, summary)
     return {"benchmark": "hls4ml", "rows": rows, "summary": summary}
-
-
-def find_folder(data: Path | None, mirror: Path | None) -> Path:
-    """Where the parquet files lie. Raises InputError when neither folder is given."""
-    for folder in (data, None if mirror is None else mirror / FOLDER, mirror):
-        if folder is not None and folder.is_dir() and any(folder.glob("*.parquet")):
-            return folder
-    raise InputError("The benchmark 'hls4ml'", "needs --data DIR or --mirror DIR with the reports as parquet files")
 
 
 def cross_validate(designs: Sequence[LabelledDesign], features: Features, rounds: int) -> _Held:

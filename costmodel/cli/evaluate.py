@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from costmodel.cli.train import data_folder
+from costmodel.kinds import load_bundle
 from costmodel.predictor import Predictor
 from costmodel.registry import ModelStore
 from featurizers.errors import InputError
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _predictor(args: argparse.Namespace) -> Predictor:
     if args.bundle is not None:
-        return Predictor.load(args.bundle)
+        return load_bundle(args.bundle)
     store = ModelStore()
     store.refresh()
     return store.predictor(args.kind)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from costmodel.hls4ml.answers import DesignAnswer
 from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES
-from costmodel.hls4ml.model import DesignAnswer, HlsModel
+from costmodel.hls4ml.model import HlsModel
 from costmodel.hls4ml.plot import svg
 from featurizers.errors import InputError, LimitError
 from featurizers.hls4ml import HlsDesign, HlsLayer, Precision, closest_reuse_factor, valid_reuse_factors

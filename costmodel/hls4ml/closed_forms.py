@@ -23,6 +23,7 @@ _WIDE_RANGE = (3.5, 4.5, 4.8, 5.3, 6.5, 6.8, 7.3, 8.5, 8.8, 9.3, 10.5, 10.8, 11.
 _WIDE_SHARE = (0.0, 0.19, 0.28, 0.32, 0.589, 0.646, 0.69, 0.824, 0.839, 0.87, 0.933, 0.939, 0.95, 0.98)
 """log2 of the largest constant, and the share of the constants up to it that need a DSP."""
 
+_CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
 _REMAINDER_BITS = 2
 """A column of a memory this narrow is put into LUTs beside the blocks."""
 
@@ -153,7 +154,17 @@ def _repeated(layers: Layers, once: Values) -> Values:
     pixels = np.where(layers["stream"] > 0, layers["in_elements"] / np.maximum(layers["n_in"] / layers["window"], 1), 0)
     arriving = np.where(layers["stream"] > 0, np.maximum(pixels - positions, 0), 0)
     is_parallel = (layers["stream"] == 0) & ~layers.is_kind("gru", "lstm", "simple_rnn")
-    return np.where(is_parallel, once, once * positions + np.where(layers.matrix, arriving, 0.0))
+    repeated = once * positions + np.where(layers.matrix, arriving, 0.0)
+    return np.where(is_partitioned(layers), _turns(layers) + 3, np.where(is_parallel, once, repeated))
+
+
+def is_partitioned(layers: Layers) -> Mask:
+    """Convolutions outside of a stream: one copy of the matrix, pipelined over the output pixels."""
+    return np.asarray((layers["stream"] == 0) & (layers["positions"] > 1) & layers.is_kind(*_CONVOLUTIONS))
+
+
+def _turns(layers: Layers) -> Values:
+    return np.maximum(layers["positions"], 1) * np.where(layers.serial, layers["reuse"], 1.0)
 
 
 def design_cycles(layers: Layers) -> tuple[Values, Values, Values]:
@@ -176,13 +187,17 @@ def design_cycles(layers: Layers) -> tuple[Values, Values, Values]:
 def interval_cycles(layers: Layers, latency: Values) -> Values:
     """Initiation interval when every layer reads all inputs at once: the slowest layer's reuse.
 
-    A resource design of reuse 1 is not pipelined across its layers: latency + 1. Shared DSPs: latency + 1.
+    A resource design of reuse 1 is not pipelined across its layers: latency + 1. Shared DSPs: latency + 1. Convolutions
+    take their output pixels in turn (hls4ml's own tests: 49 cycles for 49 pixels with Vivado, latency + 1 with Vitis).
     """
     shared = layers.most(_is_shared(layers)) > 0
     serial = layers.most(np.where(layers.serial, layers["reuse"], 0.0))
     plain_resource = layers.most(layers.unrolled & layers.is_strategy("resource")) > 0
     unrolled = np.where(shared | plain_resource, latency + 1, 1.0)
-    return np.where(serial > 0, serial, unrolled)
+    plain = np.where(serial > 0, serial, unrolled)
+    turns = layers.most(np.where(is_partitioned(layers), _turns(layers), 0.0))
+    is_vitis = layers.most(layers["vitis"]) > 0
+    return np.where(turns > 0, np.where(is_vitis, latency + 1, np.maximum(turns, serial)), plain)
 
 
 def _is_shared(layers: Layers) -> Mask:

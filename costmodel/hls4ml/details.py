@@ -17,7 +17,8 @@ from featurizers.core import Features
 from featurizers.hls4ml import HlsDesign
 
 if TYPE_CHECKING:
-    from costmodel.hls4ml.model import HlsModel, TargetAnswer
+    from costmodel.hls4ml.answers import TargetAnswer
+    from costmodel.hls4ml.model import HlsModel
 
 _LAYER_KEYS = ("lut", "ff", "dsp", "bram_18k")
 _DIGITS = 4

@@ -93,3 +93,6 @@ def totals(layers: Layers) -> Values:
 
 
 SUMMARY_NAMES: Final = (*TERMS, "index blocks", "weight blocks", "table blocks")
+
+TARGETS: Final[Mapping[str, HlsTarget]] = HLS_TARGETS
+"""Every target that data may label."""

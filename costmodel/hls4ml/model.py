@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
-from costmodel.hls4ml.basis import TERMS, terms
+from costmodel.hls4ml.answers import DesignAnswer, Place, Shared, TargetAnswer, at_clock, in_units
+from costmodel.hls4ml.basis import PRIORS, terms
 from costmodel.hls4ml.details import percent_of_part
-from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, HlsTarget, totals
+from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, TARGETS, HlsTarget, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
-from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix
+from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix, regimes
+from costmodel.hls4ml.residual import NETWORKS, check_learner, fit_network, load_network, network_residuals
 from costmodel.hls4ml.rows import LabelledDesign
 from costmodel.hls4ml.success import SuccessModel
 from costmodel.prediction import Prediction, Share
@@ -27,7 +29,11 @@ from featurizers.hls4ml import HlsDesign, HlsFeaturizer
 from featurizers.hls4ml.boards import Board
 from featurizers.hls4ml.design import KINDS
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from costmodel.regressors.gnn.regressor import Gnn
+
+FORMAT = 2
+_NETWORK = "network"
 _COVERAGE = 0.9
 _OUTSIDE_SPREAD = 0.25
 """Outside of what was seen, natural-log error to expect at least: closed forms still hold, their constants less so."""
@@ -41,13 +47,20 @@ _WIDEST = 3.0
 _STRANGE_SPREAD = 0.6
 """With a kind of layer that no training design had."""
 
+_STRANGE_TERMS_SPREAD = 1.0
+"""The same for LUT and FF, whose closed form is a fitted sum: a term that was never fitted is a guess."""
+
 _NEVER_LEARNED_SPREAD = 0.7
 """Of a target without labels, answered by its closed form alone."""
+
+_OTHER_STAGE_SPREAD = {"lut_vsynth": 0.7, "ff_vsynth": 1.4}
+"""What is added where logic synthesis is told from C-synthesis: LUTs fall 1.4 to 5 times, flip-flops are a guess
+(HLS does not count them all, and later tools retime)."""
 
 _VSYNTH_SHARES = {"lut_vsynth": ("lut_csynth", 0.42), "ff_vsynth": ("ff_csynth", 0.9)}
 """Without labels of logic synthesis: HLS counts 1.4 to 5 times its LUTs, and about its flip-flops."""
 
-_Z90 = 1.6449
+Z90 = 1.6449
 """Half of a normal distribution's central 90 % in standard deviations."""
 
 _FARTHEST_ERROR = 3.0
@@ -56,69 +69,31 @@ _FARTHEST_ERROR = 3.0
 _JOINT_ROWS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class TargetAnswer:
-    """Of n designs in the target's unit: value, low, high (n,); point and half in learning space."""
-
-    value: Array
-    low: Array
-    high: Array
-    point: Array
-    half: Array
-
-
-@dataclass(frozen=True, slots=True)
-class DesignAnswer:
-    """One design's answers. fits : P(all resources within the part's limits), None without a part.
-
-    percent : of the part, by target. latency_ns : cycles at the design's clock: (value, low, high).
-    """
-
-    predictions: tuple[Prediction, ...]
-    percent: Mapping[str, float]
-    latency_ns: tuple[float, ...]
-    fits: float | None
-    synthesises: float
-    notes: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class _Learned:
     regressor: HlsPhysics
     calibration: Calibration
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where designs lie, (n,) each: inside of what was trained on, distance (1 at its edge), strange kinds of layer."""
-
-    inside: npt.NDArray[np.bool_]
-    distance: Array
-    strange: npt.NDArray[np.bool_]
-
-    @property
-    def trust(self) -> Array:
-        """Weight of the learned residual: it fades where nothing like the design was seen."""
-        return np.clip(2 - self.distance, 0.0, 1.0) * ~self.strange
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What the targets of one call have in common."""
-
-    layers: Layers
-    sums: Values
-    matrix: Values
-    place: _Place
+def _calibrated(regressor: HlsPhysics, features: Features, y: Array) -> tuple[_Learned, Array]:
+    spread = regressor.spreads[regimes(layers_of(features))]
+    fitted = Calibration.fit(Estimate(regressor.out_of_fold, spread), y, _COVERAGE)
+    unshifted = Calibration(_COVERAGE, fitted.edges, fitted.quantiles, fitted.outside, 0.0)
+    return _Learned(regressor, unshifted), spread
 
 
 class HlsModel:
-    """A closed form, a residual and a calibration per target; one domain check and one success model for all."""
+    """A closed form, a residual and a calibration per target; one domain check and one success model for all.
+
+    learner : of `RESIDUALS`, what learns the residual: boosting per target, or one network over layers for all targets.
+    """
 
     kind = "hls4ml"
 
-    def __init__(self, name: str = "hls4ml", version: str = "1", rounds: int = 120):
+    def __init__(self, name: str = "hls4ml", version: str = "1", rounds: int = 120, learner: str = "lightgbm"):
         self.name, self.version, self.rounds = name, version, rounds
+        self.learner = check_learner(learner)
+        self.network: Gnn | None = None
         self.featurizer = HlsFeaturizer()
         self.learned: dict[str, _Learned] = {}
         self.domain: Domain | None = None
@@ -126,26 +101,37 @@ class HlsModel:
         self.joint: dict[str, Array] = {}
         self.card: dict[str, Any] = {}
 
+    @property
+    def extras(self) -> frozenset[str]:
+        """What its features need beside vectors and parts."""
+        return frozenset({"graphs"}) if self.learner in NETWORKS else frozenset()
+
     def fit(self, designs: Sequence[LabelledDesign], features: Features | None = None, seed: int = 0) -> Self:
         """Learn every target that any design is labelled with."""
         if features is None:
-            features = self.featurizer.features([self.featurizer.parse(design.raw) for design in designs])
+            subjects = [self.featurizer.parse(design.raw) for design in designs]
+            features = self.featurizer.features(subjects, extras=self.extras)
         groups = np.array([design.group for design in designs])
         done = np.array([design.success for design in designs])
         self.success = SuccessModel.fit(features, done) if not done.all() else None
         self.domain = Domain.fit(features.take(np.flatnonzero(done)))
-        errors: dict[str, tuple[npt.NDArray[np.int64], Array]] = {}
-        for name, spec in HLS_TARGETS.items():
+        answers: dict[str, tuple[npt.NDArray[np.int64], Array]] = {}
+        for name, spec in TARGETS.items():
             rows = np.array([i for i, design in enumerate(designs) if name in design.labels], dtype=np.int64)
-            if len(rows) == 0:
-                continue
-            y = np.log(np.array([designs[i].labels[name] for i in rows], dtype=np.float64) + spec.offset)
-            regressor = HlsPhysics(name, rounds=self.rounds).fit(features.take(rows), y, groups[rows], seed)
-            estimate = Estimate(regressor.out_of_fold, regressor.predict(features.take(rows)).spread)
-            calibration = Calibration.fit(estimate, y, _COVERAGE)
-            calibration = Calibration(_COVERAGE, calibration.edges, calibration.quantiles, calibration.outside, 0.0)
-            self.learned[name] = _Learned(regressor, calibration)
-            errors[name] = rows, (y - regressor.out_of_fold) / estimate.spread
+            if len(rows) > 0:
+                labels = np.array([designs[i].labels[name] for i in rows], dtype=np.float64)
+                answers[name] = rows, np.log(labels + spec.offset)
+        rounds = self.rounds if self.learner == "lightgbm" else 0
+        fitted = {
+            name: HlsPhysics(name, rounds=rounds).fit(features.take(rows), y, groups[rows], seed)
+            for name, (rows, y) in answers.items()
+        }
+        if self.learner in NETWORKS:
+            self.network = fit_network(self.learner, fitted, answers, features, groups, seed)
+        errors = {}
+        for name, (rows, y) in answers.items():
+            self.learned[name], spread = _calibrated(fitted[name], features.take(rows), y)
+            errors[name] = rows, (y - fitted[name].out_of_fold) / spread
         self._fit_joint(errors, seed)
         return self
 
@@ -169,43 +155,49 @@ class HlsModel:
         layers = layers_of(features)
         sums = totals(layers)
         place = self._place(features, layers, self.reasons(features) if reasons is None else reasons)
-        shared = _Shared(layers, sums, learner_matrix(features, sums), place)
+        residuals = network_residuals(self.network, features)
+        shared = Shared(layers, sums, learner_matrix(features, sums), place, residuals)
         found = {}
         for name in targets or HLS_TARGETS:
             estimate, half = self._estimate("cycles_max" if name == "latency_ns" else name, shared)
-            found[name] = _in_units(HLS_TARGETS[name], estimate.point, half)
+            found[name] = in_units(HLS_TARGETS[name], estimate.point, half)
         if "latency_ns" in found:
-            found["latency_ns"] = _at_clock(found["latency_ns"], features.column("clock_ns").astype(np.float64))
+            found["latency_ns"] = at_clock(found["latency_ns"], features.column("clock_ns").astype(np.float64))
         return found
 
-    def _place(self, features: Features, layers: Layers, reasons: Sequence[tuple[str, ...]]) -> _Place:
+    def _place(self, features: Features, layers: Layers, reasons: Sequence[tuple[str, ...]]) -> Place:
         inside = np.array([not reason for reason in reasons], dtype=bool)
         if self.domain is None:
-            return _Place(inside & False, np.full(len(features), 2.0), np.ones(len(features), dtype=bool))
+            return Place(inside & False, np.full(len(features), 2.0), np.ones(len(features), dtype=bool))
         distance = np.maximum(self.domain.distance(features), 1e-6)
         known = layers.is_kind(*self.domain.words.get("op_class", KINDS))
-        return _Place(inside, distance, layers.most(~known) > 0)
+        return Place(inside, distance, layers.most(~known) > 0)
 
-    def _estimate(self, name: str, shared: _Shared) -> tuple[Estimate, Array]:
+    def _estimate(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
         learned = self.learned.get(name)
         if learned is None:
             return self._unlearned(name, shared)
-        estimate = learned.regressor.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
+        estimate = learned.regressor.predict_with(
+            shared.layers, shared.sums, shared.matrix, shared.place.trust, shared.residuals.get(name)
+        )
         place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
         far = np.sqrt(np.clip(place.distance, 1.0, _FARTHEST))
-        outside = (_OUTSIDE_SPREAD * far + _STRANGE_SPREAD * place.strange) * _Z90
+        strange = _STRANGE_TERMS_SPREAD if HLS_TARGETS[name].form == "terms" else _STRANGE_SPREAD
+        outside = (_OUTSIDE_SPREAD * far + strange * place.strange) * Z90
         return estimate, np.where(place.inside, half, np.clip(half, outside, _WIDEST))
 
-    def _unlearned(self, name: str, shared: _Shared) -> tuple[Estimate, Array]:
+    def _unlearned(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
         if name in _VSYNTH_SHARES and _VSYNTH_SHARES[name][0] in self.learned:
             source, share = _VSYNTH_SHARES[name]
             estimate, half = self._estimate(source, shared)
-            return Estimate(estimate.point + np.log(share), estimate.spread), half + _NEVER_LEARNED_SPREAD
+            return Estimate(estimate.point + np.log(share), estimate.spread), half + _OTHER_STAGE_SPREAD[name]
         plain = HlsPhysics(name, rounds=0)
-        plain.coefficients = np.zeros(len(TERMS))
+        spec = HLS_TARGETS[name]
+        if spec.form == "terms":
+            plain.coefficients = PRIORS[spec.resource] * spec.prior_share
         estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
-        return estimate, np.full(len(estimate.point), _Z90 * _NEVER_LEARNED_SPREAD)
+        return estimate, np.full(len(estimate.point), Z90 * _NEVER_LEARNED_SPREAD)
 
     def reasons(self, features: Features) -> list[tuple[str, ...]]:
         """Why each design lies outside of what was trained on; empty when it does not."""
@@ -220,11 +212,11 @@ class HlsModel:
         of_board = {board: [spec.limit(board) if board else np.nan for spec in specs] for board in set(boards)}
         limits = np.array([of_board[board] for board in boards])
         points = np.stack([answers[name].point for name in names], axis=1)
-        halves = np.stack([answers[name].half for name in names], axis=1) / _Z90
+        halves = np.stack([answers[name].half for name in names], axis=1) / Z90
         errors = self.joint.get(stage)
         if errors is None:
             errors = np.random.default_rng(0).standard_normal((_JOINT_ROWS, 1)).repeat(len(names), axis=1)
-        scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / _Z90
+        scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / Z90
         shapes = np.clip(errors / scale, -_FARTHEST_ERROR, _FARTHEST_ERROR)
         draws = points[:, None, :] + halves[:, None, :] * shapes[None, :, :]
         offsets = np.array([HLS_TARGETS[name].offset for name in names])
@@ -240,7 +232,7 @@ class HlsModel:
         self, designs: Sequence[HlsDesign], targets: Sequence[str] | None = None, stage: str = "csynth"
     ) -> list[DesignAnswer]:
         """Everything about each design. `stage` : whose resources decide whether it fits."""
-        features = self.featurizer.features(designs)
+        features = self.featurizer.features(designs, extras=self.extras)
         listed = list(targets or HLS_TARGETS)
         reasons = self.reasons(features)
         answers = self.answer(features, list(dict.fromkeys([*listed, *RESOURCES[stage], "latency_ns"])), reasons)
@@ -285,7 +277,7 @@ class HlsModel:
         spec = HLS_TARGETS.get(target)
         if spec is None:
             raise InputError("The target", f"must be one of {', '.join(HLS_TARGETS)}", target)
-        features = self.featurizer.features([design], names=True)
+        features = self.featurizer.features([design], names=True, extras=self.extras)
         value = float(self.answer(features, [target])[target].value[0])
         weights = np.maximum(self.layer_costs(spec, layers_of(features)), 0.0)
         total = float(weights.sum())
@@ -318,6 +310,7 @@ class HlsModel:
             "name": self.name,
             "version": self.version,
             "rounds": self.rounds,
+            "learner": self.learner,
             "featurizer": self.featurizer.version,
             "targets": {name: learned.calibration.to_json() for name, learned in self.learned.items()},
             "domain": None if self.domain is None else self.domain.to_json(),
@@ -329,12 +322,15 @@ class HlsModel:
         for name, learned in self.learned.items():
             (folder / name).mkdir()
             learned.regressor.save(folder / name)
+        if self.network is not None:
+            (folder / _NETWORK).mkdir()
+            self.network.save(folder / _NETWORK)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """What `save` wrote. Raises InputError for another format or featurizer version."""
         content = read_json(folder / "hls_model.json")
-        loaded = cls(content["name"], content["version"], content["rounds"])
+        loaded = cls(content["name"], content["version"], content["rounds"], content["learner"])
         if content["format"] != FORMAT or content["featurizer"] != loaded.featurizer.version:
             raise InputError(
                 "The model's format and featurizer version",
@@ -344,23 +340,10 @@ class HlsModel:
         for name, calibration in content["targets"].items():
             regressor = HlsPhysics.load(folder / name)
             loaded.learned[name] = _Learned(regressor, Calibration.from_json(calibration))
+        if loaded.learner in NETWORKS:
+            loaded.network = load_network(folder / _NETWORK)
         loaded.domain = None if content["domain"] is None else Domain.from_json(content["domain"])
         loaded.success = None if content["success"] is None else SuccessModel.from_json(content["success"])
         loaded.joint = {stage: np.asarray(rows, dtype=np.float64) for stage, rows in content["joint"].items()}
         loaded.card = content["card"]
         return loaded
-
-
-def _at_clock(cycles: TargetAnswer, clock_ns: Array) -> TargetAnswer:
-    value, low, high = (np.round(part * clock_ns, 3) for part in (cycles.value, cycles.low, cycles.high))
-    return TargetAnswer(value, low, high, cycles.point, cycles.half)
-
-
-def _in_units(spec: HlsTarget, point: Array, half: Array) -> TargetAnswer:
-    def count(logs: Array, rounding: Any) -> Array:
-        plain = np.exp(np.minimum(logs, 60.0)) - spec.offset
-        return np.asarray(np.maximum(rounding(np.round(plain / spec.step, 6)) * spec.step, 0.0))
-
-    value = count(point, np.round)
-    low, high = count(point - half, np.floor), count(point + half, np.ceil)
-    return TargetAnswer(value, np.minimum(low, value), np.maximum(high, value), point, half)

@@ -7,14 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS
-from costmodel.hls4ml.model import HlsModel
+from costmodel.hls4ml.model import Z90, HlsModel
 from costmodel.prediction import Explanation, Predictions, Target
 from costmodel.predictor import Device, Outcome, Predictor
-from featurizers.core import Raw
+from costmodel.target_model import Answers
+from featurizers.core import Features, Raw
 from featurizers.errors import InputError
 from featurizers.hls4ml import BOARDS, HlsDesign
 
@@ -22,10 +25,29 @@ DEVICE = "vivado-vitis"
 """The part, the clock and the tool's version are fields of the input; HLS for them is the one 'device'."""
 
 
-def hls_device() -> Device:
-    """The device entry, with the parts whose limits are known."""
+def devices() -> dict[str, Device]:
+    """The devices by name, with the parts whose limits are known."""
     parts = {board.name: board.part for board in BOARDS}
-    return Device(DEVICE, "", tuple(HLS_TARGETS), {"vendor": "AMD", "tool": "Vivado HLS, Vitis HLS", "parts": parts})
+    descriptor = {"vendor": "AMD", "tool": "Vivado HLS, Vitis HLS", "parts": parts}
+    return {DEVICE: Device(DEVICE, "", tuple(HLS_TARGETS), descriptor)}
+
+
+class HlsTargetModel:
+    """One target as training and evaluation see it: answers with intervals, above zero since they take logs."""
+
+    positive = True
+
+    def __init__(self, hls: HlsModel, target: str):
+        self._hls, self._target = hls, target
+        self.regressor = hls
+
+    def answer(self, features: Features) -> Answers:
+        """As `TargetModel.answer`."""
+        reasons = self._hls.reasons(features)
+        found = self._hls.answer(features, [self._target], reasons)[self._target]
+        least = HLS_TARGETS[self._target].step
+        value, low, high = (np.maximum(part, least) for part in (found.value, found.low, found.high))
+        return Answers(value, low, high, found.half / Z90, reasons)
 
 
 class HlsPredictor(Predictor):
@@ -36,9 +58,13 @@ class HlsPredictor(Predictor):
     def __init__(self, hls: HlsModel):
         targets = {name: Target(name, spec.unit, positive=False) for name, spec in HLS_TARGETS.items()}
         self.kind, self.name, self.version, self.card = "hls4ml", hls.name, hls.version, hls.card
-        self.devices, self.targets = {DEVICE: hls_device()}, targets
+        self.devices, self.targets = devices(), targets
         self.featurizer = hls.featurizer
         self.hls = hls
+
+    def model(self, device: str, target: str) -> Any:
+        """One target's `HlsTargetModel`."""
+        return HlsTargetModel(self.hls, target)
 
     def warm_up(self) -> None:
         """Everything is read when the bundle is loaded."""
@@ -55,7 +81,7 @@ class HlsPredictor(Predictor):
 
     def _answers(self, designs: Sequence[HlsDesign], names: Sequence[str]) -> list[Predictions]:
         """With details: all of them when every target was asked for, else what was corrected in the design."""
-        features = self.featurizer.features(designs)
+        features = self.featurizer.features(designs, extras=self.hls.extras)
         reasons = self.hls.reasons(features)
         answers = self.hls.answer(features, names, reasons)
         listed = self.hls.predictions(answers, names, reasons, [DEVICE] * len(designs))

@@ -68,6 +68,7 @@ class HlsPhysics:
         self.booster: NativeBooster | None = None
         self.spreads: Array = np.full(len(REGIMES), _UNSEEN_SPREAD)
         self.gates: Array = np.ones(len(REGIMES))
+        self.bases: Array = np.empty(0)
         self.out_of_fold: Array = np.empty(0)
 
     @property
@@ -92,13 +93,17 @@ class HlsPhysics:
             bases[held_out], residuals[held_out] = base[held_out], self._residual(booster, matrix, base)[held_out]
         everything = np.ones(len(y), dtype=bool)
         self.coefficients, self.booster = self._learn(matrix, amounts, fixed, y, w, everything, seed)
-        regime = regimes(layers)
-        self._fit_gates(y - bases, residuals, regime, groups)
-        self.out_of_fold = bases + self.gates[regime] * residuals
-        self._fit_spreads(np.abs(y - self.out_of_fold), regime)
+        self.bases = bases
+        self.take_residuals(residuals, y, regimes(layers), groups)
         if not self.gates.any():
             self.booster = None
         return self
+
+    def take_residuals(self, residuals: Array, y: Array, regime: npt.NDArray[np.int64], groups: Groups) -> None:
+        """Decide how far to trust what was learned, from residuals (n,) of groups that their learner had not seen."""
+        self._fit_gates(y - self.bases, residuals, regime, groups)
+        self.out_of_fold = self.bases + self.gates[regime] * residuals
+        self._fit_spreads(np.abs(y - self.out_of_fold), regime)
 
     def _fit_gates(self, errors: Array, residuals: Array, regime: npt.NDArray[np.int64], groups: Groups) -> None:
         """How much of the learned residual to take in each regime: what was best on groups held out.
@@ -180,14 +185,20 @@ class HlsPhysics:
         sums = totals(layers)
         return self.predict_with(layers, sums, learner_matrix(features, sums), np.ones(len(features)))
 
-    def predict_with(self, layers: Layers, sums: Values, matrix: Values, weight: Array) -> Estimate:
-        """As `predict`, with what several targets share (`totals`, `learner_matrix`) computed once."""
+    def predict_with(
+        self, layers: Layers, sums: Values, matrix: Values, weight: Array, residual: Array | None = None
+    ) -> Estimate:
+        """As `predict`, with what several targets share (`totals`, `learner_matrix`) computed once.
+
+        residual : (n,) of a network that all targets share, in place of the booster's.
+        """
         is_sum = self._spec.form == "terms"
         amounts = sums[:, : len(TERMS)] if is_sum else None
         fixed = None if is_sum else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
         base = self._base(amounts, fixed, self.coefficients)
         regime = regimes(layers)
-        point = base + weight * self.gates[regime] * self._residual(self.booster, matrix, base)
+        learned = self._residual(self.booster, matrix, base) if residual is None else residual
+        point = base + weight * self.gates[regime] * learned
         return Estimate(point, self.spreads[regime])
 
     def part_costs(self, features: Features) -> Array | None:

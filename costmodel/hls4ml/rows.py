@@ -174,6 +174,17 @@ SOURCES: Final[tuple[Source, ...]] = (
 )
 
 
+def find_folder(data: Path | None, mirror: Path | None) -> Path:
+    """Where the tables lie: in a folder given, or in its ``hls4ml`` or ``data``. Raises InputError without any."""
+    for root in (data, mirror):
+        for folder in () if root is None else (root, root / "hls4ml", root / "data"):
+            if any((folder / source.file).is_file() for source in SOURCES):
+                return folder
+    names = ", ".join(source.file for source in SOURCES)
+    shown = next((str(folder) for folder in (data, mirror) if folder is not None), None)
+    raise InputError("The data folder", f"must contain at least one of {names}", shown, where="--data or --mirror")
+
+
 def load_designs(folder: Path, free_only: bool = False) -> list[LabelledDesign]:
     """Every labelled design of the files that `folder` has, in their order. Raises InputError when it has none."""
     found = [design for source in SOURCES if source.free or not free_only for design in _read(folder, source)]

@@ -102,11 +102,25 @@ def _mlir_estimate() -> type[Regressor]:
     return CodeEstimate
 
 
+def _hls_transformer() -> type[Regressor]:
+    from costmodel.regressors.gnn.regressor import Gnn
+
+    return Gnn
+
+
+def _closed_form() -> type[Regressor]:
+    from costmodel.hls4ml.regressor import HlsPhysics
+
+    return HlsPhysics
+
+
 LEARNERS_OF_KINDS: dict[str, Callable[[], type[Regressor]]] = {
     "cpu-blend": _cpu_blend,
     "core-ghz": _core_ghz,
     "mlir-boost": _mlir_boost,
     "mlir-estimate": _mlir_estimate,
+    "hls-transformer": _hls_transformer,
+    "closed-form": _closed_form,
 }
 """Learners that need the columns of one kind."""
 

@@ -50,13 +50,13 @@ def _champion(client: Any, name: str) -> Any | None:
 
 def _error_of(client: Any, name: str, present: Any, corpus: Corpus, rival: Predictor, data: Path) -> float | None:
     """The champion's error on this corpus: as tagged when the data are the same, else measured anew."""
-    from costmodel.predictor import Predictor
+    from costmodel.kinds import load_bundle
     from costmodel.training.run import evaluate, held_out_error
 
     tags = present.tags
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            champion = Predictor.load(download_bundle(client, name, present, Path(scratch)))
+            champion = load_bundle(download_bundle(client, name, present, Path(scratch)))
         except BundleError:
             return None
         if not set(rival.devices) <= set(champion.devices):

@@ -19,9 +19,9 @@ class CostModelPyfunc(PythonModel):  # type: ignore[misc]
     """Wraps a `Predictor` loaded from the artifact ``bundle``."""
 
     def load_context(self, context: Any) -> None:
-        from costmodel.predictor import Predictor
+        from costmodel.kinds import load_bundle
 
-        self.predictor = Predictor.load(Path(context.artifacts["bundle"]))
+        self.predictor = load_bundle(Path(context.artifacts["bundle"]))
 
     # No hint on model_input: MLflow would read one as the schema.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]

@@ -14,7 +14,7 @@ from costmodel.bundle_format import write_checksums
 from costmodel.corpus import Corpus, Labels
 from costmodel.evaluation.points import Points, held_out, write_points
 from costmodel.evaluation.tables import evaluate_target
-from costmodel.kinds import Kind, kind_of
+from costmodel.kinds import Kind, kind_of, load_bundle
 from costmodel.predictor import Predictor
 from costmodel.regressors import Regressor, extras_of, learner
 from costmodel.target_model import TargetModel
@@ -75,7 +75,10 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         from costmodel.training.tuning import tuned
 
         settings = tuned(store, settings, request.tune, log)
-    if kind.shared and not store.extras:  # who reads tokens or graphs does not see the device's columns
+    whole = None if kind.fit is None else kind.fit(store, settings, log)
+    if whole is not None:
+        models = {(t.device.name, t.target.name): whole.model(t.device.name, t.target.name) for t in corpus.labels}
+    elif kind.shared and not store.extras:  # who reads tokens or graphs does not see the device's columns
         from costmodel.training.shared import fit_shared
 
         models = fit_shared(store, settings, log)
@@ -83,7 +86,7 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         models = {(t.device.name, t.target.name): fit_target(store, t, settings, log) for t in corpus.labels}
     rows = table(store, models, kind, request.seed)
     error = held_out_error(rows)
-    predictor = _predictor(kind, corpus, models, settings, rows)
+    predictor = whole or _predictor(kind, corpus, models, settings, rows)
     registered = None
     with tempfile.TemporaryDirectory() as scratch:
         folder = request.out or Path(scratch) / "bundle"
@@ -161,7 +164,7 @@ def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
 
 def add_points(folder: Path, data: Path) -> None:
     """Put predictions beside measurements of a dataset folder's test subjects into the bundle in `folder`."""
-    store, models = _labelled(Predictor.load(folder), data)
+    store, models = _labelled(load_bundle(folder), data)
     write_points(folder, points_of(store, models))
     write_checksums(folder)
 

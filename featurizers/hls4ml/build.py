@@ -64,7 +64,7 @@ class FoundLayer:
     table_size: int = 0
     nonzero: float = 1.0
     precisions: dict[str, Precision] = field(default_factory=dict)
-    asked_reuse: int = 0
+    asked_reuse: int | None = None
     built_reuse: int = 0
     built_strategy: str = ""
 
@@ -108,6 +108,10 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+CONDITION_FIELDS = frozenset(key for keys in _FIELDS.values() for key in keys)
+"""Every name that a condition of the whole design may have."""
+
+
 @lru_cache(maxsize=1024, typed=True)
 def _conditions(
     part: Any,
@@ -126,6 +130,8 @@ def _conditions(
         raise InputError("The backend", f"must be one of {', '.join(_BACKENDS)}", built_by, where="backend")
     if part is not None and not isinstance(part, str):
         raise InputError("The part", "must be a name", part, where="part")
+    if strict is not None and not isinstance(strict, bool):
+        raise InputError("The field 'strict'", "must be true or false", strict, where="strict")
     return Conditions(
         board=None if part is None else find_board(part),
         io_type=check_io_type(io_type or "io_parallel"),
@@ -263,12 +269,15 @@ def _schedule(
     strategy = layer.built_strategy or check_strategy("latency" if asked is None else asked, where)
     wanted = setting_of(sections[:-1], "reusefactor", "reuse_factor")
     if wanted is None:
-        wanted = layer.asked_reuse or None
+        wanted = layer.asked_reuse
     if wanted is None:
         wanted = setting_of(sections[-1:], "reusefactor", "reuse_factor")
     requested = check_reuse(1 if wanted is None else wanted, where)
     if layer.kind not in MATRIX_KINDS:
-        return 1, requested, strategy
+        return 1, max(requested, 1), strategy
+    if requested == 0:
+        _correct(layer, requested, 1, "must be at least 1", given, said)
+        requested = 1
     if layer.built_reuse:
         return layer.built_reuse, requested if wanted is not None else layer.built_reuse, strategy
     if strategy not in _CORRECTED:
@@ -277,12 +286,15 @@ def _schedule(
     built = closest_reuse_factor(layer.n_in, layer.n_out, requested, below_full)
     if built != requested:
         rule = f"must divide {layer.n_in}*{layer.n_out} = {layer.n_in * layer.n_out} as hls4ml needs it"
-        if given.strict:
-            raise InputError(
-                f"The 'reuse_factor' of {where}", f"{rule}; the nearest is {built}", requested, where=where
-            )
-        said.append(f"The reuse factor {requested} of {where} is not possible; {built} is built, as hls4ml does.")
+        _correct(layer, requested, built, rule, given, said)
     return built, requested, strategy
+
+
+def _correct(layer: FoundLayer, requested: int, built: int, rule: str, given: Conditions, said: list[str]) -> None:
+    where = f"layer '{layer.name}'"
+    if given.strict:
+        raise InputError(f"The 'reuse_factor' of {where}", f"{rule}; the nearest is {built}", requested, where=where)
+    said.append(f"The reuse factor {requested} of {where} is not possible; {built} is built, as hls4ml does.")
 
 
 def _capped(layer: FoundLayer, requested: int, said: list[str]) -> int:

@@ -183,11 +183,11 @@ def check_io_type(value: object) -> str:
 
 
 def check_reuse(value: object, where: str) -> int:
-    """A reuse factor as asked for. Raises InputError for anything but a whole number of at least 1."""
+    """A reuse factor as asked for; 0 is left to be corrected to 1. Raises InputError for any other number below 1."""
     if isinstance(value, str) and value.strip().isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value != int(value):
         raise InputError("The reuse factor", "must be a whole number", value, where=where)
-    if value < 1:
+    if value < 0:
         raise InputError("The reuse factor", "must be at least 1", value, where=where)
     return int(value)

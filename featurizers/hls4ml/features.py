@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from featurizers.core import Column, Features, FloatArray, IntArray, Parts, Raw
-from featurizers.errors import InputError
+from featurizers.errors import InputError, UnknownNameError
 from featurizers.graphs import chained
-from featurizers.hls4ml.build import FoundLayer, build_design, conditions
+from featurizers.hls4ml.build import CONDITION_FIELDS, FoundLayer, build_design, conditions
 from featurizers.hls4ml.config import HlsConfig, parse_config
 from featurizers.hls4ml.design import KINDS, MATRIX_KINDS, STRATEGIES, HlsDesign, HlsLayer
 
@@ -101,7 +101,11 @@ _RECURRENT_CODES = np.array([_KIND_CODE[kind] for kind in ("gru", "lstm", "simpl
 _KERAS_KEYS = ("class_name", "config", "keras_version", "build_input_shape")
 """Of a Keras model in JSON, which may be the input itself."""
 
-_MODEL_KEYS = ("layers", "model_config", "keras", "onnx", "project", "model_graph")
+_MODEL_KEYS = ("layers", "model_config", "keras", "onnx", "pt2", "project", "model_graph")
+
+
+_FIELDS = frozenset({*_MODEL_KEYS, "input_shape", "hls_config", "strict", "name", "dims", *CONDITION_FIELDS})
+"""A record of the collection (``model_config``) has its own beside them."""
 
 
 class HlsFeaturizer:
@@ -117,6 +121,7 @@ class HlsFeaturizer:
 
         - ``keras``: a Keras model as object, JSON text, or the bytes of a ``.keras`` or ``.h5`` file,
         - ``onnx``: the bytes of an ONNX or QONNX file,
+        - ``pt2``: the bytes of a file by ``torch.export.save``, or an ``nn.Module`` with ``input_shape``,
         - ``layers`` with ``input_shape``: layers by their fields,
         - ``model_config``: a record of the wa-hls4ml collection,
         - ``project``: a folder (`Path`), an archive (bytes) or a mapping of a written project's files,
@@ -133,6 +138,8 @@ class HlsFeaturizer:
         given = [key for key in _MODEL_KEYS if raw.get(key) is not None]
         if len(given) != 1:
             raise InputError("An hls4ml input", f"must have exactly one of {', '.join(_MODEL_KEYS)}", given)
+        if not raw.keys() <= _FIELDS and given != ["model_config"]:
+            raise UnknownNameError("field of an hls4ml input", min(raw.keys() - _FIELDS), _FIELDS)
         return _READERS[given[0]](raw)
 
     def features(
@@ -289,6 +296,13 @@ def _parse_onnx(raw: Raw) -> HlsDesign:
     return _finish(raw, found, parse_config(raw.get("hls_config")), name)
 
 
+def _parse_torch(raw: Raw) -> HlsDesign:
+    from featurizers.hls4ml.from_torch import read_torch
+
+    found = read_torch(raw["pt2"], raw.get("input_shape"))
+    return _finish(raw, found, parse_config(raw.get("hls_config")))
+
+
 def _parse_layers(raw: Raw) -> HlsDesign:
     from featurizers.hls4ml.from_fields import read_fields
 
@@ -324,6 +338,7 @@ def _parse_model_graph(raw: Raw) -> HlsDesign:
 _READERS: Final[Mapping[str, Callable[[Raw], HlsDesign]]] = {
     "keras": _parse_keras,
     "onnx": _parse_onnx,
+    "pt2": _parse_torch,
     "layers": _parse_layers,
     "model_config": _parse_record,
     "project": _parse_project,

@@ -47,7 +47,25 @@ def test_strict_refuses_instead():
         FEATURIZER.parse(model(64, hls_config=config, strict=True))
 
 
-@pytest.mark.parametrize("value", [0, -1, 2.5, "many", True])
+def test_a_reuse_factor_of_zero_is_corrected_and_said():
+    config = {"Model": {"ReuseFactor": 0, "Precision": "fixed<8,3>", "Strategy": "Resource"}}
+    for raw in (model(4, hls_config=config), {"layers": [{"class": "Dense", "units": 4, "reuse_factor": 0}],
+                                              "input_shape": [16]}):  # fmt: skip
+        design = FEATURIZER.parse(raw)
+        assert design.layers[-1].reuse_factor == 1
+        assert "reuse factor 0" in design.notes[0]
+        with pytest.raises(InputError, match="at least 1"):
+            FEATURIZER.parse({**raw, "strict": True})
+
+
+def test_fields_that_do_not_exist_are_named_with_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"clock_perod.*Nearest: clock_period"):
+        FEATURIZER.parse({**model(4), "clock_perod": 3})
+    with pytest.raises(InputError, match="strict"):
+        FEATURIZER.parse({**model(4), "strict": "no"})
+
+
+@pytest.mark.parametrize("value", [-1, 2.5, "many", True])
 def test_a_reuse_factor_without_sense_is_refused(value):
     with pytest.raises(InputError, match="reuse factor"):
         FEATURIZER.parse(model(4, hls_config={"Model": {"ReuseFactor": value, "Precision": "fixed<8,3>"}}))

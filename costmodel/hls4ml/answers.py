@@ -1,0 +1,81 @@
+"""What a model says of many designs at once, and of one; values in units and the space that they were learned in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.hls4ml.forms import HlsTarget
+from costmodel.hls4ml.layers import Layers, Values
+from costmodel.prediction import Prediction
+from costmodel.regressors.base import Array
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAnswer:
+    """Of n designs in the target's unit: value, low, high (n,); point and half in learning space."""
+
+    value: Array
+    low: Array
+    high: Array
+    point: Array
+    half: Array
+
+
+@dataclass(frozen=True, slots=True)
+class DesignAnswer:
+    """One design's answers. fits : P(all resources within the part's limits), None without a part.
+
+    percent : of the part, by target. latency_ns : cycles at the design's clock: (value, low, high).
+    """
+
+    predictions: tuple[Prediction, ...]
+    percent: Mapping[str, float]
+    latency_ns: tuple[float, ...]
+    fits: float | None
+    synthesises: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where designs lie, (n,) each: inside of what was trained on, distance (1 at its edge), strange kinds of layer."""
+
+    inside: npt.NDArray[np.bool_]
+    distance: Array
+    strange: npt.NDArray[np.bool_]
+
+    @property
+    def trust(self) -> Array:
+        """Weight of the learned residual: it fades where nothing like the design was seen."""
+        return np.clip(2 - self.distance, 0.0, 1.0) * ~self.strange
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the targets of one call have in common."""
+
+    layers: Layers
+    sums: Values
+    matrix: Values
+    place: Place
+    residuals: Mapping[str, Array]
+
+
+def at_clock(cycles: TargetAnswer, clock_ns: Array) -> TargetAnswer:
+    value, low, high = (np.round(part * clock_ns, 3) for part in (cycles.value, cycles.low, cycles.high))
+    return TargetAnswer(value, low, high, cycles.point, cycles.half)
+
+
+def in_units(spec: HlsTarget, point: Array, half: Array) -> TargetAnswer:
+    def count(logs: Array, rounding: Any) -> Array:
+        plain = np.exp(np.minimum(logs, 60.0)) - spec.offset
+        return np.asarray(np.maximum(rounding(np.round(plain / spec.step, 6)) * spec.step, 0.0))
+
+    value = count(point, np.round)
+    low, high = count(point - half, np.floor), count(point + half, np.ceil)
+    return TargetAnswer(value, np.minimum(low, value), np.maximum(high, value), point, half)

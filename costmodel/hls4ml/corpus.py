@@ -1,0 +1,121 @@
+"""Labelled designs for ``costmodel train --kind hls4ml --data DIR``, and how this kind fits them."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costmodel.corpora.schema import checksum
+from costmodel.corpus import Corpus, CorpusError, Labels
+from costmodel.hls4ml.forms import TARGETS
+from costmodel.hls4ml.model import HlsModel
+from costmodel.hls4ml.predictor import HlsPredictor, devices
+from costmodel.hls4ml.rows import SOURCES, LabelledDesign, Source, find_folder, load_designs
+from featurizers.errors import InputError
+
+if TYPE_CHECKING:
+    from costmodel.training.fitting import FeatureStore, FitSettings
+
+_SPLITS = ("test_seen", "validation", *("train",) * 8)
+LIMITS = (
+    "Single dense layers (32 to 256 wide, 2 to 14 bit weights, Vivado HLS 2020.1, xcu250) and a few unit layers were "
+    "seen. Deeper designs, convolutions, recurrent layers, streams and logic synthesis are answered by closed forms "
+    "with wide intervals."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HlsCorpus(Corpus):
+    """designs : the subjects with all of their labels: zeros too, and those that no synthesis came of.
+
+    `labels` hold what is above zero, since the common tables speak of relative errors. `family` : the file.
+    """
+
+    designs: tuple[LabelledDesign, ...] = ()
+
+
+def load_corpus(folder: Path) -> HlsCorpus:
+    """Every table of reports that `folder` has; a tenth of the layer dimensions is tested on, a tenth validates.
+
+    Raises CorpusError when there is none.
+    """
+    try:
+        found = find_folder(folder, None)
+        designs = tuple(load_designs(found))
+    except InputError as error:
+        raise CorpusError(str(error)) from error
+    present = {design.file for design in designs}
+    used = [source for source in SOURCES if source.name in present]
+    group = np.array([design.group for design in designs])
+    return HlsCorpus(
+        name="hls4ml: " + ", ".join(source.name for source in used),
+        kind="hls4ml",
+        raws=tuple(design.raw for design in designs),
+        ids=tuple(group.tolist()),
+        family=np.array([design.file for design in designs]),
+        split=np.array([_SPLITS[zlib.crc32(name.encode()) % len(_SPLITS)] for name in group.tolist()]),
+        labels=tuple(_labels(designs)),
+        checksum=checksum([found / source.file for source in used]),
+        licence="; ".join(sorted({source.licence for source in used})),
+        designs=designs,
+    )
+
+
+def _labels(designs: Sequence[LabelledDesign]) -> list[Labels]:
+    found = []
+    for device in devices().values():
+        for name in device.targets:
+            rows = [i for i, design in enumerate(designs) if design.labels.get(name, 0) > 0]
+            if rows:
+                value = np.array([designs[i].labels[name] for i in rows], dtype=np.float64)
+                at = np.array(rows, dtype=np.int64)
+                found.append(Labels(device, TARGETS[name].target, at, value, np.zeros(len(rows))))
+    return found
+
+
+def fit(store: FeatureStore, settings: FitSettings, log: Callable[[str], None]) -> HlsPredictor:
+    """Closed forms, and the learner on what they leave, from the train split; intervals from groups held out."""
+    corpus = store.corpus
+    assert isinstance(corpus, HlsCorpus)
+    rows = np.flatnonzero(corpus.split == "train")
+    chosen = [corpus.designs[row] for row in rows.tolist()]
+    parameters = {"version": _version(), **(settings.parameters or {})}
+    model = HlsModel("costmodel-hls4ml", learner=settings.learner, **parameters)
+    features = store.featurizer.features(store.subjects(rows), extras=model.extras)
+    log(f"{len(chosen)} designs of {len({design.group for design in chosen})} layer dimensions, {settings.learner}")
+    model.fit(chosen, features, settings.seed)
+    model.card = card(chosen, model, settings.seed, corpus.checksum)
+    return HlsPredictor(model)
+
+
+def _version() -> str:
+    from costmodel import __version__
+
+    return __version__
+
+
+def card(designs: Sequence[LabelledDesign], model: HlsModel, seed: int, data_checksum: str) -> dict[str, Any]:
+    """What the bundle learned from, under which licences, and what it may be used for."""
+    rows = Counter(design.file for design in designs)
+    used = [source for source in SOURCES if rows[source.name]]
+    return {
+        "title": "Resources and cycles of hls4ml designs",
+        "data": [_origin(source, rows[source.name]) for source in used],
+        "data_checksum": data_checksum,
+        "licence": "Apache-2.0" if all(source.free for source in used) else "see data: not for redistribution",
+        "learner": model.learner,
+        "labelled_targets": sorted(model.learned),
+        "closed_form_targets": sorted(TARGETS.keys() - model.learned.keys()),
+        "seed": seed,
+        "limits": LIMITS,
+    }
+
+
+def _origin(source: Source, rows: int) -> dict[str, Any]:
+    return {"name": source.name, "file": source.file, "licence": source.licence, "rows": rows}
