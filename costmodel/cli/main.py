@@ -27,6 +27,7 @@ COMMANDS = {
     "devices": ("costmodel.cli.devices", "devices that can be asked about"),
     "models": ("costmodel.cli.models", "models that answer"),
     "serve": ("costmodel.cli.serve", "start the service"),
+    "export": ("costmodel.cli.export", "write a model of trees as C source"),
     "train": ("costmodel.cli.train", "train a model from labelled data"),
     "evaluate": ("costmodel.cli.evaluate", "accuracy of a model on labelled data"),
     "measure": ("costmodel.cli.measure", "measure a network on this machine"),

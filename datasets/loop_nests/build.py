@@ -1,6 +1,6 @@
 """Label the held-out loop nests of the benchmark ``mlir-pass``; run again, it goes on where it was.
 
-    python datasets/loop_nests/build.py --nests 231 --cpu znver4
+python datasets/loop_nests/build.py --nests 231 --cpu znver4
 """
 
 from __future__ import annotations

@@ -45,7 +45,11 @@ def held_out(count: int, trained_on: frozenset[str] = frozenset(), seed: int = S
     drawn = [sample_groups(family, 2 * count // len(FAMILIES) + 8, seed) for family in FAMILIES]
     context = ir.Context()
     by_family = [
-        [Nest(f"{family}:{group.key}", family, group.text) for group in groups if _suits(group.text, trained_on, context)]
+        [
+            Nest(f"{family}:{group.key}", family, group.text)
+            for group in groups
+            if _suits(group.text, trained_on, context)
+        ]
         for family, groups in zip(FAMILIES, drawn, strict=True)
     ]
     turns = zip_longest(*by_family)

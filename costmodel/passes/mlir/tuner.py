@@ -78,7 +78,7 @@ def variants(own: Any, offered: Sequence[Choice]) -> dict[Choice, Any]:
 
 
 class CostAnnotator:
-    """``PassManager.add(CostAnnotator(model))``: every outermost affine loop gets its predicted cost as an attribute."""
+    """``PassManager.add(CostAnnotator(model))``: each outermost affine loop gets its predicted cost as an attribute."""
 
     def __init__(self, model: Costs):
         self.model = model

@@ -1,0 +1,165 @@
+"""Passes for MLIR's Python bindings: what is chosen, what stays equal, what is never done."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from costmodel.passes import CostModel
+from costmodel.passes.mlir import AS_IT_IS, ATTRIBUTE, SPACE, Choice, CostAnnotator, LoopTuner
+from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of
+from costmodel.passes.mlir.space import choices
+from costmodel.passes.mlir.tuner import functions_of, variants
+from tests.costmodel.passes.conftest import MATMUL
+
+ir = pytest.importorskip("iree.compiler.ir", reason="MLIR's Python bindings are in iree-base-compiler")
+passmanager = pytest.importorskip("iree.compiler.passmanager")
+
+TWO = """
+func.func @two(%a: memref<64xf32>, %b: memref<64xf32>, %n: index) -> f32 {
+  %one = arith.constant 1.0 : f32
+  affine.for %i = 0 to 64 {
+    %x = affine.load %a[%i] : memref<64xf32>
+    %y = arith.addf %x, %one : f32
+    affine.store %y, %b[%i] : memref<64xf32>
+  }
+  %sum = affine.for %i = 0 to 64 iter_args(%acc = %one) -> (f32) {
+    %x = affine.load %b[%i] : memref<64xf32>
+    %y = arith.addf %acc, %x : f32
+    affine.yield %y : f32
+  }
+  return %sum : f32
+}
+"""
+IN_PLACE = """
+func.func @in_place(%a: memref<64x64xf32>) {
+  affine.for %i = 1 to 64 {
+    affine.for %j = 0 to 64 {
+      %x = affine.load %a[%i - 1, %j] : memref<64x64xf32>
+      affine.store %x, %a[%i, %j] : memref<64x64xf32>
+    }
+  }
+  return
+}
+"""
+TRANSPOSED_STORE = """
+func.func @sum(%a: memref<64x64xf32>, %b: memref<64xf32>) {
+  affine.for %i = 0 to 64 {
+    affine.for %j = 0 to 64 {
+      %x = affine.load %a[%i, %j] : memref<64x64xf32>
+      %y = affine.load %b[%j] : memref<64xf32>
+      %z = arith.addf %x, %y : f32
+      affine.store %z, %b[%j] : memref<64xf32>
+    }
+  }
+  return
+}
+"""
+
+
+def parse(text: str) -> Any:
+    with ir.Context():
+        return ir.Module.parse(text)
+
+
+def first_nest(module: Any) -> Any:
+    return nests_of(functions_of(module)[0])[0]
+
+
+class Longest:
+    """Costs that prefer one of the variants: the one with most text."""
+
+    def of_modules(self, modules: Sequence[Any]) -> list[float]:
+        return [1e6 / len(str(module)) for module in modules]
+
+
+def test_the_pass_runs_in_a_pass_manager_and_the_module_stays_valid() -> None:
+    module = parse(MATMUL)
+    tuner = LoopTuner(Longest())
+    with module.context:
+        manager = passmanager.PassManager.parse("builtin.module()")
+        manager.add(tuner)
+        manager.run(module.operation)
+    assert module.operation.verify()
+    assert len(tuner.decisions) == 1
+    assert tuner.decisions[0].choice.jam == 8
+    assert "step 8" in str(module)
+    assert f"{ATTRIBUTE} = " in str(module)
+    assert "llvm.noalias" in str(module)
+
+
+def test_every_nest_is_decided_and_values_that_loops_return_stay_connected() -> None:
+    module = parse(TWO)
+    tuner = LoopTuner(Longest(), space=(AS_IT_IS, Choice(unroll=4)))
+    tuner(module)
+    assert module.operation.verify()
+    assert [decision.choice.unroll for decision in tuner.decisions] == [4, 4]
+    assert str(module).count("step 4") == 2
+
+
+def test_within_the_margin_nothing_is_touched() -> None:
+    class Alike:
+        def of_modules(self, modules: Sequence[Any]) -> list[float]:
+            return [100.0 - i / 100 for i in range(len(modules))]
+
+    module, before = parse(MATMUL), str(parse(MATMUL))
+    LoopTuner(Alike())(module)
+    loop = first_nest(module)
+    del loop.attributes[ATTRIBUTE]
+    assert str(module) == before
+
+
+def test_unroll_and_jam_is_offered_only_where_iterations_may_interleave() -> None:
+    assert may_jam(first_nest(parse(MATMUL)))
+    assert not may_jam(first_nest(parse(IN_PLACE)))
+    assert not may_jam(first_nest(parse(TRANSPOSED_STORE)))
+    assert not may_jam(first_nest(parse(TWO)))
+    assert all(choice.jam == 1 for choice in choices(2, jams=False))
+    assert all(choice.tile == 0 for choice in choices(1, jams=False))
+
+
+def test_variants_are_different_code_and_the_original_is_not_touched() -> None:
+    module = parse(MATMUL)
+    before = str(module)
+    nest = first_nest(module)
+    found = variants(alone(nest), choices(depth(nest), may_jam(nest)))
+    assert str(module) == before
+    assert len({str(variant) for variant in found.values()}) == len(found) > 8
+    assert "arith.constant 0.0" in str(found[AS_IT_IS])
+    assert all(variant.verify() for variant in found.values())
+
+
+def test_loops_get_their_predicted_cost(estimate: CostModel) -> None:
+    module = parse(TWO)
+    CostAnnotator(estimate)(module)
+    costs = [ir.FloatAttr(nest.attributes[ATTRIBUTE]).value for nest in nests_of(functions_of(module)[0])]
+    assert len(costs) == 2
+    assert all(cost > 10 for cost in costs)
+
+
+def test_the_estimate_finds_that_jamming_saves_loads(estimate: CostModel) -> None:
+    module = parse(MATMUL)
+    tuner = LoopTuner(estimate)
+    tuner(module)
+    decision = tuner.decisions[0]
+    assert decision.predicted[decision.choice] <= min(decision.predicted.values()) * 1.03
+    assert module.operation.verify()
+
+
+def test_choices_read_as_what_they_do() -> None:
+    assert [str(choice) for choice in SPACE[:3]] == ["as it is", "tile default", "tile 8"]
+    assert Choice(tile=16, unroll=4).pipeline == "affine-loop-tile{tile-size=16},affine-loop-unroll{unroll-factor=4}"
+    assert str(Choice(jam=2, unroll=4)) == "jam 2, unroll 4"
+
+
+@pytest.mark.skipif(shutil.which("mlir-opt-22") is None, reason="needs Debian's mlir-22-tools")
+def test_tuned_text_is_read_by_mlir_opt() -> None:
+    import subprocess
+
+    module = parse(MATMUL)
+    LoopTuner(Longest())(module)
+    done = subprocess.run(["mlir-opt-22", "-"], input=str(module), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
