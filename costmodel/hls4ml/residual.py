@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from costmodel.regressors.gnn.regressor import Gnn
 
 _SMALL: Final[Mapping[str, Any]] = {
-    "hidden": 48, "layers": 2, "readout": "pooled", "epochs": 60, "patience": 10, "members": 1, "batch": 32,
+    "hidden": 32, "layers": 2, "readout": "pooled", "epochs": 40, "patience": 8, "members": 1, "batch": 96,
 }  # fmt: skip
 NETWORKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "gnn": {**_SMALL, "encoder": "message-passing"},
@@ -35,7 +35,7 @@ NETWORKS: Final[Mapping[str, Mapping[str, Any]]] = {
 RESIDUALS = ("lightgbm", *NETWORKS, "closed-form")
 """What can learn the residual; 'closed-form' learns none."""
 
-_FOLDS = 3
+_FOLDS = 2
 Answers = Mapping[str, tuple[npt.NDArray[np.int64], Array]]
 """By target the labelled rows and their values in learning space."""
 

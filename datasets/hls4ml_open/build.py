@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,8 +21,8 @@ from designs import draw
 from rtl import write_rtl
 from synthesis import synthesise
 
-_BATCH = 30
-_FAILURES = (RuntimeError, ValueError, OSError, KeyError, AssertionError, subprocess.SubprocessError)
+_BATCH = 16
+_FAILURES = (RuntimeError, ValueError, OSError, KeyError, AssertionError)
 
 
 def main() -> int:
@@ -61,7 +60,7 @@ def read_journal(journal: Path) -> list[dict[str, Any]]:
 
 
 def label(numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """Rows of the table, synthesised together; each alone where that fails. `status` says why there is no label."""
+    """Rows of the table, synthesised together; in halves where that fails. `status` says why there is no label."""
     rows = [draw(number) for number in numbers]
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
@@ -75,7 +74,8 @@ def label(numbers: Sequence[int]) -> list[dict[str, Any]]:
             counted = synthesise(sources, Path(scratch)) if sources else {}
         except _FAILURES as error:
             if len(rows) > 1:
-                return [row for number in numbers for row in label([number])]
+                half = len(numbers) // 2
+                return [*label(numbers[:half]), *label(numbers[half:])]
             rows[0]["status"] = f"{type(error).__name__}: {error}"[:200]
             counted = {}
     seconds = round((time.perf_counter() - started) / len(rows), 2)
