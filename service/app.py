@@ -11,13 +11,17 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from costmodel.registry import PRETRAINED, ModelStore
+from costmodel.state import Database, KeyStore, StateUnavailableError
 from service import openapi, problems
+from service.access import Access
 from service.answers import Operation, Predict, explain, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.extras import KindOperationEndpoint
-from service.meters import MeterRequests, Meters
+from service.front import Front
+from service.meters import Meters
 from service.routes import devices, health, metrics, models, page
 from service.settings import Settings
 from service.source import PredictorSource, StoreSource
@@ -26,17 +30,32 @@ from service.workers import Workers
 log = logging.getLogger("costmodel.service")
 
 
+class Application(FastAPI):
+    """FastAPI behind our front door."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Requests by the door, everything else (the lifespan) straight on."""
+        await (self.front if scope["type"] == "http" else self.behind)(scope, receive, send)
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application as FastAPI calls it."""
+        await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
     """The service over `source`, which is the packaged models and the registry's champions unless given."""
     settings = settings or Settings()
     source = source or StoreSource(_model_store(settings))
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
     desk = Desk(settings, source, workers, Meters())
-    app = FastAPI(
+    access = Access(settings.access, KeyStore(Database()), settings.requests_per_s_max)
+    app = Application(
         title="costmodel",
         summary="What will this cost on that hardware?",
         version=version("costmodel"),
-        lifespan=lambda _: _lifespan(desk),
+        lifespan=lambda _: _lifespan(desk, access),
         redirect_slashes=False,
     )
     app.state.desk = desk
@@ -54,7 +73,8 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     app.router.routes.append(Route("/v1/{operation}/{kind}", KindOperationEndpoint(desk), include_in_schema=False))
     problems.install(app)
     openapi.install(app, source)
-    app.add_middleware(MeterRequests, meters=desk.meters)
+    endpoints: dict[str, ASGIApp] = {route.name: route.endpoint for route in operations + echo}
+    app.front = Front(app.behind, endpoints, access, desk.meters, settings)
     return app
 
 
@@ -73,10 +93,10 @@ def _model_store(settings: Settings) -> ModelStore:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(desk: Desk) -> AsyncIterator[None]:
+async def _lifespan(desk: Desk, access: Access) -> AsyncIterator[None]:
     # Read before the first request is let in: a model read inside the event loop would hold up all others.
     desk.source.warm_up()
-    refreshing = asyncio.create_task(_refresh_forever(desk))
+    refreshing = asyncio.create_task(_refresh_forever(desk, access))
     yield
     refreshing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -84,11 +104,14 @@ async def _lifespan(desk: Desk) -> AsyncIterator[None]:
     desk.workers.close()
 
 
-async def _refresh_forever(desk: Desk) -> None:
+async def _refresh_forever(desk: Desk, access: Access) -> None:
     while True:
-        try:
-            await asyncio.to_thread(desk.source.refresh)
-        except Exception:
-            # The models in memory go on answering whatever happens to the registry.
-            log.exception("looking for new models failed")
+        for what, refresh in (("API keys", access.refresh), ("new models", desk.source.refresh)):
+            try:
+                await asyncio.to_thread(refresh)
+            except StateUnavailableError as error:
+                log.warning("looking for %s failed: %s", what, error)
+            except Exception:
+                # What is in memory goes on answering whatever happens to the registry and the database.
+                log.exception("looking for %s failed", what)
         await asyncio.sleep(desk.settings.refresh_interval_s)

@@ -6,11 +6,9 @@ import functools
 import os
 import statistics
 from collections.abc import Sequence
-from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.memory import Told
 
@@ -113,33 +111,3 @@ class KindMeter:
             self._out_of_domain.inc(strangers)
         if widths:
             self._width.observe(widths[0] if len(widths) == 1 else statistics.median(widths))
-
-
-class MeterRequests:
-    """ASGI middleware that counts every request by operation and status."""
-
-    def __init__(self, app: ASGIApp, meters: Meters):
-        self._app = app
-        self._meters = meters
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; count it when it is over."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        started = perf_counter()
-        status = 500
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noted)
-        finally:
-            endpoint = scope.get("endpoint")
-            operation = getattr(endpoint, "operation", None) or getattr(endpoint, "__name__", "unmatched")
-            count, seconds = self._meters.of_request(operation, status)
-            count.inc()
-            seconds.observe(perf_counter() - started)

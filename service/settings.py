@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from featurizers.errors import InputError
+from featurizers.errors import InputError, UnknownNameError
 
 PREFIX = "COSTMODEL_"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -41,6 +41,15 @@ class Settings:
     refresh_interval_s: float = _setting(2.0, "How often the registry is asked for a new champion.", 0.01)
     models_dir: str = _setting("", "Folder of bundles by kind; when empty, the packaged ones.")
     use_registry: bool = _setting(True, "Whether MLflow's champions take the place of the packaged models.")
+    access: str = _setting(
+        "auto",
+        "Who needs an API key: `auto` callers of other machines, `keys` everybody, `open` nobody, which is how to put "
+        "a service without keys on a public address.",
+    )
+    requests_per_s_max: float = _setting(
+        0.0, "Requests per second of one key, or of one address without a key, in each process; 0 sets no limit."
+    )
+    log_requests: bool = _setting(False, "Whether every request is logged, as one line of JSON.")
     expose_echo: bool = _setting(False, "Adds POST /v1/echo, the yardstick of the serving benchmark.")
 
     def __post_init__(self) -> None:
@@ -48,6 +57,9 @@ class Settings:
             value, at_least = getattr(self, spec.name), spec.metadata["at_least"]
             if isinstance(value, int | float) and not at_least <= value < float("inf"):
                 raise InputError(f"The setting {PREFIX}{spec.name.upper()}", f"must be at least {at_least}", value)
+
+        if self.access not in ("auto", "keys", "open"):
+            raise UnknownNameError(f"value of the setting {PREFIX}ACCESS", self.access, ("auto", "keys", "open"))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -28,6 +28,7 @@ COMMANDS = {
     "models": ("costmodel.cli.models", "models that answer"),
     "serve": ("costmodel.cli.serve", "start the service"),
     "export": ("costmodel.cli.export", "write a model of trees as C source"),
+    "keys": ("costmodel.cli.keys", "API keys of a service that others can reach"),
     "train": ("costmodel.cli.train", "train a model from labelled data"),
     "evaluate": ("costmodel.cli.evaluate", "accuracy of a model on labelled data"),
     "measure": ("costmodel.cli.measure", "measure a network on this machine"),

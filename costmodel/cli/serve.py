@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from tempfile import TemporaryDirectory
 
+from featurizers.errors import InputError
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FACTORY = "service.app:from_environment"
 """Named, not imported: the service is a layer above the library, and worker processes import it themselves."""
 
@@ -23,11 +27,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted. Settings come from COSTMODEL_* variables, see docs/settings.md."""
+    _check_exposure(args.host)
     with TemporaryDirectory(prefix="costmodel-metrics-") as folder:
         if args.workers > 1:
             os.environ[_SHARED_COUNTERS] = folder
         _serve(args)
     return 0
+
+
+def _check_exposure(host: str) -> None:
+    """Refuse an address that others reach while nobody could ask: see SECURITY.md."""
+    if host in _LOOPBACK or os.environ.get("COSTMODEL_ACCESS", "auto") == "open":
+        return
+    from costmodel.state import Database, KeyStore, StateUnavailableError
+
+    try:
+        keys = KeyStore(Database()).living()
+    except StateUnavailableError as error:
+        print(f"costmodel serve: API keys cannot be read yet: {error}", file=sys.stderr)
+        return
+    if not keys:
+        rule = "needs an API key: 'costmodel keys create NAME', or COSTMODEL_ACCESS=open to let everybody in"
+        raise InputError("An address that other machines reach", rule, host)
 
 
 def _serve(args: argparse.Namespace) -> None:

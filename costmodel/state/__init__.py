@@ -7,14 +7,20 @@ it; migrations only add, so that processes of the version before go on. A group 
 gets a row in `revisions` (see `Database.writing`).
 """
 
-from costmodel.state.database import Database, StateUnavailableError, default_url
+from costmodel.state.database import Database, default_url
 from costmodel.state.devices import DeviceRecord, DeviceStore, Measurement, Version
-from costmodel.state.idempotency import Remembered
+from costmodel.state.errors import StateUnavailableError
+from costmodel.state.idempotency import Idempotency, Remembered
+from costmodel.state.keys import SCOPES, ApiKey, KeyStore
 
 __all__ = [
+    "SCOPES",
+    "ApiKey",
     "Database",
     "DeviceRecord",
     "DeviceStore",
+    "Idempotency",
+    "KeyStore",
     "Measurement",
     "Remembered",
     "StateUnavailableError",

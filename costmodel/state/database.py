@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from costmodel.state.errors import StateUnavailableError
 from costmodel.state.tables import revisions
 from featurizers.errors import InputError
 
@@ -26,10 +27,6 @@ VARIABLE = "COSTMODEL_DATABASE_URL"
 _SQLITE, _POSTGRESQL = "sqlite", "postgresql"
 _WAIT_S = 5.0
 """How long a writer waits for another one, and how long a connection may take."""
-
-
-class StateUnavailableError(Exception):
-    """The database does not answer now; what is in memory goes on answering, writes have to come again later."""
 
 
 def default_url() -> str:

@@ -104,3 +104,39 @@ idempotency_keys = Table(
     Column("answer", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False, index=True),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("secret_digest", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+"""secret_digest : SHA-256 of the secret, which is 32 random bytes and stands nowhere."""
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(40), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("model_version", String(60), nullable=False),
+    Column("device", String(100), nullable=False),
+    Column("target", String(60), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("file_field", String(40)),
+    Column("file", LargeBinary),
+    Column("measured", Float, nullable=False),
+    Column("predicted", Float, nullable=False),
+    Column("low", Float, nullable=False),
+    Column("high", Float, nullable=False),
+    Column("coverage", Float, nullable=False),
+    Column("in_domain", Boolean, nullable=False),
+    Column("conditions", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+"""What was measured of something that was predicted, beside the prediction by the model of that moment."""
+Index("ix_reports_model_device_id", reports.c.model, reports.c.device, reports.c.id)

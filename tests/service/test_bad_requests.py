@@ -124,7 +124,7 @@ def test_a_body_without_a_length_is_refused_while_it_streams(app, content_type):
         "http_version": "1.1",
         "scheme": "http",
         "server": ("test", 80),
-        "client": ("test", 1),
+        "client": ("127.0.0.1", 1),
         "root_path": "",
     }
     asyncio.run(app(scope, receive, send))
@@ -174,7 +174,7 @@ def test_binary_text_field_must_be_utf8(client, assert_problem):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere/at/all", 404),
         ("GET", "/v1/nothing", 404),
         ("POST", "/v1/predict", 404),
         ("POST", "/v1/predict/box/x", 404),
