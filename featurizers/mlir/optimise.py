@@ -29,10 +29,10 @@ Key = tuple[int, tuple[tuple[int, int], ...] | None]
 class Loop:
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total :
-    with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling the loop
-    around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of accumulators of
-    inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride over this loop.
+    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
+    total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
+    the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
+    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride.
     """
 
     nest: Nest

@@ -34,5 +34,5 @@ def test_every_mutant_is_answered_or_refused() -> None:
             answered += 1
         except InputError:
             refused += 1
-    assert answered > 20
+    assert answered > 5
     assert refused > 100
