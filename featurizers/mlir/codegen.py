@@ -75,20 +75,21 @@ def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
     unroll, full = _unroll(loop, cpu, vf, interleave, main_trips)
-    remainder = lanes > 1 and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
+    folded = cpu.isa == "riscv" and not loop.checks  # the last iterations run in a shorter vector
+    remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = body * strided_cost * interleave * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, remainder)
-        if loop.exact and not loop.checks:
+        if loop.exact and not loop.checks and not folded:
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + _LOOP_CONTROL
     pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
     instructions += 2 * spills
-    ports = _ports(loop, cpu, uops, unroll) * strided_cost
+    ports = _ports(loop, cpu, uops, unroll) * _vector_cycles(loop, cpu, vf, body) / body
     ports = max(ports, _path(loop, cpu, uops))
     per_vector = max(ports * interleave, chain)
     vector_trips = int(main_trips) if lanes > 1 else main_trips
@@ -187,7 +188,7 @@ def _vector_factor(loop: Loop, cpu: Cpu, body: float) -> int:
         return 1
     if loop.exact and loop.trip < _TINY_TRIP and loop.trip % vf:
         return 1
-    return vf if _vector_cost(loop, cpu, vf, body) < 0.9 * body * vf else 1
+    return vf if _vector_cycles(loop, cpu, vf, body) < 0.9 * body * vf else 1
 
 
 def _vector_cost(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
@@ -195,7 +196,15 @@ def _vector_cost(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
     is a sum that must be made in order."""
     if vf == 1:
         return body
-    scattered = (loop.strided + loop.gathered) * (vf - 1) * (1.0 if cpu.gather else 2.0)
+    scattered = (loop.strided + loop.gathered) * (1.5 if cpu.gather else 2.0 * (vf - 1))
+    return body + scattered + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
+
+
+def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
+    """The same in units of work: an instruction that gathers still moves element by element."""
+    if vf == 1:
+        return body
+    scattered = (loop.strided + loop.gathered) * (vf - 1) * (0.7 if cpu.gather else 2.0)
     return body + scattered + _ordered_only(loop) * (vf - 1)
 
 
@@ -226,6 +235,8 @@ def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float) -> tup
         return 1, False
     size = (loop.size - 3) * interleave + 3
     whole = int(trips)
+    if vf > 1 and cpu.scalable:
+        return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
     if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
