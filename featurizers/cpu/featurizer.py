@@ -27,7 +27,7 @@ class CpuFeaturizer(Featurizer[ServerSpec]):
     """
 
     kind = "cpu"
-    version = "2"
+    version = "1"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = ()
 

@@ -46,8 +46,7 @@ class Nest:
     trip : iterations per execution. exact : known at compile time. iv : its number in forms.
     counts : per iteration by class, of scalar or vector operations. widths : of vector operations, the largest size
     in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a
-    point of the body. invariants : scalars from outside that the body uses. path : longest chain of dependent
-    operations in the body, in typical cycles.
+    point of the body. invariants : scalars from outside that the body uses.
     """
 
     label: str
@@ -70,7 +69,6 @@ class Nest:
     invariants: int = 0
     ops: int = 0
     unknown_trip: bool = False
-    path: float = 0.0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

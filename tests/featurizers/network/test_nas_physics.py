@@ -57,6 +57,27 @@ def test_fbnet_first_block_by_hand() -> None:
     assert (added["layers"], added["large_kernels"], added["residual_adds"], added["shuffles"]) == (3, 1, 1, 0)
 
 
+def test_misaligned_are_depthwise_kernels_of_24_channels_at_input_resolution() -> None:
+    skips = ["skip"] * 22
+    positions = {2: (24, 32), 3: (24, 32), 6: (32, 16)}
+    for position, (channels, size) in positions.items():
+        found = columns("fbnet", "|".join([*skips[:position], "k3_e1", *skips[position + 1 :]]))
+        inside = channels * size * size if channels == 24 else 0
+        assert found["misaligned_inputs"] == [inside]
+        assert found["misaligned_taps"] == [9 * inside]
+        assert found["depthwise_channels"] == [channels]
+    expanded = columns("fbnet", "|".join([*skips[:2], "k3_e3", *skips[3:]]))
+    assert expanded["misaligned_inputs"] == [0]
+
+
+def test_spilled_is_what_a_kernel_touches_beyond_256_kilobytes() -> None:
+    skips = ["skip"] * 22
+    large = columns("fbnet", "|".join(["k3_e6", *skips[1:]]))
+    assert large["spilled_depthwise"] == [6 * 16 * 2 * 32 * 32 - 65536]
+    assert large["spilled_pointwise"] == [2 * (7 * 16 * 32 * 32 - 65536)]
+    assert columns("fbnet", "|".join([*skips[:18], "k3_e6", *skips[19:]]))["spilled_depthwise"] == [0]
+
+
 def test_grouped_fbnet_block_halves_the_pointwise_part_and_shuffles() -> None:
     plain, grouped = (columns("fbnet", "|".join([op] * 22)) for op in ("k3_e1", "k3_e1_g2"))
     assert grouped["pointwise_macs"][0] == plain["pointwise_macs"][0] / 2
