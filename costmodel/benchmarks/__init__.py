@@ -24,14 +24,14 @@ BENCHMARKS: dict[str, str] = {
     "help-nasbench201": "costmodel.benchmarks.nas:help_nasbench201",
     "help-fbnet": "costmodel.benchmarks.nas:help_fbnet",
     **{f"nasflat-{task}": f"costmodel.benchmarks.nas:nasflat_{task.lower()}" for task in _NASFLAT},
+    "help-nasbench201-reference": "costmodel.benchmarks.help_reference:help_nasbench201",
+    "help-fbnet-reference": "costmodel.benchmarks.help_reference:help_fbnet",
+    "nas-ceiling": "costmodel.benchmarks.nas_ceiling:run",
     "hls4ml": "costmodel.benchmarks.hls4ml:run",
     "sparecores": "costmodel.benchmarks.cpu:run_sparecores",
     "perfcastdb": "costmodel.benchmarks.cpu:run_perfcastdb",
     "mlperf": "costmodel.benchmarks.mlperf:run_mlperf",
     "foreign-networks": "costmodel.benchmarks.foreign_networks:run",
-    "mlir": "costmodel.benchmarks.mlir:run",
-    "mlir-fuzz": "costmodel.benchmarks.mlir_fuzz:run",
-    "mlir-new-cpu": "costmodel.benchmarks.mlir_new_cpu:run",
 }
 """Name -> ``module:function``, imported when it is run."""
 

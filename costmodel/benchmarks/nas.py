@@ -1,9 +1,10 @@
 """HELP's and NASFLAT's tasks: a new device from n measurements in total, random and planned apart.
 
 `help-*` follows HELP (Lee et al., NeurIPS 2021): pools and queries keep what lies between the 10th and 90th percentile
-of the target device (which reads labels; planned samples come from the untrimmed pool and read none). `nasflat-*`
-follows NASFLAT (Akhauri and Abdelfattah, MLSys 2024): all architectures of the space, the sampled ones included. n is
-always the total number of measurements; a target device is never among the known ones.
+of the target device (which reads labels; planned samples come from the untrimmed pool). `nasflat-*` follows NASFLAT
+(Akhauri and Abdelfattah, MLSys 2024): all architectures of the space, the sampled ones included. n is always the total
+number of measurements; a target device is never among the known ones. Planned samples are planned as a user would:
+five before anything was measured, then, at each of `_STEPS`, the next ones given the measurements so far.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _ROW_FIGURES = (
     "spearman", "spearman_sd", "kendall", "median_error", "within_10pct", "coverage", "width_ratio", "adapt_ms",
     "chose_meta",
 )  # fmt: skip
+_STEPS = (5, 10, 15, 20, 35, 50)
 _OFFERED = 600
 """Architectures of which a plan chooses, a random part per seed; so that the spread over seeds means something."""
 _KENDALL_ROWS = 600
@@ -101,7 +103,7 @@ def run(name: str, data: Path | None, mirror: Path | None = None, seeds: int = S
     if name not in SPLITS:
         raise UnknownNameError("NAS benchmark", name, SPLITS)
     split = SPLITS[name]
-    table = load_table(_folder(data, mirror), split.space)
+    table = load_table(data_folder(data, mirror), split.space)
     missing = [device for device in (*split.known, *split.targets) if device not in table.latency_ms]
     known, targets = table.known(split.known), [d for d in split.targets if d in table.latency_ms]
     if len(known) < 2 or not targets:
@@ -122,7 +124,8 @@ def _gone(split: Split, missing: Sequence[str]) -> float:
     return float(len(set(split.targets) & set(missing)))
 
 
-def _folder(data: Path | None, mirror: Path | None) -> Path:
+def data_folder(data: Path | None, mirror: Path | None) -> Path:
+    """Where the tables lie. InputError without one."""
     for folder in (data, None if mirror is None else mirror / "nas_latency"):
         if folder is not None and folder.is_dir():
             return folder
@@ -143,7 +146,7 @@ nasflat_fa = partial(run, "nasflat-FA")
 
 
 class _Task:
-    """One split on one table: features computed once, plans made once."""
+    """One split on one table: features computed once, the first plan made once."""
 
     def __init__(self, split: Split, table: LatencyTable, learners: Sequence[FewShotRegressor], seeds: int):
         self.split, self.table, self.learners, self.seeds = split, table, learners, seeds
@@ -152,18 +155,23 @@ class _Task:
         self.macs = inputs.physics.column("macs")
         self.known_log = np.log(np.column_stack([table.latency_ms[d] for d in learners[0].devices]))
         self.places = {row.tobytes(): i for i, row in enumerate(table.ops)}
-        self.plans = [self._plan(seed) for seed in range(seeds)]
+        self.offered = [self._offer(seed) for seed in range(seeds)]
+        self.first = [
+            self._rows_of(learners[0].plan(_STEPS[0], candidates=offered, seed=seed))
+            for seed, offered in enumerate(self.offered)
+        ]
 
     def rows(self, target: str) -> Iterator[dict[str, Any]]:
         """One row per method, way of sampling and number of measurements, means over seeds."""
         latency = self.table.latency_ms[target]
-        query = self._trimmed(self.split.query, latency)
+        query = trimmed(self.split.query, latency)
         yield _row(target, "flops", "none", 0, [{"spearman": spearman(self.macs[query], latency[query])}])
+        plans = [self._planned(latency, seed) for seed in range(self.seeds)]
         for n in SIZES:
             for sampling in ("random", "planned"):
                 found: dict[str, list[dict[str, float]]] = {}
                 for seed in range(self.seeds):
-                    measured = self._random(latency, n, seed) if sampling == "random" else self.plans[seed][:n]
+                    measured = self._random(latency, n, seed) if sampling == "random" else plans[seed][:n]
                     for method, figures in self._once(latency, measured, query).items():
                         found.setdefault(method, []).append(figures)
                 yield from (_row(target, method, sampling, n, figures) for method, figures in found.items())
@@ -192,22 +200,34 @@ class _Task:
 
     def _random(self, latency: Array, n: int, seed: int) -> Rows:
         rng = np.random.default_rng(seed)
-        return np.asarray(rng.choice(self._trimmed(self.split.pool, latency), n, replace=False))
+        return np.asarray(rng.choice(trimmed(self.split.pool, latency), n, replace=False))
 
-    def _plan(self, seed: int) -> Rows:
-        """Planned rows of the table, for the largest size: a smaller plan is its beginning. Reads no label."""
+    def _offer(self, seed: int) -> list[list[int]]:
         pool = np.arange(len(self.table.ops)) if self.split.pool is None else np.asarray(self.split.pool)
-        offered = np.random.default_rng(seed).choice(pool, min(_OFFERED, len(pool)), replace=False)
-        chosen = self.learners[0].plan(max(SIZES), candidates=self.table.ops[offered].tolist(), seed=seed)
-        return np.array([self.places[np.array(row, dtype=np.int64).tobytes()] for row in chosen])
+        rows = np.random.default_rng(seed).choice(pool, min(_OFFERED, len(pool)), replace=False)
+        offered: list[list[int]] = self.table.ops[rows].tolist()
+        return offered
 
-    def _trimmed(self, rows: range | None, latency: Array) -> Rows:
-        """HELP's trimming: without the tenth that is fastest on the target and the tenth that is slowest, by order."""
-        if rows is None:
-            return np.arange(len(latency))
-        order = np.argsort(latency[rows.start : rows.stop], kind="stable")
-        inside: Rows = rows.start + np.sort(order[int(0.1 * len(order)) : int(0.9 * len(order))])
-        return inside
+    def _planned(self, latency: Array, seed: int) -> Rows:
+        """Rows of the table in the order measured, for the largest size: a smaller plan is its beginning."""
+        measured = self.first[seed]
+        for size in _STEPS[1:]:
+            device, _ = self._adapt(self.learners[0], latency, measured)
+            chosen = device.plan(size - len(measured), candidates=self.offered[seed], seed=seed)
+            measured = np.concatenate([measured, self._rows_of(chosen)])
+        return measured
+
+    def _rows_of(self, architectures: Sequence[Sequence[int]]) -> Rows:
+        return np.array([self.places[np.array(row, dtype=np.int64).tobytes()] for row in architectures])
+
+
+def trimmed(rows: range | None, latency: Array) -> Rows:
+    """HELP's trimming: without the tenth that is fastest on the target and the tenth that is slowest, by order."""
+    if rows is None:
+        return np.arange(len(latency))
+    order = np.argsort(latency[rows.start : rows.stop], kind="stable")
+    inside: Rows = rows.start + np.sort(order[int(0.1 * len(order)) : int(0.9 * len(order))])
+    return inside
 
 
 def _ridge(x: Array, y: Array, query: Array) -> Array:

@@ -32,9 +32,12 @@ def run(args: argparse.Namespace) -> int:
     from costmodel.evaluation.tables import format_table
     from costmodel.training import TrainRequest, train
 
+    folder = data_folder(args.kind, args.data)
+    if args.kind == "network" and _is_few_shot(args.learner, folder):
+        return _few_shot(args, folder)
     request = TrainRequest(
         kind=args.kind,
-        data=data_folder(args.kind, args.data),
+        data=folder,
         learner=args.learner or None,
         seed=args.seed,
         coverage=args.coverage,
@@ -47,4 +50,20 @@ def run(args: argparse.Namespace) -> int:
     print(format_table(result.rows))
     if result.registered is not None:
         print(result.registered)
+    return 0
+
+
+def _is_few_shot(learner: str, folder: Path) -> bool:
+    """Learners of a new device from few measurements read tables of many devices; `gnn` names one of either sort."""
+    from costmodel.fewshot.train_run import spaces_in
+
+    return learner in ("transfer", "meta", "help") or (learner == "gnn" and bool(spaces_in(folder)))
+
+
+def _few_shot(args: argparse.Namespace, folder: Path) -> int:
+    from costmodel.evaluation.tables import format_table
+    from costmodel.fewshot.train_run import FewShotRequest, train_few_shot
+
+    request = FewShotRequest(args.learner, folder, args.seed, args.out, not args.no_track)
+    print(format_table(train_few_shot(request)))
     return 0

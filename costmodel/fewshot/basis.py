@@ -1,12 +1,16 @@
-"""What a new device's log latency is a linear function of: an offset and named groups of features.
+"""What a new device's latency is a linear function of: named groups of costs, as shares of an offset.
+
+A latency is a sum of costs, so everything here is linear in milliseconds; but errors are relative, so everything is
+divided by ``exp(offset)``, a latency that fits every architecture roughly.
 
     offset      mean log latency of the known devices
-    slope       that offset again: the device may be more or less sensitive to it
-    known       each known device's deviation from the offset
-    synthetic   principal deviations of random roofline hardware from the offset, at their own scale
-    network     physics summed over the network, divided by the offset's latency (a log-linearised sum of costs)
+    fixed       a cost that every architecture has
+    known       each known device's latency
+    synthetic   principal deviations of random roofline hardware, at their own scale
+    network     physics summed over the network
     stage       the same per stage, or of the live part of a cell
     block       the same per kind of block or edge: what no physics explains
+    deep        costs that a graph network learned from the known devices
 
 Every group is centred and has unit total variance over the pool (`synthetic` keeps its scale), so one variance per
 group says how much of a device's answer it may explain.
@@ -21,6 +25,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.fewshot.deep import DeepCosts
 from costmodel.fewshot.known import additive_fit, additive_predict
 from costmodel.fewshot.synthetic import SyntheticDevices
 from costmodel.regressors.base import Array
@@ -34,27 +39,31 @@ _TINY = 1e-12
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Architectures as a basis reads them. physics: named columns; synthetic : log latency on synthetic devices (n, s);
-    known : log latency on the known devices, denoised (n, d)."""
+    known : log latency on the known devices, denoised (n, d). deep : learned costs (n, k), k 0 without a network."""
 
     physics: Physics
     synthetic: Array
     known: Array
+    deep: Array
 
     def take(self, rows: npt.NDArray[np.int64], devices: Sequence[int] | None = None) -> Inputs:
         """The given architectures and, when `devices` is given, only those known devices."""
         known = self.known[rows] if devices is None else self.known[np.ix_(rows, np.asarray(devices, dtype=np.int64))]
-        return Inputs(Physics(self.physics.matrix[rows], self.physics.columns), self.synthetic[rows], known)
+        physics = Physics(self.physics.matrix[rows], self.physics.columns)
+        return Inputs(physics, self.synthetic[rows], known, self.deep[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDevices:
-    """Denoised known devices of one space, and its synthetic ones. coefficients : (d, 1 + columns)."""
+    """Denoised known devices of one space, its synthetic ones, and perhaps a graph network trained on the former.
+    coefficients : (d, 1 + columns)."""
 
     space: Space
     names: tuple[str, ...]
     coefficients: Array
     typical_ms: Array
     synthetic: SyntheticDevices
+    deep: DeepCosts | None = None
 
     @classmethod
     def fit(
@@ -72,7 +81,8 @@ class KnownDevices:
         physics = self.space.physics(ops)
         latency = additive_predict(_summed(physics), self.coefficients, self.typical_ms)
         synthetic = np.log(self.synthetic.latency(self.space.composition(ops)))
-        return Inputs(physics, synthetic, np.log(latency))
+        deep = np.empty((len(ops), 0)) if self.deep is None else self.deep(ops)
+        return Inputs(physics, synthetic, np.log(latency), deep)
 
 
 def _summed(physics: Physics) -> Array:
@@ -96,8 +106,8 @@ class Basis:
         arrays: dict[str, Array] = {"known_mean": inputs.known.mean(axis=0)}
         arrays["synthetic_mean"] = inputs.synthetic.mean(axis=0)
         offset = _offset(inputs, arrays)
-        deviations = inputs.synthetic - arrays["synthetic_mean"] - offset[:, None]
-        values, vectors = np.linalg.eigh(deviations.T @ deviations / len(deviations))
+        deviations = _shares(inputs.synthetic, arrays["synthetic_mean"], offset)
+        values, vectors = np.linalg.eigh(np.cov(deviations.T, bias=True))
         largest = np.argsort(values)[::-1][:_SYNTHETIC_RANK]
         arrays["projection"] = np.ascontiguousarray(vectors[:, largest] / np.sqrt(deviations.shape[1]))
         group_of: list[int] = []
@@ -125,19 +135,24 @@ def _offset(inputs: Inputs, arrays: Mapping[str, Array]) -> Array:
 
 
 def _raw(group: str, inputs: Inputs, offset: Array, arrays: Mapping[str, Array]) -> Array:
-    if group == "slope":
-        return offset[:, None]
+    if group == "fixed":
+        return np.exp(-offset)[:, None]
     if group == "known":
-        return np.asarray(inputs.known - arrays["known_mean"] - offset[:, None])
+        return _shares(inputs.known, arrays["known_mean"], offset)
     if group == "synthetic":
-        deviations = inputs.synthetic - arrays["synthetic_mean"] - offset[:, None]
-        return np.asarray(deviations @ arrays["projection"])
-    return np.asarray(inputs.physics.group(group) / np.exp(offset)[:, None])
+        return np.asarray(_shares(inputs.synthetic, arrays["synthetic_mean"], offset) @ arrays["projection"])
+    costs = inputs.deep if group == "deep" else inputs.physics.group(group)
+    return np.asarray(costs / np.exp(offset)[:, None])
+
+
+def _shares(log_latency: Array, level: Array, offset: Array) -> Array:
+    """Latencies (n, d) at a common level, over the offset's latency, minus 1."""
+    return np.asarray(np.expm1(log_latency - level - offset[:, None]))
 
 
 def _column_scale(group: str, raw: Array) -> Array:
-    """`network` and `stage` columns have units of their own and count alike; the others share one scale."""
+    """`network`, `stage` and `deep` columns have units of their own and count alike; the others share one scale."""
     spread = raw.std(axis=0)
     constant = spread <= _TINY * np.maximum(np.abs(raw).mean(axis=0), 1.0)
-    alone = spread if group in ("network", "stage") else np.ones_like(spread)
+    alone = spread if group in ("network", "stage", "deep") else np.ones_like(spread)
     return np.where(constant, np.inf, np.maximum(alone, _TINY))

@@ -12,9 +12,10 @@ whole pool, which nobody has; the last episode is kept, not the best one on vali
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from costmodel.fewshot.help_encoding import GRAPH_FEATURES, encode
 from costmodel.fewshot.training import KnownDevice
-from costmodel.regressors.base import Array
-from featurizers.network.nas_physics import OpIndices, Space
+from costmodel.regressors.base import Array, read_json, write_json
+from featurizers.network.nas_physics import OpIndices, Space, space_of
 
 REFERENCES = {
     "nasbench201": (11982, 431, 55, 9, 14451, 8636, 9881, 13479, 6196, 1462),
@@ -137,6 +138,30 @@ class Help:
             optimiser.step()
             if progress is not None:
                 progress(episode, float(loss.detach()))
+
+    def save(self, folder: Path) -> None:
+        """help.json and weights.safetensors into an existing folder."""
+        from safetensors.torch import save_file
+
+        parts = {"predictor": self.predictor, "modulator": self.modulator, "rates": self.rates}
+        weights = {f"{part}.{name}": v for part, module in parts.items() for name, v in module.state_dict().items()}
+        save_file(weights, folder / "weights.safetensors")
+        content = {"space": self.space.name, "references": self.references.tolist(), "settings": asdict(self.settings)}
+        write_json(folder / "help.json", content)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote."""
+        from safetensors.torch import load_file
+
+        content, weights = read_json(folder / "help.json"), load_file(folder / "weights.safetensors")
+        learner = cls(
+            space_of(content["space"]), np.array(content["references"]), HelpSettings(**content["settings"])
+        )  # fmt: skip
+        for part in ("predictor", "modulator", "rates"):
+            own = {k.removeprefix(f"{part}."): v for k, v in weights.items() if k.startswith(f"{part}.")}
+            getattr(learner, part).load_state_dict(own)
+        return learner
 
     def rank(self, ops: OpIndices, reference_ms: Array, sampled: OpIndices, sampled_ms: Array, seed: int = 0) -> Array:
         """Normalised latency (n,) of `ops` after adapting to the references' and the samples' latencies."""

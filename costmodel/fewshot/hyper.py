@@ -14,16 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.fewshot.posterior import CONSTANT_VARIANCE, Hypers
+from costmodel.fewshot.posterior import CONSTANT_VARIANCE, Hypers, noise_sizes, shares
 from costmodel.regressors.base import Array
 
 GENERIC: dict[str, tuple[float, float]] = {
-    "slope": (-5.0, 1.5),
+    "fixed": (-5.0, 1.5),
     "known": (-5.0, 1.5),
     "synthetic": (-0.5, 1.0),
     "network": (-7.0, 1.5),
     "stage": (-7.5, 1.5),
     "block": (-8.0, 1.5),
+    "deep": (-7.0, 1.5),
     "noise": (-7.0, 2.0),
 }
 """Mean and standard deviation of each group's log variance, set by hand: physics may explain everything
@@ -43,7 +44,7 @@ class HyperPrior:
     mean: Array
     sd: Array
 
-    def draws(self, size: int, used: npt.NDArray[np.int64], groups: int) -> Hypers:
+    def draws(self, size: int, used: npt.NDArray[np.int64], groups: int, structure: int) -> Hypers:
         """`size` well-spread draws (Sobol points through the normal quantile), the same ones every time.
 
         used : indices of this prior's groups among all `groups`; the others explain nothing.
@@ -54,14 +55,14 @@ class HyperPrior:
         values = self.mean + self.sd * norm.ppf(np.clip(uniform, 0.02, 0.98))
         log_variance = np.full((size, groups), _NOTHING)
         log_variance[:, used] = values[:, :-1]
-        return Hypers(log_variance, values[:, -1], np.resize(np.array(_TAILS), size))
+        return Hypers(log_variance, values[:, -1], np.resize(np.array(_TAILS), size), np.full(size, structure))
 
 
 def union(parts: Sequence[Hypers]) -> Hypers:
     """Draws of several structures side by side: evidence then weighs the structures too."""
     return Hypers(
         np.concatenate([part.log_variance for part in parts]), np.concatenate([part.log_noise for part in parts]),
-        np.concatenate([part.tails for part in parts]),
+        np.concatenate([part.tails for part in parts]), np.concatenate([part.structure for part in parts]),
     )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def fit_device(
     fits = []
     for _ in range(repeats):
         rows = rng.choice(len(residual), min(size, len(residual)), replace=False)
-        target = residual[rows] - np.median(residual[rows])
+        target = shares(residual[rows], float(np.median(residual[rows])))
         fits.append(_maximise([block[rows] @ block[rows].T for block in blocks], target, groups))
     return np.asarray(np.mean(fits, axis=0))
 
@@ -101,7 +102,7 @@ def _maximise(kernels: list[Array], target: Array, groups: Sequence[str]) -> Arr
 
     start = np.array([GENERIC[name][0] for name in (*groups, "noise")])
     bounds = [_BOUNDS] * len(kernels) + [_NOISE_BOUNDS]
-    trust, at = np.ones(len(target)), start
+    trust, at = 1 / noise_sizes(target), start
     for _ in range(3):
         found = minimize(
             _negative, at, args=(kernels, target, trust, start), jac=True, method="L-BFGS-B", bounds=bounds,
@@ -112,7 +113,8 @@ def _maximise(kernels: list[Array], target: Array, groups: Sequence[str]) -> Arr
         covariance = _prior_covariance(at, kernels)
         for _ in range(5):
             error = scale / trust * np.linalg.solve(covariance + np.diag(scale / trust), target)
-            trust = (_FIT_TAILS + 1) / (_FIT_TAILS + error**2 / scale)
+            size = noise_sizes(target - error)
+            trust = (_FIT_TAILS + 1) / (_FIT_TAILS + error**2 / (scale * size)) / size
     return at
 
 

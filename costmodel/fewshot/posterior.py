@@ -1,8 +1,9 @@
 """A new device from a few measurements: Bayesian regression with heavy tails, averaged over hyper-parameters.
 
-    log latency = offset(x) + constant + features(x) . w + noise,    w_j ~ N(0, variance of j's group)
+    latency = exp(offset(x) + level) (1 + constant + features(x) . w) (1 + noise),    w_j ~ N(0, variance of j's group)
 
-The noise is Student-t (a busy phone is slow, now and then by a factor), fitted by reweighting; its scale and the group
+Linear in milliseconds, because a latency is a sum of costs; with relative noise, because measurements have it. The
+noise is Student-t (a busy phone is slow, now and then by a factor), fitted by reweighting; its scale and the group
 variances are not estimated from ten numbers but averaged over draws from a prior learned on known devices, each
 weighted by its evidence (Laplace approximation: MacKay, "Information Theory, Inference and Learning Algorithms",
 chapters 27 and 28). numpy only; the draws are one batch of n x n systems.
@@ -24,6 +25,10 @@ _NOISE_FLOOR = 1e-8
 _ANNEALING = (30.0, 10.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Reweighting starts with wide noise, so that an outlier is found from where most measurements agree."""
 _NEGLIGIBLE = 1e-3
+_SMALLEST_SHARE = 0.1
+"""Of the offset's latency: a sum below it is bent towards zero and never reaches it."""
+_SIZES = (0.2, 5.0)
+"""Bounds of a measurement's share for the size of its noise, so that a wild first fit does not decide it."""
 _EXPECTED = 2.0
 """Imagined measurements with errors as expected, that keep `surprise` from trusting a few."""
 
@@ -31,11 +36,12 @@ _EXPECTED = 2.0
 @dataclass(frozen=True, slots=True)
 class Hypers:
     """Draws of hyper-parameters. log_variance : (s, groups); log_noise : (s,), squared scale; tails : (s,), Student-t's
-    degrees of freedom."""
+    degrees of freedom; structure : (s,) index of the set of groups that the draw uses."""
 
     log_variance: Array
     log_noise: Array
     tails: Array
+    structure: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Posterior:
     evidence : log density of the measurements, averaged over the draws. trust : (n,) weight that each measurement got,
     about 1 for those that agree with the rest and towards 0 for outliers. surprise : size of the leave-one-out errors
     among the measurements over what was expected; below 1 for a device that is easier than the prior thinks.
+    structures : (structures,) share of the answer that each set of groups has by its evidence. left_out : log density
+    of each measurement given all the others (their sum), for choosing by cross-validation.
     """
 
     level: float
@@ -54,15 +62,33 @@ class Posterior:
     evidence: float
     trust: Array
     surprise: float
+    structures: Array
+    left_out: float
 
     def point(self, offset: Array, features: Array) -> Array:
         """Log latency, (n,)."""
-        return np.asarray(offset + self.level + self.mean[0] + features @ self.mean[1:])
+        return np.asarray(offset + self.level + np.log(self._share(features)))
 
     def variance(self, features: Array) -> Array:
         """Of the log latency itself, without a measurement's noise, (n,)."""
         extended = with_constant(features)
-        return np.asarray(np.maximum(((extended @ self.covariance) * extended).sum(axis=1), 0.0))
+        variance = np.maximum(((extended @ self.covariance) * extended).sum(axis=1), 0.0)
+        return np.asarray(variance / self._share(features) ** 2)
+
+    def _share(self, features: Array) -> Array:
+        share = 1 + self.mean[0] + features @ self.mean[1:]
+        bent = _SMALLEST_SHARE * np.exp(np.clip(share / _SMALLEST_SHARE - 1, -2.0, 0.0))
+        return np.asarray(np.where(share > _SMALLEST_SHARE, share, bent))
+
+
+def shares(residual: Array, level: float) -> Array:
+    """Log latency minus offset (n,) -> latency over the offset's at `level`, minus 1."""
+    return np.asarray(np.expm1(residual - level))
+
+
+def noise_sizes(fitted: Array) -> Array:
+    """Variance of a share's noise relative to a share of 1, from fitted shares minus 1."""
+    return np.asarray(np.clip(1 + fitted, *_SIZES) ** 2)
 
 
 def with_constant(features: Array) -> Array:
@@ -79,40 +105,51 @@ def prior_variances(log_variance: Array, group_of: npt.NDArray[np.int64]) -> Arr
 def infer(residual: Array, features: Array, group_of: npt.NDArray[np.int64], hypers: Hypers) -> Posterior:
     """Posterior from log latency minus offset (n,) and features (n, p) of the measured architectures."""
     level = float(np.median(residual))
-    target = residual - level
+    target = shares(residual, level)
     extended = with_constant(features)
     variances = prior_variances(hypers.log_variance, group_of)
     kernel = np.matmul(extended * variances[:, None, :], extended.T)
     scale = (np.exp(hypers.log_noise) + _NOISE_FLOOR)[:, None]
     tails = hypers.tails[:, None]
-    trust = _reweight(kernel, target, scale, tails)
-    noise = scale / trust
+    trust, size = _reweight(kernel, target, scale, tails)
+    noise = scale * size / trust
     inverse = np.linalg.inv(kernel + _diagonal(noise))
     dual = inverse @ target
-    log_evidence = _evidence(kernel, target, dual, scale, tails, noise)
+    log_evidence = _evidence(kernel, target, dual, scale * size, tails, noise)
     weight = np.exp(log_evidence - log_evidence.max())
-    average = float(log_evidence.max() + math.log(weight.mean()))
+    average = float(log_evidence.max() + math.log(weight.mean()) + np.log1p(target).sum())
     weight /= weight.sum()
     means = variances * (dual @ extended)
     covariance = _mixture_covariance(weight, means, variances, extended, inverse)
     kept = np.minimum(weight @ trust, 1.0)
-    left_out = weight @ (dual**2 / np.diagonal(inverse, axis1=1, axis2=2))
-    surprise = math.sqrt((_EXPECTED + float(left_out.sum())) / (_EXPECTED + len(target)))
-    return Posterior(level, weight @ means, covariance, float(weight @ scale[:, 0]), average, kept, surprise)
+    precision = np.diagonal(inverse, axis1=1, axis2=2)
+    surprise = math.sqrt((_EXPECTED + float((weight @ (dual**2 / precision)).sum())) / (_EXPECTED + len(target)))
+    shared = np.bincount(hypers.structure, weight).astype(np.float64)
+    left_out = float(weight @ _left_out(dual, precision) + np.log1p(target).sum())
+    noise_variance = float(weight @ scale[:, 0])
+    return Posterior(level, weight @ means, covariance, noise_variance, average, kept, surprise, shared, left_out)
+
+
+def _left_out(dual: Array, precision: Array) -> Array:
+    """Per draw the log density of each measurement given the others, summed, (s,). Rasmussen and Williams, 5.10."""
+    return np.asarray(0.5 * (np.log(precision / (2 * np.pi)) - dual**2 / precision).sum(axis=1))
 
 
 def _diagonal(noise: Array) -> Array:
     return np.asarray(np.eye(noise.shape[1]) * noise[:, None, :])
 
 
-def _reweight(kernel: Array, target: Array, scale: Array, tails: Array) -> Array:
+def _reweight(kernel: Array, target: Array, scale: Array, tails: Array) -> tuple[Array, Array]:
+    """Per draw and measurement (s, n) its trust and the relative variance of its noise."""
     trust = np.ones((len(kernel), len(target)))
+    size = np.broadcast_to(noise_sizes(target), trust.shape)
     for wider in _ANNEALING:
-        noise = scale * wider / trust
+        noise = scale * size * wider / trust
         dual = np.linalg.solve(kernel + _diagonal(noise), np.broadcast_to(target[:, None], (*trust.shape, 1)))[..., 0]
         error = noise * dual
-        trust = (tails + 1) / (tails + error**2 / (scale * wider))
-    return trust
+        size = noise_sizes(target - error)
+        trust = (tails + 1) / (tails + error**2 / (scale * size * wider))
+    return trust, size
 
 
 def _evidence(kernel: Array, target: Array, dual: Array, scale: Array, tails: Array, noise: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from costmodel.fewshot.basis import Basis, KnownDevices
 from costmodel.fewshot.calibrate import COVERAGE, FewShotCalibration
 from costmodel.fewshot.checks import check_measurements, check_scale
+from costmodel.fewshot.deep import DeepCosts
 from costmodel.fewshot.planning import PlanningPrior, greedy_plan
 from costmodel.fewshot.posterior import Hypers, Posterior, infer
 from costmodel.fewshot.synthetic import SyntheticDevices
@@ -19,10 +20,12 @@ from costmodel.regressors.base import Array, Estimate, read_json, write_json
 from featurizers.errors import InputError
 from featurizers.network.nas_physics import OpIndices, space_of
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CANDIDATES, _POPULATION = 600, 500
 _CLEARLY = 3.0
 """Difference of log evidence that outweighs the habit of averaging (odds of 20)."""
+_MANY = 20
+_DEEP = "deep.onnx"
 Encodings = Sequence[object]
 
 
@@ -31,7 +34,8 @@ class AdaptedDevice:
     """A device after its measurements: predicts any architecture of the space.
 
     learner : which learner it is of. trust : (n,) weight of each measurement, towards 0 for outliers. evidence : log
-    density of the measurements under the learner, for choosing among learners.
+    density of the measurements under the learner, for choosing among learners; left_out : the same of each measurement
+    given the others. structures : share that each of the learner's sets of features has in the answer, by name.
     """
 
     owner: FewShotRegressor
@@ -46,6 +50,14 @@ class AdaptedDevice:
     @property
     def evidence(self) -> float:
         return self.posterior.evidence
+
+    @property
+    def left_out(self) -> float:
+        return self.posterior.left_out
+
+    @property
+    def structures(self) -> dict[str, float]:
+        return dict(zip(self.owner.structures, self.posterior.structures.tolist(), strict=True))
 
     def predict(self, encodings: Encodings) -> Estimate:
         """Log latency in ms and the spread of one future measurement of it, each (n,). Raises InputError."""
@@ -78,8 +90,9 @@ _NORMAL_90 = 1.6448536269514722
 class FewShotRegressor:
     """Meta-trained on known devices of one space; `adapt` takes milliseconds and numpy only.
 
-    hypers : draws of what each group may explain. card : families and models of the known devices, and how many
-    architectures taught.
+    hypers : draws of what each group may explain. structures : names of the sets of groups that it averages over.
+    card : families and models of the known devices, how many architectures taught, and under `left_out` how well each
+    known device was answered in the role of the new one (Spearman and median error by number of random measurements).
     """
 
     learner: str
@@ -88,6 +101,7 @@ class FewShotRegressor:
     planning: PlanningPrior
     hypers: Hypers
     calibration: FewShotCalibration
+    structures: tuple[str, ...]
     card: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -162,14 +176,17 @@ class FewShotRegressor:
         arrays |= {"known.coefficients": self.known.coefficients, "known.typical_ms": self.known.typical_ms}
         arrays |= {"planning.variance": self.planning.variance, "planning.noise": np.array([self.planning.noise])}
         arrays |= {"hypers.log_variance": self.hypers.log_variance, "hypers.log_noise": self.hypers.log_noise}
-        arrays["hypers.tails"] = self.hypers.tails
+        arrays |= {"hypers.tails": self.hypers.tails, "hypers.structure": self.hypers.structure.astype(np.float64)}
         save_file(
             {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in arrays.items()}, folder / "arrays.safetensors"
         )
+        if self.known.deep is not None:
+            (folder / _DEEP).write_bytes(self.known.deep.onnx)
         write_json(folder / "regressor.json", {
             "format_version": FORMAT_VERSION, "learner": self.learner, "space": self.known.space.name,
             "devices": list(self.known.names), "groups": list(self.basis.groups),
-            "group_of": self.basis.group_of.tolist(), "quantiles": list(self.calibration.quantiles), "card": self.card,
+            "group_of": self.basis.group_of.tolist(), "quantiles": list(self.calibration.quantiles),
+            "structures": list(self.structures), "card": self.card,
         })  # fmt: skip
 
     @classmethod
@@ -189,19 +206,34 @@ class FewShotRegressor:
 
         known = KnownDevices(
             space_of(content["space"]), tuple(content["devices"]), arrays["known.coefficients"],
-            arrays["known.typical_ms"], SyntheticDevices(part("synthetic.")),
+            arrays["known.typical_ms"], SyntheticDevices(part("synthetic.")), _deep(content["space"], folder / _DEEP),
         )  # fmt: skip
         basis = Basis(tuple(content["groups"]), np.array(content["group_of"], dtype=np.int64), part("basis."))
-        hypers = Hypers(arrays["hypers.log_variance"], arrays["hypers.log_noise"], arrays["hypers.tails"])
+        hypers = Hypers(
+            arrays["hypers.log_variance"], arrays["hypers.log_noise"], arrays["hypers.tails"],
+            arrays["hypers.structure"].astype(np.int64),
+        )  # fmt: skip
         planning = PlanningPrior(arrays["planning.variance"], float(arrays["planning.noise"][0]))
         calibration = FewShotCalibration(tuple(content["quantiles"]))
-        return cls(content["learner"], known, basis, planning, hypers, calibration, content["card"])
+        structures = tuple(content["structures"])
+        return cls(content["learner"], known, basis, planning, hypers, calibration, structures, content["card"])
+
+
+def _deep(space: str, path: Path) -> DeepCosts | None:
+    return DeepCosts(space, path.read_bytes()) if path.exists() else None
 
 
 def champion(adapted: Sequence[AdaptedDevice]) -> AdaptedDevice:
-    """Of one device adapted by several learners the one to trust: the first (the default learner, which averages over
-    the structures of the others), unless another gives the measurements clearly higher evidence."""
+    """Of one device adapted by several learners the one to trust; its `learner` names it.
+
+    The first (the default learner, which averages over the structures of the others), unless another is clearly better:
+    by leave-one-out density from `_MANY` measurements on, before that by the evidence of the meta-learned priors.
+    """
     if not adapted:
         raise ValueError("There is no learner to choose from.")
-    best = max(adapted, key=lambda device: device.evidence)
-    return best if best.evidence > adapted[0].evidence + _CLEARLY else adapted[0]
+
+    def score(device: AdaptedDevice) -> float:
+        return device.left_out if len(device.ops) >= _MANY else device.evidence
+
+    best = max(adapted, key=score)
+    return best if score(best) > score(adapted[0]) + _CLEARLY else adapted[0]

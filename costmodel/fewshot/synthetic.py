@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 
 from costmodel.regressors.base import Array
+from featurizers.network.nas_bottleneck import misaligned
 from featurizers.network.nas_physics import Composition, Launch
 
 _MEMORY_SHARE, _WEIGHT_SHARE, _STEM_SHARE = 0.15, 0.05, 0.1
@@ -79,6 +80,8 @@ class SyntheticDevices:
             "weights": _log_normal(rng, 1.0, 1.2, devices),
             "channels": _log_normal(rng, 16.0, 1.2, devices),
             "variant": rng.choice([0.0, 0.0, 1.0, 2.0], devices),
+            "per_channel": _sometimes(rng, 0.5, 0.0, 1.0, 1.2, devices),
+            "misaligned": _sometimes(rng, 0.25, 1.0, 3.0, 0.5, devices),
         }
         for kind in sorted({launch.kind for launch in launches}):
             sort = _SORTS[kind]
@@ -116,9 +119,19 @@ class SyntheticDevices:
         moved = _MEMORY_SHARE * p["memory"] * elements
         moved = moved + _WEIGHT_SHARE * p["weights"] * launch.weights / p["reference_weights"]
         started = p["launch"] * p[f"launch_{launch.kind}"]
+        if launch.kind.startswith("depthwise"):
+            started = started * (1 + p["per_channel"] * launch.channels / _REFERENCE_CHANNELS)
+        if misaligned(launch):
+            compute = compute * p["misaligned"]
         sharp = p["sharpness"]
         soft_maximum = (compute**sharp + moved**sharp + started**sharp) ** (1 / sharp)
         return np.asarray(p[f"present_{launch.kind}"] * soft_maximum)
+
+
+def _sometimes(
+    rng: np.random.Generator, share: float, otherwise: float, median: float, sd: float, size: int
+) -> Array:  # fmt: skip
+    return np.where(rng.random(size) < share, _log_normal(rng, median, sd, size), otherwise)
 
 
 def _log_normal(rng: np.random.Generator, median: float, sd: float, size: int) -> Array:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.evaluation.metrics import spearman
 from costmodel.fewshot.basis import Basis, Inputs, KnownDevices
 from costmodel.fewshot.calibrate import SIZES, FewShotCalibration, Scores, calibrate
+from costmodel.fewshot.deep import DeepCosts, train_deep
 from costmodel.fewshot.hyper import HyperPrior, combine, fit_device, union
 from costmodel.fewshot.planning import PlanningPrior
 from costmodel.fewshot.posterior import Hypers, infer
@@ -19,19 +21,21 @@ from featurizers.errors import UnknownNameError
 from featurizers.network.nas_physics import OpIndices, Space
 
 Structure = tuple[str, ...]
-LEARNERS: dict[str, tuple[Structure, ...]] = {
-    "transfer": (("slope", "known", "network"),),
-    "meta": (
-        ("slope", "known", "synthetic"),
-        ("slope", "known", "network"),
-        ("slope", "known", "synthetic", "network", "stage", "block"),
-    ),
+LEARNERS: dict[str, dict[str, Structure]] = {
+    "transfer": {"transfer": ("fixed", "known", "network")},
+    "meta": {
+        "hardware": ("fixed", "known", "synthetic"),
+        "transfer": ("fixed", "known", "network"),
+        "lookup": ("fixed", "known", "synthetic", "network", "stage", "block"),
+    },
+    "gnn": {"deep": ("fixed", "known", "deep")},
 }
-"""Per closed-form learner the sets of feature groups that it averages over, each with hyper-parameters of its own; the
-first one plans (what only explains leftovers is not worth a measurement)."""
+"""Per closed-form learner the sets of feature groups that it averages over, by name, each with hyper-parameters of its
+own; the first one plans (what only explains leftovers is not worth a measurement)."""
 _DRAWS = 32
 _POOL = 4000
 _REPEATS, _SCORED = 4, 1000
+_DEEP_FOLDS, _DEEP_SYNTHETIC = 3, 64
 _PLANNED_NOISE = 0.003
 """Squared; a plan that trusts each measurement to better than 5 % rests on too few of them when a phone is busy."""
 
@@ -55,6 +59,7 @@ class _Role:
     """
 
     family: str
+    offset: Array
     residual: Array
     features: Array
     basis: Basis
@@ -75,16 +80,47 @@ def meta_train(
     rng = np.random.default_rng(seed)
     known = KnownDevices.fit(space, ops, {device.name: device.latency_ms for device in devices}, seed=seed)
     rows = np.sort(rng.choice(len(ops), min(_POOL, len(ops)), replace=False))
-    inputs = known.inputs(ops[rows])
-    structures = LEARNERS[learner]
+    structures = tuple(LEARNERS[learner].values())
     groups = tuple(dict.fromkeys(group for structure in structures[::-1] for group in structure))
-    roles = [_role(i, devices, rows, inputs, groups, structures, rng) for i in range(len(devices))]
-    card = {"families": [d.family for d in devices], "models": [d.model for d in devices], "architectures": len(ops)}
-    calibration = _calibrate(roles, groups, structures, rng)
+    deep = _deep(known, ops, devices, seed) if "deep" in groups else {}
+    known = replace(known, deep=deep.get(None))
+    inputs = known.inputs(ops[rows])
+    roles = []
+    for i, device in enumerate(devices):
+        own = deep.get(device.model)
+        seen = inputs if own is None else replace(inputs, deep=own(ops[rows]))
+        roles.append(_role(i, devices, rows, seen, groups, structures, rng))
+    calibration, left_out = _calibrate(roles, groups, structures, rng)
+    card = {
+        "families": [device.family for device in devices], "models": [device.model for device in devices],
+        "architectures": len(ops),
+        "left_out": {device.name: figures for device, figures in zip(devices, left_out, strict=True)},
+    }  # fmt: skip
     basis = Basis.fit(inputs, groups)
     priors = _priors(roles, structures)
     hypers, planning = _hypers(priors, groups, structures), _spread_out(priors[0], groups, structures[0])
-    return FewShotRegressor(learner, known, basis, planning, hypers, calibration, card)
+    names = tuple(LEARNERS[learner])
+    return FewShotRegressor(learner, known, basis, planning, hypers, calibration, names, card)
+
+
+def _deep(
+    known: KnownDevices, ops: OpIndices, devices: Sequence[KnownDevice], seed: int
+) -> dict[str | None, DeepCosts]:  # fmt: skip
+    """The graph network of all devices under None, and per model of hardware one that never saw it. Random roofline
+    hardware teaches too: from fifteen GPUs alone no column would learn what a phone pays for."""
+    models = sorted({device.model for device in devices})
+    folds = [set(models[i :: min(_DEEP_FOLDS, len(models))]) for i in range(min(_DEEP_FOLDS, len(models)))]
+
+    synthetic = known.synthetic.latency(known.space.composition(ops))[:, :_DEEP_SYNTHETIC]
+
+    def trained(without: set[str]) -> DeepCosts:
+        kept = [device.latency_ms for device in devices if device.model not in without]
+        return train_deep(known.space.name, ops, [*kept, *synthetic.T], seed)
+
+    found: dict[str | None, DeepCosts] = {None: trained(set())}
+    for fold in folds:
+        found |= dict.fromkeys(fold, trained(fold))
+    return found
 
 
 def _role(
@@ -99,7 +135,7 @@ def _role(
     residual = np.log(devices[index].latency_ms[rows]) - offset
     block = {group: features[:, basis.group_of == i] for i, group in enumerate(groups)}
     fitted = [fit_device(residual, [block[group] for group in structure], structure, rng) for structure in structures]
-    return _Role(devices[index].family, residual, features, basis, tuple(fitted))
+    return _Role(devices[index].family, offset, residual, features, basis, tuple(fitted))
 
 
 def _priors(roles: Sequence[_Role], structures: Sequence[Structure]) -> list[HyperPrior]:
@@ -112,7 +148,7 @@ def _priors(roles: Sequence[_Role], structures: Sequence[Structure]) -> list[Hyp
 
 def _hypers(priors: Sequence[HyperPrior], groups: tuple[str, ...], structures: Sequence[Structure]) -> Hypers:
     used = [np.array([groups.index(group) for group in structure], dtype=np.int64) for structure in structures]
-    return union([prior.draws(_DRAWS, at, len(groups)) for prior, at in zip(priors, used, strict=True)])
+    return union([priors[i].draws(_DRAWS, at, len(groups), i) for i, at in enumerate(used)])
 
 
 def _spread_out(prior: HyperPrior, groups: tuple[str, ...], structure: Structure) -> PlanningPrior:
@@ -124,23 +160,38 @@ def _spread_out(prior: HyperPrior, groups: tuple[str, ...], structure: Structure
 
 def _calibrate(
     roles: Sequence[_Role], groups: tuple[str, ...], structures: Sequence[Structure], rng: np.random.Generator
-) -> FewShotCalibration:
-    scores = []
+) -> tuple[FewShotCalibration, list[dict[str, float]]]:
+    """Quantiles, and per role how good the answers were: on devices that neither features nor priors had seen."""
+    scores, figures = [], []
     for index, role in enumerate(roles):
         others = [other for i, other in enumerate(roles) if i != index]
         hypers = _hypers(_priors(others, structures), groups, structures)
-        scores.append(Scores(role.family, {size: _scores(role, hypers, size, rng) for size in SIZES}))
-    return calibrate(scores)
+        tried = {size: [_try(role, hypers, size, rng) for _ in range(_REPEATS)] for size in SIZES}
+        standardised = {size: np.concatenate([one.standardised for one in found]) for size, found in tried.items()}
+        scores.append(Scores(role.family, standardised))
+        figures.append({
+            f"{name}_{size}": float(np.mean([getattr(one, name) for one in found]))
+            for size, found in tried.items() for name in ("spearman", "median_error")
+        })  # fmt: skip
+    return calibrate(scores), figures
 
 
-def _scores(role: _Role, hypers: Hypers, size: int, rng: np.random.Generator) -> Array:
-    """|error| / spread on architectures that were not measured, over repeated draws of `size` measurements."""
-    found = []
-    for _ in range(_REPEATS):
-        rows = rng.permutation(len(role.residual))
-        measured, held = rows[:size], rows[size : size + _SCORED]
-        posterior = infer(role.residual[measured], role.features[measured], role.basis.group_of, hypers)
-        point = posterior.point(np.zeros(len(held)), role.features[held])
-        spread = posterior.surprise * np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
-        found.append(np.abs(role.residual[held] - point) / spread)
-    return np.concatenate(found)
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """standardised : |error| / spread on architectures that were not measured."""
+
+    standardised: Array
+    spearman: float
+    median_error: float
+
+
+def _try(role: _Role, hypers: Hypers, size: int, rng: np.random.Generator) -> _Trial:
+    """One random draw of `size` measurements."""
+    rows = rng.permutation(len(role.residual))
+    measured, held = rows[:size], rows[size : size + _SCORED]
+    posterior = infer(role.residual[measured], role.features[measured], role.basis.group_of, hypers)
+    point = posterior.point(np.zeros(len(held)), role.features[held])
+    spread = posterior.surprise * np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
+    error, offset = role.residual[held] - point, role.offset[held]
+    ranked = spearman(offset + role.residual[held], offset + point)
+    return _Trial(np.abs(error) / spread, ranked, float(np.median(np.abs(np.expm1(-error)))))

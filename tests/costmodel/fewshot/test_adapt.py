@@ -126,6 +126,22 @@ def test_the_champion_is_the_default_unless_another_is_clearly_better(
         champion([])
 
 
+def test_with_many_measurements_the_champion_is_chosen_by_what_was_left_out(
+    train: Callable[[str], FewShotRegressor],
+) -> None:
+    ops = SPACE.sample(25, np.random.default_rng(5))
+    adapted = [train(name).adapt(ops.tolist(), noisy(law(ops, *NEW), 5)) for name in ("meta", "transfer")]
+    better = replace(adapted[1].posterior, evidence=-1e9, left_out=adapted[0].left_out + 4.0)
+    assert champion([adapted[0], replace(adapted[1], posterior=better)]).learner == "transfer"
+
+
+def test_the_answer_says_which_features_it_rests_on(train: Callable[[str], FewShotRegressor]) -> None:
+    device = train("meta").adapt(*ten())
+    assert list(device.structures) == list(LEARNERS["meta"])
+    assert sum(device.structures.values()) == pytest.approx(1)
+    assert train("transfer").adapt(*ten()).structures == {"transfer": pytest.approx(1)}
+
+
 def test_an_unknown_learner_and_too_few_devices_are_refused(pool: OpIndices) -> None:
     with pytest.raises(UnknownNameError, match="oracle"):
         meta_train("oracle", SPACE, pool, [])

@@ -1,5 +1,7 @@
 """HELP's re-implementation: encodings by hand, an inner loop that adapts, training that learns, equal seeds equal."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,14 @@ def test_gradients_reach_step_sizes_and_modulator(pool: OpIndices) -> None:
         before = [p.detach().numpy() for p in getattr(untouched, name).parameters()]
         after = [p.detach().numpy() for p in getattr(learner, name).parameters()]
         assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True)), name
+
+
+def test_a_reloaded_learner_ranks_alike(pool: OpIndices, tmp_path: Path) -> None:
+    learner = trained(pool, HelpSettings(hidden=8, episodes=2, devices=2, samples=5, queries=5))[0]
+    learner.save(tmp_path)
+    latency = law(pool, 20.0, 1e3, 9e3)
+    given = (pool[20:40], latency[:10], pool[10:20], latency[10:20])
+    np.testing.assert_array_equal(Help.load(tmp_path).rank(*given), learner.rank(*given))
 
 
 def test_samples_change_the_answer(pool: OpIndices) -> None:

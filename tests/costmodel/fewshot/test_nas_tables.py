@@ -1,14 +1,17 @@
 """The recipe's tables are what the loader reads, and the benchmark says what is missing and keeps its protocol."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from costmodel.benchmarks import nas
+from costmodel.benchmarks import nas, nas_ceiling
+from costmodel.cli.main import main
 from costmodel.fewshot import FewShotRegressor, pretrain
 from costmodel.fewshot.tables import family_of, load_table, model_of
+from costmodel.fewshot.train_run import EXPERIMENT, FewShotRequest, train_few_shot
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.network.nas_physics import SPACES, OpIndices
 from tests.costmodel.fewshot.conftest import law, noisy
@@ -78,6 +81,11 @@ def test_a_benchmark_uses_what_it_finds_and_lists_what_is_missing(tables: Path) 
     assert result["summary"]["spearman_planned_20"] > 0.95
     assert result["summary"]["spearman_20"] > result["summary"]["ridge_spearman_20"]
     assert all(isinstance(value, float) for value in result["summary"].values())
+    named = {"flops_spearman", "adapt_ms"}
+    for n in (5, 10, 20, 50):
+        keys = ("spearman", "spearman_planned", "ridge_spearman", "median_error", "coverage")
+        named |= {f"{key}_{n}" for key in keys}
+    assert named <= set(result["summary"])
     assert {row["n"] for row in result["rows"] if row["method"] == "champion"} == set(nas.SIZES)
 
 
@@ -86,6 +94,48 @@ def test_pretraining_writes_a_learner_that_loads(tables: Path, tmp_path: Path) -
     loaded = FewShotRegressor.load(tmp_path / "network_fewshot_fbnet")
     assert sorted(loaded.devices) == ["1080ti_1", "1080ti_64", "pixel2", "titan_rtx_1"]
     assert len(loaded.plan(3)) == 3
+
+
+def test_learners_train_from_the_command_line_with_honest_figures_of_left_out_devices(
+    tables: Path, tmp_path: Path
+) -> None:
+    rows = train_few_shot(FewShotRequest("transfer", tables, out=tmp_path, track=False))
+    assert {row["device"] for row in rows} == {"1080ti_1", "1080ti_64", "pixel2", "titan_rtx_1"}
+    assert all(row["spearman_20"] > 0.9 and row["median_error_20"] < 0.1 for row in rows)
+    loaded = FewShotRegressor.load(tmp_path / "network_fewshot_fbnet")
+    assert loaded.card["left_out"]["pixel2"]["spearman_20"] == rows[2]["spearman_20"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_training_run_is_in_mlflow(
+    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)
+    for variable in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(variable)
+    assert main(["train", "--kind", "network", "--learner", "transfer", "--data", str(tables)]) == 0
+    assert "4 known devices" in capsys.readouterr().out
+    client = mlflow.MlflowClient()
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    assert run.data.params["learner"] == "transfer"
+    assert run.data.metrics["mean/spearman_20"] > 0.9
+    assert (tmp_path / "mlruns").is_dir()
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"fbnet_latency\.parquet"):
+        FewShotRequest("meta", tmp_path)
+    with pytest.raises(UnknownNameError, match="oracle"):
+        FewShotRequest("oracle", tmp_path)
+
+
+def test_the_ceiling_of_a_noisy_table_is_below_one(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nas_ceiling, "SPLITS", {"nasflat-FA": nas.SPLITS["nasflat-FA"]})
+    result = nas_ceiling.run(tables)
+    assert 0.9 < result["summary"]["ceiling_nasflat-FA"] < 1
+    assert {row["device"] for row in result["rows"]} == {"1080ti_1", "1080ti_64", "pixel2", "titan_rtx_1"}
 
 
 def test_without_a_target_device_there_is_no_benchmark(tables: Path) -> None:
