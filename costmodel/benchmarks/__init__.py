@@ -32,6 +32,9 @@ BENCHMARKS: dict[str, str] = {
     "perfcastdb": "costmodel.benchmarks.cpu:run_perfcastdb",
     "mlperf": "costmodel.benchmarks.mlperf:run_mlperf",
     "foreign-networks": "costmodel.benchmarks.foreign_networks:run",
+    "mlir": "costmodel.benchmarks.mlir:run",
+    "mlir-fuzz": "costmodel.benchmarks.mlir_fuzz:run",
+    "mlir-new-cpu": "costmodel.benchmarks.mlir_new_cpu:run",
 }
 """Name -> ``module:function``, imported when it is run."""
 

@@ -6,6 +6,7 @@ columns that the kernel does not look at. On unseen CPU models the blend errs le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -89,15 +90,20 @@ def fit_blends(features: Features, y: Array, groups: Groups, seed: int, shape: S
 
 
 def _boost(matrix: Any, y: Array, groups: Groups, seed: int) -> NativeBooster:
+    _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
+    own = {"num_leaves": 8, "min_data_in_leaf": min(8, max(len(y) // 10, 1)), "rounds": _ROUNDS}
+    return boosted(matrix, y, 1.0 / size[code], seed, own)
+
+
+def boosted(matrix: Any, y: Array, weights: Array, seed: int, own: Mapping[str, int]) -> NativeBooster:
+    """Trees on `matrix` (n, c). own : num_leaves, min_data_in_leaf and rounds."""
     import lightgbm
 
-    _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
-    weights = 1.0 / size[code]
     parameters = {
         "objective": "regression",
         "learning_rate": 0.1,
-        "num_leaves": 8,
-        "min_data_in_leaf": min(8, max(len(y) // 10, 1)),
+        "num_leaves": own["num_leaves"],
+        "min_data_in_leaf": own["min_data_in_leaf"],
         "feature_fraction": 0.4,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
@@ -110,4 +116,4 @@ def _boost(matrix: Any, y: Array, groups: Groups, seed: int) -> NativeBooster:
         "verbosity": -1,
     }
     data = lightgbm.Dataset(matrix, y, weight=weights / weights.mean())
-    return NativeBooster(lightgbm.train(parameters, data, num_boost_round=_ROUNDS).model_to_string())
+    return NativeBooster(lightgbm.train(parameters, data, num_boost_round=own["rounds"]).model_to_string())

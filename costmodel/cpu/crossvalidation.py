@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.calibration import Calibration
-from costmodel.cpu.blend import ScoreBlend, fit_blends
+from costmodel.cpu.adapt import RANK, half_width_quantile
+from costmodel.cpu.blend import ScoreBlend, boosted, fit_blends
+from costmodel.cpu.factors import Factors
+from costmodel.cpu.kernel import Shape
+from costmodel.cpu.ncpp import GroupAttentionRegressor
+from costmodel.cpu.process import choose_law, fit_together, law_of
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Estimate, Regressor
 from costmodel.regressors.base import Groups
@@ -73,6 +78,85 @@ def unseen_baseline(
             weights = 1.0 / size[code]
             fitted = new().fit(features.take(seen), y[seen, t], groups[seen], seed, weights / weights.mean())
             out[held, t] = fitted.predict(features.take(np.flatnonzero(held))).point
+    return out
+
+
+def unseen_network(features: Features, y: Array, groups: Groups, folds: Sequence[Mask], seed: int) -> Array:
+    """Points (n, t) of the group-attention network, one for all targets per fold."""
+    out = np.full_like(y, np.nan)
+    for held in folds:
+        seen, asked = np.flatnonzero(~held), np.flatnonzero(held)
+        model = GroupAttentionRegressor().fit_scores(features.take(seen), y[seen], groups[seen], seed)
+        out[asked] = model.predict_scores(features.take(asked))
+    return out
+
+
+def unseen_together(features: Features, y: Array, groups: Groups, folds: Sequence[Mask], seed: int) -> Array:
+    """Points (n, t) of one boosting over all targets: a row per server and target, the target among the columns."""
+    out = np.full_like(y, np.nan)
+    laws = [choose_law(features, y[:, t], groups) for t in range(y.shape[1])]
+    law = np.stack([law_of(features, name) for name in laws], axis=1)
+    rest = y - law
+    center, scale = np.nanmean(rest, axis=0), np.nanstd(rest, axis=0)
+    for held in folds:
+        row, target = np.nonzero(~held[:, None] & np.isfinite(rest))
+        _, code, size = np.unique(groups[row], return_inverse=True, return_counts=True)
+        z = (rest[row, target] - center[target]) / scale[target]
+        booster = boosted(_with_target(features, row, target, y.shape[1]), z, 1.0 / size[code], seed, _TOGETHER)
+        for t in range(y.shape[1]):
+            asked = np.flatnonzero(held)
+            found = booster.predict(_with_target(features, asked, np.full(len(asked), t), y.shape[1]))
+            out[asked, t] = law[asked, t] + center[t] + scale[t] * found
+    return out
+
+
+_TOGETHER = {"num_leaves": 31, "min_data_in_leaf": 20, "rounds": 250}
+
+
+def _with_target(
+    features: Features, row: npt.NDArray[np.int64], target: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.float32]:
+    chosen = np.zeros((len(row), count), dtype=np.float32)
+    chosen[np.arange(len(row)), target] = 1
+    return np.concatenate([features.vectors[row], chosen], axis=1)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Of each server and target, in log units and each (n, t): errors by the specification alone and with the known
+    scores; whether the adapted interval holds the truth. NaN for the known targets, and where a score is missing."""
+
+    before: Array
+    after: Array
+    inside: Array
+
+
+def adapted_errors(
+    features: Features, y: Array, groups: Groups, folds: Sequence[Mask], known: Sequence[int], seed: int
+) -> Adapted:
+    """A machine of an unseen CPU model, with its scores in the targets `known`.
+
+    The process's errors are those by other CPU models alone; the factors of a fold have not seen its CPU models.
+    """
+    models = fit_together(features, y, groups, seed, Shape(), spread=False)
+    errors = y - np.stack([model.out_of_fold for model in models], axis=1)
+    _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
+    out = Adapted(*(np.full_like(y, np.nan) for _ in range(3)))
+    names = tuple(str(t) for t in range(y.shape[1]))
+    quick = tuple(names[t] for t in known)
+    for held in folds:
+        factors = Factors.fit(errors[~held], 1.0 / size[code][~held], RANK, seed)
+        quantile = half_width_quantile(factors, errors[~held], names, quick, seed)
+        for i in np.flatnonzero(held):
+            shown = np.full(y.shape[1], np.nan)
+            shown[list(known)] = errors[i, list(known)]
+            if not np.isfinite(shown[list(known)]).all():
+                continue
+            mean, deviation = factors.posterior(shown)
+            hidden = np.isfinite(errors[i]) & np.isnan(shown)
+            rest = errors[i] - mean
+            out.before[i, hidden], out.after[i, hidden] = errors[i, hidden], rest[hidden]
+            out.inside[i, hidden] = np.abs(rest[hidden]) <= quantile * deviation[hidden]
     return out
 
 

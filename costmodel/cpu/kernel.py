@@ -24,13 +24,13 @@ CORE = {
     **dict.fromkeys(("log_boost_ghz", "log_allcore_ghz"), 0.7),
     **dict.fromkeys(("fp64_per_cycle", "vector_bits", "cores_per_l3", "smt", "qemu_model", "int_div_cycles"), 1.5),
     **dict.fromkeys(("chiplet", "server", "known_processor", "vendor_intel", "vendor_amd", "vendor_arm"), 2.0),
-    **dict.fromkeys(("log_bandwidth_gbs_per_core", "dram_latency_ns"), 1.0),
+    **dict.fromkeys(("log_bandwidth_gbs_per_core", "dram_latency_ns", "log:l3_reach_mb"), 1.0),
 }
 SIZE = {
     **dict.fromkeys(("log_cpus", "log_core_equivalents", "sockets", "log_fair_bandwidth_gbs", "log_l3_fair_mb"), 1.0),
     **dict.fromkeys(("log_l3_seen_per_core", "socket_share"), 1.0),
     **dict.fromkeys(("smt_shared", "shared", "burstable", "bare_metal", "log:numa_nodes", "floating"), 1.5),
-    **dict.fromkeys(("mixed_hosts",), 1.5),
+    **dict.fromkeys(("mixed_hosts", "small_pages", "many_sockets"), 1.5),
     "threads_per_core": 2.0,
 }
 PLATFORM = {

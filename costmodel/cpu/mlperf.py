@@ -32,7 +32,10 @@ _LENGTHS = {
 NORMAL_90 = 1.6449
 """Half of a normal distribution's central 90%, in standard deviations."""
 
-_RULE = {"log_int8_tops": 0.7, "log_tdp_w": 0.3}
+_RULE = {"log_int8_tops": 0.35, "log_fp16_tflops": 0.35, "log_tdp_w": 0.3}
+_ONE_SAMPLE = 0.5
+"""What a latency of one sample gains of a chip's promise, in logs: one sample does not fill a chip."""
+
 _LAW = {"log_int8_tops": 0.35, "log_bandwidth_gbs": 0.25, "log_tdp_w": 0.4}
 
 
@@ -174,11 +177,11 @@ class RoundForecast:
 
     def _law(self, results: Results) -> Array:
         """What peaks, bandwidth and power budget promise: chips of one maker are held back by power as often as by
-        arithmetic. Latency of one sample gains about half as much, since one sample does not fill a chip."""
+        arithmetic."""
         names = [column.name for column in SYSTEM_COLUMNS]
         filled = np.where(np.isfinite(results.columns), results.columns, self.fill)
         promise = sum(filled[:, names.index(name)] * share for name, share in _LAW.items())
-        return np.asarray(promise * np.where(np.char.endswith(results.scenario, "Stream"), 0.5, 1.0), dtype=np.float64)
+        return np.asarray(promise * _filling(results), dtype=np.float64)
 
     def _rule(self, results: Results) -> Array:
         """The task's median level per arithmetic and power; NaN for a new task or a chip without these facts."""
@@ -228,19 +231,32 @@ def _tasks(results: Results) -> list[str]:
 
 def _arithmetic_and_power(results: Results) -> Array:
     names = [column.name for column in SYSTEM_COLUMNS]
-    return np.asarray(sum(results.columns[:, names.index(name)] * share for name, share in _RULE.items()))
+    promise = np.asarray(sum(results.columns[:, names.index(name)] * share for name, share in _RULE.items()))
+    return promise * _filling(results)
+
+
+def _filling(results: Results) -> Array:
+    return np.where(np.char.endswith(results.scenario, "Stream"), _ONE_SAMPLE, 1.0)
 
 
 def _task_levels(results: Results) -> dict[str, float]:
-    """Per task the median over chips of what is left of a chip's median level after arithmetic and power."""
+    """Per task the median over chips of what is left of a chip's median level after arithmetic and power.
+
+    Of each chip only its last round counts: software has got better since the earlier ones.
+    """
     rest, tasks = results.level - _arithmetic_and_power(results), np.array(_tasks(results))
     levels: dict[str, float] = {}
     for task in np.unique(tasks).tolist():
         own = (tasks == task) & np.isfinite(rest)
-        chips = [float(np.median(rest[own & (results.chip == chip)])) for chip in np.unique(results.chip[own]).tolist()]
+        chips = [_last_round(rest, results, own & (results.chip == chip)) for chip in np.unique(results.chip[own])]
         if chips:
             levels[task] = float(np.median(np.array(chips)))
     return levels
+
+
+def _last_round(rest: Array, results: Results, own: npt.NDArray[np.bool_]) -> float:
+    last = max(np.unique(results.round[own]).tolist())  # names of rounds sort by time
+    return float(np.median(rest[own & (results.round == last)]))
 
 
 def _counts(results: Results) -> npt.NDArray[np.str_]:

@@ -20,6 +20,10 @@ TABLES = "tables"
 """Folder of a bundle that holds the catalogue of measured machines, and the factors of `adapt`."""
 
 
+_FEW_CORES = 8
+"""No processor of our tables has fewer than half of these on a socket."""
+
+
 class CpuPredictor(Predictor):
     """As `Predictor`, and what only this kind answers: see `costmodel.cpu.operations`."""
 
@@ -49,8 +53,10 @@ class CpuPredictor(Predictor):
             _ = self.adapter, self.catalogue
 
     def _note(self, subjects: Sequence[Any], answers: Answers) -> None:
-        for i, spec in enumerate(subjects):
-            answers.reasons[i] = marked(spec, answers.reasons[i])
+        # Asked for every target of every machine: nearly all are of a known design and not large enough to be wrong.
+        suspects = [i for i, s in enumerate(subjects) if not s.microarchitecture or s.cores_per_socket > _FEW_CORES]
+        for i in suspects:
+            answers.reasons[i] = marked(subjects[i], answers.reasons[i])
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The prediction and the nearest measured CPU models: how they differ, and what was measured on them."""

@@ -90,6 +90,12 @@ def _core_ghz() -> type[Regressor]:
     return CoreGhzBaseline
 
 
+def _ncpp() -> type[Regressor]:
+    from costmodel.cpu.ncpp import GroupAttentionRegressor
+
+    return GroupAttentionRegressor
+
+
 def _mlir_boost() -> type[Regressor]:
     from costmodel.mlir.boosting import CodeBoosting
 
@@ -117,6 +123,7 @@ def _closed_form() -> type[Regressor]:
 LEARNERS_OF_KINDS: dict[str, Callable[[], type[Regressor]]] = {
     "cpu-blend": _cpu_blend,
     "core-ghz": _core_ghz,
+    "ncpp": _ncpp,
     "mlir-boost": _mlir_boost,
     "mlir-estimate": _mlir_estimate,
     "hls-transformer": _hls_transformer,

@@ -66,11 +66,31 @@ _CPU_SHARE = (
 )
 
 
+# The guest's memory is not backed by huge pages of the host: each miss of the TLB walks two levels of small pages.
+# Alibaba's types from before its third-generation Shenlong hosts (the sixth generation of families); Xen's oldest types
+# of AWS; Google's types with ballooned memory; UpCloud, whose hosts share memory among plans.
+_SMALL_PAGES = {
+    "alicloud": r"^ecs\.(n[124]|mn4|xn4|e[34]|t5|u0|s[en][12](ne)?|[cgr][45](ne)?|i?c5|ce4|cm4|hf[cgr][56]|re4|d1(ne)?"
+    r"|d2s|f[13]|i1|i2(g|ne|gne)?|v?gn[456]\w*|sgn7i-vws)(\.|-|$)",
+    "aws": r"^(t[12]|m[12]|h1)\.",
+    "gcp": r"^(e2|f1|g1)-",
+    "upcloud": r".",
+}
+# Hosts of four sockets and more: a line's owner is found over several links.
+_MANY_SOCKETS = {
+    "alicloud": r"^ecs\.(re4|re6|re7|ebmre)",
+    "aws": r"^(x1e?|u-|u7)",
+    "azure": r"^Standard_M",
+    "gcp": r"^(m[1234]|x4)-",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CloudFacts:
     """Each 0 or 1, NaN where it cannot be known, but for `cpu_share`: the time that a vCPU gets of its thread, 0 to 1.
 
     `smt_shared`: a vCPU is one of two threads of a core. `floating`: vCPUs are not pinned to threads of the host.
+    `small_pages`: the guest's memory is not backed by huge pages. `many_sockets`: the host has four sockets or more.
     """
 
     burstable: float
@@ -80,6 +100,8 @@ class CloudFacts:
     mixed_hosts: float
     bare_metal: float
     cpu_share: float
+    small_pages: float
+    many_sockets: float
 
 
 def _matches(table: dict[str, str], spec: ServerSpec) -> bool:
@@ -103,7 +125,12 @@ def cloud_facts(spec: ServerSpec, smt: float) -> CloudFacts:
         mixed_hosts=float(_matches(_MIXED_HOSTS, spec)),
         bare_metal=float(bare_metal),
         cpu_share=_cpu_share(spec),
+        small_pages=float(_matches(_SMALL_PAGES, spec)),
+        many_sockets=float(_matches(_MANY_SOCKETS, spec) or spec.sockets >= _MANY),
     )
+
+
+_MANY = 4
 
 
 def _cpu_share(spec: ServerSpec) -> float:

@@ -106,6 +106,11 @@ class Resolved(NamedTuple):
         return first_known(fair, self.spec.l3_mb)
 
     @property
+    def l3_reach_mb(self) -> float:
+        """L3 that one core can fill, MiB: that of its complex, not of the whole socket."""
+        return self.l3_host_mb * min(1.0, self.arch.get("cores_per_l3", NAN) / self.host_cores)
+
+    @property
     def qemu_model(self) -> float:
         """1 when the CPU name is QEMU's generic one: its clock and caches are then invented by the hypervisor."""
         name = self.spec.cpu_name
@@ -177,6 +182,7 @@ _CACHES: list[tuple[str, str, _Fill]] = [
     ("l3_seen_mb_per_core", "MiB", lambda r: r.spec.l3_mb / r.core_equivalents),
     ("l3_host_mb", "MiB", lambda r: r.l3_host_mb),
     ("l3_fair_mb", "MiB", lambda r: r.l3_fair_mb),
+    ("l3_reach_mb", "MiB", lambda r: r.l3_reach_mb),
     ("cores_per_l3", "1", _fact("cores_per_l3")),
 ]
 _MEMORY: list[tuple[str, str, _Fill]] = [
@@ -192,6 +198,8 @@ _PLATFORM: list[tuple[str, str, _Fill]] = [
     ("floating", "1", lambda r: r.cloud.floating),
     ("mixed_hosts", "1", lambda r: r.cloud.mixed_hosts),
     ("cpu_share", "1", lambda r: r.cloud.cpu_share),
+    ("small_pages", "1", lambda r: r.cloud.small_pages),
+    ("many_sockets", "1", lambda r: r.cloud.many_sockets),
     ("bare_metal", "1", lambda r: r.cloud.bare_metal),
     ("network_gbps", "Gbit/s", _field("network_gbps")),
     ("gpu_count", "1", _field("gpu_count")),

@@ -27,7 +27,7 @@ class CpuFeaturizer(Featurizer[ServerSpec]):
     """
 
     kind = "cpu"
-    version = "1"
+    version = "2"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = ()
 

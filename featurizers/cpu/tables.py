@@ -15,6 +15,7 @@ from importlib import resources
 
 _NOISE = re.compile(r"\(R\)|\(TM\)|\bCPU\b|\bPROCESSOR\b|\b\d+-CORE\b|\bINTEL\b|\bAMD\b|\bXEON\b|\bGENUINE\b|\bCORE\b")
 _AT_CLOCK = re.compile(r"@\s*[0-9.]+\s*GHZ")
+_CODE_NAME = re.compile(r"code[ -]?named? ([a-z0-9 -]+)")
 _CLASS_WORDS = ("GOLD", "SILVER", "BRONZE", "PLATINUM", "EPYC", "RYZEN")
 
 
@@ -108,7 +109,8 @@ def find_microarchitecture(vendor: str, family: str, model: str, stepping: str, 
         same_model = row.vendor == vendor and row.family == family and model in row.models
         if same_model and (not row.steppings or not stepping or stepping in row.steppings):
             return row.name
-    printed = cpu_name.strip().lower().replace(" ", "-")
+    told = _CODE_NAME.search(cpu_name.lower())
+    printed = (told.group(1) if told else cpu_name).strip().lower().replace(" ", "-")
     printed = printed.removeprefix("arm-")
     if printed.startswith("ampere-1"):
         return "ampereone"
@@ -116,6 +118,25 @@ def find_microarchitecture(vendor: str, family: str, model: str, stepping: str, 
 
 
 _BY_NAME = (
+    (r"EPYC 97[0-9]4|EPYC 8\d\d4", "zen4c"),
+    (r"EPYC (9965|9845|9825|9745|9645|9T95)", "zen5c"),
+    (r"EPYC 4\d\d4P?X?$", "zen4-client"),
+    (r"EPYC 4\d\d5P?X?$", "zen5-client"),
+    (r"RYZEN \d( PRO)? 3\d00X?T?$", "zen2-client"),
+    (r"RYZEN \d( PRO)? 5\d00X?(3D)?$", "zen3-client"),
+    (r"RYZEN \d( PRO)? 7\d00X?(3D)?$|RYZEN \d( PRO)? 7[69]50X(3D)?", "zen4-client"),
+    (r"RYZEN \d( PRO)? 9\d[05]0X?(3D)?$", "zen5-client"),
+    (r"I[3579]-1[34]\d\d\d", "raptor-lake"),
+    (r"I[3579]-12\d\d\d", "alder-lake"),
+    (r"I[3579]-11\d\d\d", "rocket-lake"),
+    (r"I[3579]-[89]\d\d\d", "coffee-lake"),
+    (r"ULTRA \d 2\d\d", "arrow-lake"),
+    (r"GRAVITON ?2|ALTRA", "neoverse-n1"),
+    (r"GRAVITON ?3", "neoverse-v1"),
+    (r"GRAVITON ?4|AXION|\bGRACE\b", "neoverse-v2"),
+    (r"YITIAN|COBALT 100", "neoverse-n2"),
+    (r"KUNPENG ?920", "tsv110"),
+    (r"AMPEREONE", "ampereone"),
     (r"EPYC 7..1|EPYC 7[45]\d1", "zen1"),
     (r"EPYC (7...?2P?|7[BRHKV][13]2|ROME)$", "zen2"),
     (r"EPYC (7...?3[PX]?|7[BRJTV][189]3X?|7[0-9]F3|MILAN)$", "zen3"),
@@ -130,7 +151,7 @@ _BY_NAME = (
     (r"(PLATINUM|GOLD|SILVER|BRONZE) \d3\d\d", "ice-lake-sp"),
     (r"(PLATINUM|GOLD|SILVER|BRONZE) \d4\d\d", "sapphire-rapids"),
     (r"(PLATINUM|GOLD|SILVER|BRONZE) \d5\d\d", "emerald-rapids"),
-    (r"6[5-9]\d\dP|67\d\dP", "granite-rapids"),
+    (r"\b6[3-9]\d\dP(-[A-Z])?\b", "granite-rapids"),
     (r"67\d\dE|69\d\dE", "sierra-forest"),
 )
 

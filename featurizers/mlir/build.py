@@ -36,6 +36,7 @@ class Builder:
     unknown_ops: dict[str, int] = field(default_factory=dict)
     allocs: int = 0
     trips: dict[int, float] = field(default_factory=dict)
+    ready: dict[int, float] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -54,6 +55,7 @@ class Builder:
             elif found >= 0:
                 counts[found] += 1.0
                 if op.results:
+                    self.follow(op, nest, found)
                     kind = types[of[op.results[0]]]
                     if kind.bits > nest.bits:
                         nest.bits = kind.bits
@@ -64,6 +66,20 @@ class Builder:
                     elif kind.kind == "tensor":
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
+
+    def follow(self, op: Op, nest: Nest, op_class: int) -> None:
+        """How long the results have waited for what they depend on."""
+        ready = self.ready
+        longest = 0.0
+        for value in op.operands:
+            at = ready.get(value, 0.0)
+            if at > longest:
+                longest = at
+        longest += opclass.LATENCY[op_class]
+        for value in op.results:
+            ready[value] = longest
+        if longest > nest.path:
+            nest.path = longest
 
     def child(self, nest: Nest, op: Op, label: str, trip: float, exact: bool, parallel: bool = False) -> Nest:
         """A new loop inside `nest`."""

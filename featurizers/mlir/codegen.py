@@ -21,13 +21,16 @@ _SMALL_LOOP = 20
 _LOOP_CONTROL = 3.0
 _CHECK = 5.0
 _RUNTIME_UNROLL = 4
+_MASKED_CYCLES = 7.0
 _LIBM_CYCLES, _CALL_CYCLES = 40.0, 20.0
 
 _MINMAX = CLASS["fminmax"]
 _MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
-_HALF_COST = 2.5
+_HALF_COST, _HALF_LATENCY = 4.0, 16.0
 """Half precision without an instruction for it: to single, compute, back."""
+_WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
+"""Micro-operations among which a core finds work."""
 
 _FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
@@ -65,29 +68,29 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
 
 def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
     body, uops = _body(loop, cpu)
-    chain = max((_latency(c, cpu) for c in loop.chains), default=0.0) * _chain_length(loop)
+    chain = max((_latency(c, cpu, loop) for c in loop.chains), default=0.0) * _chain_length(loop)
     vf = _vector_factor(loop, cpu, body)
     interleave = _interleave(loop, cpu, vf, body) if vf > 1 else 1
-    strided_cost = 1.0
-    if vf > 1:
-        strided_cost += (loop.strided + loop.gathered) * (vf - 1) * (0.5 if cpu.gather else 1.5) / max(body, 1.0)
+    strided_cost = _vector_cost(loop, cpu, vf, body) / body
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
-    unroll, full = _unroll(loop, cpu, vf, interleave, body * strided_cost, main_trips)
-    remainder = lanes > 1 and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
+    unroll, full = _unroll(loop, cpu, vf, interleave, main_trips)
+    folded = cpu.isa == "riscv" and not loop.checks  # the last iterations run in a shorter vector
+    remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = body * strided_cost * interleave * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, remainder)
-        if loop.exact and not loop.checks:
+        if loop.exact and not loop.checks and not folded:
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + _LOOP_CONTROL
     pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
     instructions += 2 * spills
-    ports = _ports(loop, cpu, uops, unroll) * strided_cost
+    ports = _ports(loop, cpu, uops, unroll) * _vector_cycles(loop, cpu, vf, body) / body
+    ports = max(ports, _path(loop, cpu, uops))
     per_vector = max(ports * interleave, chain)
     vector_trips = int(main_trips) if lanes > 1 else main_trips
     cycles = vector_trips * per_vector
@@ -96,8 +99,8 @@ def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
     executed = vector_trips * (main / unroll + _LOOP_CONTROL / unroll)
     cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
     return LoopCode(
-        loop, instructions, cycles, vf, interleave, unroll, full, remainder, loop.checks if vf > 1 else 0, spills,
-        pressure, executed * loop.entries, ports, chain,
+        loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
+        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain,
     )  # fmt: skip
 
 
@@ -117,26 +120,53 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     if cpu.load_folding:
         floats = sum(counts[index] for index in _FLOAT)
         folded = min(loads * 0.5, floats * wide, loads)
+    masked = counts[opclass.MASKED]
+    if masked:
+        arithmetic += masked * (6.0 if _masks_by_branches(cpu) else 0.1)
     uops = arithmetic + loads + stores + calls * 6
     addresses = min(counts[opclass.ADDRESS], loop.gathered * 2.0 + 1.0)
     return max(uops - folded + addresses, 1.0), uops + addresses
+
+
+def _masks_by_branches(cpu: Cpu) -> bool:
+    """Fixed-width vectors have no masked accesses on AArch64: a branch per element."""
+    return cpu.isa == "aarch64"
 
 
 def _float_work(loop: Loop, cpu: Cpu) -> float:
     """Instructions for floating-point operations: what the target has no instruction for takes several."""
     counts = loop.counts
     work = sum(counts[index] for index in _FLOAT) + counts[_MINMAX] * (_MINMAX_COST[cpu.isa] - 1)
-    if loop.nest.bits == 16 and loop.nest.is_float and not cpu.half:
+    if _emulates_half(loop, cpu):
         work *= _HALF_COST
     return work
 
 
 def _chain_length(loop: Loop) -> float:
     """Iterations of unrolled inner loops that one iteration's chain runs through."""
-    return loop.copies if loop.memory_chain or loop.chains else 1.0
+    return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
 
 
-def _latency(chain: Chain, cpu: Cpu) -> float:
+def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
+    """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
+    steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
+    slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
+    longest = max(steps, loop.path * slow)
+    window = _WINDOW_IN_ORDER if cpu.in_order else _WINDOW
+    return longest / max(window / max(uops, 1.0), 1.0)
+
+
+def _emulates_half(loop: Loop, cpu: Cpu) -> bool:
+    return loop.nest.is_float and loop.nest.bits == 16 and not cpu.half
+
+
+def _latency(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    if chain.is_float and _emulates_half(loop, cpu):
+        return _HALF_LATENCY
+    return _plain_latency(chain, cpu)
+
+
+def _plain_latency(chain: Chain, cpu: Cpu) -> float:
     op_class = chain.op_class
     if op_class < 0:
         return 1.0
@@ -150,8 +180,7 @@ def _latency(chain: Chain, cpu: Cpu) -> float:
 
 
 def _vector_factor(loop: Loop, cpu: Cpu, body: float) -> int:
-    ordered = _ordered_only(loop)
-    legal = loop.legality == VECTORISABLE or (ordered and bool(cpu.ordered_reductions))
+    legal = loop.legality == VECTORISABLE or (_ordered_only(loop) and bool(cpu.ordered_reductions))
     if not legal or not loop.nest.depth or loop.trip < 2:
         return 1
     vf = cpu.prefer_bits // max(loop.nest.bits, 8)
@@ -159,10 +188,24 @@ def _vector_factor(loop: Loop, cpu: Cpu, body: float) -> int:
         return 1
     if loop.exact and loop.trip < _TINY_TRIP and loop.trip % vf:
         return 1
-    scattered = loop.strided + loop.gathered
-    gather = 1.0 if cpu.gather else 2.0
-    cost = body + scattered * (vf - 1) * gather + (ordered * (vf - 1))
-    return vf if cost < body * vf else 1
+    return vf if _vector_cycles(loop, cpu, vf, body) < 0.9 * body * vf else 1
+
+
+def _vector_cost(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
+    """Instructions of one vector iteration: elements that do not lie next to each other are moved one by one, and so
+    is a sum that must be made in order."""
+    if vf == 1:
+        return body
+    scattered = (loop.strided + loop.gathered) * (1.5 if cpu.gather else 2.0 * (vf - 1))
+    return body + scattered + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
+
+
+def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
+    """The same in units of work: an instruction that gathers still moves element by element."""
+    if vf == 1:
+        return body
+    scattered = (loop.strided + loop.gathered) * (vf - 1) * (0.7 if cpu.gather else 2.0)
+    return body + scattered + _ordered_only(loop) * (vf - 1)
 
 
 def _ordered_only(loop: Loop) -> bool:
@@ -170,11 +213,7 @@ def _ordered_only(loop: Loop) -> bool:
     from featurizers.mlir.optimise import CARRIED
 
     fadd = CLASS["fadd"]
-    return (
-        loop.legality == CARRIED
-        and not loop.memory_chain
-        and all(c.reassociable or c.op_class == fadd for c in loop.chains)
-    )
+    return loop.legality == CARRIED and all(c.reassociable or c.op_class == fadd for c in loop.chains)
 
 
 def _interleave(loop: Loop, cpu: Cpu, vf: int, body: float) -> int:
@@ -190,12 +229,14 @@ def _interleave(loop: Loop, cpu: Cpu, vf: int, body: float) -> int:
     return 1
 
 
-def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, trips: float) -> tuple[int, bool]:
+def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float) -> tuple[int, bool]:
     """Unroll factor of the (vector) loop after the vectoriser, and whether that leaves no loop."""
     if not loop.nest.depth or loop.children:
         return 1, False
-    size = (loop.size if vf == 1 else body + 2) * interleave
+    size = (loop.size - 3) * interleave + 3
     whole = int(trips)
+    if vf > 1 and cpu.scalable:
+        return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
     if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
@@ -267,4 +308,5 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:
         counts[opclass.STORE] * wide / cpu.store_ports,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
-    return max(bound, divides) + calls
+    masked = counts[opclass.MASKED] * _MASKED_CYCLES if _masks_by_branches(cpu) else 0.0
+    return max(bound, divides) + calls + masked

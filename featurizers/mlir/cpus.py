@@ -43,6 +43,7 @@ class Cpu:
     half: int
     l1_kib: int
     l2_kib: int
+    scalable: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))

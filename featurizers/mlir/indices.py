@@ -56,6 +56,7 @@ def _integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
         return
     nest.counts[op_class] += 1
     nest.bits = max(nest.bits, kind.bits)
+    b.follow(op, nest, op_class)
     if kind.kind == "vector":
         wide(nest, kind, op_class)
 
@@ -222,7 +223,9 @@ def _load(b: Builder, op: Op, nest: Nest) -> None:
         nest.counts[opclass.LOAD] += 1
         return
     rank = len(b.type(op.operands[0]).shape)
-    _record(b, op, nest, op.operands[0], [b.forms.get(v) for v in op.operands[1 : 1 + rank]], False)
+    subscripts = [b.forms.get(v) for v in op.operands[1 : 1 + rank]]
+    if op.name != "vector.transfer_read" or _plain_transfer(b, op, nest, op.operands[0], subscripts, False):
+        _record(b, op, nest, op.operands[0], subscripts, False)
 
 
 @handles("memref.store", "vector.store", "vector.transfer_write")
@@ -231,4 +234,42 @@ def _store(b: Builder, op: Op, nest: Nest) -> None:
         nest.counts[opclass.STORE] += 1
         return
     rank = len(b.type(op.operands[1]).shape)
-    _record(b, op, nest, op.operands[1], [b.forms.get(v) for v in op.operands[2 : 2 + rank]], True)
+    subscripts = [b.forms.get(v) for v in op.operands[2 : 2 + rank]]
+    if op.name != "vector.transfer_write" or _plain_transfer(b, op, nest, op.operands[1], subscripts, True):
+        _record(b, op, nest, op.operands[1], subscripts, True)
+
+
+def _plain_transfer(
+    b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool
+) -> bool:
+    """Whether a transfer is one vector access. One that may leave the buffer goes under a mask; one along another
+    dimension becomes a loop over the lanes."""
+    moved = b.type(op.operands[0] if store else op.results[0])
+    if moved.kind != "vector":
+        return True
+    rank = len(subscripts)
+    results = (op.attributes.get("permutation_map") or (0, 0, ()))[2]
+    last = results[-1] if results else None
+    along_last = last is not None and rank and len(last) > rank and last[rank] == 1
+    broadcast = last is not None and not any(last)
+    bounds = op.attributes.get("in_bounds") or []
+    if (along_last or broadcast) and bounds and all(bounds):
+        return True
+    lanes_wanted = moved.shape[-1] if moved.shape else 1
+    if along_last and _stays_inside(b.shape(buffer)[-1], subscripts[-1], lanes_wanted):
+        return True
+    if along_last:
+        nest.counts[opclass.MASKED] += moved.size
+        return True
+    lanes = b.child(nest, op, f"{op.name} (lanes)", float(moved.size), True)
+    lanes.counts[opclass.STORE if store else opclass.LOAD] += 1
+    lanes.counts[opclass.SHUFFLE] += 1
+    lanes.counts[opclass.BRANCH] += 1
+    lanes.counts[opclass.COMPARE] += 1
+    lanes.accesses.append(access(b, buffer, [None], store))
+    return False
+
+
+def _stays_inside(dim: int, form: Form | None, lanes: int) -> bool:
+    """Whether steps of whole vectors through a dimension of whole vectors can never leave it: no mask is needed."""
+    return form is not None and lanes > 0 and dim % lanes == 0 and all(factor % lanes == 0 for factor in form.values())

@@ -46,7 +46,8 @@ class Nest:
     trip : iterations per execution. exact : known at compile time. iv : its number in forms.
     counts : per iteration by class, of scalar or vector operations. widths : of vector operations, the largest size
     in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a
-    point of the body. invariants : scalars from outside that the body uses.
+    point of the body. invariants : scalars from outside that the body uses. path : longest chain of dependent
+    operations in the body, in typical cycles.
     """
 
     label: str
@@ -69,6 +70,7 @@ class Nest:
     invariants: int = 0
     ops: int = 0
     unknown_trip: bool = False
+    path: float = 0.0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 CLASSES = (
     "fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fconvert", "iadd", "imul", "idiv", "logic", "compare",
-    "select", "extend", "load", "store", "libm", "call", "branch", "shuffle", "address", "other",
+    "select", "extend", "load", "store", "libm", "call", "branch", "shuffle", "address", "other", "masked",
 )  # fmt: skip
-"""libm : a call of the C maths library. address : index arithmetic, mostly absorbed by addressing modes."""
+"""libm : a call of the C maths library. masked : elements of vector accesses under a mask. address : index
+arithmetic, mostly absorbed by addressing modes."""
 
 CLASS = {name: index for index, name in enumerate(CLASSES)}
 COUNT = len(CLASSES)
 
-LOAD, STORE, CALL, LIBM, BRANCH, ADDRESS = (
-    CLASS[name] for name in ("load", "store", "call", "libm", "branch", "address")
+LOAD, STORE, CALL, LIBM, BRANCH, ADDRESS, MASKED = (
+    CLASS[name] for name in ("load", "store", "call", "libm", "branch", "address", "masked")
 )
 IADD, OTHER, SHUFFLE, SELECT, COMPARE = (CLASS[name] for name in ("iadd", "other", "shuffle", "select", "compare"))
+_TYPICAL = {
+    "fadd": 4.0, "fmul": 4.0, "fma": 4.0, "fdiv": 13.0, "fsqrt": 18.0, "fminmax": 3.0, "fconvert": 5.0, "imul": 3.0,
+    "idiv": 20.0, "libm": 40.0, "call": 20.0, "address": 0.0, "branch": 0.0, "store": 0.0, "load": 4.0,
+}  # fmt: skip
+LATENCY = tuple(_TYPICAL.get(name, 1.0) for name in CLASSES)
+"""Cycles from operands to result on a typical core."""
+
 FLOAT_CLASSES = tuple(CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fconvert"))
 
 _BY_NAME = {

@@ -29,8 +29,10 @@ Key = tuple[int, tuple[tuple[int, int], ...] | None]
 class Loop:
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions.
-    weight : executions of the body in all. strides : of accesses, elements per iteration of this loop.
+    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
+    total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
+    the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
+    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride.
     """
 
     nest: Nest
@@ -44,6 +46,11 @@ class Loop:
     size: float = 0.0
     weight: float = 1.0
     entries: float = 1.0
+    factor: float = 1.0
+    multiplicity: float = 1.0
+    total: float = 0.0
+    path: float = 0.0
+    serial: float = 0.0
     unrolled: bool = False
     legality: int = VECTORISABLE
     checks: int = 0
@@ -56,6 +63,7 @@ class Loop:
     live_float: int = 0
     store_run: int = 1
     memory_chain: bool = False
+    serial_chain: Chain | None = None
     removed: int = 0
     hoisted: int = 0
     unrolled_below: int = 0
@@ -71,25 +79,26 @@ class Loop:
 def optimise(nest: Nest) -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
     root = _optimise(nest)
-    _weigh(root, 1.0)
+    _weigh(root, 1.0, 1.0)
     return root
 
 
-def _weigh(loop: Loop, entries: float) -> None:
+def _weigh(loop: Loop, entries: float, copies: float) -> None:
+    entries *= loop.factor
+    loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip
     for child in loop.children:
-        _weigh(child, loop.weight)
+        _weigh(child, loop.weight, loop.multiplicity)
 
 
 def _optimise(nest: Nest) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
+    loop.path = nest.path
     for child in nest.children:
         below = _optimise(child)
-        if below.exact and below.trip == 1 and below.children:
-            _dissolve(loop, below)
-        elif below.unrolled:
+        if below.unrolled:
             _merge(loop, below)
         else:
             loop.children.append(below)
@@ -97,27 +106,28 @@ def _optimise(nest: Nest) -> Loop:
         _hoist(loop)
     _common(loop)
     _measure(loop)
-    if nest.depth and not loop.children and nest.exact and not nest.unknown_trip:
-        loop.unrolled = loop.trip <= 1 or (loop.size - 2) * loop.trip + 2 <= UNROLL_THRESHOLD
+    loop.total = loop.size + sum(child.total * child.factor for child in loop.children)
+    if nest.depth and nest.exact and not nest.unknown_trip:
+        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD
     if not loop.unrolled:
         _judge(loop)
     return loop
 
 
-def _dissolve(loop: Loop, below: Loop) -> None:
-    """A loop of one iteration is no loop: its body and the loops in it belong to the one around."""
-    for index, count in enumerate(below.counts):
-        loop.counts[index] += count
-    loop.accesses += [_shifted(access, below.nest.iv, 0) for access in below.accesses]
-    loop.children += below.children
-    loop.unrolled_below += 1
-    loop.removed += below.removed
-    loop.hoisted += below.hoisted
+def _forget(loop: Loop, iv: int) -> None:
+    """The index of a loop that is no more is a constant."""
+    loop.accesses = [_shifted(access, iv, 0) for access in loop.accesses]
+    for child in loop.children:
+        _forget(child, iv)
 
 
 def _merge(loop: Loop, below: Loop) -> None:
-    """Put the iterations of a fully unrolled inner loop into the body."""
+    """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside."""
     trip, iv = int(below.trip), below.nest.iv
+    for child in below.children:
+        child.factor *= trip
+        _forget(child, iv)
+    loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
     for index, count in enumerate(inner):
         if count:
@@ -130,6 +140,11 @@ def _merge(loop: Loop, below: Loop) -> None:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.unrolled_below += 1 + below.unrolled_below
+    steps = trip * max(below.serial, 1.0) if below.chains else below.serial
+    loop.serial = max(loop.serial, steps)
+    loop.path = max(loop.path, below.path)
+    if below.chains and not loop.serial_chain:
+        loop.serial_chain = below.chains[0]
     if below.chains:
         loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
@@ -180,12 +195,13 @@ def _hoist(loop: Loop) -> None:
             loop.accesses = [a for a in loop.accesses if a.store or _key(a) != key]
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - len(loads), 0.0)
             loop.hoisted += len(loads)
-            loop.memory_chain = True
             loop.chains.append(_memory_chain(loop, store))
             readers = [a for a in loop.accesses if not a.store and _may_alias(store, a)]
             if not readers and not loop.children:
                 loop.accesses = [a for a in loop.accesses if _key(a) != key]
                 loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - 1, 0.0)
+            else:
+                loop.memory_chain = True
 
 
 def _memory_chain(loop: Loop, store: Access) -> Chain:
@@ -193,7 +209,7 @@ def _memory_chain(loop: Loop, store: Access) -> Chain:
     wanted = ("fadd", "fma", "fmul", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
-            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float)
+            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax")
     return Chain(-1, store.bits, is_float, False)
 
 
@@ -284,11 +300,11 @@ def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW
-    if any(not chain.reassociable for chain in loop.chains) or loop.memory_chain:
+    if any(not chain.reassociable for chain in loop.chains):
         return CARRIED
     for accesses in bases.values():
         stores = [a for a in accesses if a.store]
-        if any(s.form is None or not s.form.get(iv) for s in stores):
+        if any(s.form is None or (not s.form.get(iv) and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
         if any(_dependent(s, a, iv) for s in stores for a in accesses if a is not s):
             return DEPENDENCE
@@ -306,7 +322,7 @@ def _dependent(store: Access, other: Access, iv: int) -> bool:
     distance = store.form.get(CONSTANT, 0) - other.form.get(CONSTANT, 0)
     step = store.form.get(iv, 0)
     if not step or distance % step:
-        return False
+        return False  # another place, or an accumulator that is judged by its chain
     return 0 < distance / step < 16
 
 

@@ -28,6 +28,11 @@ def _contract(b: Builder, op: Op, nest: Nest) -> None:
     if "reduc" in op.name or op.name == "vector.scan":
         name = "fadd" if left.is_float else "iadd"
         nest.counts[opclass.SHUFFLE] += max(left.size / per_vector, 1.0)
+        if left.is_float:  # in order, one after the other, unless it may be reassociated
+            nest.counts[opclass.CLASS[name]] += left.size
+            nest.counts[opclass.SHUFFLE] += left.size / 2
+            lanes = left.size / max(b.type(op.results[0]).size, 1)
+            nest.path = max(nest.path, lanes * opclass.LATENCY[opclass.CLASS[name]])
     nest.counts[opclass.CLASS[name]] += max(work / per_vector, 1.0)
     nest.bits = max(nest.bits, left.bits)
     nest.is_float = nest.is_float or left.is_float

@@ -111,5 +111,6 @@ def test_nearest_measured_machines(predictor: CpuPredictor):
     assert nearest[0].name.startswith("Neoverse")
     assert nearest[0].likeness >= nearest[1].likeness
     assert any("MT/s" in text or "GHz" in text for text in nearest[0].differences)
+    assert nearest[0].value is not None
     assert explanation.shares == ()
     assert explanation.prediction.higher_is_better

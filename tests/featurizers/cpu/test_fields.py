@@ -46,7 +46,7 @@ def test_it_is_a_featurizer():
 
 def test_columns_in_groups():
     counts = {group: sum(c.group == group for c in COLUMNS) for group in {c.group for c in COLUMNS}}
-    assert counts == {"processor": 27, "caches": 7, "memory": 4, "isa": 13, "platform": 21, "physics": 14}
+    assert counts == {"processor": 27, "caches": 8, "memory": 4, "isa": 13, "platform": 23, "physics": 14}
     assert len({c.name for c in COLUMNS}) == len(COLUMNS)
 
 
@@ -57,6 +57,32 @@ def test_derived_physics():
     assert column(MILAN, "log_bandwidth_gbs") == pytest.approx(math.log(8 * 3200 * 8e-3), abs=1e-5)
     assert column(MILAN, "socket_share") == pytest.approx(4 / 64)
     assert column(MILAN, "l3_fair_mb") == pytest.approx(256 * 4 / 64)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "server", "small_pages", "many_sockets"),
+    [
+        ("alicloud", "ecs.g5.large", 1, 0),
+        ("alicloud", "ecs.g6.large", 0, 0),
+        ("alicloud", "ecs.sn2ne.large", 1, 0),
+        ("alicloud", "ecs.c8i.large", 0, 0),
+        ("aws", "t2.micro", 1, 0),
+        ("aws", "t3.micro", 0, 0),
+        ("aws", "x1e.xlarge", 0, 1),
+        ("azure", "Standard_M64ms", 0, 1),
+        ("gcp", "e2-standard-2", 1, 0),
+        ("gcp", "m3-ultramem-32", 0, 1),
+        ("upcloud", "1xCPU-1GB", 1, 0),
+    ],
+)
+def test_pages_and_sockets_of_the_host_follow_from_the_type(cloud, server, small_pages, many_sockets):
+    raw = MILAN | {"cloud": cloud, "server": server}
+    assert column(raw, "small_pages") == small_pages
+    assert column(raw, "many_sockets") == many_sockets
+
+
+def test_reach_of_a_core_is_its_own_complex():
+    assert column(MILAN, "l3_reach_mb") == pytest.approx(32)
 
 
 def test_missing_is_missing_and_never_zero():
@@ -75,9 +101,20 @@ def test_an_unknown_cpu_is_answered_from_its_fields_and_marked():
     ("cpu_name", "design"),
     [
         ("Neoverse-V2", "neoverse-v2"),
+        ("AWS Graviton3", "neoverse-v1"),
+        ("Google Axion", "neoverse-v2"),
+        ("Azure Cobalt 100", "neoverse-n2"),
+        ("Ampere Altra", "neoverse-n1"),
+        ("HUAWEI Kunpeng 920", "tsv110"),
+        ("AMD EPYC 8534P 64-Core Processor", "zen4c"),
+        ("AMD EPYC 9754 128-Core Processor", "zen4c"),
+        ("AMD Ryzen 9 7950X 16-Core Processor", "zen4-client"),
+        ("13th Gen Intel(R) Core(TM) i9-13900K", "raptor-lake"),
+        ("Intel(R) Xeon(R) 6767P", "granite-rapids"),
+        ("Intel(R) Xeon(R) (Code named Sapphire Rapids)", "sapphire-rapids"),
         ("AMD EPYC 9V74 80-Core Processor", "zen4"),
         ("AMD EPYC 7V73X 64-Core Processor", "zen3"),
-        ("AMD EPYC 9965 192-Core Processor", "zen5"),
+        ("AMD EPYC 9965 192-Core Processor", "zen5c"),
         ("Intel(R) Xeon(R) Platinum 8575C", "emerald-rapids"),
         ("Intel(R) Xeon(R) CPU E5-2666 v3 @ 2.90GHz", "haswell"),
         ("Intel(R) Xeon(R) 6982P-C", "granite-rapids"),
