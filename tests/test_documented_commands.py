@@ -1,7 +1,7 @@
 """Every command in the README and the documentation is run, or it stands in `NOT_RUN` with the reason.
 
-A command is a line ``$ ...`` of a console block (with its continuation lines), a curl call that is indented, or a Python
-block. They run in a folder with the files that the documentation speaks of, against a service with the packaged models.
+A command is a line ``$ ...`` of a console block (with its continuation lines), a curl call that is indented, or a
+Python block. They run in a folder with the files that the documentation names, against a service with packaged models.
 """
 
 from __future__ import annotations
