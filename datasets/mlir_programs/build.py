@@ -3,7 +3,7 @@
     python datasets/mlir_programs/build.py --work-dir DIR --jobs 2
 
 Needs ``apt-get install mlir-22-tools llvm-22`` (the versions are checked). A third to half a CPU-second a program;
-killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, assemble.
+killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, gpu, host, assemble.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from costmodel.mlir.labelling import missing_tools, tool_versions  # noqa: E402
-from costmodel.mlir.labelling.campaign import FULL_ROUNDS, all_families, plan, work  # noqa: E402
+from costmodel.mlir.labelling.campaign import FULL_ROUNDS, all_families, plan, work, work_gpu, work_host  # noqa: E402
 from costmodel.mlir.labelling.dataset import assemble, summary  # noqa: E402
 from costmodel.mlir.labelling.tools import INSTALL  # noqa: E402
 
@@ -33,8 +33,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20261125)
     parser.add_argument("--full-rounds", type=int, default=FULL_ROUNDS, help="rounds that are labelled for every CPU")
     parser.add_argument("--cpus-per-group", type=int, default=2, help="CPUs of a group in the other rounds")
+    parser.add_argument("--host-programs", type=int, default=2500, help="programs that are run on this host")
     parser.add_argument("--hours", type=float, help="stop labelling after this time (default: when all is labelled)")
-    parser.add_argument("--step", choices=("all", "plan", "label", "assemble"), default="all")
+    parser.add_argument("--step", choices=("all", "plan", "label", "gpu", "host", "assemble"), default="all")
     return parser.parse_args(arguments)
 
 
@@ -56,8 +57,13 @@ def main(arguments: list[str]) -> int:
             cpus_per_group=args.cpus_per_group,
         )
         print(f"{added} programs planned", file=sys.stderr)
+    deadline = time.time() + args.hours * 3600 if args.hours else None
     if args.step in ("all", "label"):
-        work(args.work_dir, jobs=args.jobs, deadline=time.time() + args.hours * 3600 if args.hours else None)
+        work(args.work_dir, jobs=args.jobs, deadline=deadline)
+    if args.step in ("all", "gpu"):
+        work_gpu(args.work_dir, deadline=deadline)
+    if args.step in ("all", "host"):
+        work_host(args.work_dir, args.host_programs, deadline=deadline)
     if args.step in ("all", "assemble"):
         rows = assemble(args.work_dir, args.data, HERE / "dataset.yaml")
         print(summary(args.work_dir))

@@ -11,7 +11,7 @@ import hashlib
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 from costmodel.measure.journal import Journal, read_journal
 from costmodel.mlir.generators import FAMILIES, Program, expand, sample_groups
 from costmodel.mlir.labelling.api import BATCH, label_batch
-from costmodel.mlir.labelling.rows import Label
+from costmodel.mlir.labelling.gpu import GPUS, label_gpu
+from costmodel.mlir.labelling.host import COMPILER, measure
 from costmodel.mlir.labelling.targets import CPUS
 
 ROUND = 6
@@ -105,6 +106,71 @@ def work(folder: Path, *, jobs: int = 1, deadline: float | None = None, batch: i
     journal.close()
 
 
+def work_gpu(folder: Path, *, deadline: float | None = None, batch: int = BATCH) -> None:
+    """Label what the main campaign has labelled so far for the GPUs, families that can map to kernels only."""
+    rows = [row for row in _labelled(folder) if row["family"] not in _NO_KERNELS]
+    for gpu in GPUS:
+        _append(
+            folder / "gpu.jsonl",
+            "gpu",
+            gpu,
+            rows,
+            lambda texts, gpu=gpu: label_gpu(texts, gpu),  # type: ignore[misc]
+            deadline,
+            batch,
+        )
+
+
+def work_host(folder: Path, programs: int, *, deadline: float | None = None, batch: int = BATCH) -> None:
+    """Measure about `programs` of the labelled programs on this host, whole groups, families in turn."""
+    rows = [row for row in _labelled(folder) if row["family"] not in _SCALAR and _affordable(row)]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    chosen = [row for group in groups.values() for row in group][:programs]
+    _append(folder / "host.jsonl", "compiler", COMPILER, chosen, measure, deadline, batch)
+
+
+_SCALAR = ("scalar_math", "bit_tricks")
+_NO_KERNELS = (*_SCALAR, "gather", "vector", "control")
+LONGEST_RUN = 2e7
+"""Executed instructions of the longest program that is measured: counting takes fifty times as long as running."""
+
+
+def _affordable(row: dict[str, Any]) -> bool:
+    return all(label.get("executed_instructions", LONGEST_RUN) < LONGEST_RUN for label in row["labels"])
+
+
+def _labelled(folder: Path) -> list[dict[str, Any]]:
+    labels = {row["program_id"]: row["labels"] for row in read_journal(folder / "labels.jsonl")}
+    rows = [row for row in read_journal(folder / "programs.jsonl") if row["program_id"] in labels]
+    return [{**row, "labels": labels[row["program_id"]]} for row in sorted(rows, key=lambda row: int(row["round"]))]
+
+
+def _append(
+    path: Path,
+    key: str,
+    value: str,
+    rows: list[dict[str, Any]],
+    label: Callable[[list[str]], Sequence[Any]],
+    deadline: float | None,
+    batch: int,
+) -> None:
+    done = {row["program_id"] for row in read_journal(path) if row[key] == value}
+    waiting = [row for row in rows if row["program_id"] not in done]
+    journal = Journal(path)
+    for start in range(0, len(waiting), batch):
+        items = waiting[start : start + batch]
+        for item, found in zip(items, label([item["text"] for item in items]), strict=True):
+            journal.append({"program_id": item["program_id"], **_compact(found)})
+        print(
+            f"{time.strftime('%H:%M:%S')} {value}: {start + len(items)} of {len(waiting)}", file=sys.stderr, flush=True
+        )
+        if deadline is not None and time.time() > deadline:
+            break
+    journal.close()
+
+
 class _Here:
     """A pool of one: this process."""
 
@@ -141,7 +207,7 @@ def _label_rows(work_item: _Batch) -> list[dict[str, Any]]:
     ]
 
 
-def _compact(label: Label) -> dict[str, Any]:
+def _compact(label: Any) -> dict[str, Any]:
     return {key: value for key, value in asdict(label).items() if value not in (None, "")}
 
 

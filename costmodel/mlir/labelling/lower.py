@@ -12,14 +12,14 @@ from pathlib import Path
 
 from costmodel.mlir.labelling.tools import ToolError, run
 
-_TOSA = [
+TOSA = [
     "func.func(tosa-optional-decompositions)",
     "canonicalize",
     "func.func(tosa-make-broadcastable,tosa-to-linalg-named,canonicalize,tosa-to-linalg,"
     "tosa-to-arith{include-apply-rescale=true},tosa-to-tensor,tosa-to-scf)",
     "canonicalize",
 ]
-_BUFFERS = [
+BUFFERS = [
     "one-shot-bufferize{bufferize-function-boundaries=1 function-boundary-type-conversion=identity-layout-map}",
     "buffer-results-to-out-params{hoist-static-allocs=1 modify-public-functions=1}",
     "buffer-deallocation-pipeline",
@@ -48,7 +48,7 @@ _LLVM = [
     "canonicalize",
     "cse",
 ]
-CPU_PIPELINE = f"builtin.module({','.join([*_TOSA, *_BUFFERS, *_LOOPS, *_LLVM])})"
+CPU_PIPELINE = f"builtin.module({','.join([*TOSA, *BUFFERS, *_LOOPS, *_LLVM])})"
 """What every program goes through before ``opt -O3``."""
 
 SPLIT = "\n// -----\n"

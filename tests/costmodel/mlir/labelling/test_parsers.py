@@ -1,0 +1,161 @@
+"""Reading what LLVM's tools print: assembly, remarks, scalar evolution, IR. No tool is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from costmodel.mlir.labelling.assembly import parse_assembly
+from costmodel.mlir.labelling.ir import Evaluator, parse_ir
+from costmodel.mlir.labelling.mca import repetitions, with_vector_state
+from costmodel.mlir.labelling.remarks import read_remarks
+from costmodel.mlir.labelling.scev import evaluate, read_trip_counts
+from costmodel.mlir.labelling.targets import CPUS
+from costmodel.mlir.labelling.weights import AVERAGED, EXACT, GUESSED, block_weights
+
+ASSEMBLY = """
+	.globl	p0.f                            # -- Begin function p0.f
+p0.f:                                   # @p0.f
+# %bb.0:                                # %entry
+	xorl	%eax, %eax
+.LBB0_1:                                # %outer
+                                        # =>This Loop Header: Depth=1
+                                        #     Child Loop BB0_2 Depth 2
+	movq	%rsi, %r8
+	.p2align	4
+.LBB0_2:                                # %inner
+                                        #   Parent Loop BB0_1 Depth=1
+                                        # =>  This Inner Loop Header: Depth=2
+	addq	$4, %r8
+	cmpq	$59, %r8
+	jne	.LBB0_2
+# %bb.3:                                # %latch
+                                        #   in Loop: Header=BB0_1 Depth=1
+	callq	expf@PLT
+	cmpq	$80, %r9
+	jne	.LBB0_1
+# %bb.4:                                # %exit
+	retq
+.Lfunc_end0:
+                                        # -- End function
+"""
+
+IR = """define void @p0.f(ptr captures(none) %arg, ptr %arg1) {
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %latch ]
+  %n = and i64 %i, 7
+  %more = icmp ult i64 %n, 4
+  br i1 %more, label %left, label %right
+latch:
+  %i.next = add nuw nsw i64 %i, 1
+  br label %outer
+}
+"""
+
+
+def _function():
+    (function,) = parse_assembly(ASSEMBLY, CPUS["znver4"])
+    return function
+
+
+def test_blocks_loops_edges_and_calls_are_read():
+    blocks = {block.ir_name: block for block in _function().blocks}
+    assert [b.label for b in _function().blocks] == ["0_0", "0_1", "0_2", "0_3", "0_4"]
+    assert blocks["inner"].is_header
+    assert (blocks["inner"].header, blocks["inner"].parent, blocks["inner"].depth) == ("0_2", "0_1", 2)
+    assert blocks["inner"].successors == ["0_2", "0_3"]
+    assert (blocks["latch"].header, blocks["latch"].calls) == ("0_1", ["expf"])
+    assert blocks["exit"].successors == []
+
+
+def test_executions_of_nested_loops_are_products_of_their_counts():
+    counts = {"outer": ("79", 79), "inner": ("3", 3)}
+    weights = block_weights(_function(), parse_ir(IR)["p0.f"], counts)
+    assert weights.trips == EXACT
+    assert weights.executions == pytest.approx({"0_0": 1, "0_1": 80, "0_2": 320, "0_3": 80, "0_4": 1})
+
+
+def test_a_triangular_inner_loop_is_summed_over_the_outer_one():
+    counts = {"outer": ("79", 79), "inner": ("{0,+,1}<nuw><nsw><%outer>", None)}
+    weights = block_weights(_function(), parse_ir(IR)["p0.f"], counts)
+    assert weights.trips == AVERAGED
+    assert weights.executions["0_2"] == pytest.approx(80 * 81 / 2)
+
+
+def test_an_unknown_count_is_said_to_be_guessed():
+    weights = block_weights(_function(), parse_ir(IR)["p0.f"], {"outer": ("79", 79)})
+    assert weights.trips == GUESSED
+    assert weights.executions["0_2"] == pytest.approx(80 * 32)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("7", 7),
+        ("(-1 + %n)", 9),
+        ("((-8 + (8 * ({0,+,1}<nuw><nsw><%outer> /u 8))<nuw><nsw>)<nsw> /u 8)", 1),
+        ("(-1 + (zext i3 {0,+,1}<%outer> to i64))<nsw>", 2),
+        ("(24 smin {16,+,16}<nuw><nsw><%outer>)", 24),
+        ("(5 umax %n)", 10),
+        ("(-1 + %unknown)", None),
+        ("***COULDNOTCOMPUTE***", None),
+    ],
+)
+def test_printed_scalar_evolution_is_evaluated(expression, value):
+    names = {"n": 10}
+    assert evaluate(expression, names.get, {"outer": 19}.get) == value
+
+
+def test_scalar_evolution_of_many_iterations_at_once():
+    found = evaluate("{0,+,2}<nuw><%outer>", {}.get, {"outer": np.arange(4)}.get)
+    assert found.tolist() == [0, 2, 4, 6]
+
+
+def test_trip_counts_are_read_with_their_maximum():
+    text = (
+        "Determining loop execution counts for: @p0.f\n"
+        "Loop %a: backedge-taken count is i64 79\n"
+        "Loop %a: constant max backedge-taken count is i64 79\n"
+        "Loop %b: Unpredictable backedge-taken count.\n"
+        "Loop %b: constant max backedge-taken count is i64 12\n"
+    )
+    assert read_trip_counts(text) == {"p0.f": {"a": ("79", 79), "b": ("", 12)}}
+
+
+def test_values_of_the_ir_follow_the_loop_and_buffers_lie_apart():
+    function = parse_ir(IR)["p0.f"]
+    at = Evaluator(function, {"outer"}, {"outer": 13}.get)
+    assert at.value("%i") == 13
+    assert at.value("%n") == 5
+    assert at.value("%more") == 0
+    assert at.value("%arg") != at.value("%arg1")
+    assert at.value("%absent") is None
+
+
+def test_remarks_are_added_up_per_function(tmp_path):
+    path = tmp_path / "remarks.yaml"
+    path.write_text(
+        "--- !Missed\nPass:            regalloc\nName:            LoopSpillReloadCopies\nFunction:        p0.f\n"
+        "Args:\n  - NumSpills:       '9'\n...\n"
+        "--- !Missed\nPass:            regalloc\nName:            SpillReloadCopies\nFunction:        p0.f\n"
+        "Args:\n  - NumSpills:       '3'\n  - NumFoldedReloads: '2'\n...\n"
+        "--- !Analysis\nPass:            asm-printer\nName:            InstructionCount\nFunction:        p0.f\n"
+        "Args:\n  - NumInstructions: '41'\n...\n"
+    )
+    counts = read_remarks(path)["p0.f"]
+    assert (counts.instructions, counts.register_spills, counts.folded_reloads) == (41, 3, 2)
+    assert (counts.register_reloads, counts.stack_bytes) == (0, 0)
+
+
+def test_short_hot_blocks_are_simulated_longest_and_dead_ones_not_at_all():
+    assert repetitions(10, 0.5) == 100
+    assert repetitions(1000, 0.5) == 4
+    assert repetitions(10, 0.001) == 4
+    assert repetitions(10, 0.0) == 0
+
+
+def test_a_riscv_block_is_told_the_vector_state_of_the_block_before():
+    marked = with_vector_state([["vsetvli\ta0, a1, e32, m2, ta, ma"], ["vadd.vv\tv8, v8, v9"]])
+    assert marked[1] == ["# LLVM-MCA-RISCV-LMUL M2", "# LLVM-MCA-RISCV-SEW E32", "vadd.vv\tv8, v8, v9"]
