@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from costmodel.corpus import Corpus
+    from costmodel.devices.protocol import AdapterMaker
     from costmodel.operations import KindOperation
     from costmodel.predictor import Predictor
     from costmodel.training.fitting import FeatureStore, FitSettings
@@ -37,6 +38,7 @@ class Kind:
     load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
     fit : fits a whole predictor to a corpus, in place of a target model per device and target.
     operations : what it answers beside predict, rank and explain, by name; see `costmodel.operations` for how to add.
+    adapters : by space of inputs, how new devices are learned from measurements; see `costmodel.devices.protocol`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Kind:
     load: Callable[[Path, str | None], Predictor] = _load
     operations: Callable[[], Mapping[str, KindOperation]] = dict
     fit: Callable[[FeatureStore, FitSettings, Callable[[str], None]], Predictor] | None = None
+    adapters: Callable[[], Mapping[str, AdapterMaker]] = dict
 
 
 def _network() -> Featurizer[Any]:
@@ -63,6 +66,12 @@ def _network_corpus(folder: Path) -> Corpus:
     from costmodel.corpora.host_networks import load_corpus
 
     return load_corpus(folder)
+
+
+def _network_adapters() -> Mapping[str, AdapterMaker]:
+    from costmodel.devices.network import ADAPTERS
+
+    return ADAPTERS
 
 
 def _cpu() -> Featurizer[Any]:
@@ -141,6 +150,7 @@ KINDS: dict[str, Kind] = {
         dataset="host_networks",
         learner="kernel-sum",
         baselines=("log-linear", "roofline"),
+        adapters=_network_adapters,
     ),
     "cpu": Kind(
         "cpu",

@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from costmodel.devices import DeviceBook
 from costmodel.registry import PRETRAINED, ModelStore
-from costmodel.state import Database, KeyStore, StateUnavailableError
+from costmodel.state import Database, DeviceStore, KeyStore, StateUnavailableError
 from service import openapi, problems
 from service.access import Access
 from service.answers import Operation, Predict, explain, rank
@@ -22,7 +23,7 @@ from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.extras import KindOperationEndpoint
 from service.front import Front
 from service.meters import Meters
-from service.routes import devices, health, metrics, models, page
+from service.routes import added, devices, health, metrics, models, page
 from service.settings import Settings
 from service.source import PredictorSource, StoreSource
 from service.workers import Workers
@@ -47,10 +48,14 @@ class Application(FastAPI):
 def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
     """The service over `source`, which is the packaged models and the registry's champions unless given."""
     settings = settings or Settings()
-    source = source or StoreSource(_model_store(settings))
+    book, database = None, Database(settings.database_url or None)
+    if source is None:
+        store = _model_store(settings)
+        book = DeviceBook(store, DeviceStore(database))
+        source = StoreSource(store, book)
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
-    desk = Desk(settings, source, workers, Meters())
-    access = Access(settings.access, KeyStore(Database()), settings.requests_per_s_max)
+    desk = Desk(settings, source, workers, Meters(), book)
+    access = Access(settings.access, KeyStore(database), settings.requests_per_s_max)
     app = Application(
         title="costmodel",
         summary="What will this cost on that hardware?",
@@ -66,7 +71,8 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     echo = [_post("/v1/echo", EchoEndpoint(settings))] if settings.expose_echo else []
     # First, since a request is matched against one route after the other.
     app.router.routes[:0] = operations + echo
-    for router in (devices.router, models.router, health.router, metrics.router):
+    kept = [] if book is None else [added.router]
+    for router in (devices.router, models.router, health.router, metrics.router, *kept):
         app.include_router(router)
     page.install(app)
     # Last: it takes whatever looks like an operation of a kind and is no other resource.
@@ -96,11 +102,15 @@ def _model_store(settings: Settings) -> ModelStore:
 async def _lifespan(desk: Desk, access: Access) -> AsyncIterator[None]:
     # Read before the first request is let in: a model read inside the event loop would hold up all others.
     desk.source.warm_up()
-    refreshing = asyncio.create_task(_refresh_forever(desk, access))
+    tasks = [asyncio.create_task(_refresh_forever(desk, access))]
+    if desk.book is not None:
+        await asyncio.to_thread(desk.book.follow)
+        tasks.append(asyncio.create_task(_follow_forever(desk.book, desk.settings.devices_interval_s)))
     yield
-    refreshing.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await refreshing
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     desk.workers.close()
 
 
@@ -115,3 +125,15 @@ async def _refresh_forever(desk: Desk, access: Access) -> None:
                 # What is in memory goes on answering whatever happens to the registry and the database.
                 log.exception("looking for %s failed", what)
         await asyncio.sleep(desk.settings.refresh_interval_s)
+
+
+async def _follow_forever(book: DeviceBook, interval_s: float) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(book.prepare)
+            await asyncio.sleep(interval_s)
+            await asyncio.to_thread(book.follow)
+        except Exception:
+            # The devices in memory go on answering whatever happens to the database.
+            log.exception("looking for added devices failed")
+            await asyncio.sleep(interval_s)

@@ -105,6 +105,11 @@ def plain_json(body: bytes, limits: Limits) -> Any:
     return _decoded(_PLAIN, body, limits)
 
 
+def typed_json(decoder: msgspec.json.Decoder[T], body: bytes, limits: Limits) -> T:
+    """A JSON body of one type. Raises `RefusedError` (400), `LimitError` and `InputError`."""
+    return _decoded(decoder, body, limits)
+
+
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, limits: Limits) -> T:
     if len(body) > _GUARDED_BYTES:
         values = sum(body.count(mark) for mark in (b",", b"[", b"{"))

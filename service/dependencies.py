@@ -29,6 +29,7 @@ def _meters(request: Request) -> Meters:
     return _desk(request).meters
 
 
+DeskDep = Annotated[Desk, Depends(_desk)]
 SourceDep = Annotated[PredictorSource, Depends(_source)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetersDep = Annotated[Meters, Depends(_meters)]

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from costmodel.devices import DeviceBook
 from costmodel.predictor import Predictor
 from featurizers.errors import InputError, UnknownNameError
 from service import asked as ask
@@ -47,6 +48,7 @@ class Desk:
     source: PredictorSource
     workers: Workers
     meters: Meters
+    book: DeviceBook | None = None
 
 
 def predictor_of(source: PredictorSource, kind: str) -> Predictor:

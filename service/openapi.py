@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from costmodel import wire
+from costmodel.devices import wire as devices
 from costmodel.operations import KindOperation
 from service.endpoints import FILE, FORM, JSON
 from service.responses import content, problem
@@ -27,6 +28,12 @@ _WIRE_TYPES: Final = (
     wire.ModelList,
     wire.ModelPoints,
     wire.Health,
+    devices.NewDevice,
+    devices.MoreMeasurements,
+    devices.PlanQuestion,
+    devices.PlanAnswer,
+    devices.AddedDevice,
+    devices.Removed,
 )
 _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "predict": ("PredictAnswer", "Predict", "One result per input, in order: predictions, or that input's error."),

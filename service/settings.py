@@ -50,6 +50,12 @@ class Settings:
         0.0, "Requests per second of one key, or of one address without a key, in each process; 0 sets no limit."
     )
     log_requests: bool = _setting(False, "Whether every request is logged, as one line of JSON.")
+    database_url: str = _setting(
+        "",
+        "Where added devices are kept, `sqlite:///path` or `postgresql://user:password@host/name`; when empty, a "
+        "SQLite file of the user (`~/.local/share/costmodel/state.db`).",
+    )
+    devices_interval_s: float = _setting(0.5, "How often devices that other processes added are looked for.", 0.01)
     expose_echo: bool = _setting(False, "Adds POST /v1/echo, the yardstick of the serving benchmark.")
 
     def __post_init__(self) -> None:

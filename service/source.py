@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from costmodel.devices import DeviceBook
 from costmodel.kinds import kind_of
 from costmodel.predictor import Predictor
 from costmodel.registry import ModelStore
@@ -45,18 +46,20 @@ class PredictorSource(Protocol):
 
 
 class StoreSource:
-    """The library's own store: the packaged bundles, and the registry's champions as they come."""
+    """The library's own store: the packaged bundles, the registry's champions, and the devices that `book` adds."""
 
-    def __init__(self, store: ModelStore):
+    def __init__(self, store: ModelStore, book: DeviceBook | None = None):
         self._store = store
+        self._book = book
         self.kinds = self._store.kinds
-        self.predictor = self._store.predictor
+        self.predictor = self._store.predictor if book is None else book.predictor
         self.refresh = self._store.refresh
 
     @property
     def problem(self) -> str | None:
         """As `PredictorSource` says."""
-        return self._store.problem
+        found = [self._store.problem, None if self._book is None else self._book.problem]
+        return "; ".join(problem for problem in found if problem) or None
 
     def binary_fields(self, kind: str) -> Sequence[str]:
         """As `PredictorSource` says."""

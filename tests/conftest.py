@@ -13,6 +13,14 @@ from costmodel.training import TrainRequest, TrainResult, train
 from tests.toy_kind import BOX
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or changes the devices of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COSTMODEL_DATABASE_URL", f"sqlite:///{tmp_path_factory.mktemp('state') / 'state.db'}")
+        yield
+
+
 @pytest.fixture
 def box_kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The toy kind in a registry of its own."""

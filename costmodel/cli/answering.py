@@ -8,11 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
+from costmodel.client.errors import RefusedError, UnavailableError
+from costmodel.devices import DeviceBook, NameTakenError, UnknownDeviceError
+from costmodel.devices.errors import told
+from costmodel.devices.wire import AddedDevice, MoreMeasurements, NewDevice, PlanAnswer, PlanQuestion, Removed
 from costmodel.kinds import kind_of
 from costmodel.operations import operation_of
 from costmodel.prediction import Explanation
 from costmodel.predictor import Outcome, Predictor, Ranked
 from costmodel.registry import ModelStore
+from costmodel.state import Database, DeviceStore, StateUnavailableError
+from costmodel.state.idempotency import Idempotency
 from costmodel.wire import DeviceInfo, ModelInfo, devices_of, model_of, origin_of
 from featurizers.core import Raw
 from featurizers.errors import InputError
@@ -42,17 +50,31 @@ class Answering(Protocol):
 
     def models(self) -> list[ModelInfo]: ...
 
+    def plan_device(self, question: PlanQuestion) -> PlanAnswer: ...
+
+    def add_device(self, new: NewDevice, idempotency_key: str | None = None) -> AddedDevice: ...
+
+    def measure_device(
+        self, device: str, more: MoreMeasurements, idempotency_key: str | None = None
+    ) -> AddedDevice: ...
+
+    def device(self, name: str) -> AddedDevice: ...
+
+    def remove_device(self, name: str) -> Removed: ...
+
 
 class InProcess:
-    """Answers from a `ModelStore` in this process."""
+    """Answers from a `ModelStore` in this process, and for the devices of the user's database (or the one given)."""
 
-    def __init__(self, store: ModelStore):
+    def __init__(self, store: ModelStore, database: Database | None = None):
         self._store = store
+        self._book = DeviceBook(store, DeviceStore(database or Database()))
+        self._book.follow()
 
     def _predictor(self, kind: str) -> Predictor:
         if kind_of(kind).name not in self._store.kinds():
             raise InputError(f"The kind '{kind}'", "has no model here; costmodel train makes one")
-        return self._store.predictor(kind)
+        return self._book.predictor(kind)
 
     def predict(
         self, kind: str, inputs: Sequence[Raw], devices: Sequence[str], targets: Sequence[str] | None = None
@@ -89,6 +111,47 @@ class InProcess:
         """The model of each kind."""
         predictors = [self._store.predictor(kind) for kind in self._store.kinds()]
         return [model_of(predictor, origin_of(predictor)) for predictor in predictors]
+
+    def plan_device(self, question: PlanQuestion) -> PlanAnswer:
+        """Which inputs to measure on a new device, or next on an added one."""
+        with _told():
+            return self._book.plan(question)
+
+    def add_device(self, new: NewDevice, idempotency_key: str | None = None) -> AddedDevice:
+        """Add a device from a few measurements."""
+        key = _key("POST /v1/devices", idempotency_key, new)
+        with _told():
+            return msgspec.json.decode(self._book.add(new, key).answer, type=AddedDevice)
+
+    def measure_device(self, device: str, more: MoreMeasurements, idempotency_key: str | None = None) -> AddedDevice:
+        """Add measurements to an added device."""
+        key = _key(f"POST /v1/devices/{device}/measurements"[:200], idempotency_key, more)
+        with _told():
+            return msgspec.json.decode(self._book.measure(device, more, key).answer, type=AddedDevice)
+
+    def device(self, name: str) -> AddedDevice:
+        """An added device by name or id, with its fit and versions."""
+        with _told():
+            return self._book.show(name)
+
+    def remove_device(self, name: str) -> Removed:
+        """Remove an added device by name or id."""
+        with _told():
+            return self._book.remove(name)
+
+
+def _key(scope: str, key: str | None, body: msgspec.Struct) -> Idempotency | None:
+    return None if key is None else Idempotency(scope, key, msgspec.json.encode(body))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of devices as the client raises them."""
+    try:
+        yield
+    except (NameTakenError, UnknownDeviceError, StateUnavailableError) as error:
+        status, detail = told(error)
+        raise (UnavailableError if status >= 500 else RefusedError)(detail) from None
 
 
 def add_answering_arguments(parser: argparse.ArgumentParser) -> None:

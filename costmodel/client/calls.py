@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from costmodel.client.errors import RefusedError, UnavailableError
+from costmodel.devices.wire import AddedDevice, MoreMeasurements, NewDevice, PlanAnswer, PlanQuestion, Removed
 from costmodel.kinds import kind_of
 from costmodel.operations import operation_of
 from costmodel.prediction import Explanation
@@ -46,6 +47,7 @@ class Call(Generic[T]):
     body: bytes | None = None
     on_input: Callable[[InputError], T] | None = None
     also_read: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def result(self, status: int, body: bytes, retry_after: str | None) -> T:
         """The answer's meaning. Raises what the problem says: `InputError`, `RefusedError` or `UnavailableError`."""
@@ -127,6 +129,46 @@ def devices(kind: str | None) -> Call[list[DeviceInfo]]:
     return Call("GET", f"/v1/devices{query}", lambda body: msgspec.json.decode(body, type=DeviceList).devices)
 
 
+def add_device(new: NewDevice, key: str | None) -> Call[AddedDevice]:
+    """Add a device from measurements."""
+    body, headers = _plain(new), _keyed(key)
+    return Call("POST", "/v1/devices", _added_device, body, also_read=(201,), headers=headers)
+
+
+def measure_device(device: str, more: MoreMeasurements, key: str | None) -> Call[AddedDevice]:
+    """Add measurements to a device."""
+    path = f"/v1/devices/{quote(device, safe='')}/measurements"
+    return Call("POST", path, _added_device, _plain(more), headers=_keyed(key))
+
+
+def plan_device(question: PlanQuestion) -> Call[PlanAnswer]:
+    """Which inputs to measure."""
+    read = _reader(PlanAnswer)
+    return Call("POST", "/v1/devices/plan", read, _plain(question))
+
+
+def device(name: str) -> Call[AddedDevice]:
+    """One added device."""
+    return Call("GET", f"/v1/devices/{quote(name, safe='')}", _added_device)
+
+
+def remove_device(name: str) -> Call[Removed]:
+    """Remove an added device."""
+    return Call("DELETE", f"/v1/devices/{quote(name, safe='')}", _reader(Removed))
+
+
+def _keyed(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"idempotency-key": key}
+
+
+def _reader(kind: type[T]) -> Callable[[bytes], T]:
+    return lambda body: msgspec.json.decode(body, type=kind)
+
+
+def _added_device(body: bytes) -> AddedDevice:
+    return msgspec.json.decode(body, type=AddedDevice)
+
+
 def models() -> Call[list[ModelInfo]]:
     """The model of each kind."""
     return Call("GET", "/v1/models", lambda body: msgspec.json.decode(body, type=ModelList).models)
@@ -145,6 +187,10 @@ def ready() -> Call[Health]:
 def _encoded(question: Question) -> bytes:
     # msgspec writes bytes as base64 strings, which is how files travel; what JSON has no word for is refused here.
     return msgspec.json.encode(question, enc_hook=_unencodable)
+
+
+def _plain(body: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(body, enc_hook=_unencodable)
 
 
 def _unencodable(value: Any) -> Any:

@@ -14,6 +14,7 @@ import httpx
 from costmodel.client import calls
 from costmodel.client.calls import Call, Ranking
 from costmodel.client.errors import UnavailableError
+from costmodel.devices.wire import AddedDevice, MoreMeasurements, NewDevice, PlanAnswer, PlanQuestion, Removed
 from costmodel.prediction import Explanation
 from costmodel.predictor import Outcome
 from costmodel.wire import DeviceInfo, Health, ModelInfo
@@ -22,6 +23,10 @@ from featurizers.core import Raw
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8000"
 _JSON = {"content-type": "application/json"}
+
+
+def _headers(call: Call[T]) -> dict[str, str]:
+    return {**(_JSON if call.body else {}), **call.headers}
 
 
 class Client:
@@ -61,6 +66,26 @@ class Client:
         """Devices that can be asked about."""
         return self._send(calls.devices(kind))
 
+    def plan_device(self, question: PlanQuestion) -> PlanAnswer:
+        """Which inputs to measure on a new device, or next on an added one."""
+        return self._send(calls.plan_device(question))
+
+    def add_device(self, new: NewDevice, idempotency_key: str | None = None) -> AddedDevice:
+        """Add a device from a few measurements; sent again with the same key, it happens once."""
+        return self._send(calls.add_device(new, idempotency_key))
+
+    def measure_device(self, device: str, more: MoreMeasurements, idempotency_key: str | None = None) -> AddedDevice:
+        """Add measurements to an added device; the last of its `versions` names outliers and drift."""
+        return self._send(calls.measure_device(device, more, idempotency_key))
+
+    def device(self, name: str) -> AddedDevice:
+        """An added device by name or id, with its fit and versions."""
+        return self._send(calls.device(name))
+
+    def remove_device(self, name: str) -> Removed:
+        """Remove an added device by name or id."""
+        return self._send(calls.remove_device(name))
+
     def models(self) -> list[ModelInfo]:
         """Models that answer now."""
         return self._send(calls.models())
@@ -75,7 +100,8 @@ class Client:
 
     def _send(self, call: Call[T]) -> T:
         try:
-            answer = self._http.request(call.method, call.path, content=call.body, headers=_JSON if call.body else {})
+            headers = _headers(call)
+            answer = self._http.request(call.method, call.path, content=call.body, headers=headers)
         except httpx.HTTPError as error:
             raise UnavailableError(f"No answer from {self._http.base_url}: {error}") from error
         return call.result(answer.status_code, answer.content, answer.headers.get("retry-after"))
@@ -128,6 +154,28 @@ class AsyncClient:
         """As `Client.devices`."""
         return await self._send(calls.devices(kind))
 
+    async def plan_device(self, question: PlanQuestion) -> PlanAnswer:
+        """As `Client.plan_device`."""
+        return await self._send(calls.plan_device(question))
+
+    async def add_device(self, new: NewDevice, idempotency_key: str | None = None) -> AddedDevice:
+        """As `Client.add_device`."""
+        return await self._send(calls.add_device(new, idempotency_key))
+
+    async def measure_device(
+        self, device: str, more: MoreMeasurements, idempotency_key: str | None = None
+    ) -> AddedDevice:
+        """As `Client.measure_device`."""
+        return await self._send(calls.measure_device(device, more, idempotency_key))
+
+    async def device(self, name: str) -> AddedDevice:
+        """As `Client.device`."""
+        return await self._send(calls.device(name))
+
+    async def remove_device(self, name: str) -> Removed:
+        """As `Client.remove_device`."""
+        return await self._send(calls.remove_device(name))
+
     async def models(self) -> list[ModelInfo]:
         """As `Client.models`."""
         return await self._send(calls.models())
@@ -141,7 +189,7 @@ class AsyncClient:
         return await self._send(calls.ready())
 
     async def _send(self, call: Call[T]) -> T:
-        headers = _JSON if call.body else {}
+        headers = _headers(call)
         try:
             answer = await self._http.request(call.method, call.path, content=call.body, headers=headers)
         except httpx.HTTPError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.fewshot.checks import check_values
 from costmodel.fewshot.regressor import AdaptedDevice
-from costmodel.regressors.base import Array
+from costmodel.regressors.base import Array, Estimate
 
 _OUTLIER_SPREADS = 4.0
 _DRIFT_SPREADS = 3.0
@@ -40,6 +40,11 @@ def compare(device: AdaptedDevice, encodings: Sequence[object], latency_ms: Sequ
     values = check_values(ops, latency_ms)
     offset, features = device.owner.features(ops)
     estimate = device.predict_features(offset, features)
+    return compare_estimates(values, estimate)
+
+
+def compare_estimates(values: Array, estimate: Estimate) -> Comparison:
+    """Positive measurements (n,) beside their estimates, made by whatever learner."""
     residual = np.log(values) - estimate.point
     shift = float(np.median(residual))
     typical = float(np.median(estimate.spread))

@@ -70,8 +70,9 @@ class ChangedError(Exception):
     """The device is not at the version that the write was made for; look again and repeat."""
 
 
-Answer = Callable[[DeviceRecord], bytes]
-"""What is answered, made when the record has its id and version; it is kept with the idempotency key."""
+Answer = Callable[[DeviceRecord, float], bytes]
+"""What is answered to a write, made from the record with its id and version and the time of the write; it is kept with
+the idempotency key."""
 
 
 class DeviceStore:
@@ -171,16 +172,17 @@ def _finish(
     connection: sa.Connection, device: DeviceRecord, new: Sequence[Measurement], learner: str,
     report: Mapping[str, Any], answer: Answer, status: int, request: Idempotency | None,
 ) -> Remembered:  # fmt: skip
+    now = device.created_at if device.version == 1 else time.time()
     connection.execute(
         sa.insert(versions).values(
-            device_id=device.id, version=device.version, created_at=time.time(), learner=learner,
+            device_id=device.id, version=device.version, created_at=now, learner=learner,
             report=json.dumps(report),
         )
     )  # fmt: skip
     rows = [_measurement_columns(device, place, measured) for place, measured in enumerate(new)]
     if rows:
         connection.execute(sa.insert(measurements), rows)
-    remembered = Remembered(status, answer(device))
+    remembered = Remembered(status, answer(device, now))
     if request is not None:
         request.keep(connection, remembered.status, remembered.answer)
     return remembered

@@ -18,7 +18,7 @@ from costmodel.state.idempotency import Idempotency
 from featurizers.errors import InputError
 
 
-def _name(device: DeviceRecord) -> bytes:
+def _name(device: DeviceRecord, at: float) -> bytes:
     return f"{device.name} {device.version}".encode()
 
 
@@ -132,7 +132,7 @@ store = DeviceStore(Database(sys.argv[1]))
 measured = (Measurement({"nasbench201": "a"}, 1.0, 1.0, "ms", {}),)
 device = DeviceRecord("x", "network", "nasbench201", "latency_ms", 1, {}, {}, measured)
 for i in range(100000):
-    store.add(replace(device, name=f"d{i}"), "meta", {}, lambda d: b"")
+    store.add(replace(device, name=f"d{i}"), "meta", {}, lambda d, at: b"")
     print(i, flush=True)
 """
 
