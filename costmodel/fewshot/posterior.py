@@ -12,7 +12,7 @@ chapters 27 and 28). numpy only; the draws are one batch of n x n systems.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +36,16 @@ _EXPECTED = 2.0
 @dataclass(frozen=True, slots=True)
 class Hypers:
     """Draws of hyper-parameters. log_variance : (s, groups); log_noise : (s,), squared scale; tails : (s,), Student-t's
-    degrees of freedom; structure : (s,) index of the set of groups that the draw uses."""
+    degrees of freedom; structure : (s,) index of the set of groups that the draw uses (default: all the same)."""
 
     log_variance: Array
     log_noise: Array
     tails: Array
-    structure: npt.NDArray[np.int64]
+    structure: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.structure):
+            object.__setattr__(self, "structure", np.zeros(len(self.tails), dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Posterior:
     about 1 for those that agree with the rest and towards 0 for outliers. surprise : size of the leave-one-out errors
     among the measurements over what was expected; below 1 for a device that is easier than the prior thinks.
     structures : (structures,) share of the answer that each set of groups has by its evidence. left_out : log density
-    of each measurement given all the others (their sum), for choosing by cross-validation.
+    of each measurement given all the others (their sum), for choosing by cross-validation. additive : the features are
+    shares of the offset's latency, else they add up in log space.
     """
 
     level: float
@@ -64,16 +69,19 @@ class Posterior:
     surprise: float
     structures: Array
     left_out: float
+    additive: bool = False
 
     def point(self, offset: Array, features: Array) -> Array:
         """Log latency, (n,)."""
+        if not self.additive:
+            return np.asarray(offset + self.level + self.mean[0] + features @ self.mean[1:])
         return np.asarray(offset + self.level + np.log(self._share(features)))
 
     def variance(self, features: Array) -> Array:
         """Of the log latency itself, without a measurement's noise, (n,)."""
         extended = with_constant(features)
         variance = np.maximum(((extended @ self.covariance) * extended).sum(axis=1), 0.0)
-        return np.asarray(variance / self._share(features) ** 2)
+        return np.asarray(variance / self._share(features) ** 2 if self.additive else variance)
 
     def _share(self, features: Array) -> Array:
         share = 1 + self.mean[0] + features @ self.mean[1:]
@@ -102,22 +110,29 @@ def prior_variances(log_variance: Array, group_of: npt.NDArray[np.int64]) -> Arr
     return np.column_stack([np.full(len(spread), CONSTANT_VARIANCE), spread])
 
 
-def infer(residual: Array, features: Array, group_of: npt.NDArray[np.int64], hypers: Hypers) -> Posterior:
-    """Posterior from log latency minus offset (n,) and features (n, p) of the measured architectures."""
+def infer(
+    residual: Array, features: Array, group_of: npt.NDArray[np.int64], hypers: Hypers, *, additive: bool = False
+) -> Posterior:  # fmt: skip
+    """Posterior from log latency minus offset (n,) and features (n, p) of the measured architectures.
+
+    additive : the features are costs as shares of the offset's latency, as `costmodel.fewshot.basis` makes them; else
+    the log latency itself is linear in them.
+    """
     level = float(np.median(residual))
-    target = shares(residual, level)
+    target = shares(residual, level) if additive else residual - level
     extended = with_constant(features)
     variances = prior_variances(hypers.log_variance, group_of)
     kernel = np.matmul(extended * variances[:, None, :], extended.T)
     scale = (np.exp(hypers.log_noise) + _NOISE_FLOOR)[:, None]
     tails = hypers.tails[:, None]
-    trust, size = _reweight(kernel, target, scale, tails)
+    trust, size = _reweight(kernel, target, scale, tails, additive)
     noise = scale * size / trust
     inverse = np.linalg.inv(kernel + _diagonal(noise))
     dual = inverse @ target
     log_evidence = _evidence(kernel, target, dual, scale * size, tails, noise)
     weight = np.exp(log_evidence - log_evidence.max())
-    average = float(log_evidence.max() + math.log(weight.mean()) + np.log1p(target).sum())
+    to_log = float(np.log1p(target).sum()) if additive else 0.0
+    average = float(log_evidence.max() + math.log(weight.mean()) + to_log)
     weight /= weight.sum()
     means = variances * (dual @ extended)
     covariance = _mixture_covariance(weight, means, variances, extended, inverse)
@@ -125,9 +140,11 @@ def infer(residual: Array, features: Array, group_of: npt.NDArray[np.int64], hyp
     precision = np.diagonal(inverse, axis1=1, axis2=2)
     surprise = math.sqrt((_EXPECTED + float((weight @ (dual**2 / precision)).sum())) / (_EXPECTED + len(target)))
     shared = np.bincount(hypers.structure, weight).astype(np.float64)
-    left_out = float(weight @ _left_out(dual, precision) + np.log1p(target).sum())
+    left_out = float(weight @ _left_out(dual, precision)) + to_log
     noise_variance = float(weight @ scale[:, 0])
-    return Posterior(level, weight @ means, covariance, noise_variance, average, kept, surprise, shared, left_out)
+    return Posterior(
+        level, weight @ means, covariance, noise_variance, average, kept, surprise, shared, left_out, additive
+    )
 
 
 def _left_out(dual: Array, precision: Array) -> Array:
@@ -139,15 +156,15 @@ def _diagonal(noise: Array) -> Array:
     return np.asarray(np.eye(noise.shape[1]) * noise[:, None, :])
 
 
-def _reweight(kernel: Array, target: Array, scale: Array, tails: Array) -> tuple[Array, Array]:
+def _reweight(kernel: Array, target: Array, scale: Array, tails: Array, additive: bool) -> tuple[Array, Array]:
     """Per draw and measurement (s, n) its trust and the relative variance of its noise."""
     trust = np.ones((len(kernel), len(target)))
-    size = np.broadcast_to(noise_sizes(target), trust.shape)
+    size = np.broadcast_to(noise_sizes(target), trust.shape) if additive else np.ones_like(trust)
     for wider in _ANNEALING:
         noise = scale * size * wider / trust
         dual = np.linalg.solve(kernel + _diagonal(noise), np.broadcast_to(target[:, None], (*trust.shape, 1)))[..., 0]
         error = noise * dual
-        size = noise_sizes(target - error)
+        size = noise_sizes(target - error) if additive else size
         trust = (tails + 1) / (tails + error**2 / (scale * size * wider))
     return trust, size
 

@@ -134,7 +134,7 @@ class FewShotRegressor:
         residual = np.log(latency_ms) - offset
         if scale:
             check_scale(float(np.median(residual)), self.basis.arrays["known_mean"])
-        posterior = infer(residual, features, self.basis.group_of, self.hypers)
+        posterior = infer(residual, features, self.basis.group_of, self.hypers, additive=True)
         return AdaptedDevice(self, self.learner, posterior, ops)
 
     def plan(

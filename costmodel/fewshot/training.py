@@ -189,7 +189,7 @@ def _try(role: _Role, hypers: Hypers, size: int, rng: np.random.Generator) -> _T
     """One random draw of `size` measurements."""
     rows = rng.permutation(len(role.residual))
     measured, held = rows[:size], rows[size : size + _SCORED]
-    posterior = infer(role.residual[measured], role.features[measured], role.basis.group_of, hypers)
+    posterior = infer(role.residual[measured], role.features[measured], role.basis.group_of, hypers, additive=True)
     point = posterior.point(np.zeros(len(held)), role.features[held])
     spread = posterior.surprise * np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
     error, offset = role.residual[held] - point, role.offset[held]
