@@ -28,7 +28,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One error, as RFC 9457 says; `type` is ``about:blank`` when the HTTP status says it all.
 
     The members from `what` on are extensions: the thing, the rule it breaks, the value given (as Python shows it),
-    its place in the input, the names that would have been known, and the index of the input in the request.
+    its place in the input, the names that would have been known, and the index of the input in the request; `error`
+    is `detail` again under the name that the Open Inference Protocol has for it, below its paths.
     """
 
     type: str
@@ -42,6 +43,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     where: str | None = None
     known: tuple[str, ...] | None = None
     input: int | None = None
+    error: str | None = None
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -23,7 +23,7 @@ from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.extras import KindOperationEndpoint
 from service.front import Front
 from service.meters import Meters
-from service.routes import added, devices, health, metrics, models, page
+from service.routes import added, devices, health, invocations, metrics, models, open_inference, page
 from service.settings import Settings
 from service.source import PredictorSource, StoreSource
 from service.workers import Workers
@@ -71,9 +71,9 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     echo = [_post("/v1/echo", EchoEndpoint(settings))] if settings.expose_echo else []
     # First, since a request is matched against one route after the other.
     app.router.routes[:0] = operations + echo
-    kept = [] if book is None else [added.router]
-    for router in (devices.router, models.router, health.router, metrics.router, *kept):
-        app.include_router(router)
+    kept = [] if book is None else [added]
+    for routes in (devices, models, health, metrics, open_inference, invocations, *kept):
+        app.include_router(routes.router)
     page.install(app)
     # Last: it takes whatever looks like an operation of a kind and is no other resource.
     app.router.routes.append(Route("/v1/{operation}/{kind}", KindOperationEndpoint(desk), include_in_schema=False))

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from costmodel import wire
 from costmodel.devices import wire as devices
 from costmodel.operations import KindOperation
+from service import mlflow_protocol, open_inference
 from service.endpoints import FILE, FORM, JSON
 from service.responses import content, problem
 from service.source import PredictorSource
@@ -34,6 +35,14 @@ _WIRE_TYPES: Final = (
     devices.PlanAnswer,
     devices.AddedDevice,
     devices.Removed,
+    open_inference.InferQuestion,
+    open_inference.InferAnswer,
+    open_inference.ServerMetadata,
+    open_inference.ModelMetadata,
+    open_inference.Live,
+    open_inference.Ready,
+    mlflow_protocol.Invocation,
+    mlflow_protocol.InvocationAnswer,
 )
 _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "predict": ("PredictAnswer", "Predict", "One result per input, in order: predictions, or that input's error."),

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from costmodel.wire import PROBLEM_MEDIA_TYPE, Problem, problem_of
 from featurizers.errors import InputError, UnknownNameError
 
+_OPEN_INFERENCE = "/v2/"
 log = logging.getLogger("costmodel.service")
 
 
@@ -44,6 +45,8 @@ class BadInputError(Exception):
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """The response that carries a problem."""
+    if (problem.instance or "").startswith(_OPEN_INFERENCE):
+        problem = msgspec.structs.replace(problem, error=problem.detail)
     # A refused body has not been read to its end, so the connection cannot be used again.
     extra = {"connection": "close"} if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else {}
     return Response(
