@@ -27,6 +27,7 @@ _FREE: Final = frozenset({"/healthz", "/readyz", "/ping", "/v2/health/live", "/v
 _ADMIN: Final = ("/v1/keys",)
 _WRITES: Final = ("/v1/devices", "/v1/measurements")
 """Below these, everything but reading changes what the service knows."""
+_ASKING: Final = "/v1/devices/plan"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHECKED_MAX, _BUCKETS_MAX = 4096, 10_000
 
@@ -45,7 +46,7 @@ def needed_scope(method: str, path: str) -> str | None:
         return None
     if path.startswith(_ADMIN):
         return "admin"
-    return "write" if method not in _SAFE and path.startswith(_WRITES) else "read"
+    return "write" if method not in _SAFE and path.startswith(_WRITES) and path != _ASKING else "read"
 
 
 @lru_cache(maxsize=4096)

@@ -147,6 +147,7 @@ def test_one_callers_rate_is_not_anothers():
         ("GET", "/v1/devices", "read"),
         ("POST", "/v1/predict/network", "read"),
         ("POST", "/v1/devices", "write"),
+        ("POST", "/v1/devices/plan", "read"),
         ("DELETE", "/v1/devices/a", "write"),
         ("POST", "/v1/measurements", "write"),
         ("GET", "/v1/keys", "admin"),
