@@ -12,7 +12,7 @@ from costmodel.passes.mlir.nests import held_out, label_all
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nests", type=int, default=231)
+    parser.add_argument("--nests", type=int, default=210)
     parser.add_argument("--cpu", default="znver4")
     parser.add_argument("--journal", type=Path, default=Path(__file__).with_name("data") / "labels.jsonl")
     arguments = parser.parse_args()

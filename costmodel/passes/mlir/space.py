@@ -41,12 +41,11 @@ DEFAULT_TILE = Choice(tile=-1)
 SPACE: tuple[Choice, ...] = (
     AS_IT_IS,
     DEFAULT_TILE,
-    *(Choice(tile=size) for size in (8, 16, 32)),
+    Choice(tile=32),
     *(Choice(unroll=factor) for factor in (2, 4, 8)),
-    *(Choice(jam=factor) for factor in (2, 4, 8)),
+    *(Choice(jam=factor) for factor in (2, 4)),
     Choice(tile=16, unroll=4),
     Choice(jam=4, unroll=2),
-    Choice(jam=2, unroll=4),
 )
 
 
