@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 Site = Mapping[str, int]
-"""A call site: LLVM's inlining features by name (``callsite_cost``, ``callee_basic_block_count``, ...)."""
+"""A call site: LLVM's inlining features by name (``cost_estimate``, ``callee_basic_block_count``, ...)."""
 Policy = Callable[[Site], bool]
 
 _FORMATS = {"int64_t": "q", "int32_t": "i", "float": "f", "double": "d"}
@@ -44,12 +44,12 @@ class Advice:
 def predicted_growth_bytes(site: Site) -> int:
     """Bytes of code that inlining this site is predicted to add; negative where it removes code.
 
-    `callsite_cost` is LLVM's own account of the callee's instructions that stay after simplification, less the call and
-    its argument set-up. A function that nobody else calls moves into its caller: the call and what is simplified go.
+    `cost_estimate` is LLVM's own account of the instructions that stay after simplification, less the call and its
+    argument set-up. A function that nobody else calls moves into its caller: the call goes, and nothing is added.
     """
     if site.get("last_call_to_static_bonus"):
-        return min(site["callsite_cost"], 0) - _CALL_BYTES
-    return site["callsite_cost"]
+        return -_CALL_BYTES
+    return site["cost_estimate"]
 
 
 def by_size(budget_bytes: int = 0) -> Policy:

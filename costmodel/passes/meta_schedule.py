@@ -102,7 +102,7 @@ def py_cost_model(model: ScheduleCostModel) -> Any:
     from tvm.meta_schedule.cost_model import PyCostModel
     from tvm.meta_schedule.utils import derived_object
 
-    @derived_object  # type: ignore[untyped-decorator]
+    @derived_object
     class Adapter(PyCostModel):  # type: ignore[misc]
         def load(self, path: str) -> None:
             model.load(path)

@@ -74,4 +74,4 @@ class GpuTiles:
         moved = ((a["BLOCK_M"] + a["BLOCK_N"]) * a["BLOCK_K"] * k + a["BLOCK_M"] * a["BLOCK_N"]) * element_bytes
         busy = min(m * n, self.units)
         each = max(flops / (self.flops_per_us / self.units), moved / (self.bytes_per_us / busy))
-        return math.ceil(m * n / self.units) * each
+        return float(math.ceil(m * n / self.units) * each)

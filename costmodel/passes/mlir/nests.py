@@ -6,7 +6,8 @@ What the benchmark ``mlir-pass`` compares with: exhaustive search. Labels are ke
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -21,7 +22,8 @@ FAMILIES = ("matmul", "batched_matmul", "convolution", "stencil", "reduction", "
 """Of `costmodel.mlir.generators`; ``convolution`` is one that no model is trained on."""
 SEED = 90_210
 """Functions are drawn with a seed that the training data does not use; equal texts are left out by `held_out`."""
-_BATCH = 33
+_LIMIT_S = 20.0
+"""Of each tool; a nest that takes longer (llvm-mca on blocks of thousands of instructions) is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +82,45 @@ def written(nest: Nest, context: Any) -> dict[Choice, Any]:
 
 
 def label_all(nests: Sequence[Nest], cpu: str, journal: Path) -> None:
-    """Label what the journal lacks: one line per nest and choice, with the processor seconds that its label took."""
-    from costmodel.mlir.labelling import label
+    """Label what the journal lacks: one line per nest, all of its choices in one batch, as a search of it would do.
 
-    done = {(row["nest"], row["choice"]) for row in read_journal(journal)}
+    A line says which processor seconds the tools took for the batch, or why there are no labels.
+    """
+    from iree.compiler import ir
+
+    done = {row["nest"] for row in read_journal(journal)}
     out = Journal(journal)
-    for batch in _batches(nests, done):
-        started = _child_seconds()
-        rows = label([text for _, _, text in batch], [cpu])
-        each = (_child_seconds() - started) / len(batch)
-        for (nest, choice, _), row in zip(batch, rows, strict=True):
-            costs = {"cycles": row.cycles, "instructions": row.executed_instructions, "status": row.status}
-            out.append({"nest": nest, "choice": choice, "cpu": cpu, **costs, "tool_seconds": round(each, 4)})
+    for nest in nests:
+        if nest.name not in done:
+            modules = written(nest, ir.Context())
+            out.append({"nest": nest.name, "cpu": cpu, **_labelled({str(c): str(m) for c, m in modules.items()}, cpu)})
     out.close()
 
 
-def _batches(nests: Sequence[Nest], done: set[tuple[str, str]]) -> Iterator[list[tuple[str, str, str]]]:
-    from iree.compiler import ir
+def _labelled(texts: dict[str, str], cpu: str) -> dict[str, Any]:
+    from costmodel.mlir.labelling import ToolError
+    from costmodel.mlir.labelling.api import _costs
+    from costmodel.mlir.labelling.codegen import compile_batch
+    from costmodel.mlir.labelling.lower import lower_batch
+    from costmodel.mlir.labelling.sums import summarise
+    from costmodel.mlir.labelling.targets import cpu_target
 
-    batch: list[tuple[str, str, str]] = []
-    for nest in nests:
-        context = ir.Context()
-        for choice, module in written(nest, context).items():
-            if (nest.name, str(choice)) not in done:
-                batch.append((nest.name, str(choice), str(module)))
-        while len(batch) >= _BATCH:
-            yield batch[:_BATCH]
-            batch = batch[_BATCH:]
-    if batch:
-        yield batch
+    started, target = _child_seconds(), cpu_target(cpu)
+    with tempfile.TemporaryDirectory(prefix="nest-") as name:
+        folder = Path(name)
+        try:
+            bitcode = lower_batch(list(texts.values()), folder, seconds=_LIMIT_S)
+            code = compile_batch(bitcode, target, folder, seconds=_LIMIT_S)
+            rows = summarise(code, len(texts), target, _costs(target), folder, _LIMIT_S)
+        except ToolError as error:
+            return {"status": "failed", "reason": str(error)[:200]}
+    return {
+        "status": "ok",
+        "choices": list(texts),
+        "cycles": [row.cycles for row in rows],
+        "instructions": [row.executed_instructions for row in rows],
+        "tool_seconds": round(_child_seconds() - started, 3),
+    }
 
 
 def _child_seconds() -> float:
