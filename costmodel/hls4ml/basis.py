@@ -57,6 +57,8 @@ TERMS: Final[tuple[str, ...]] = (
     "stream layer",
     "stream window bits",
     "layer",
+    "distributed adder bits",
+    "distributed output bits",
 )
 """Names of the terms, for `explain` and the card."""
 
@@ -83,12 +85,14 @@ PRIORS: Final[Mapping[str, Values]] = {
         combinational_product_bits=3.7, single_product=23, output_registers=24,
         output_mux=1, two_way_output_mux=42, products_in_LUTs=5, unrolled_inputs=20, unrolled_outputs=10, relu_bits=2.8,
         table_lookups=80, softmax_values=150, other_element_bits=1, stream_layer=400, stream_window_bits=5, layer=20,
+        distributed_adder_bits=0.5, distributed_output_bits=0.5,
     ),
     "ff": _prior(
         _UNROLLED_FFS, _SHARED_FFS, _RESOURCE_FFS, serial_layer=110,
         combinational_outputs=16, single_product=16, output_registers=16, products_in_DSPs=15,
         product_bits_in_LUTs=1, unrolled_outputs=16, unrolled_inputs=8, relu_bits=0.5, table_lookups=20,
         softmax_values=60, other_element_bits=0.5, stream_layer=300, stream_window_bits=3, layer=20,
+        distributed_adder_bits=0.2, distributed_output_bits=1,
     ),
 }  # fmt: skip
 """What a term costs where nothing labelled has it: rounded from C-synthesis reports (Apache-2.0 ones) and estimates."""
@@ -127,6 +131,7 @@ def terms(layers: Layers) -> Values:
         layers.unrolled * layers["n_in"],
         *_other_terms(layers),
         np.ones(len(reuse)),
+        *_distributed_terms(layers),
     ]
     return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
@@ -140,7 +145,13 @@ def _is_first(layers: Layers) -> npt.NDArray[np.bool_]:
 
 def _unrolled_terms(layers: Layers) -> list[Values]:
     adders = 1 - 1 / np.maximum(layers["n_in"], 1.0)
-    every = layers.unrolled * layers["multiplications"] * layers["nonzero"] * adders
+    every = (
+        layers.unrolled
+        * ~layers.is_strategy("distributed_arithmetic")
+        * layers["multiplications"]
+        * layers["nonzero"]
+        * adders
+    )
     combinational = is_combinational(layers)
     amount = every * ~combinational
     is_shared = layers["reuse"] > 1
@@ -153,6 +164,19 @@ def _unrolled_terms(layers: Layers) -> list[Values]:
         dsp_unrolled(layers),
         every * combinational * layers["weight_bits"],
         combinational * layers["n_out"] * layers["accum_bits"] / 16,
+    ]
+
+
+def _distributed_terms(layers: Layers) -> list[Values]:
+    """Bits of the adders of distributed arithmetic: a constant has a digit in three, in canonical signed digits; every
+    output pixel of a convolution has its own adders."""
+    everywhere = layers.is_strategy("distributed_arithmetic") * np.maximum(layers["positions"], 1.0)
+    digits = (layers["weight_bits"] + 1) / 3
+    width = layers["source_bits"] + layers["weight_bits"] / 2 + np.log2(np.maximum(layers["n_in"], 1.0))
+    additions = np.maximum(layers["multiplications"] * layers["nonzero"] * digits - layers["n_out"], 0.0)
+    return [
+        everywhere * layers.matrix * additions * width,
+        everywhere * layers.matrix * layers["n_out"] * (layers["source_bits"] + layers["weight_bits"]),
     ]
 
 

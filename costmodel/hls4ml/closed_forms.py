@@ -24,6 +24,7 @@ _WIDE_SHARE = (0.0, 0.19, 0.28, 0.32, 0.589, 0.646, 0.69, 0.824, 0.839, 0.87, 0.
 """log2 of the largest constant, and the share of the constants up to it that need a DSP."""
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
+_YOSYS_DSP_BITS = 9
 _REMAINDER_BITS = 2
 """A column of a memory this narrow is put into LUTs beside the blocks."""
 
@@ -120,6 +121,12 @@ def dsp_unrolled(layers: Layers) -> Values:
     wanted = layers["multiplications"] * layers["nonzero"] * unrolled_dsp_share(layers)
     capped = np.where(layers["reuse"] > 1, np.minimum(wanted, layers["multipliers"]), wanted)
     return np.where(layers.unrolled & ~layers.is_strategy("distributed_arithmetic"), capped, 0.0)
+
+
+def yosys_dsps(layers: Layers) -> Values:
+    """DSPs of shared multipliers as Yosys infers them: every product of at least 9 bits (techmap's DSP_Y_MINWIDTH)."""
+    is_wide = layers["weight_bits"] + layers["source_bits"] >= _YOSYS_DSP_BITS
+    return np.where(layers.serial & is_wide, layers["multipliers"], 0.0)
 
 
 def _shared_cycles(layers: Layers) -> Values:

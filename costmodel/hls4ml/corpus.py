@@ -16,7 +16,7 @@ from costmodel.corpus import Corpus, CorpusError, Labels
 from costmodel.hls4ml.forms import TARGETS
 from costmodel.hls4ml.model import HlsModel
 from costmodel.hls4ml.predictor import HlsPredictor, devices
-from costmodel.hls4ml.rows import SOURCES, LabelledDesign, Source, find_folder, load_designs
+from costmodel.hls4ml.rows import OPEN, SOURCES, LabelledDesign, Source, find_folder, load_designs
 from featurizers.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,14 +84,24 @@ def fit(store: FeatureStore, settings: FitSettings, log: Callable[[str], None]) 
     corpus = store.corpus
     assert isinstance(corpus, HlsCorpus)
     rows = np.flatnonzero(corpus.split == "train")
+    log(f"{len(rows)} designs of {len(np.unique(np.array(corpus.ids)[rows]))} layer dimensions, {settings.learner}")
     chosen = [corpus.designs[row] for row in rows.tolist()]
-    parameters = {"version": _version(), **(settings.parameters or {})}
-    model = HlsModel("costmodel-hls4ml", learner=settings.learner, **parameters)
-    features = store.featurizer.features(store.subjects(rows), extras=model.extras)
-    log(f"{len(chosen)} designs of {len({design.group for design in chosen})} layer dimensions, {settings.learner}")
-    model.fit(chosen, features, settings.seed)
-    model.card = card(chosen, model, settings.seed, corpus.checksum)
-    return HlsPredictor(model)
+    return fit_designs(chosen, settings.learner, settings.seed, corpus.checksum, **(settings.parameters or {}))
+
+
+def fit_designs(
+    designs: Sequence[LabelledDesign], learner: str, seed: int, data_checksum: str, **parameters: Any
+) -> HlsPredictor:
+    """A model of HLS, and one of the open flow where any design was labelled by it: other tools, other domains."""
+    settings = {"version": _version(), **parameters}
+    hls, open_flow = (HlsModel("costmodel-hls4ml", learner=learner, **settings) for _ in range(2))
+    by_open = [design for design in designs if design.file == OPEN]
+    if len(by_open) < len(designs):
+        hls.fit([design for design in designs if design.file != OPEN], seed=seed)
+    if by_open:
+        open_flow.fit(by_open, seed=seed)
+    hls.card = card(designs, [hls, open_flow], seed, data_checksum)
+    return HlsPredictor(hls, open_flow if by_open else None)
 
 
 def _version() -> str:
@@ -100,18 +110,21 @@ def _version() -> str:
     return __version__
 
 
-def card(designs: Sequence[LabelledDesign], model: HlsModel, seed: int, data_checksum: str) -> dict[str, Any]:
+def card(
+    designs: Sequence[LabelledDesign], models: Sequence[HlsModel], seed: int, data_checksum: str
+) -> dict[str, Any]:
     """What the bundle learned from, under which licences, and what it may be used for."""
     rows = Counter(design.file for design in designs)
     used = [source for source in SOURCES if rows[source.name]]
+    learned = {name for model in models for name in model.learned}
     return {
         "title": "Resources and cycles of hls4ml designs",
         "data": [_origin(source, rows[source.name]) for source in used],
         "data_checksum": data_checksum,
         "licence": "Apache-2.0" if all(source.free for source in used) else "see data: not for redistribution",
-        "learner": model.learner,
-        "labelled_targets": sorted(model.learned),
-        "closed_form_targets": sorted(TARGETS.keys() - model.learned.keys()),
+        "learner": models[0].learner,
+        "labelled_targets": sorted(learned),
+        "closed_form_targets": sorted(TARGETS.keys() - learned),
         "seed": seed,
         "limits": LIMITS,
     }

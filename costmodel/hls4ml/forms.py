@@ -18,6 +18,7 @@ FORMS: Final[Mapping[str, Callable[[Layers], Values]]] = {
     "dsp": lambda layers: layers.total(closed_forms.dsp_multipliers(layers) + closed_forms.dsp_unrolled(layers)),
     "blocks": lambda layers: layers.total(memory_terms(layers).sum(axis=1)),
     "index tiles": lambda layers: layers.total(memory_terms(layers)[:, [0, 2]].sum(axis=1)) / 2,
+    "yosys dsp": lambda layers: layers.total(closed_forms.yosys_dsps(layers)),
     "cycles min": lambda layers: closed_forms.design_cycles(layers)[0],
     "cycles max": lambda layers: closed_forms.design_cycles(layers)[1],
     "interval": lambda layers: closed_forms.design_cycles(layers)[2],
@@ -94,5 +95,16 @@ def totals(layers: Layers) -> Values:
 
 SUMMARY_NAMES: Final = (*TERMS, "index blocks", "weight blocks", "table blocks")
 
-TARGETS: Final[Mapping[str, HlsTarget]] = HLS_TARGETS
+YOSYS_TARGETS: Final[Mapping[str, HlsTarget]] = {
+    target.name: target
+    for target in (
+        HlsTarget("lut_yosys", "LUT", "terms", resource="lut"),
+        HlsTarget("ff_yosys", "FF", "terms", resource="ff"),
+        HlsTarget("dsp_yosys", "DSP", "yosys dsp"),
+        HlsTarget("carry_yosys", "CARRY8", "terms", resource="lut", prior_share=0.2),
+    )
+}
+"""Of the open flow (da4ml or shared multipliers as Verilog, then Yosys): another tool, so targets of their own."""
+
+TARGETS: Final[Mapping[str, HlsTarget]] = {**HLS_TARGETS, **YOSYS_TARGETS}
 """Every target that data may label."""

@@ -160,7 +160,7 @@ class HlsModel:
         found = {}
         for name in targets or HLS_TARGETS:
             estimate, half = self._estimate("cycles_max" if name == "latency_ns" else name, shared)
-            found[name] = in_units(HLS_TARGETS[name], estimate.point, half)
+            found[name] = in_units(TARGETS[name], estimate.point, half)
         if "latency_ns" in found:
             found["latency_ns"] = at_clock(found["latency_ns"], features.column("clock_ns").astype(np.float64))
         return found
@@ -183,7 +183,7 @@ class HlsModel:
         place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
         far = np.sqrt(np.clip(place.distance, 1.0, _FARTHEST))
-        strange = _STRANGE_TERMS_SPREAD if HLS_TARGETS[name].form == "terms" else _STRANGE_SPREAD
+        strange = _STRANGE_TERMS_SPREAD if TARGETS[name].form == "terms" else _STRANGE_SPREAD
         outside = (_OUTSIDE_SPREAD * far + strange * place.strange) * Z90
         return estimate, np.where(place.inside, half, np.clip(half, outside, _WIDEST))
 
@@ -193,7 +193,7 @@ class HlsModel:
             estimate, half = self._estimate(source, shared)
             return Estimate(estimate.point + np.log(share), estimate.spread), half + _OTHER_STAGE_SPREAD[name]
         plain = HlsPhysics(name, rounds=0)
-        spec = HLS_TARGETS[name]
+        spec = TARGETS[name]
         if spec.form == "terms":
             plain.coefficients = PRIORS[spec.resource] * spec.prior_share
         estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
@@ -208,7 +208,7 @@ class HlsModel:
     def fits(self, answers: Mapping[str, TargetAnswer], boards: Sequence[Board | None], stage: str) -> Array:
         """P(every resource is within the part's limits), (n,); NaN without a part."""
         names = RESOURCES[stage]
-        specs = [HLS_TARGETS[name] for name in names]
+        specs = [TARGETS[name] for name in names]
         of_board = {board: [spec.limit(board) if board else np.nan for spec in specs] for board in set(boards)}
         limits = np.array([of_board[board] for board in boards])
         points = np.stack([answers[name].point for name in names], axis=1)
@@ -219,7 +219,7 @@ class HlsModel:
         scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / Z90
         shapes = np.clip(errors / scale, -_FARTHEST_ERROR, _FARTHEST_ERROR)
         draws = points[:, None, :] + halves[:, None, :] * shapes[None, :, :]
-        offsets = np.array([HLS_TARGETS[name].offset for name in names])
+        offsets = np.array([TARGETS[name].offset for name in names])
         inside = np.exp(np.minimum(draws, 60.0)) - offsets <= limits[:, None, :]
         probability = inside.all(axis=2).mean(axis=1)
         return np.where(np.isnan(limits[:, 0]), np.nan, probability)
@@ -262,7 +262,7 @@ class HlsModel:
         """Per design one `Prediction` for each of `targets`."""
         columns = []
         for name in targets:
-            found, unit = answers[name], HLS_TARGETS[name].unit
+            found, unit = answers[name], TARGETS[name].unit
             numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), reasons, devices, strict=True)
             columns.append(
                 [
@@ -274,9 +274,9 @@ class HlsModel:
 
     def shares(self, design: HlsDesign, target: str) -> tuple[Share, ...]:
         """The predicted total divided among the layers, in proportion to what the closed form gives each."""
-        spec = HLS_TARGETS.get(target)
+        spec = TARGETS.get(target)
         if spec is None:
-            raise InputError("The target", f"must be one of {', '.join(HLS_TARGETS)}", target)
+            raise InputError("The target", f"must be one of {', '.join(TARGETS)}", target)
         features = self.featurizer.features([design], names=True, extras=self.extras)
         value = float(self.answer(features, [target])[target].value[0])
         weights = np.maximum(self.layer_costs(spec, layers_of(features)), 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ import numpy as np
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
-from costmodel.hls4ml.forms import HLS_TARGETS
+from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
 from costmodel.hls4ml.model import Z90, HlsModel
 from costmodel.prediction import Explanation, Predictions, Target
 from costmodel.predictor import Device, Outcome, Predictor
@@ -22,14 +23,23 @@ from featurizers.errors import InputError
 from featurizers.hls4ml import BOARDS, HlsDesign
 
 DEVICE = "vivado-vitis"
+_OPEN = "open_flow"
 """The part, the clock and the tool's version are fields of the input; HLS for them is the one 'device'."""
 
 
-def devices() -> dict[str, Device]:
+OPEN_DEVICE = "yosys-xcup"
+"""Logic synthesis of open RTL by Yosys for UltraScale+: other numbers than Vivado's, never mixed with them."""
+
+
+def devices(*, has_open: bool = True) -> dict[str, Device]:
     """The devices by name, with the parts whose limits are known."""
     parts = {board.name: board.part for board in BOARDS}
     descriptor = {"vendor": "AMD", "tool": "Vivado HLS, Vitis HLS", "parts": parts}
-    return {DEVICE: Device(DEVICE, "", tuple(HLS_TARGETS), descriptor)}
+    found = {DEVICE: Device(DEVICE, "", tuple(HLS_TARGETS), descriptor)}
+    if has_open:
+        tools = {"vendor": "open", "tool": "da4ml 0.6.0, Yosys 0.70 synth_xilinx -family xcup"}
+        found[OPEN_DEVICE] = Device(OPEN_DEVICE, "", tuple(YOSYS_TARGETS), tools)
+    return found
 
 
 class HlsTargetModel:
@@ -45,7 +55,7 @@ class HlsTargetModel:
         """As `TargetModel.answer`."""
         reasons = self._hls.reasons(features)
         found = self._hls.answer(features, [self._target], reasons)[self._target]
-        least = HLS_TARGETS[self._target].step
+        least = TARGETS[self._target].step
         value, low, high = (np.maximum(part, least) for part in (found.value, found.low, found.high))
         return Answers(value, low, high, found.half / Z90, reasons)
 
@@ -55,16 +65,19 @@ class HlsPredictor(Predictor):
 
     default_device = DEVICE
 
-    def __init__(self, hls: HlsModel):
-        targets = {name: Target(name, spec.unit, positive=False) for name, spec in HLS_TARGETS.items()}
+    def __init__(self, hls: HlsModel, open_flow: HlsModel | None = None):
+        targets = {name: Target(name, spec.unit, positive=False) for name, spec in TARGETS.items()}
         self.kind, self.name, self.version, self.card = "hls4ml", hls.name, hls.version, hls.card
-        self.devices, self.targets = devices(), targets
+        self.devices, self.targets = devices(has_open=open_flow is not None), targets
         self.featurizer = hls.featurizer
-        self.hls = hls
+        self.hls, self.open_flow = hls, open_flow
 
     def model(self, device: str, target: str) -> Any:
         """One target's `HlsTargetModel`."""
-        return HlsTargetModel(self.hls, target)
+        return HlsTargetModel(self._model_of(device), target)
+
+    def _model_of(self, device: str) -> HlsModel:
+        return self.open_flow if device == OPEN_DEVICE and self.open_flow is not None else self.hls
 
     def warm_up(self) -> None:
         """Everything is read when the bundle is loaded."""
@@ -74,27 +87,32 @@ class HlsPredictor(Predictor):
         good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
         outcomes: list[Any] = list(parsed)
         if good:
-            names = [target.name for _, target in asked]
-            for i, predictions in zip(good, self._answers([parsed[i] for i in good], names), strict=True):
-                outcomes[i] = predictions
+            designs = [parsed[i] for i in good]
+            named: dict[str, list[str]] = {}
+            for device, target in asked:
+                named.setdefault(device.name, []).append(target.name)
+            found = [self._answers(designs, names, device) for device, names in named.items()]
+            for place, i in enumerate(good):
+                outcomes[i] = _joined([answers[place] for answers in found])
         return outcomes
 
-    def _answers(self, designs: Sequence[HlsDesign], names: Sequence[str]) -> list[Predictions]:
+    def _answers(self, designs: Sequence[HlsDesign], names: Sequence[str], device: str = DEVICE) -> list[Predictions]:
         """With details: all of them when every target was asked for, else what was corrected in the design."""
-        features = self.featurizer.features(designs, extras=self.hls.extras)
-        reasons = self.hls.reasons(features)
-        answers = self.hls.answer(features, names, reasons)
-        listed = self.hls.predictions(answers, names, reasons, [DEVICE] * len(designs))
-        whole = Details(self.hls, designs, features, answers) if answers.keys() >= HLS_TARGETS.keys() else None
+        model = self._model_of(device)
+        features = self.featurizer.features(designs, extras=model.extras)
+        reasons = model.reasons(features)
+        answers = model.answer(features, names, reasons)
+        listed = model.predictions(answers, names, reasons, [device] * len(designs))
+        whole = Details(model, designs, features, answers) if answers.keys() >= HLS_TARGETS.keys() else None
         tell = [partial(_notes, design) if whole is None else partial(whole.of, i) for i, design in enumerate(designs)]
         return [Predictions(predictions, told) for predictions, told in zip(listed, tell, strict=True)]
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The predicted total, layer by layer."""
-        _, quantity = self._asked([device], None if target is None else [target])[0]
+        wanted, quantity = self._asked([device], None if target is None else [target])[0]
         design = self.featurizer.parse(raw)
-        prediction = self._answers([design], [quantity.name])[0][0]
-        return Explanation(prediction, self.hls.shares(design, quantity.name))
+        prediction = self._answers([design], [quantity.name], wanted.name)[0][0]
+        return Explanation(prediction, self._model_of(wanted.name).shares(design, quantity.name))
 
     def advise(
         self, raw: Raw, reuse_factors: Sequence[int] | None = None, weight_bits: Sequence[int] | None = None
@@ -110,6 +128,9 @@ class HlsPredictor(Predictor):
         """Write the bundle into an existing empty folder."""
         (folder / "models").mkdir()
         self.hls.save(folder / "models")
+        if self.open_flow is not None:
+            (folder / _OPEN).mkdir()
+            self.open_flow.save(folder / _OPEN)
         content = {
             "kind": self.kind,
             "name": self.name,
@@ -128,11 +149,21 @@ class HlsPredictor(Predictor):
             raise BundleError(f"{folder} is a bundle of the kind '{content['kind']}', not 'hls4ml'.")
         try:
             hls = HlsModel.load(folder / "models")
+            open_flow = HlsModel.load(folder / _OPEN) if (folder / _OPEN).is_dir() else None
         except InputError as error:
             raise BundleError(f"{folder}: {error}") from error
         hls.version = version or content["version"]
-        return cls(hls)
+        if open_flow is not None:
+            open_flow.version = hls.version
+        return cls(hls, open_flow)
 
 
 def _notes(design: HlsDesign) -> dict[str, Any]:
     return {"notes": list(design.notes)}
+
+
+def _joined(answers: Sequence[Predictions]) -> Predictions:
+    """Predictions of several devices in a row; the first that has details tells them."""
+    if len(answers) == 1:
+        return answers[0]
+    return Predictions(chain(*answers), lambda: max((a.details for a in answers), key=len))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.hls4ml.basis import PRIORS, TERMS, terms
-from costmodel.hls4ml.forms import HLS_TARGETS, fixed_form, totals
+from costmodel.hls4ml.forms import TARGETS, fixed_form, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
@@ -73,7 +73,7 @@ class HlsPhysics:
 
     @property
     def _spec(self) -> Any:
-        return HLS_TARGETS[self.settings["target"]]
+        return TARGETS[self.settings["target"]]
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         """`y` is ``log(value + offset)``."""

@@ -18,6 +18,10 @@ _GRID = (1, 512, 1023)
 """Reuse factors that the dense1 campaign asked for; its file stores the nearest valid ones."""
 
 
+OPEN = "open"
+"""Name of the source that an open flow labelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledDesign:
     """group : designs of the same layer dimensions. success : whether synthesis gave a report."""
@@ -167,9 +171,44 @@ def _unit_layer(kind: str, block: Mapping[str, Any], row: Mapping[str, Any]) -> 
     return {"class": "Activation", "activation": kind}
 
 
+def _open(row: Mapping[str, Any]) -> LabelledDesign:
+    """A row of datasets/hls4ml_open. Flip-flops are a label where there are registers: the rest has none by design."""
+    is_shared, bits = row["family"] == "reuse-dense", int(row["input_bits"])
+    settings = {
+        "weight": f"fixed<{int(row['weight_bits'])},1>",
+        "nonzero": 1.0 if row["nonzero"] is None else row["nonzero"],
+        "strategy": "resource" if is_shared else "distributed_arithmetic",
+        "activation": "relu",
+    }
+    if row["image"] is None:
+        factors = row["reuse_factors"] or [1] * (len(row["sizes"]) - 1)
+        layers = [
+            {"class": "Dense", "units": units, "reuse_factor": factor, **settings}
+            for units, factor in zip(row["sizes"][1:], factors, strict=True)
+        ]
+        shape = row["sizes"][:1]
+    else:
+        layers = [{"class": "Conv2D", "filters": row["filters"], "kernel_size": row["kernel"], **settings}]
+        shape = row["image"]
+    raw = {
+        "layers": layers,
+        "input_shape": shape,
+        "hls_config": {"Model": {"Precision": f"fixed<{bits},1>"}},
+        "part": "vu13p",
+    }
+    labels = {}
+    if row["status"] == "ok":
+        labels = {f"{name}_yosys": row[name] for name in ("lut", "dsp", "carry")}
+        if is_shared or row["cycles"] > 0:
+            labels["ff_yosys"] = row["ff"]
+    group = "-".join(map(str, [*(row["sizes"] or row["image"]), *(row["kernel"] or []), row["filters"] or ""]))
+    return LabelledDesign(OPEN, f"open-{group}", raw, labels)
+
+
 SOURCES: Final[tuple[Source, ...]] = (
     Source("dense1", "dense1_csynth.parquet", "Apache-2.0", True, _dense1),
     Source("dense23", "dense23_vsynth_sample.parquet", "CC-BY-NC-4.0", False, _dense23),
+    Source(OPEN, "designs.parquet", "Apache-2.0", True, _open),
     Source("units", "hls4ml_unit_layers_csynth.parquet", "Apache-2.0", True, _unit),
 )
 

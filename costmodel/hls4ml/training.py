@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from costmodel.corpora.schema import checksum
-from costmodel.hls4ml.corpus import card
-from costmodel.hls4ml.model import HlsModel
+from costmodel.hls4ml.corpus import fit_designs
 from costmodel.hls4ml.predictor import HlsPredictor
 from costmodel.hls4ml.rows import SOURCES, find_folder, load_designs
 
@@ -28,11 +27,9 @@ def train_bundle(
     """
     folders = [find_folder(data, None), *([] if open_data is None else [find_folder(open_data, None)])]
     designs = [design for folder in folders for design in load_designs(folder, free_only)]
-    model = HlsModel("costmodel-hls4ml", version, learner=learner).fit(designs, seed=_SEED)
     used = {design.file for design in designs}
     files = [folder / source.file for folder in folders for source in SOURCES if source.name in used]
-    model.card = card(designs, model, _SEED, checksum([file for file in files if file.exists()]))
-    return HlsPredictor(model)
+    return fit_designs(designs, learner, _SEED, checksum([file for file in files if file.exists()]), version=version)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -76,4 +76,4 @@ def test_data_that_are_not_free_mark_the_bundle(folder):
     from costmodel.hls4ml.model import HlsModel
 
     designs = [dataclasses.replace(design, file="dense23") for design in load_corpus(folder).designs]
-    assert "not for redistribution" in card(designs, HlsModel(), 0, "")["licence"]
+    assert "not for redistribution" in card(designs, [HlsModel()], 0, "")["licence"]
