@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from costmodel.hls4ml.forms import HlsTarget
 from costmodel.hls4ml.layers import Layers, Values
 from costmodel.prediction import Prediction
-from costmodel.regressors.base import Array
+from costmodel.regressors.base import Array, Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Shared:
     matrix: Values
     place: Place
     residuals: Mapping[str, Array]
+    estimates: dict[str, tuple[Estimate, Array]] = field(default_factory=dict)
 
 
 def at_clock(cycles: TargetAnswer, clock_ns: Array) -> TargetAnswer:

@@ -174,6 +174,12 @@ class HlsModel:
         return Place(inside, distance, layers.most(~known) > 0)
 
     def _estimate(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
+        """Once per call and target, since some targets are told from others."""
+        if name not in shared.estimates:
+            shared.estimates[name] = self._estimate_anew(name, shared)
+        return shared.estimates[name]
+
+    def _estimate_anew(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
         learned = self.learned.get(name)
         if learned is None:
             return self._unlearned(name, shared)
