@@ -8,7 +8,8 @@ at a time, and equal labels)::
     rows = label(texts, cpus=["znver4", "cortex-a55"])     # one `Label` per text and CPU, texts in order, CPUs in order
     rows[0].cycles, rows[0].instructions, rows[0].status
 
-A text that the tools refuse costs only itself: its rows carry ``status`` and ``reason``.
+A text that the tools refuse costs only itself: its rows carry ``status`` and ``reason``. ``gpu.label_gpu`` gives
+registers and occupancy on AMD GPUs, ``host.measure`` counts and times programs on this machine.
 """
 
 from costmodel.mlir.labelling.api import label, label_batch

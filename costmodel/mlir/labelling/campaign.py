@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -109,16 +110,9 @@ def work(folder: Path, *, jobs: int = 1, deadline: float | None = None, batch: i
 def work_gpu(folder: Path, *, deadline: float | None = None, batch: int = BATCH) -> None:
     """Label what the main campaign has labelled so far for the GPUs, families that can map to kernels only."""
     rows = [row for row in _labelled(folder) if row["family"] not in _NO_KERNELS]
-    for gpu in GPUS:
-        _append(
-            folder / "gpu.jsonl",
-            "gpu",
-            gpu,
-            rows,
-            lambda texts, gpu=gpu: label_gpu(texts, gpu),  # type: ignore[misc]
-            deadline,
-            batch,
-        )
+    for place, gpu in enumerate(GPUS):
+        share = None if deadline is None else time.time() + (deadline - time.time()) / (len(GPUS) - place)
+        _append(folder / "gpu.jsonl", "gpu", gpu, rows, partial(label_gpu, gpu=gpu), share, batch)
 
 
 def work_host(folder: Path, programs: int, *, deadline: float | None = None, batch: int = BATCH) -> None:
@@ -133,7 +127,7 @@ def work_host(folder: Path, programs: int, *, deadline: float | None = None, bat
 
 _SCALAR = ("scalar_math", "bit_tricks")
 _NO_KERNELS = (*_SCALAR, "gather", "vector", "control")
-LONGEST_RUN = 2e7
+LONGEST_RUN = 1e6
 """Executed instructions of the longest program that is measured: counting takes fifty times as long as running."""
 
 

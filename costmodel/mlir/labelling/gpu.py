@@ -150,5 +150,6 @@ def _read_metadata(assembly: str) -> dict[str, dict[str, int]]:
 def _sum_up(gpu: str, kernels: list[dict[str, int]], reason: str) -> GpuLabel:
     if not kernels:
         return GpuLabel(gpu, status="failed", reason=reason or "no kernel came out")
-    most = {field: max(kernel[field] for kernel in kernels) for field in _FIELDS}
-    return GpuLabel(gpu, len(kernels), **most, occupancy_waves=min(kernel["occupancy_waves"] for kernel in kernels))
+    vgprs, sgprs, vgpr_spills, sgpr_spills = (max(kernel[field] for kernel in kernels) for field in _FIELDS)
+    waves = min(kernel["occupancy_waves"] for kernel in kernels)
+    return GpuLabel(gpu, len(kernels), vgprs, sgprs, vgpr_spills, sgpr_spills, waves)

@@ -156,7 +156,8 @@ def _build(texts: list[str], folder: Path, seconds: float) -> tuple[str, list[st
 
 
 def _driver(texts: list[str]) -> tuple[str, list[str | None]]:
-    lines, mains, symbols = [f"#define REPEATS {REPEATS}", _DRIVER], [], []
+    lines, mains = [f"#define REPEATS {REPEATS}", _DRIVER], list[str]()
+    symbols: list[str | None] = []
     for index, text in enumerate(texts):
         buffers, found = buffers_of(text), _SIGNATURE.search(text)
         if buffers is None or found is None:

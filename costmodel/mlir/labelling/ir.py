@@ -148,10 +148,10 @@ class Evaluator:
 
     def _two_values(self, index: Value, incoming: list[tuple[str, str]]) -> Value | None:
         """A counter of two iterations, whose next value was folded to a constant: it counts up."""
-        values = [self.value(operand) for operand, _ in incoming]
-        if any(value is None or _is_array(value) for value in values):
+        low, high = (self.value(operand) for operand, _ in incoming)
+        if not isinstance(low, int) or not isinstance(high, int):
             return None
-        return min(values) + (max(values) - min(values)) * index
+        return min(low, high) + abs(high - low) * index
 
     def vector_length_trips(self, header: str) -> Value | None:
         """Back-edge count of a RISC-V loop that asks each time how many elements it may do (``get.vector.length``)."""
