@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, str] = {
     "sparecores": "costmodel.benchmarks.cpu:run_sparecores",
     "perfcastdb": "costmodel.benchmarks.cpu:run_perfcastdb",
     "mlperf": "costmodel.benchmarks.mlperf:run_mlperf",
+    "mlir-pass": "costmodel.benchmarks.mlir_pass:run",
     "foreign-networks": "costmodel.benchmarks.foreign_networks:run",
     "mlir": "costmodel.benchmarks.mlir:run",
     "mlir-fuzz": "costmodel.benchmarks.mlir_fuzz:run",

@@ -39,6 +39,7 @@ class CostModel:
 
     def __init__(self, predictor: Predictor, device: str, target: str | None = None):
         own, quantity = predictor._asked([device], None if target is None else [target])[0]
+        self.predictor = predictor
         self.kind = predictor.kind
         self.device, self.target, self.unit = own.name, quantity.name, quantity.unit
         self.name = f"{predictor.name} {predictor.version}"
