@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, str] = {
     **{f"nasflat-{task}": f"costmodel.benchmarks.nas:nasflat_{task.lower()}" for task in _NASFLAT},
     "help-nasbench201-reference": "costmodel.benchmarks.help_reference:help_nasbench201",
     "help-fbnet-reference": "costmodel.benchmarks.help_reference:help_fbnet",
+    "nas-search": "costmodel.benchmarks.nas_search:run",
     "nas-ceiling": "costmodel.benchmarks.nas_ceiling:run",
     "hls4ml": "costmodel.benchmarks.hls4ml:run",
     "sparecores": "costmodel.benchmarks.cpu:run_sparecores",
