@@ -1,10 +1,11 @@
 """A whole search on a device with ten measurements: NSGA-II over NAS-Bench-201 against predicted latency.
 
 Quality is a stand-in for accuracy computed from the cell alone - log(1 + weights of its live convolutions) plus half of
-log(1 + paths from input to output) - since the data set holds no accuracies: what is judged is the latency side, by
-measured latency of everything that the search found. Known devices are those of HELP's task; a target is never among them. Three searches
-of the same budget stand side by side: latency predicted from ten planned measurements, latency taken as FLOPs, and the
-measured latency itself, which no search in practice has.
+log(1 + paths from input to output) - since the data set holds no accuracies: what is judged is the latency side, by the
+measured latency of everything that the search found. Known devices are those of HELP's task; a target is never among
+them. Searches of the same budget stand side by side: latency predicted from ten planned measurements (and a constraint on
+the interval's upper end), latency taken from FLOPs by a line through the same ten, and the measured latency itself,
+which no search in practice has.
 """
 
 from __future__ import annotations
@@ -97,11 +98,11 @@ def _rows(
         ):
             figures = _search(_Table(places, ms, upper), quality, truth, limit, trials, seed, surely)
             found.setdefault(name, []).append(figures)
-    return [
-        {"device": target, "latency": name, "limit_ms": limit}
-        | {k: float(np.mean([f[k] for f in many])) for k in many[0]}
-        for name, many in found.items()
-    ]
+    return [{"device": target, "latency": name, "limit_ms": limit, **_mean(figures)} for name, figures in found.items()]
+
+
+def _mean(figures: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
 
 
 def _scaled(macs: Array, measured_ms: Array, measured: Sequence[int]) -> Array:

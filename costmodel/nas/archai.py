@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from archai.discrete_search.api.archai_model import ArchaiModel
 from archai.discrete_search.api.model_evaluator import ModelEvaluator
+from overrides import overrides
 
 from costmodel.nas.oracle import Oracle
 from featurizers.core import Raw
@@ -29,6 +30,7 @@ class LatencyEvaluator(ModelEvaluator):  # type: ignore[misc]
     def __init__(self, oracle: Oracle, encode: Callable[[ArchaiModel], Raw] = of_metadata):
         self._oracle, self._encode = oracle, encode
 
+    @overrides
     def evaluate(self, arch: ArchaiModel, budget: float | None = None) -> float:
         """Predicted latency; `budget` changes nothing."""
         (latency,) = self._oracle.latency([self._encode(arch)])
