@@ -3,8 +3,8 @@
 Quality is a stand-in for accuracy computed from the cell alone - log(1 + weights of its live convolutions) plus half of
 log(1 + paths from input to output) - since the data set holds no accuracies: what is judged is the latency side, by the
 measured latency of everything that the search found. Known devices are those of HELP's task; a target is never among
-them. Searches of the same budget stand side by side: latency predicted from ten planned measurements (and a constraint on
-the interval's upper end), latency taken from FLOPs by a line through the same ten, and the measured latency itself,
+them. Searches of the same budget stand side by side: latency predicted from ten planned measurements (and a constraint
+on the interval's upper end), latency taken from FLOPs by a line through the same ten, and the measured latency itself,
 which no search in practice has.
 """
 
