@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from math import erf, log, sqrt
+from math import erf, exp, log, sqrt
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,12 +41,17 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One input's place: 0 is best. `p_better_than_next`: probability that it truly beats the next one (None last)."""
+    """One input's place: 0 is best. `p_better_than_next`: probability that it truly beats the next one (None last).
+
+    expected_regret : of a positive quantity of which less is better, how much more than its strongest rival (the best
+    of the others) it is expected to cost if it is taken, as a fraction; None where that has no meaning.
+    """
 
     index: int
     place: int
     prediction: Prediction
     p_better_than_next: float | None
+    expected_regret: float | None = None
 
 
 class Predictor:
@@ -290,8 +295,33 @@ def _in_order(answered: list[tuple[int, Prediction]], target: Target) -> list[Ra
     for place, (index, prediction) in enumerate(answered):
         following = answered[place + 1][1] if place + 1 < len(answered) else None
         chance = None if following is None else _p_better(prediction, following, sign, target.positive)
-        ranked.append(Ranked(index, place, prediction, chance))
+        rival = None if len(answered) < 2 else answered[1 if place == 0 else 0][1]
+        known = rival is not None and target.positive and not target.higher_is_better
+        regret = _regret(prediction, rival) if known and rival is not None else None
+        ranked.append(Ranked(index, place, prediction, chance, regret))
     return ranked
+
+
+def _regret(taken: Prediction, rival: Prediction) -> float:
+    """E[max(taken / rival - 1, 0)] of a log-normal ratio, errors as in `_p_better`."""
+    (mean_a, sigma_a), (mean_b, sigma_b) = _in_logs(taken), _in_logs(rival)
+    mean, variance = mean_a - mean_b, sigma_a**2 + sigma_b**2
+    sigma = sqrt(variance)
+    if mean + variance / 2 > _MAX_LOG:
+        return exp(_MAX_LOG)
+
+    def below(x: float) -> float:
+        return 0.5 * (1 + erf(x / sqrt(2)))
+
+    return max(exp(mean + variance / 2) * below((mean + variance) / sigma) - below(mean / sigma), 0.0)
+
+
+def _in_logs(p: Prediction) -> tuple[float, float]:
+    low, value, high = (log(max(x, _TINY)) for x in (p.low, p.value, p.high))
+    return value, max((high - low) / 2 / 1.6449, 1e-9)
+
+
+_MAX_LOG, _TINY = 50.0, 1e-300
 
 
 def _p_better(a: Prediction, b: Prediction, sign: float, positive: bool) -> float:

@@ -21,7 +21,7 @@ from costmodel.paths import dataset_folder
 from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED
 from costmodel.training.fitting import FeatureStore
-from costmodel.training.shared import pooled
+from costmodel.training.shared import leave_out_refused, pooled
 from featurizers.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -51,6 +51,8 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     predictor = Predictor.load(PRETRAINED / "mlir")
     corpus = _corpus(predictor, data)
     store = FeatureStore(corpus)
+    leave_out_refused(store, print)
+    corpus = store.corpus
     answered = {}
     for name in ("instructions", "cycles", "code_bytes", "register_spills", "register_reloads", "stack_bytes"):
         labels = [own for own in corpus.labels if own.target.name == name]

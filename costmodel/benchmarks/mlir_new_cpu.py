@@ -14,7 +14,7 @@ from costmodel.mlir.adapt import fit
 from costmodel.mlir.boosting import CodeBoosting
 from costmodel.paths import dataset_folder
 from costmodel.training.fitting import FeatureStore
-from costmodel.training.shared import joined
+from costmodel.training.shared import joined, leave_out_refused
 
 PROGRAMS = 20
 _DRAWS = 10
@@ -26,6 +26,8 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     """Cycles of test programs of seen families on a CPU that training never saw; median over draws of the programs."""
     corpus = load_corpus(data or dataset_folder("mlir_programs"))
     store = FeatureStore(corpus)
+    leave_out_refused(store, print)
+    corpus = store.corpus
     labels = [own for own in corpus.labels if own.target.name == "cycles"]
     rows = [_left_out(store, labels, own) for own in labels]
     summary = {

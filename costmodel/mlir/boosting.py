@@ -18,7 +18,8 @@ _LIKELY = 0.5
 
 
 class CodeBoosting:
-    """Point: the estimate plus the mean of boosters on group folds. Spread: a booster on their out-of-fold errors.
+    """Point: the estimate plus the mean of boosters on group folds, fitted to absolute errors (an estimate that missed
+    a decision of the compiler is wrong by factors). Spread: a booster on their out-of-fold errors.
 
     For counts a further booster gives the probability of any (the point is 0 where it is below one half), and the
     others are fitted where there are some.
@@ -28,10 +29,10 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 400,
-        learning_rate: float = 0.06,
-        leaves: int = 40,
-        min_leaf: int = 12,
+        rounds: int = 300,
+        learning_rate: float = 0.07,
+        leaves: int = 24,
+        min_leaf: int = 20,
         members: int = 2,
         target: str = "",
     ):
@@ -74,7 +75,7 @@ class CodeBoosting:
         if self.any_booster is not None:
             predicted = np.where(self.any_booster.predict(x) > _LIKELY, predicted, 0.0)
         error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
-        self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, leaves=15)
+        self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
         return self
 
     def _start(self, features: Features) -> Array:
@@ -84,7 +85,14 @@ class CodeBoosting:
         return self._boost(x, some.astype(np.float64), w, seed, self.settings["rounds"] // 2, objective="binary")
 
     def _boost(
-        self, x: FloatArray, y: Array, w: Array, seed: int, rounds: int, objective: str = "regression", leaves: int = 0
+        self,
+        x: FloatArray,
+        y: Array,
+        w: Array,
+        seed: int,
+        rounds: int,
+        objective: str = "regression_l1",
+        leaves: int = 0,
     ) -> NativeBooster:
         import lightgbm
 
@@ -93,10 +101,10 @@ class CodeBoosting:
             "learning_rate": self.settings["learning_rate"],
             "num_leaves": leaves or self.settings["leaves"],
             "min_data_in_leaf": min(self.settings["min_leaf"], max(len(y) // 10, 1)),
-            "feature_fraction": 0.4,
+            "feature_fraction": 0.3,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
-            "lambda_l2": 1.0,
+            "lambda_l2": 2.0,
             "max_bin": 127,
             "seed": seed,
             **DETERMINISTIC,

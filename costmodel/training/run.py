@@ -79,8 +79,9 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
     if whole is not None:
         models = {(t.device.name, t.target.name): whole.model(t.device.name, t.target.name) for t in corpus.labels}
     elif kind.shared and not store.extras:  # who reads tokens or graphs does not see the device's columns
-        from costmodel.training.shared import fit_shared
+        from costmodel.training.shared import fit_shared, leave_out_refused
 
+        leave_out_refused(store, log)
         models = fit_shared(store, settings, log)
     else:
         models = {(t.device.name, t.target.name): fit_target(store, t, settings, log) for t in corpus.labels}

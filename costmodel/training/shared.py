@@ -19,7 +19,7 @@ from featurizers.core import Features
 _MIN_TRAIN, _MIN_HELD_OUT = 20, 10
 _FAMILY_FOLDS = 4
 _DOMAIN_ROWS = 20_000
-_FOLD_ROWS = 20_000
+_FOLD_ROWS, _FOLD_ROUNDS = 5_000, 40
 DOMAIN_GROUPS = {"mlir": ("estimate", "totals", "hot loop", "dialects")}
 """By kind, the groups of columns that the domain check looks at; all of them where a kind is not listed."""
 
@@ -58,6 +58,24 @@ def pooled(store: FeatureStore, labels: Sequence[Labels]) -> Pooled:
         np.asarray(corpus.ids)[rows],
         corpus.split[rows],
     )
+
+
+def leave_out_refused(store: FeatureStore, log: Callable[[str], None]) -> None:
+    """Take the labels of programs that the featurizer refuses out of the store's corpus, and say how many."""
+    refused: dict[int, str] = {}
+    for row in np.unique(np.concatenate([own.subject for own in store.corpus.labels])).tolist():
+        try:
+            store.subjects(np.asarray([row]))
+        except CorpusError as error:
+            refused[row] = str(error)
+    if not refused:
+        return
+    log(f"{len(refused)} subjects are refused and left out; the first: {next(iter(refused.values()))}")
+    labels = []
+    for own in store.corpus.labels:
+        keep = ~np.isin(own.subject, list(refused))
+        labels.append(replace(own, subject=own.subject[keep], value=own.value[keep], noise=own.noise[keep]))
+    store.corpus = replace(store.corpus, labels=tuple(labels))
 
 
 def fit_shared(
@@ -120,7 +138,7 @@ def _errors_on_unseen_families(
     errors, spreads = [], []
     for held_out in group_folds(family, _FAMILY_FOLDS, settings.seed):
         seen, unseen = rows[~held_out], rows[held_out]
-        regressor = _fit(settings, target, pool, seen, rounds=150)
+        regressor = _fit(settings, target, pool, seen, rounds=_FOLD_ROUNDS)
         domain, shown = Domain.fit(pool.features.take(seen), DOMAIN_GROUPS.get(kind)), pool.features.take(unseen)
         estimate = regressor.predict(shown)
         flagged = np.array([bool(reason) for reason in domain.check(shown)])

@@ -20,6 +20,19 @@ _UNKNOWN = re.compile(r"unregistered dialect|Dialect `.*' not found|unknown (?:o
 _LINE = re.compile(r":(\d+):(\d+)")
 
 
+_CLAMP = re.compile(r"(tosa\.clamp %[\w#]+) \{([^{}\n]*)\}")
+
+
+def _clamp(found: re.Match[str]) -> str:
+    """LLVM 22 and before write ``tosa.clamp %x {max_val = .., min_val = ..}``; this parser wants the bounds by name."""
+    bounds = dict(part.strip().split(" = ", 1) for part in found[2].split(",") if " = " in part)
+    if not {"min_val", "max_val"} <= bounds.keys():
+        return found[0]
+    rest = {name: value for name, value in bounds.items() if name not in ("min_val", "max_val")}
+    extra = " {" + ", ".join(f"{name} = {value}" for name, value in rest.items()) + "}" if rest else ""
+    return f"{found[1]} min_val({bounds['min_val']}) max_val({bounds['max_val']}){extra}"
+
+
 class Parser:
     """Parses with contexts of its own. Not thread-safe.
 
@@ -33,6 +46,8 @@ class Parser:
         """Raises InputError with the place of the first diagnostic."""
         from iree.compiler import ir
 
+        if isinstance(source, str) and "tosa.clamp" in source:
+            source = _CLAMP.sub(_clamp, source)
         context, walker = self._context(allow_unregistered)
         try:
             with context:

@@ -83,7 +83,7 @@ class Walker:
     def __init__(self) -> None:
         self._types: dict[Any, Type] = {}
         self._attributes: dict[Any, Any] = {}
-        self._names: dict[str, tuple[str, ...]] = {}
+        self._names: dict[str, tuple[tuple[str, ...], bool]] = {}
 
     def module(self, operation: Any) -> Module:
         """The module (or any operation with regions), with ids given to values in order of appearance."""
@@ -103,12 +103,27 @@ class Walker:
         value = self._attributes[found] = _read_attribute(found)
         return value
 
-    def names(self, op: str) -> tuple[str, ...]:
-        """The attributes to read of an operation."""
+    def names(self, op: str) -> tuple[tuple[str, ...], bool]:
+        """The attributes to read of an operation, and whether its place in the source is of interest."""
         known = self._names.get(op)
         if known is None:
-            known = self._names[op] = _attribute_names(op)
+            known = self._names[op] = _attribute_names(op), not op.startswith(_WITHOUT_PLACE)
         return known
+
+
+_WITHOUT_PLACE = (
+    "arith.", "math.", "index.", "affine.load", "affine.store", "affine.apply", "affine.yield", "memref.load",
+    "memref.store", "scf.yield", "linalg.yield", "vector.", "llvm.mlir",
+)  # fmt: skip
+"""Operations that no explanation and no refusal speaks of by themselves: their lines are not asked for."""
+
+
+def _place(operation: Any) -> tuple[int, int]:
+    location = operation.location
+    try:
+        return int(location.start_line), int(location.start_col)
+    except AttributeError:  # not a place in a file
+        return 0, 0
 
 
 def _attribute_names(op: str) -> tuple[str, ...]:
@@ -148,21 +163,19 @@ class _Walk:
         self.size += 1
         name = operation.name
         ids = self.ids
+        known = ids.get
         # A value may be used before the block that makes it is reached (graph regions, back edges).
-        operands = [ids[v] if v in ids else self.new(v) for v in operation.operands]
-        results = [ids[v] if v in ids else self.new(v) for v in operation.results]
-        attributes = self.attributes(name, operation) if self.walker.names(name) else {}
+        operands = [n if (n := known(v)) is not None else self.new(v) for v in operation.operands]
+        results = [n if (n := known(v)) is not None else self.new(v) for v in operation.results]
+        wanted, placed = self.walker.names(name)
+        attributes = self.attributes(wanted, operation) if wanted else {}
         regions: list[list[Block]] = []
         successors: list[int] = []
         if name in _WITH_SUCCESSORS:
             successors = _successors(operation)
         for region in operation.regions:
             regions.append([self.block(block) for block in region.blocks])
-        location = operation.location
-        try:
-            line, column = location.start_line, location.start_col
-        except Exception:  # not a place in a file
-            line, column = 0, 0
+        line, column = _place(operation) if placed else (0, 0)
         return Op(name, operands, results, attributes, regions, successors, line, column)
 
     def block(self, block: Any) -> Block:
@@ -170,11 +183,11 @@ class _Walk:
         arguments = [ids[v] if v in ids else self.new(v) for v in block.arguments]
         return Block(arguments, [self.op(o.operation) for o in block])
 
-    def attributes(self, name: str, operation: Any) -> dict[str, Any]:
+    def attributes(self, wanted: tuple[str, ...], operation: Any) -> dict[str, Any]:
         held = operation.attributes
         read = self.walker.attribute
         found = {}
-        for key in self.walker.names(name):
+        for key in wanted:
             try:
                 found[key] = read(held[key])
             except KeyError:

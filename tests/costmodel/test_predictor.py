@@ -137,3 +137,24 @@ def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="network"):
         kind_of("nettwork")
     assert "network" in KINDS
+
+
+def test_expected_regret_is_small_for_the_best_and_the_excess_for_a_sure_loser() -> None:
+    from costmodel.prediction import Target
+    from costmodel.predictor import _in_order
+
+    def said(value: float, width: float) -> Prediction:
+        return Prediction("t", value, "ms", value / width, value * width, 0.9, True, (), "d", "m", "1")
+
+    first, second = _in_order([(0, said(2.0, 1.001)), (1, said(1.0, 1.001))], Target("t", "ms"))
+    assert (first.index, second.index) == (1, 0)
+    assert first.expected_regret == pytest.approx(0.0, abs=1e-6)
+    assert second.expected_regret == pytest.approx(1.0, rel=0.01)
+    unsure, _ = _in_order([(0, said(1.0, 2.0)), (1, said(1.1, 2.0))], Target("t", "ms"))
+    assert unsure.expected_regret is not None
+    assert 0.1 < unsure.expected_regret < 1.0
+    (alone,) = _in_order([(0, said(1.0, 2.0))], Target("t", "ms"))
+    assert alone.expected_regret is None
+    assert (
+        _in_order([(0, said(1.0, 2.0)), (1, said(2.0, 2.0))], Target("t", "1/s", True, True))[0].expected_regret is None
+    )

@@ -149,3 +149,36 @@ def test_convolution_maps() -> None:
         ins(%i, %k : memref<1x10x10x3xf32>, memref<3x3x3x8xf32>) outs(%o : memref<1x8x8x8xf32>)
       return }"""
     assert trips(parse(text)) == [1, 8, 8, 8, 3, 3, 3]
+
+
+def test_the_older_spelling_of_clamp_is_read() -> None:
+    text = """func.func @f(%a: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = tosa.clamp %a {max_val = 6.0 : f32, min_val = 0.0 : f32} : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32> }"""
+    newer = text.replace("{max_val = 6.0 : f32, min_val = 0.0 : f32}", "min_val(0.0 : f32) max_val(6.0 : f32)")
+    assert trips(parse(text)) == trips(parse(newer)) == [4]
+
+
+def test_loops_around_loops_are_unrolled_too_and_copy_what_is_inside() -> None:
+    text = """func.func @f(%A: memref<4x1000xf32>) {
+      affine.for %i = 0 to 4 { affine.for %j = 0 to 1000 {
+        %a = affine.load %A[%i, %j] : memref<4x1000xf32>
+        affine.store %a, %A[%i, %j] : memref<4x1000xf32>
+      } }
+      return }"""
+    _, inner = parse(text).loops[0].walk()
+    assert (inner.multiplicity, inner.trip, inner.weight) == (4, 1000, 4000)
+
+
+def test_vectors_that_cannot_leave_the_buffer_need_no_mask() -> None:
+    text = """func.func @f(%A: memref<64xf32>, %B: memref<60xf32>) {
+      %p = arith.constant 0.0 : f32
+      affine.for %i = 0 to 64 step 8 {
+        %v = vector.transfer_read %A[%i], %p : memref<64xf32>, vector<8xf32>
+        vector.transfer_write %v, %B[%i] : vector<8xf32>, memref<60xf32>
+      }
+      return }"""
+    from featurizers.mlir.opclass import MASKED
+
+    nest = parse(text).functions[0].body.children[0]
+    assert nest.counts[MASKED] == 8, "of the write into 60 elements alone"
