@@ -12,7 +12,7 @@ from service.source import StoreSource
 from tests.featurizers.mlir.samples import MATMUL, SAXPY
 
 CPU = "skylake-avx512"
-TILED = SAXPY.replace("0 to 1024", "0 to 1024 step 2")
+SHORT = SAXPY.replace("0 to 1024", "0 to 64")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_each_bad_program_is_refused_with_its_place_and_the_rest_answered(served
 
 
 def test_rank_and_explain(served: Any) -> None:
-    ranked = ask(served, "rank", device=CPU, target="cycles", inputs=[{"mlir": SAXPY}, {"mlir": TILED}])
+    ranked = ask(served, "rank", device=CPU, target="cycles", inputs=[{"mlir": SAXPY}, {"mlir": SHORT}])
     assert [entry["index"] for entry in ranked.json()["ranking"]] == [1, 0]
     explained = ask(served, "explain", device=CPU, target="cycles", input={"mlir": MATMUL}).json()
     assert any("affine.for (line 5, column 7)" in share["names"] for share in explained["shares"])
