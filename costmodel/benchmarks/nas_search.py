@@ -28,7 +28,7 @@ from costmodel.regressors.base import Array
 from featurizers.core import Raw
 from featurizers.network.nas_physics import NASBENCH201_EDGES, NASBENCH201_OPS, OpIndices, nasbench201_reach
 
-MEASUREMENTS, TRIALS, SEEDS, POPULATION = 10, 1000, 3, 50
+MEASUREMENTS, TRIALS, SEEDS, POPULATION = 10, 500, 2, 50
 LIMIT_QUANTILE = 0.4
 """The limit of latency: what this share of the space keeps on the target device."""
 _WEIGHTS = {"nor_conv_1x1": 1.0, "nor_conv_3x3": 9.0}
