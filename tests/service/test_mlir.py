@@ -54,7 +54,8 @@ def test_each_bad_program_is_refused_with_its_place_and_the_rest_answered(served
 def test_rank_and_explain(served: Any) -> None:
     ranked = ask(served, "rank", device=CPU, target="cycles", inputs=[{"mlir": SAXPY}, {"mlir": SHORT}])
     assert [entry["index"] for entry in ranked.json()["ranking"]] == [1, 0]
-    explained = ask(served, "explain", device=CPU, target="cycles", input={"mlir": MATMUL}).json()
+    answer = ask(served, "explain", device=CPU, target="cycles", inputs=[{"mlir": MATMUL}]).json()
+    explained = answer["results"][0]["explanation"]
     assert any("affine.for (line 5, column 7)" in share["names"] for share in explained["shares"])
     total = sum(share["value"] for share in explained["shares"])
     assert total == pytest.approx(explained["prediction"]["value"], rel=1e-6)
