@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from costmodel.predictor import Predictor
 from costmodel.regressors.gnn import Gnn
+from costmodel.training import TrainRequest, train
 from featurizers.core import Column, Features, Graph
 from featurizers.errors import InputError
 
@@ -156,3 +159,14 @@ def test_a_kind_without_graphs_is_refused() -> None:
         Gnn(encoder="rnn")
     with pytest.raises(InputError, match="'readout' must be one of sum, pooled"):
         Gnn(readout="mean")
+
+
+@pytest.mark.usefixtures("box_kind")
+def test_a_kind_is_trained_saved_and_asked_like_with_any_learner(tmp_path: Path) -> None:
+    parameters = {"hidden": 8, "layers": 1, "epochs": 2, "batch": 128}
+    request = TrainRequest("box", tmp_path, learner="gnn", out=tmp_path / "bundle", track=False, parameters=parameters)
+    train(replace(request, devices=("slow",)), log=lambda _: None)
+    predictor = Predictor.load(tmp_path / "bundle")
+    outcome = predictor.predict([{"sides": [3, 4, 5]}], ["slow"])[0]
+    assert not isinstance(outcome, InputError)
+    assert outcome[0].low < outcome[0].value < outcome[0].high

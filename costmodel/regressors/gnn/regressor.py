@@ -44,11 +44,11 @@ class Gnn:
         embedding: int = 16,
         encoder: str = "message-passing",
         readout: str = "sum",
-        epochs: int = 120,
-        patience: int = 14,
+        epochs: int = 60,
+        patience: int = 8,
         batch: int = 64,
         learning_rate: float = 3e-3,
-        members: int = 2,
+        members: int = 1,
     ):
         if encoder not in _NODES_AT_ONCE:
             raise InputError("'encoder'", f"must be one of {', '.join(_NODES_AT_ONCE)}", encoder)
