@@ -16,14 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from costmodel.devices import DeviceBook
 from costmodel.registry import PRETRAINED, ModelStore
 from costmodel.state import Database, DeviceStore, KeyStore, StateUnavailableError
+from costmodel.state.reports import ReportStore
 from service import openapi, problems
 from service.access import Access
 from service.answers import Operation, Predict, explain, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
 from service.extras import KindOperationEndpoint
+from service.feedback import Feedback
 from service.front import Front
 from service.meters import Meters
-from service.routes import added, devices, health, invocations, metrics, models, open_inference, page
+from service.routes import added, devices, health, invocations, measurements, metrics, models, open_inference, page
 from service.settings import Settings
 from service.source import PredictorSource, StoreSource
 from service.workers import Workers
@@ -55,15 +57,17 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
         source = StoreSource(store, book)
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
     desk = Desk(settings, source, workers, Meters(), book)
+    feedback = Feedback(ReportStore(database), settings.reports_last)
     access = Access(settings.access, KeyStore(database), settings.requests_per_s_max)
     app = Application(
         title="costmodel",
         summary="What will this cost on that hardware?",
         version=version("costmodel"),
-        lifespan=lambda _: _lifespan(desk, access),
+        lifespan=lambda _: _lifespan(desk, access, feedback),
         redirect_slashes=False,
     )
     app.state.desk = desk
+    app.state.feedback = feedback
     answers: dict[str, Operation] = {"predict": Predict(settings.memory_bytes_max), "rank": rank, "explain": explain}
     operations = [
         _post(f"/v1/{name}/{{kind}}", OperationEndpoint(name, answer, desk)) for name, answer in answers.items()
@@ -72,7 +76,7 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     # First, since a request is matched against one route after the other.
     app.router.routes[:0] = operations + echo
     kept = [] if book is None else [added]
-    for routes in (devices, models, health, metrics, open_inference, invocations, *kept):
+    for routes in (devices, models, health, metrics, open_inference, invocations, measurements, *kept):
         app.include_router(routes.router)
     page.install(app)
     # Last: it takes whatever looks like an operation of a kind and is no other resource.
@@ -99,10 +103,10 @@ def _model_store(settings: Settings) -> ModelStore:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(desk: Desk, access: Access) -> AsyncIterator[None]:
+async def _lifespan(desk: Desk, access: Access, feedback: Feedback) -> AsyncIterator[None]:
     # Read before the first request is let in: a model read inside the event loop would hold up all others.
     desk.source.warm_up()
-    tasks = [asyncio.create_task(_refresh_forever(desk, access))]
+    tasks = [asyncio.create_task(_refresh_forever(desk, access, feedback))]
     if desk.book is not None:
         await asyncio.to_thread(desk.book.follow)
         tasks.append(asyncio.create_task(_follow_forever(desk.book, desk.settings.devices_interval_s)))
@@ -114,9 +118,10 @@ async def _lifespan(desk: Desk, access: Access) -> AsyncIterator[None]:
     desk.workers.close()
 
 
-async def _refresh_forever(desk: Desk, access: Access) -> None:
+async def _refresh_forever(desk: Desk, access: Access, feedback: Feedback) -> None:
     while True:
-        for what, refresh in (("API keys", access.refresh), ("new models", desk.source.refresh)):
+        looked_for = {"API keys": access.refresh, "reports": feedback.refresh, "new models": desk.source.refresh}
+        for what, refresh in looked_for.items():
             try:
                 await asyncio.to_thread(refresh)
             except StateUnavailableError as error:

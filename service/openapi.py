@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from costmodel import wire
 from costmodel.devices import wire as devices
 from costmodel.operations import KindOperation
-from service import mlflow_protocol, open_inference
+from service import feedback, mlflow_protocol, open_inference
 from service.endpoints import FILE, FORM, JSON
 from service.responses import content, problem
 from service.source import PredictorSource
@@ -42,6 +42,9 @@ _WIRE_TYPES: Final = (
     open_inference.Live,
     open_inference.Ready,
     mlflow_protocol.Invocation,
+    feedback.NewReports,
+    feedback.ReportsAnswer,
+    feedback.ModelHealth,
     mlflow_protocol.InvocationAnswer,
 )
 _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {

@@ -49,6 +49,7 @@ class Settings:
     requests_per_s_max: float = _setting(
         0.0, "Requests per second of one key, or of one address without a key, in each process; 0 sets no limit."
     )
+    reports_last: int = _setting(1000, "Of how many reports of a device a model's standing is told.", 1)
     log_requests: bool = _setting(False, "Whether every request is logged, as one line of JSON.")
     database_url: str = _setting(
         "",

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from service.dependencies import MetersDep
+from service.routes.measurements import FeedbackDep
 
 router = APIRouter(tags=["operation"])
 
@@ -18,6 +19,6 @@ router = APIRouter(tags=["operation"])
     response_class=Response,
     responses={200: {"description": "The counters.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def get_metrics(meters: MetersDep) -> Response:
+async def get_metrics(meters: MetersDep, feedback: FeedbackDep) -> Response:
     """Requests, errors, latency by kind, interval width, and answers outside of what the model knows."""
-    return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(meters.text() + feedback.metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -36,6 +36,8 @@ PATHS = {
     "/healthz",
     "/readyz",
     "/metrics",
+    "/v1/measurements",
+    "/v1/models/{name}/health",
     "/v2",
     "/v2/health/live",
     "/v2/health/ready",
