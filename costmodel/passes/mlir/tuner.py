@@ -36,7 +36,7 @@ class LoopTuner:
     left as it is. `decisions` holds what was decided, in program order, over all runs.
     """
 
-    def __init__(self, model: Costs, space: Sequence[Choice] = SPACE, margin: float = 0.02):
+    def __init__(self, model: Costs, space: Sequence[Choice] = SPACE, margin: float = 0.1):
         self.model = model
         self.space = tuple(space)
         self.margin = margin

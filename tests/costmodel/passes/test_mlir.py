@@ -145,7 +145,7 @@ def test_the_estimate_finds_that_jamming_saves_loads(estimate: CostModel) -> Non
     tuner = LoopTuner(estimate)
     tuner(module)
     decision = tuner.decisions[0]
-    assert decision.predicted[decision.choice] <= min(decision.predicted.values()) * 1.03
+    assert decision.predicted[decision.choice] <= min(decision.predicted.values()) * 1.12
     assert module.operation.verify()
 
 
