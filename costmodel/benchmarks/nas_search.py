@@ -26,6 +26,7 @@ from costmodel.nas.optuna import LatencyObjective, suggest_cell
 from costmodel.nas.oracle import Latency
 from costmodel.regressors.base import Array
 from featurizers.core import Raw
+from featurizers.errors import InputError
 from featurizers.network.nas_physics import NASBENCH201_EDGES, NASBENCH201_OPS, OpIndices, nasbench201_reach
 
 MEASUREMENTS, TRIALS, SEEDS, POPULATION = 10, 500, 2, 50
@@ -87,8 +88,10 @@ def _rows(
         plan = adapter.plan(MEASUREMENTS, [], None, None, seed)
         measured = [places[raw["nasbench201"]] for raw in plan]
         answers = adapter.adapt(plan, truth[measured].tolist()).answer(raws)
-        predicted = np.array([answer.value for answer in answers])  # type: ignore[union-attr]
-        high = np.array([answer.high for answer in answers])  # type: ignore[union-attr]
+        told = [answer for answer in answers if not isinstance(answer, InputError)]
+        assert len(told) == len(raws), "every cell of the space has an answer"
+        predicted = np.array([answer.value for answer in told])
+        high = np.array([answer.high for answer in told])
         flops = _scaled(learner.known.space.physics(ops).column("macs"), truth[measured], measured)
         for name, ms, upper, surely in (
             ("predicted", predicted, high, False),
@@ -121,7 +124,7 @@ def _search(
     def of(raw: Raw) -> float:
         return float(quality[oracle.places[raw["nasbench201"]]])
 
-    figures = {}
+    figures: dict[str, float] = {}
     for constrained in (False, True):
         sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
         study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)

@@ -126,7 +126,7 @@ def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
         return ours[key] / float(found[other, request, connections][key])
 
     bulk = f"{_BULK} cells"
-    ratios = {}
+    ratios: dict[str, float] = {}
     for server, ending in (("costmodel", ""), (_FRESH, "_nothing_remembered")):
         single_16 = ratio("p50_ms", "1 cell", 16, "echo", server)
         per_mlflow = [ratio("requests_per_s", "1 cell", c, "mlflow", server) for c in _CONNECTIONS]

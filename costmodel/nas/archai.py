@@ -30,7 +30,7 @@ class LatencyEvaluator(ModelEvaluator):  # type: ignore[misc]
     def __init__(self, oracle: Oracle, encode: Callable[[ArchaiModel], Raw] = of_metadata):
         self._oracle, self._encode = oracle, encode
 
-    @overrides
+    @overrides  # type: ignore[untyped-decorator]
     def evaluate(self, arch: ArchaiModel, budget: float | None = None) -> float:
         """Predicted latency; `budget` changes nothing."""
         (latency,) = self._oracle.latency([self._encode(arch)])

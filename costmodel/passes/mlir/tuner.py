@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of, put_back
 from costmodel.passes.mlir.space import AS_IT_IS, SPACE, Choice, choices
+from costmodel.regressors import Array
 
 ATTRIBUTE = "costmodel.cost"
 """Float attribute of a loop: what it was predicted to cost, in the model's unit."""
@@ -16,7 +17,7 @@ ATTRIBUTE = "costmodel.cost"
 class Costs(Protocol):
     """What the passes need of a `CostModel`."""
 
-    def of_modules(self, modules: Sequence[Any]) -> Sequence[float]:
+    def of_modules(self, modules: Sequence[Any]) -> Sequence[float] | Array:
         """Predicted cost of each module of MLIR's Python bindings."""
         ...
 
