@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Keys lie in the state database, see COSTMODEL_DATABASE_URL in docs/production.md."""
+    """Keys lie in the state database, see COSTMODEL_DATABASE_URL in docs/settings.md."""
     from costmodel.state import Database, KeyStore, StateUnavailableError
 
     try:
