@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ class ModelStore:
         self._state: tuple[int, ...] | None = None
         self._ask_again_at = 0.0
         self._lock = threading.Lock()
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Path | None = None
         self.problem: str | None = None
 
     def kinds(self) -> list[str]:
@@ -96,9 +98,10 @@ class ModelStore:
 
     def _newer_champions(self) -> dict[str, dict[str, Any]]:
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="costmodel-champions-")
+            self._scratch = Path(tempfile.mkdtemp(prefix="costmodel-champions-"))
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         known = [f"{kind}={self._champions.get(kind, '')}" for kind in KINDS]
-        command = [sys.executable, "-m", "costmodel.tracking.fetch", "--into", self._scratch.name, *known]
+        command = [sys.executable, "-m", "costmodel.tracking.fetch", "--into", str(self._scratch), *known]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_LIMIT_S, check=False)
         if done.returncode != 0:
             raise ValueError((done.stderr.strip().splitlines() or ["no answer"])[-1])

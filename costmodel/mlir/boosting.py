@@ -15,6 +15,7 @@ from featurizers.core import Features, FloatArray
 
 _MIN_ERROR = 3e-3
 _LIKELY = 0.5
+_FEW = 50
 
 
 class CodeBoosting:
@@ -29,9 +30,9 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 300,
-        learning_rate: float = 0.07,
-        leaves: int = 24,
+        rounds: int = 600,
+        learning_rate: float = 0.06,
+        leaves: int = 31,
         min_leaf: int = 20,
         members: int = 2,
         target: str = "",
@@ -109,6 +110,9 @@ class CodeBoosting:
             "seed": seed,
             **DETERMINISTIC,
         }
+        if len(y) < _FEW:
+            # Bags of so few rows may be empty, which LightGBM refuses; of no rows at all, nothing is learned but 0.
+            parameters["bagging_freq"] = 0
         if len(y) == 0:
             x, y, w = np.zeros((2, x.shape[1]), np.float32), np.zeros(2), np.ones(2)
         booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, weight=w), num_boost_round=max(rounds, 1))

@@ -51,8 +51,21 @@ def annotate(module: ModuleOp, model: CostModel) -> None:
 
 
 def cost_of(op: Operation, model: CostModel) -> float:
-    """Predicted cost of one operation that stands alone, a function or a module. Raises InputError."""
+    """Predicted cost of one operation that stands alone, a function or a module. Raises InputError.
+
+    Generic text goes first, since it is the same in xDSL and MLIR; where MLIR refuses it (xDSL takes loop indices of an
+    affine access for symbols), the dialects' own syntax.
+    """
+    try:
+        return model.cost(_raw(op, generic=True))
+    except InputError as refused:
+        try:
+            return model.cost(_raw(op, generic=False))
+        except InputError:
+            raise refused from None
+
+
+def _raw(op: Operation, *, generic: bool) -> dict[str, Any]:
     text = io.StringIO()
-    Printer(text, print_generic_format=True).print_op(op)
-    raw: dict[str, Any] = {"mlir": text.getvalue(), "allow_unregistered": True}
-    return model.cost(raw)
+    Printer(text, print_generic_format=generic).print_op(op)
+    return {"mlir": text.getvalue(), "allow_unregistered": True}

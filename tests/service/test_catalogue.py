@@ -11,8 +11,8 @@ def test_devices_tell_their_targets_units_and_conditions(client):
         "kind": "box",
         "profile": "",
         "targets": [
-            {"name": "weight_kg", "unit": "kg", "positive": True, "higher_is_better": False},
-            {"name": "price_eur", "unit": "EUR", "positive": True, "higher_is_better": False},
+            {"name": "weight_kg", "unit": "kg", "positive": True, "higher_is_better": False, "count": False},
+            {"name": "price_eur", "unit": "EUR", "positive": True, "higher_is_better": False, "count": False},
         ],
         "descriptor": {"made_of": "oak"},
     }
