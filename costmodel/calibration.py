@@ -18,6 +18,8 @@ from costmodel.regressors.base import Array, Estimate
 _BORROWED = 60
 """A size group's quantile is averaged with that of all, which counts as this many subjects."""
 
+_MIN_WIDTH = 1e-12
+"""A count that is always 0 is predicted without any error, in intervals without any width."""
 _MIN_OUTSIDE, _MAX_OUTSIDE = 1.5, 3.0
 """Outside the domain an interval is at least this much wider, also where no such error could be looked at; and at most
 this much: some families are wrong by factors when never seen, and an interval over four decades helps nobody."""
@@ -112,7 +114,8 @@ def _outside(flagged: Flagged | None, quantile: float, coverage: float) -> tuple
         return outside, extra
     familiar = flagged.novelty < _MIN_NOVELTY
     if familiar.sum() >= _MIN_FLAGGED:
-        scores = flagged.error[familiar] / (quantile * flagged.spread[familiar])
+        width = np.maximum(quantile * flagged.spread[familiar], _MIN_WIDTH)
+        scores = flagged.error[familiar] / width
         outside = float(np.clip(conformal_quantile(scores, coverage), _MIN_OUTSIDE, _MAX_OUTSIDE))
     if (~familiar).sum() >= _MIN_FLAGGED:
         rest = flagged.error[~familiar] - outside * quantile * flagged.spread[~familiar]

@@ -75,3 +75,11 @@ def test_json_round_trip() -> None:
 def test_the_conformal_quantile_is_an_order_statistic() -> None:
     assert conformal_quantile(np.arange(1.0, 100.0), 0.9) == 90.0
     assert conformal_quantile(np.array([3.0]), 0.9) == 3.0
+
+
+def test_what_never_errs_has_intervals_without_width() -> None:
+    estimate = Estimate(np.zeros(100), np.full(100, 0.01))
+    flagged = Flagged(np.zeros(50), np.full(50, 0.01), np.zeros(50))
+    calibration = Calibration.fit(estimate, np.zeros(100), 0.9, flagged=flagged)
+    assert all(np.isfinite(number) for number in (calibration.outside, calibration.extra, *calibration.quantiles))
+    assert calibration.half_width(estimate, np.zeros(100, dtype=bool)).max() == 0
