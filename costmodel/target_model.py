@@ -53,7 +53,7 @@ class TargetModel:
             low, value, high = np.exp(low), np.exp(value), np.exp(high)
         elif self.count:
             low, value, high = (np.expm1(np.maximum(x, 0.0)) for x in (low, value, high))
-            low, value, high = np.floor(low), np.round(value), np.ceil(high - 1e-9)
+            low, value, high = np.floor(low), np.round(value), np.ceil(high - 1e-9) + 0.0  # no negative zero
         return Answers(value, low, high, half / _NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
 
     def _half_width(self, features: Features, estimate: Estimate, reasons: list[tuple[str, ...]]) -> Array:
