@@ -101,6 +101,31 @@ def test_servers_are_ranked_for_a_mix_and_an_unknown_one_is_named(page: Any) -> 
     assert "nowhere/nothing" in page.inner_text(".problem")
 
 
+def test_a_device_is_planned_added_shown_and_removed(page: Any) -> None:
+    opened(page, "devices")
+    page.fill("input[name=name]", "page-phone")
+    page.click("text=Which ones?")
+    page.wait_for_function("() => document.querySelector('textarea[name=measured]').value.includes('nor_conv')")
+    cells = page.input_value("textarea[name=measured]").split("\n")
+    assert len(cells) == 10
+    measured = [f"{cell.strip()} {5 + 3 * cell.count('conv_3x3') + 1.1 * cell.count('conv_1x1')}" for cell in cells]
+    page.fill("textarea[name=measured]", "\n".join(measured))
+    page.click("button.main")
+    page.wait_for_selector("h2:has-text('page-phone')")
+    assert "10 measurements of nasbench201" in page.inner_text("main")
+    page.click("text=Remove this device")
+    page.wait_for_function("() => location.hash === '#/devices'")
+
+
+def test_mlir_lines_are_shaded_by_what_they_cost(page: Any) -> None:
+    opened(page, "try/mlir")
+    for device in page.eval_on_selector_all("input[name=device]", "boxes => boxes.map(box => box.value)"):
+        page.set_checked(f"input[value='{device}']", device == "znver4")
+    page.click("text=Explain")
+    page.wait_for_selector("pre.source")
+    assert "affine.for %k" in page.inner_text("pre.source .heat-4")
+
+
 def test_a_model_shows_predictions_beside_measurements(page: Any) -> None:
     opened(page, "models/costmodel-network")
     page.wait_for_selector("svg circle >> nth=50", state="attached")
