@@ -17,7 +17,7 @@ from costmodel.cpu.kernel import Shape
 from costmodel.cpu.process import ScoreProcess, fit_together, law_of
 from costmodel.regressors.base import Array, Estimate, Groups
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import NativeBooster
+from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster
 from featurizers.core import Features
 
 TREES = 0.3
@@ -109,11 +109,8 @@ def boosted(matrix: Any, y: Array, weights: Array, seed: int, own: Mapping[str, 
         "bagging_freq": 1,
         "lambda_l2": 1.0,
         "max_bin": 63,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
         "seed": seed,
-        "verbosity": -1,
+        **DETERMINISTIC,
     }
     data = lightgbm.Dataset(matrix, y, weight=weights / weights.mean())
     return NativeBooster(lightgbm.train(parameters, data, num_boost_round=own["rounds"]).model_to_string())

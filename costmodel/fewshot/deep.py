@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from costmodel.fewshot.graphs import adjacency_of, nodes_of
 from costmodel.regressors.base import Array
+from costmodel.regressors.onnx_model import OnnxModel
 from featurizers.network.nas_physics import OpIndices
 
 _CHUNK = 4096
@@ -24,19 +24,14 @@ class DeepCosts:
     onnx: bytes = field(repr=False)
 
     @cached_property
-    def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(self.onnx, options, providers=["CPUExecutionProvider"])
+    def _model(self) -> OnnxModel:
+        return OnnxModel(self.onnx)
 
     def __call__(self, ops: OpIndices) -> Array:
         """Architectures -> positive columns (n, k)."""
         nodes, adjacency = nodes_of(self.space, ops), adjacency_of(self.space)[None]
         parts = [
-            self._session.run(None, {"nodes": nodes[i : i + _CHUNK], "adjacency": adjacency})[0]
+            self._model.run({"nodes": nodes[i : i + _CHUNK], "adjacency": adjacency})[0]
             for i in range(0, len(nodes), _CHUNK)
         ]
         return np.concatenate(parts).astype(np.float64)

@@ -13,7 +13,7 @@ from costmodel.hls4ml.forms import TARGETS, fixed_form, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import NativeBooster
+from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster
 from featurizers.core import Features
 
 _FLOOR = 0.003
@@ -156,11 +156,8 @@ class HlsPhysics:
             "feature_fraction": 0.5,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
-            "num_threads": 1,
-            "deterministic": True,
-            "force_row_wise": True,
             "seed": seed,
-            "verbosity": -1,
+            **DETERMINISTIC,
         }
         data = lightgbm.Dataset(inputs.astype(np.float32), residual, weight=w)
         text: str = lightgbm.train(parameters, data, self.settings["rounds"]).model_to_string()

@@ -219,24 +219,24 @@ def _affine_store(b: Builder, op: Op, nest: Nest) -> None:
 
 @handles("memref.load", "vector.load", "vector.transfer_read")
 def _load(b: Builder, op: Op, nest: Nest) -> None:
-    if b.type(op.operands[0]).kind != "memref":
-        nest.counts[opclass.LOAD] += 1
-        return
-    rank = len(b.type(op.operands[0]).shape)
-    subscripts = [b.forms.get(v) for v in op.operands[1 : 1 + rank]]
-    if op.name != "vector.transfer_read" or _plain_transfer(b, op, nest, op.operands[0], subscripts, False):
-        _record(b, op, nest, op.operands[0], subscripts, False)
+    _plain(b, op, nest, 0, False)
 
 
 @handles("memref.store", "vector.store", "vector.transfer_write")
 def _store(b: Builder, op: Op, nest: Nest) -> None:
-    if b.type(op.operands[1]).kind != "memref":
-        nest.counts[opclass.STORE] += 1
+    _plain(b, op, nest, 1, True)
+
+
+def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
+    """An access whose buffer is operand `at`, followed by one index per dimension."""
+    buffer = op.operands[at]
+    kind = b.type(buffer)
+    if kind.kind != "memref":
+        nest.counts[opclass.STORE if store else opclass.LOAD] += 1
         return
-    rank = len(b.type(op.operands[1]).shape)
-    subscripts = [b.forms.get(v) for v in op.operands[2 : 2 + rank]]
-    if op.name != "vector.transfer_write" or _plain_transfer(b, op, nest, op.operands[1], subscripts, True):
-        _record(b, op, nest, op.operands[1], subscripts, True)
+    subscripts = [b.forms.get(v) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
+    if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
+        _record(b, op, nest, buffer, subscripts, store)
 
 
 def _plain_transfer(
