@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,33 @@ class Corpus:
     licence: str
     notes: dict[str, str] = field(default_factory=dict)
 
+    def with_subjects(self, raws: Sequence[Raw], labels: Sequence[Mapping[tuple[str, str], float]]) -> Self:
+        """Further raw inputs at the end, and per input what is known of it by (device, target).
+
+        The caller adds their ids, family, split and `Labels`; a corpus that keeps more per subject adds that here.
+        """
+        return replace(self, raws=_Both(self.raws, raws))
+
 
 class CorpusError(ValueError):
     """The data breaks its schema; names the file, the column and the row. Training does not start."""
+
+
+class _Both(Sequence[Raw]):
+    """Two sequences as one; the first may make its items when they are asked for."""
+
+    def __init__(self, first: Sequence[Raw], second: Sequence[Raw]):
+        self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    @overload
+    def __getitem__(self, index: int) -> Raw: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Raw]: ...
+    def __getitem__(self, index: int | slice) -> Raw | Sequence[Raw]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        before = len(self._first)
+        return self._first[index] if index < before else self._second[index - before]

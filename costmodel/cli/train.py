@@ -7,6 +7,7 @@ from pathlib import Path
 
 from costmodel.kinds import kind_of
 from costmodel.paths import dataset_folder
+from featurizers.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coverage", type=float, default=0.9, help="of the intervals (default: 0.9)")
     parser.add_argument("--tune", type=int, default=0, metavar="TRIALS", help="Optuna trials before the fit")
     parser.add_argument("--device", action="append", default=[], help="train for this device only; may be repeated")
+    parser.add_argument(
+        "--include-feedback",
+        nargs="?",
+        const="true",
+        default="false",
+        choices=("true", "false", ""),
+        help="measured values that were reported to the service join the data (COSTMODEL_DATABASE_URL)",
+    )
     parser.add_argument("--out", type=Path, help="write the bundle into this new or empty folder too")
     parser.add_argument("--no-track", action="store_true", help="do not log to MLflow or register")
 
@@ -33,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     from costmodel.training import TrainRequest, train
 
     folder = data_folder(args.kind, args.data)
+    feedback = args.include_feedback == "true"
     if args.kind == "network" and _is_few_shot(args.learner, folder):
+        if feedback:
+            raise InputError("'--include-feedback'", f"does not go with the learner '{args.learner}'")
         return _few_shot(args, folder)
     request = TrainRequest(
         kind=args.kind,
@@ -45,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         track=not args.no_track,
         devices=tuple(args.device),
+        include_feedback=feedback,
     )
     result = train(request)
     print(format_table(result.rows))

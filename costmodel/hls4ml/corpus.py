@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,13 +16,15 @@ from costmodel.corpora.schema import checksum
 from costmodel.corpus import Corpus, CorpusError, Labels
 from costmodel.hls4ml.forms import TARGETS
 from costmodel.hls4ml.model import HlsModel
-from costmodel.hls4ml.predictor import HlsPredictor, devices
+from costmodel.hls4ml.predictor import OPEN_DEVICE, HlsPredictor, devices
 from costmodel.hls4ml.rows import OPEN, SOURCES, LabelledDesign, Source, find_folder, load_designs
+from featurizers.core import Raw
 from featurizers.errors import InputError
 
 if TYPE_CHECKING:
     from costmodel.training.fitting import FeatureStore, FitSettings
 
+_REPORTED = "reported"
 _SPLITS = ("test_seen", "validation", *("train",) * 8)
 LIMITS = (
     "Single dense layers (32 to 256 wide, 2 to 14 bit weights, Vivado HLS 2020.1, xcu250) and a few unit layers were "
@@ -38,6 +41,11 @@ class HlsCorpus(Corpus):
     """
 
     designs: tuple[LabelledDesign, ...] = ()
+
+    def with_subjects(self, raws: Sequence[Raw], labels: Sequence[Mapping[tuple[str, str], float]]) -> Self:
+        """As `Corpus` says, and their labels as designs."""
+        added = [_reported(raw, own) for raw, own in zip(raws, labels, strict=True)]
+        return replace(self, raws=(*self.raws, *raws), designs=(*self.designs, *added))
 
 
 def load_corpus(folder: Path) -> HlsCorpus:
@@ -65,6 +73,14 @@ def load_corpus(folder: Path) -> HlsCorpus:
         licence="; ".join(sorted({source.licence for source in used})),
         designs=designs,
     )
+
+
+def _reported(raw: Raw, labels: Mapping[tuple[str, str], float]) -> LabelledDesign:
+    """A design with reported values: of the open flow where no other tool labelled it, since models are of one tool."""
+    by_open = all(device == OPEN_DEVICE for device, _ in labels)
+    own = {target: value for (device, target), value in labels.items() if by_open or device != OPEN_DEVICE}
+    group = hashlib.sha256(repr(raw).encode()).hexdigest()[:16]
+    return LabelledDesign(OPEN if by_open else _REPORTED, f"{_REPORTED}-{group}", raw, own)
 
 
 def _labels(designs: Sequence[LabelledDesign]) -> list[Labels]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,15 @@ class ReportStore:
         query = sa.select(ranked).where(ranked.c.place <= count).order_by(ranked.c.id.desc())
         with self._database.reading() as connection:
             return [_report(row) for row in connection.execute(query)]
+
+    def of_kind(self, kind: str) -> Iterator[Report]:
+        """Every report of a kind of input, the oldest first, read while they are taken."""
+        if not self._database.exists():
+            return
+        query = sa.select(table).where(table.c.kind == kind).order_by(table.c.id)
+        with self._database.reading() as connection:
+            for row in connection.execution_options(yield_per=200).execute(query):
+                yield _report(row)
 
 
 def _columns(report: Report) -> dict[str, Any]:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from costmodel.predictor import Predictor
 
 
-def promote_if_better(
-    client: Any, name: str, version: str, error: float, predictor: Predictor, corpus: Corpus, data: Path
-) -> str:
+def promote_if_better(client: Any, name: str, version: str, error: float, predictor: Predictor, corpus: Corpus) -> str:
     """Move the alias if `error` is below the champion's on the same held-out split; says what was done and why."""
     client.set_model_version_tag(name, version, "held_out_median_error", f"{error:.6f}")
     client.set_model_version_tag(name, version, "data_checksum", corpus.checksum)
@@ -24,7 +22,7 @@ def promote_if_better(
     if present is None:
         client.set_registered_model_alias(name, CHAMPION, version)
         return f"{name} version {version} (held-out median error {error:.4f}) is the first champion."
-    rival = _error_of(client, name, present, corpus, predictor, data)
+    rival = _error_of(client, name, present, corpus, predictor)
     if rival is None:
         client.set_registered_model_alias(name, CHAMPION, version)
         return (
@@ -48,10 +46,10 @@ def _champion(client: Any, name: str) -> Any | None:
         raise
 
 
-def _error_of(client: Any, name: str, present: Any, corpus: Corpus, rival: Predictor, data: Path) -> float | None:
+def _error_of(client: Any, name: str, present: Any, corpus: Corpus, rival: Predictor) -> float | None:
     """The champion's error on this corpus: as tagged when the data are the same, else measured anew."""
     from costmodel.kinds import load_bundle
-    from costmodel.training.run import evaluate, held_out_error
+    from costmodel.training.run import evaluate_on, held_out_error
 
     tags = present.tags
     with tempfile.TemporaryDirectory() as scratch:
@@ -64,7 +62,7 @@ def _error_of(client: Any, name: str, present: Any, corpus: Corpus, rival: Predi
         same_data = tags.get("data_checksum") == corpus.checksum
         if same_data and set(rival.devices) == set(champion.devices) and "held_out_median_error" in tags:
             return float(tags["held_out_median_error"])
-        return held_out_error([row for row in evaluate(champion, data) if row["device"] in rival.devices])
+        return held_out_error([row for row in evaluate_on(champion, corpus) if row["device"] in rival.devices])
 
 
 def download_bundle(client: Any, name: str, version: Any, into: Path) -> Path:

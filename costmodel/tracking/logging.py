@@ -47,13 +47,14 @@ def log_training(
         _log_metrics(client, run.info.run_id, rows, held_out_error)
         _log_plots(predictor, store, rows)
         version = _log_model(predictor, folder, corpus, name)
-    sentence = promote_if_better(client, name, version, held_out_error, predictor, corpus, request.data)
+    sentence = promote_if_better(client, name, version, held_out_error, predictor, corpus)
     log(f"MLflow run {run.info.run_id}: {sentence}")
     return sentence
 
 
 def _log_parameters(client: Any, run_id: str, settings: FitSettings, corpus: Corpus, request: TrainRequest) -> None:
     values = {"kind": request.kind, "learner": settings.learner, "seed": settings.seed, "coverage": settings.coverage}
+    values["include_feedback"] = request.include_feedback
     values |= {f"learner.{key}": value for key, value in (settings.parameters or {}).items()}
     known = client.get_run(run_id).data.params
     for key, value in values.items():

@@ -18,6 +18,7 @@ from costmodel.kinds import Kind, kind_of, load_bundle
 from costmodel.predictor import Predictor
 from costmodel.regressors import Regressor, extras_of, learner
 from costmodel.target_model import TargetModel
+from costmodel.training.feedback import Joined, join_reports
 from costmodel.training.fitting import FeatureStore, FitSettings, fit_target
 from featurizers.errors import InputError
 
@@ -27,7 +28,8 @@ class TrainRequest:
     """What `costmodel train` and `mlflow run . -e train` ask for.
 
     data : the dataset folder. out : write the bundle there too (must not exist). track : log to MLflow.
-    tune : Optuna trials before the fit; 0 for none. parameters : of the learner.
+    tune : Optuna trials before the fit; 0 for none. parameters : of the learner. include_feedback : measured values
+    that were reported to the service join the data, see `costmodel.training.feedback`.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class TrainRequest:
     track: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
+    include_feedback: bool = False
 
     def __post_init__(self) -> None:
         kind_of(self.kind)
@@ -68,9 +71,10 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
     kind = kind_of(request.kind)
     if kind.corpus is None:
         raise InputError(f"The kind '{kind.name}'", "has no corpus to train on")
-    corpus = _chosen(kind.corpus(request.data), request.devices)
     settings = FitSettings(request.learner or kind.learner, request.seed, request.coverage, dict(request.parameters))
-    store = FeatureStore(corpus, extras_of(learner(settings.learner)))
+    store = FeatureStore(_chosen(kind.corpus(request.data), request.devices), extras_of(learner(settings.learner)))
+    feedback = _feedback(store, request.kind, log) if request.include_feedback else None
+    corpus = store.corpus
     if request.tune:
         from costmodel.training.tuning import tuned
 
@@ -88,6 +92,8 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
     rows = table(store, models, kind, request.seed)
     error = held_out_error(rows)
     predictor = whole or _predictor(kind, corpus, models, settings, rows)
+    if feedback is not None:
+        predictor.card = {**predictor.card, "feedback": feedback.card()}
     registered = None
     with tempfile.TemporaryDirectory() as scratch:
         folder = request.out or Path(scratch) / "bundle"
@@ -99,6 +105,13 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
 
             registered = log_training(request, settings, corpus, predictor, rows, error, folder, store, log)
     return TrainResult(predictor, rows, error, registered)
+
+
+def _feedback(store: FeatureStore, kind: str, log: Callable[[str], None]) -> Joined:
+    from costmodel.state import Database
+    from costmodel.state.reports import ReportStore
+
+    return join_reports(store, ReportStore(Database()).of_kind(kind), log)
 
 
 def _chosen(corpus: Corpus, devices: tuple[str, ...]) -> Corpus:
@@ -159,22 +172,31 @@ def held_out_error(rows: list[dict[str, Any]]) -> float:
 
 def evaluate(predictor: Predictor, data: Path) -> list[dict[str, Any]]:
     """The accuracy table of any bundle on a dataset folder; targets and devices that it does not have are left out."""
-    store, models = _labelled(predictor, data)
+    return evaluate_on(predictor, _corpus(predictor.kind, data))
+
+
+def evaluate_on(predictor: Predictor, corpus: Corpus) -> list[dict[str, Any]]:
+    """As `evaluate`, on labelled data that were read already."""
+    store, models = _labelled(predictor, corpus)
     return table(store, models, kind_of(predictor.kind), seed=0)
 
 
 def add_points(folder: Path, data: Path) -> None:
     """Put predictions beside measurements of a dataset folder's test subjects into the bundle in `folder`."""
-    store, models = _labelled(load_bundle(folder), data)
+    predictor = load_bundle(folder)
+    store, models = _labelled(predictor, _corpus(predictor.kind, data))
     write_points(folder, points_of(store, models))
     write_checksums(folder)
 
 
-def _labelled(predictor: Predictor, data: Path) -> tuple[FeatureStore, dict[tuple[str, str], TargetModel]]:
-    kind = kind_of(predictor.kind)
+def _corpus(name: str, data: Path) -> Corpus:
+    kind = kind_of(name)
     if kind.corpus is None:
-        raise InputError(f"The kind '{kind.name}'", "has no corpus to evaluate on")
-    corpus = kind.corpus(data)
+        raise InputError(f"The kind '{name}'", "has no corpus to evaluate on")
+    return kind.corpus(data)
+
+
+def _labelled(predictor: Predictor, corpus: Corpus) -> tuple[FeatureStore, dict[tuple[str, str], TargetModel]]:
     known = tuple(
         labels.device.name
         for labels in corpus.labels
@@ -182,7 +204,7 @@ def _labelled(predictor: Predictor, data: Path) -> tuple[FeatureStore, dict[tupl
     )
     if not known:
         raise InputError(
-            f"The data in '{data.name}'", "must hold a device that the bundle knows", sorted(predictor.devices)
+            f"The data '{corpus.name}'", "must hold a device that the bundle knows", sorted(predictor.devices)
         )
     chosen = _chosen(corpus, known)
     models = {
