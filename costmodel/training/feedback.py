@@ -132,9 +132,7 @@ def _extended(corpus: Corpus, raws: Mapping[str, Raw], groups: Mapping[str, Mapp
             spread = (max(values) - min(values)) / 2 / abs(value) if len(values) > 1 and value else math.nan
             added[place].append((row, value, spread))
     split = ["validation" if int(digest[:8], 16) % _VALIDATION_OF == 0 else "train" for digest in digests]
-    told = hashlib.sha256(
-        _encode([corpus.checksum, [[digest, sorted(groups[digest].items())] for digest in digests]])
-    ).hexdigest()
+    told = _encode([corpus.checksum, *([digest, sorted(groups[digest].items())] for digest in digests)])
     return replace(
         corpus.with_subjects([raws[digest] for digest in digests], _labels_of(corpus, digests, groups)),
         ids=(*corpus.ids, *(f"{FAMILY}-{digest[:16]}" for digest in digests)),
