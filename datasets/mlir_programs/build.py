@@ -17,9 +17,18 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from costmodel.mlir.labelling import missing_tools, tool_versions  # noqa: E402
-from costmodel.mlir.labelling.campaign import FULL_ROUNDS, all_families, plan, work, work_gpu, work_host  # noqa: E402
+from costmodel.mlir.labelling.campaign import (  # noqa: E402
+    FULL_ROUNDS,
+    all_families,
+    plan,
+    plan_given,
+    work,
+    work_gpu,
+    work_host,
+)
 from costmodel.mlir.labelling.dataset import assemble, summary  # noqa: E402
 from costmodel.mlir.labelling.tools import INSTALL  # noqa: E402
+from costmodel.passes.mlir.nests import for_training  # noqa: E402
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -30,6 +39,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that label")
     parser.add_argument("--rounds", type=int, nargs=2, default=(0, 60), metavar=("FIRST", "END"), help="rounds to plan")
     parser.add_argument("--families", nargs="*", default=all_families())
+    parser.add_argument("--nests", type=int, default=170, help="of a family, in every way that a pass may choose")
     parser.add_argument("--seed", type=int, default=20261125)
     parser.add_argument("--full-rounds", type=int, default=FULL_ROUNDS, help="rounds that are labelled for every CPU")
     parser.add_argument("--cpus-per-group", type=int, default=2, help="CPUs of a group in the other rounds")
@@ -56,6 +66,7 @@ def main(arguments: list[str]) -> int:
             full_rounds=args.full_rounds,
             cpus_per_group=args.cpus_per_group,
         )
+        added += plan_given(args.work_dir, for_training(args.nests, args.seed), args.rounds[1], args.cpus_per_group)
         print(f"{added} programs planned", file=sys.stderr)
     deadline = time.time() + args.hours * 3600 if args.hours else None
     if args.step in ("all", "label"):

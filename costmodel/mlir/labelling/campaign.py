@@ -50,21 +50,28 @@ def plan(
     cpus_per_group: int = 2,
 ) -> int:
     """Append rounds of programs (each `ROUND` groups of every family) that are not planned yet; how many were added."""
-    path = folder / "programs.jsonl"
-    known = {row["program_id"] for row in read_journal(path)}
     added = 0
-    journal = Journal(path)
     for number in rounds:
         drawn = [expand(sample_groups(family, ROUND, seed * 100_000 + number)) for family in families]
-        turns: dict[str, int] = {}
-        for program in _interleaved(drawn):
-            identity = program_id(program.text)
-            if identity not in known:
-                known.add(identity)
-                turn = turns.setdefault(program.group, len(turns))
-                cpus = list(CPUS) if number < full_rounds else _turn(turn, cpus_per_group)
-                journal.append({"program_id": identity, **asdict(program), "round": number, "cpus": cpus})
-                added += 1
+        cpus = None if number < full_rounds else cpus_per_group
+        added += plan_given(folder, _interleaved(drawn), number, cpus)
+    return added
+
+
+def plan_given(folder: Path, programs: Iterable[Program], number: int, cpus_per_group: int | None = 2) -> int:
+    """Append these programs to round `number`, for all CPUs or so many in turn; how many were not planned yet."""
+    path = folder / "programs.jsonl"
+    known = {row["program_id"] for row in read_journal(path)}
+    added, turns = 0, dict[str, int]()
+    journal = Journal(path)
+    for program in programs:
+        identity = program_id(program.text)
+        if identity not in known:
+            known.add(identity)
+            turn = turns.setdefault(program.group, len(turns))
+            cpus = list(CPUS) if cpus_per_group is None else _turn(turn, cpus_per_group)
+            journal.append({"program_id": identity, **asdict(program), "round": number, "cpus": cpus})
+            added += 1
     journal.close()
     return added
 

@@ -5,21 +5,27 @@ What the benchmark ``mlir-pass`` compares with: exhaustive search. Labels are ke
 
 from __future__ import annotations
 
+import json
 import resource
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from costmodel.measure.journal import Journal, read_journal
+from costmodel.mlir.generators import Program
 from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of
 from costmodel.passes.mlir.space import Choice, choices
 from costmodel.passes.mlir.tuner import functions_of, variants
 
 FAMILIES = ("matmul", "batched_matmul", "convolution", "stencil", "reduction", "scan", "transpose")
 """Of `costmodel.mlir.generators`; ``convolution`` is one that no model is trained on."""
+_ALSO = ("gather", "polyhedral", "triangular")
+"""More of them with one nest, to train on."""
+HELD_OUT = 231
+"""Nests of ``datasets/loop_nests``; none of them is trained on."""
 SEED = 90_210
 """Functions are drawn with a seed that the training data does not use; equal texts are left out by `held_out`."""
 _LIMIT_S = 20.0
@@ -79,6 +85,28 @@ def written(nest: Nest, context: Any) -> dict[Choice, Any]:
         module = ir.Module.parse(nest.text)
     loop = next(loop for function in functions_of(module) for loop in nests_of(function))
     return variants(alone(loop), choices(depth(loop), may_jam(loop)))
+
+
+def for_training(count: int, seed: int) -> Iterator[Program]:
+    """Up to `count` nests of each family that is trained on, in every way that a pass may write them.
+
+    For ``datasets/mlir_programs``: without them a model has never seen two ways to write one nest that differ in just
+    what the pass decides. None is a program of `held_out`.
+    """
+    from iree.compiler import ir
+
+    from costmodel.mlir.generators import TEST_UNSEEN, sample_groups
+    from costmodel.mlir.labelling.campaign import program_id
+
+    kept = {program_id(str(module)) for nest in held_out(HELD_OUT) for module in written(nest, ir.Context()).values()}
+    for family in sorted({*FAMILIES, *_ALSO} - {*TEST_UNSEEN}):
+        context = ir.Context()
+        for group in sample_groups(family, count, seed):
+            if _suits(group.text, frozenset(), context):
+                for choice, module in written(Nest(group.key, family, group.text), context).items():
+                    if program_id(str(module)) not in kept:
+                        name = json.dumps({"choice": str(choice)}, separators=(",", ":"))
+                        yield Program(family, f"{family}/{group.key}", name, str(module))
 
 
 def label_all(nests: Sequence[Nest], cpu: str, journal: Path) -> None:

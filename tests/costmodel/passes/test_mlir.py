@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from costmodel.mlir.generators import TEST_UNSEEN
 from costmodel.passes import CostModel
 from costmodel.passes.mlir import AS_IT_IS, ATTRIBUTE, SPACE, Choice, CostAnnotator, LoopTuner
 from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of
+from costmodel.passes.mlir.nests import for_training, held_out
 from costmodel.passes.mlir.space import choices
 from costmodel.passes.mlir.tuner import functions_of, variants
 from tests.costmodel.passes.conftest import MATMUL
@@ -156,6 +158,17 @@ def test_choices_read_as_what_they_do() -> None:
 
 
 @pytest.mark.skipif(shutil.which("mlir-opt-22") is None, reason="needs Debian's mlir-22-tools")
+def test_nests_to_train_on_come_in_several_ways_and_are_none_of_those_held_out() -> None:
+    programs = list(for_training(2, seed=7))
+    by_group: dict[str, set[str]] = {}
+    for program in programs:
+        by_group.setdefault(program.group, set()).add(program.variant)
+    assert all('{"choice":"as it is"}' in variants for variants in by_group.values())
+    assert sum(len(variants) > 3 for variants in by_group.values()) > len(by_group) / 2
+    assert not {program.family for program in programs} & set(TEST_UNSEEN)
+    assert not {program.group.split("/")[1] for program in programs} & {nest.name.split(":")[1] for nest in held_out(8)}
+
+
 def test_tuned_text_is_read_by_mlir_opt() -> None:
     import subprocess
 
