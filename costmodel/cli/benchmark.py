@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from costmodel.benchmarks import BENCHMARKS, benchmark, machine
+from costmodel.benchmarks import BENCHMARKS, benchmark, machine, settings_of
 from costmodel.evaluation.tables import format_table
 
 
@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=sorted(BENCHMARKS))
     parser.add_argument("--data", type=Path, help="folder of public data that the benchmark reads")
     parser.add_argument("--mirror", type=Path, help="folder of files that the benchmark would otherwise download")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the benchmark")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write benchmark, machine, rows and summary here")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run it, print rows and summary as tables."""
-    result = benchmark(args.name)(args.data, args.mirror)
+    found = benchmark(args.name)
+    result = found(args.data, args.mirror, **settings_of(found, args.set))
     print(format_table(result["rows"]))
     print()
     print(format_table([{"figure": name, "value": value} for name, value in result["summary"].items()]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from costmodel.training.fitting import FeatureStore, FitSettings
     from costmodel.training.run import TrainRequest
 
-_PYFUNC = Path(__file__).with_name("pyfunc_model.py")
+PYFUNC = Path(__file__).with_name("pyfunc_model.py")
 _BAD_IN_NAME = re.compile(r"[^\w./ -]")
 
 
@@ -114,7 +114,7 @@ def _log_model(predictor: Predictor, folder: Path, corpus: Corpus, name: str) ->
     output = pd.DataFrame({"index": [0], "value": [1.0], "low": [0.9], "high": [1.1]})
     info = mlflow.pyfunc.log_model(
         name="model",
-        python_model=str(_PYFUNC),
+        python_model=str(PYFUNC),
         artifacts={"bundle": str(folder)},
         input_example=(example, parameters),
         signature=infer_signature(example, output, parameters),
