@@ -59,7 +59,7 @@ lock: | .venv/bin/python
 	    pyproject.toml requirements/build.in -o requirements/serve.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	    --constraint requirements/serve.lock \
-	    --extra train --extra measure --extra gnn --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
+	    --extra train --extra measure --extra gnn --extra distributed --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean:
 	rm -rf .venv .venv-sim

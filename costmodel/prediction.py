@@ -82,6 +82,14 @@ class Predictions(tuple[Prediction, ...]):
         """Whether a design fits its part, what was corrected in it, and the like."""
         return self._tell()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes the details go along, told here where the model is."""
+        return _told, (tuple(self), dict(self.details))
+
+
+def _told(predictions: tuple[Prediction, ...], details: Mapping[str, Any]) -> Predictions:
+    return Predictions(predictions, lambda: details)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

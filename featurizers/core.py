@@ -125,6 +125,36 @@ class Features:
         return replace(self, vectors=self.vectors[rows], parts=parts, graphs=graphs, sequences=sequences)
 
 
+def joined(features: Sequence[Features]) -> Features:
+    """Features of the same columns, one after the other; a part that several have is held once."""
+    first = features[0]
+    return replace(
+        first,
+        vectors=np.concatenate([each.vectors for each in features]),
+        parts=None if first.parts is None else _joined_parts(features),
+        graphs=tuple(graph for each in features for graph in each.graphs),
+        sequences={name: tuple(ids for each in features for ids in each.sequences[name]) for name in first.sequences},
+    )
+
+
+def _joined_parts(features: Sequence[Features]) -> Parts:
+    own = [each.parts for each in features if each.parts is not None]
+    keys = [parts.keys() for parts in own]
+    places: dict[bytes, int] = {}
+    rows = [np.array([places.setdefault(key, len(places)) for key in part], dtype=np.int64) for part in keys]
+    matrix = np.empty((len(places), own[0].matrix.shape[1]), dtype=np.float32)
+    for parts, row in zip(own, rows, strict=True):
+        matrix[row] = parts.matrix
+    starts = np.cumsum([0, *map(len, features)])
+    return Parts(
+        matrix,
+        np.concatenate([parts.owner + start for parts, start in zip(own, starts, strict=False)]),
+        np.concatenate([row[parts.part] for parts, row in zip(own, rows, strict=True)]),
+        np.concatenate([parts.count for parts in own]),
+        tuple(names for parts in own for names in parts.names),
+    )
+
+
 def _take_parts(parts: Parts, rows: npt.NDArray[np.int64], subjects: int) -> Parts:
     starts = np.searchsorted(parts.owner, np.arange(subjects + 1))
     lengths = starts[rows + 1] - starts[rows]

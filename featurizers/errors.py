@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 _SHOWN_VALUE_CHARS = 200
 _SHOWN_NAMES = 40
@@ -54,6 +55,16 @@ class InputError(ValueError):
         if where is not None:
             message += f" (at {where})"
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes an error stays what it is, with all that it names."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[InputError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> InputError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(fields)
+    return error
 
 
 class LimitError(InputError):

@@ -14,7 +14,8 @@ from costmodel.mlir.adapt import fit
 from costmodel.mlir.boosting import CodeBoosting
 from costmodel.paths import dataset_folder
 from costmodel.training.fitting import FeatureStore
-from costmodel.training.shared import joined, leave_out_refused
+from costmodel.training.shared import leave_out_refused
+from featurizers.core import joined
 
 PROGRAMS = 20
 _DRAWS = 10

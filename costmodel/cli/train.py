@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from costmodel.distributed import connected
 from costmodel.kinds import kind_of
 from costmodel.paths import dataset_folder
 from featurizers.errors import InputError
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measured values that were reported to the service join the data (COSTMODEL_DATABASE_URL)",
     )
     parser.add_argument("--out", type=Path, help="write the bundle into this new or empty folder too")
+    parser.add_argument("--scheduler", default="", help="of a Dask cluster that computes features and large fits")
     parser.add_argument("--no-track", action="store_true", help="do not log to MLflow or register")
 
 
@@ -59,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         devices=tuple(args.device),
         include_feedback=feedback,
     )
-    result = train(request)
+    with connected(args.scheduler):
+        result = train(request)
     print(format_table(result.rows))
     if result.registered is not None:
         print(result.registered)

@@ -9,8 +9,9 @@ import numpy as np
 
 from costmodel.mlir.estimate import COUNTS, estimated, part_costs
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
+from costmodel.regressors.boosting import boosted
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, compact
+from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Features, FloatArray
 
 _MIN_ERROR = 3e-3
@@ -95,8 +96,6 @@ class CodeBoosting:
         objective: str = "regression_l1",
         leaves: int = 0,
     ) -> NativeBooster:
-        import lightgbm
-
         parameters = {
             "objective": objective,
             "learning_rate": self.settings["learning_rate"],
@@ -107,16 +106,13 @@ class CodeBoosting:
             "bagging_freq": 1,
             "lambda_l2": 2.0,
             "max_bin": 127,
-            "seed": seed,
-            **DETERMINISTIC,
         }
         if len(y) < _FEW:
             # Bags of so few rows may be empty, which LightGBM refuses; of no rows at all, nothing is learned but 0.
             parameters["bagging_freq"] = 0
         if len(y) == 0:
             x, y, w = np.zeros((2, x.shape[1]), np.float32), np.zeros(2), np.ones(2)
-        booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, weight=w), num_boost_round=max(rounds, 1))
-        return NativeBooster(compact(booster.model_to_string()))
+        return boosted(parameters, x, y, w, rounds, seed)
 
     def predict(self, features: Features) -> Estimate:
         assert self.spread_booster is not None, "fit or load first"

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
+from costmodel.regressors.boosting import boosted
 from costmodel.regressors.folds import group_folds
-from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, compact
+from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Features, FloatArray
 
 
@@ -47,8 +48,6 @@ class GradientBoosting:
         return self
 
     def _boost(self, matrix: FloatArray, y: Array, w: Array, seed: int, rounds: int) -> NativeBooster:
-        import lightgbm
-
         parameters = {
             "objective": "regression",
             "learning_rate": self.settings["learning_rate"],
@@ -57,11 +56,8 @@ class GradientBoosting:
             "feature_fraction": 0.7,
             "bagging_fraction": 0.9,
             "bagging_freq": 1,
-            "seed": seed,
-            **DETERMINISTIC,
         }
-        booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, y, weight=w), num_boost_round=max(rounds, 1))
-        return NativeBooster(compact(booster.model_to_string()))
+        return boosted(parameters, matrix, y, w, rounds, seed)
 
     def predict(self, features: Features) -> Estimate:
         assert self.spread_booster is not None, "fit or load first"

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from costmodel.calibration import Calibration, Flagged
 from costmodel.corpus import Corpus, CorpusError, Labels
+from costmodel.distributed import Here, active
+from costmodel.distributed.featurising import features_by
 from costmodel.domain import Domain
 from costmodel.evaluation.tables import NOISY
 from costmodel.kinds import kind_of
@@ -71,9 +73,18 @@ class FeatureStore:
         """Features of the labelled subjects under the device's profile, in the labels' order."""
         key = (labels.device.profile, labels.subject.tobytes())
         if key not in self._features:
-            subjects = self.subjects(labels.subject)
-            self._features[key] = self.featurizer.features(subjects, profile=key[0], extras=self.extras)
+            self._features[key] = self._computed(labels.subject, key[0])
         return self._features[key]
+
+    def _computed(self, rows: npt.NDArray[np.int64], profile: str) -> Features:
+        cluster = active()
+        if isinstance(cluster, Here):
+            return self.featurizer.features(self.subjects(rows), profile=profile, extras=self.extras)
+        ids, raws = self.corpus.ids, self.corpus.raws
+        chosen = rows.tolist()
+        return features_by(
+            cluster, self.corpus.kind, [ids[i] for i in chosen], [raws[i] for i in chosen], profile, self.extras
+        )
 
     def part_table(self, labels: Labels) -> PartTable:
         """The parts that `labels.parts` measured, found in their subjects."""

@@ -14,7 +14,7 @@ from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, group_folds
 from costmodel.target_model import TargetModel
 from costmodel.training.fitting import FeatureStore, FitSettings
-from featurizers.core import Features
+from featurizers.core import Features, joined
 
 _MIN_TRAIN, _MIN_HELD_OUT = 20, 10
 _FAMILY_FOLDS = 4
@@ -33,18 +33,6 @@ class Pooled:
     family: npt.NDArray[np.str_]
     ids: npt.NDArray[np.str_]
     split: npt.NDArray[np.str_]
-
-
-def joined(parts: Sequence[Features]) -> Features:
-    """Features of several devices, one after the other."""
-    first = parts[0]
-    names = first.sequences
-    return replace(
-        first,
-        vectors=np.concatenate([part.vectors for part in parts]),
-        graphs=tuple(graph for part in parts for graph in part.graphs),
-        sequences={name: tuple(ids for part in parts for ids in part.sequences[name]) for name in names},
-    )
 
 
 def pooled(store: FeatureStore, labels: Sequence[Labels]) -> Pooled:

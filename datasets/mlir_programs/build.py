@@ -16,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
+from costmodel.distributed import connected  # noqa: E402
 from costmodel.mlir.labelling import missing_tools, tool_versions  # noqa: E402
 from costmodel.mlir.labelling.campaign import (  # noqa: E402
     FULL_ROUNDS,
@@ -37,6 +38,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, required=True, help="programs and labels so far (some 100 MB)")
     parser.add_argument("--data", type=Path, default=HERE / "data", help="where the tables go")
     parser.add_argument("--jobs", type=int, default=1, help="processes that label")
+    parser.add_argument("--scheduler", help="of a Dask cluster whose workers label (they need the tools too)")
     parser.add_argument("--rounds", type=int, nargs=2, default=(0, 60), metavar=("FIRST", "END"), help="rounds to plan")
     parser.add_argument("--families", nargs="*", default=all_families())
     parser.add_argument("--nests", type=int, default=170, help="of a family, in every way that a pass may choose")
@@ -70,7 +72,8 @@ def main(arguments: list[str]) -> int:
         print(f"{added} programs planned", file=sys.stderr)
     deadline = time.time() + args.hours * 3600 if args.hours else None
     if args.step in ("all", "label"):
-        work(args.work_dir, jobs=args.jobs, deadline=deadline)
+        with connected(args.scheduler):
+            work(args.work_dir, jobs=args.jobs, deadline=deadline)
     if args.step in ("all", "gpu"):
         work_gpu(args.work_dir, deadline=deadline)
     if args.step in ("all", "host"):

@@ -12,12 +12,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from costmodel.distributed import Here, active
 from costmodel.measure.journal import Journal, read_journal
 from costmodel.mlir.generators import FAMILIES, Program, expand, sample_groups
 from costmodel.mlir.labelling.api import BATCH, label_batch
@@ -97,13 +99,17 @@ def _by_group(programs: list[Program]) -> list[list[Program]]:
 
 
 def work(folder: Path, *, jobs: int = 1, deadline: float | None = None, batch: int = BATCH) -> None:
-    """Label what is planned and not labelled yet, until done or `deadline` (seconds since the epoch)."""
+    """Label what is planned and not labelled yet, until done or `deadline` (seconds since the epoch).
+
+    On the workers of the active cluster where there is one, which need the tools too; else in `jobs` processes.
+    """
     journal = Journal(folder / "labels.jsonl")
     done = {row["program_id"] for row in read_journal(folder / "labels.jsonl")}
     started, labelled = time.time(), 0
-    while batches := _open_batches(folder, done, batch * 12 * jobs, batch):
-        with get_context("spawn").Pool(jobs) if jobs > 1 else _Here() as pool:
-            for rows in pool.imap_unordered(_label_rows, batches):
+    at_once = max(jobs, active().workers)
+    while batches := _open_batches(folder, done, batch * 12 * at_once, batch):
+        with _labellers(jobs) as mapped:
+            for rows in mapped(_label_rows, batches):
                 for row in rows:
                     journal.append(row)
                     done.add(row["program_id"])
@@ -172,17 +178,13 @@ def _append(
     journal.close()
 
 
-class _Here:
-    """A pool of one: this process."""
-
-    def __enter__(self) -> _Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def imap_unordered(self, function: Any, items: list[Any]) -> Iterator[Any]:
-        return map(function, items)
+@contextmanager
+def _labellers(jobs: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    if jobs > 1 and isinstance(active(), Here):
+        with get_context("spawn").Pool(jobs) as pool:
+            yield pool.imap_unordered
+    else:
+        yield active().map
 
 
 _Batch = tuple[tuple[str, ...], list[tuple[str, str]]]

@@ -1,0 +1,26 @@
+"""Fitting trees by LightGBM, here or on the workers of the active cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from costmodel.distributed.cluster import DaskCluster, active
+from costmodel.prediction import Array
+from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, compact
+from featurizers.core import FloatArray
+
+
+def boosted(parameters: Mapping[str, Any], x: FloatArray, y: Array, w: Array, rounds: int, seed: int) -> NativeBooster:
+    """Trees on x (n, columns) for y (n,), weighted by w (n,); the same ones each time (`DETERMINISTIC`)."""
+    import lightgbm
+
+    parameters = {**parameters, "seed": seed, **DETERMINISTIC}
+    cluster = active()
+    if isinstance(cluster, DaskCluster):
+        from costmodel.distributed.boosting import MANY_ROWS, fit_on_workers
+
+        if len(y) >= MANY_ROWS:
+            return NativeBooster(compact(fit_on_workers(cluster, parameters, x, y, w, rounds)))
+    booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, weight=w), num_boost_round=max(rounds, 1))
+    return NativeBooster(compact(booster.model_to_string()))
