@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from costmodel.distributed import connected
+from costmodel.distributed.ranks import grouped
 from costmodel.kinds import kind_of
 from costmodel.paths import dataset_folder
 from featurizers.errors import InputError
@@ -61,12 +63,19 @@ def run(args: argparse.Namespace) -> int:
         devices=tuple(args.device),
         include_feedback=feedback,
     )
-    with connected(args.scheduler):
+    with connected(args.scheduler), grouped() as group:
+        if group.rank:
+            train(replace(request, out=None, track=False), log=_silent)
+            return 0
         result = train(request)
     print(format_table(result.rows))
     if result.registered is not None:
         print(result.registered)
     return 0
+
+
+def _silent(_: str) -> None:
+    """Of the processes of one group the first speaks."""
 
 
 def _is_few_shot(learner: str, folder: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.distributed.ranks import ranks
 from costmodel.regressors.base import Array
 from costmodel.regressors.onnx_export import exported, seeded
 
@@ -80,7 +81,7 @@ def _best_state(
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=schedule.learning_rate, weight_decay=1e-4)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=_HALVE_AFTER)
-    rng = np.random.default_rng(seed)
+    rng, together = np.random.default_rng(seed), ranks()
     watched = held_out if len(held_out) else train
     least, since = np.inf, 0
     best: dict[str, Any] = copy.deepcopy(network.state_dict())
@@ -89,11 +90,12 @@ def _best_state(
         order = rng.permutation(train)
         for start in range(0, len(order), schedule.batch):
             optimizer.zero_grad()
-            loss = _loss(network, examples, order[start : start + schedule.batch])
-            loss.backward()
+            total, weight = _loss(network, examples, together.share(order[start : start + schedule.batch]))
+            (total / together.total(weight).clamp(min=1e-9)).backward()
+            together.sum_gradients(trained)
             torch.nn.utils.clip_grad_norm_(trained, _CLIP)
             optimizer.step()
-        error = _error(network, examples, watched, schedule.batch)
+        error = together.agreed(_error(network, examples, watched, schedule.batch))
         plateau.step(error)
         since += 1
         if error < least:
@@ -103,7 +105,8 @@ def _best_state(
     return best
 
 
-def _loss(network: Any, examples: Examples, rows: npt.NDArray[np.int64]) -> Any:
+def _loss(network: Any, examples: Examples, rows: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    """Sum of weighted losses of these subjects, and of the weights."""
     import torch
 
     inputs = {name: torch.from_numpy(array) for name, array in examples.batch(rows).items()}
@@ -111,7 +114,7 @@ def _loss(network: Any, examples: Examples, rows: npt.NDArray[np.int64]) -> Any:
     weight = torch.isfinite(y) * torch.tensor(examples.weights[rows], dtype=torch.float32)[:, None]
     found = network(**inputs)[0]
     each = torch.nn.functional.huber_loss(found, torch.nan_to_num(y), reduction="none", delta=_HUBER)
-    return (each * weight).sum() / weight.sum().clamp(min=1e-9)
+    return (each * weight).sum(), weight.sum()
 
 
 def _error(network: Any, examples: Examples, rows: npt.NDArray[np.int64], batch: int) -> float:
@@ -120,4 +123,5 @@ def _error(network: Any, examples: Examples, rows: npt.NDArray[np.int64], batch:
     network.eval()
     with torch.no_grad():
         parts = [rows[start : start + 4 * batch] for start in range(0, len(rows), 4 * batch)]
-        return float(np.average([float(_loss(network, examples, part)) for part in parts], weights=[*map(len, parts)]))
+        sums = [_loss(network, examples, part) for part in parts]
+        return sum(float(total) for total, _ in sums) / max(sum(float(weight) for _, weight in sums), 1e-9)
