@@ -17,13 +17,14 @@ from typing import Any
 from costmodel.bundle_format import BundleError
 from costmodel.kinds import KINDS, kind_of
 from costmodel.predictor import Predictor
-from costmodel.tracking.store import store_exists, store_state
+from costmodel.tracking.store import store_exists
+from costmodel.tracking.watch import State, store_state
 from featurizers.errors import InputError
 
 PRETRAINED = Path(__file__).with_name("pretrained")
 
 _ASK_EVERY_S = 30.0
-"""How often a store that is not a file is asked: each time is a process of some seconds."""
+"""How often a store whose state cannot be looked at is asked: each time is a process of some seconds."""
 _FETCH_LIMIT_S = 300.0
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class ModelStore:
         self._use_registry = use_registry
         self._predictors: dict[str, Predictor] = {}
         self._champions: dict[str, str] = {}
-        self._state: tuple[int, ...] | None = None
+        self._state: State | None = None
         self._ask_again_at = 0.0
         self._lock = threading.Lock()
         self._scratch: Path | None = None

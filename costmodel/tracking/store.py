@@ -35,21 +35,6 @@ def tracking_uri() -> str:
     return chosen_uri() or _embedded_uri()
 
 
-def store_state() -> tuple[int, ...] | None:
-    """Something that changes whenever a store in a file does; None where only asking the store can tell."""
-    uri = tracking_uri()
-    if not uri.startswith("sqlite:///"):
-        return None
-    state: list[int] = []
-    for path in (uri.removeprefix("sqlite:///"), uri.removeprefix("sqlite:///") + "-wal"):
-        try:
-            found = os.stat(path)
-        except OSError:
-            continue
-        state += [found.st_mtime_ns, found.st_size]
-    return tuple(state)
-
-
 def store_exists() -> bool:
     """Whether there is anything to ask: a store was chosen, or the embedded one was filled before."""
     return chosen_uri() is not None or (Path(_FOLDER) / "mlflow.db").exists()
