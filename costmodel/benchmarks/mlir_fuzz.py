@@ -20,7 +20,7 @@ _TOKENS = (
     "99999999999999999999", "?", "x", "dense", "affine_map", "step", "iter_args", "llvm.noalias", "#", "@", "!",
     '"', "\\", "0x7FFFFFFFFFFFFFFF", "loc(", "unit", "^bb0", "\u00e9", "1.0e999",
 )  # fmt: skip
-_SEEDS = (
+SEEDS = (
     """func.func @f(%A: memref<8x8xf32>, %B: memref<8x8xf32>) {
   affine.for %i = 0 to 8 { affine.for %j = 0 to 8 step 2 {
     %a = affine.load %A[%i, %j] : memref<8x8xf32>
@@ -78,7 +78,7 @@ def mutated(source: str, rng: random.Random) -> bytes:
         elif kind == 4:
             data = data[: max(place, 1)] if rng.random() < 0.2 else data
         elif kind == 5:
-            other = rng.choice(_SEEDS).encode()
+            other = rng.choice(SEEDS).encode()
             data = data[:place] + other[rng.randrange(len(other)) :]
         else:
             digits = [i for i, byte in enumerate(data) if 48 <= byte <= 57]
@@ -114,11 +114,11 @@ def run(data: Path | None, mirror: Path | None, modules: int = MODULES) -> dict[
     """Ask the packaged bundle about every mutant, one by one; anything but an answer or an `InputError` is a crash."""
     predictor = Predictor.load(PRETRAINED / "mlir")
     rng = random.Random(20261125)
-    binaries = bytecode(_SEEDS)
+    binaries = bytecode(SEEDS)
     counts: Counter[str] = Counter()
     for number in range(modules):
         binary = number % 5 == 4
-        source = _mutated_bytes(rng.choice(binaries), rng) if binary else mutated(rng.choice(_SEEDS), rng)
+        source = _mutated_bytes(rng.choice(binaries), rng) if binary else mutated(rng.choice(SEEDS), rng)
         counts[_outcome(predictor, source, {"dims": {"*": 8}} if number % 2 else {})] += 1
     rows = [{"outcome": name, "modules": count} for name, count in sorted(counts.items())]
     crashes = sum(count for name, count in counts.items() if name.startswith("crash"))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 
-from costmodel.benchmarks.mlir_fuzz import _SEEDS, _mutated_bytes, bytecode, mutated
+from costmodel.benchmarks.mlir_fuzz import SEEDS, _mutated_bytes, bytecode, mutated
 from featurizers.errors import InputError
 from featurizers.mlir import MlirFeaturizer
 
 
 def mutants(count: int) -> list[bytes]:
     rng = random.Random(1)
-    binaries = bytecode(_SEEDS)
+    binaries = bytecode(SEEDS)
     return [
-        _mutated_bytes(rng.choice(binaries), rng) if n % 5 == 4 else mutated(rng.choice(_SEEDS), rng)
+        _mutated_bytes(rng.choice(binaries), rng) if n % 5 == 4 else mutated(rng.choice(SEEDS), rng)
         for n in range(count)
     ]
 
