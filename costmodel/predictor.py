@@ -103,10 +103,14 @@ class Predictor:
                             self._models[key] = found
         return found
 
-    def warm_up(self) -> None:
-        """Read every model and compute every table now instead of at first use."""
+    def load_models(self) -> None:
+        """Read every model now instead of at first use."""
         for device, target in list(self._models):
             self.model(device, target)
+
+    def warm_up(self) -> None:
+        """Read every model and compute every table now instead of at first use."""
+        self.load_models()
         self.featurizer.warm(sorted({device.profile for device in self.devices.values()}))
 
     def predict(

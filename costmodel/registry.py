@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,25 @@ _log = logging.getLogger(__name__)
 class ModelStore:
     """Predictors by kind. `refresh` asks the registry and swaps in a new champion; what is in memory goes on answering.
 
-    packaged : folder of bundles by kind. use_registry : whether `refresh` looks at MLflow at all.
+    packaged : folder of bundles by kind. use_registry : whether `refresh` looks at MLflow at all. prepare : done
+    to each predictor before it answers.
     problem : in words, why the registry could not be asked or a champion not be loaded; None when all is well.
     """
 
-    def __init__(self, packaged: Path = PRETRAINED, use_registry: bool = True):
+    def __init__(
+        self,
+        packaged: Path = PRETRAINED,
+        use_registry: bool = True,
+        prepare: Callable[[Predictor], None] = lambda _: None,
+    ):
         self._packaged = packaged
+        self._prepare = prepare
         self._use_registry = use_registry
         self._predictors: dict[str, Predictor] = {}
         self._champions: dict[str, str] = {}
         self._state: State | None = None
         self._ask_again_at = 0.0
-        self._lock = threading.Lock()
+        self._locks = {kind: threading.Lock() for kind in KINDS}
         self._scratch: Path | None = None
         self.problem: str | None = None
 
@@ -59,14 +67,16 @@ class ModelStore:
         if found is not None:
             return found
         kind_of(kind)
-        with self._lock:
+        with self._locks.setdefault(kind, threading.Lock()):
             if kind not in self._predictors:
                 folder = self._packaged / kind
                 if not (folder / "bundle.json").is_file():
                     raise LookupError(
                         f"No model of kind '{kind}' is packaged or registered; costmodel train makes one."
                     )
-                self._predictors[kind] = kind_of(kind).load(folder, None)
+                predictor = kind_of(kind).load(folder, None)
+                self._prepare(predictor)
+                self._predictors[kind] = predictor
             return self._predictors[kind]
 
     def refresh(self) -> None:
@@ -112,6 +122,7 @@ class ModelStore:
     def _swap_in(self, kind: str, folder: Path, version: str) -> None:
         self._champions[kind] = version  # a broken one is refused once, not every time
         predictor = kind_of(kind).load(folder, f"registry-{version}")
+        self._prepare(predictor)
         predictor.warm_up()
         self._predictors[kind] = predictor
         _log.info("%s answers with champion version %s", kind, version)

@@ -14,9 +14,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from costmodel.devices import DeviceBook
+from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED, ModelStore
 from costmodel.state import Database, DeviceStore, KeyStore, StateUnavailableError
 from costmodel.state.reports import ReportStore
+from featurizers.supervised import READERS, ReadingLimits, Supervised, SupervisedFeaturizer
 from service import openapi, problems
 from service.access import Access
 from service.answers import Operation, Predict, explain, rank
@@ -51,12 +53,13 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     """The service over `source`, which is the packaged models and the registry's champions unless given."""
     settings = settings or Settings()
     book, database = None, Database(settings.database_url or None)
+    readers = Supervised(ReadingLimits(settings.reading_s_max, settings.reading_bytes_max), settings.threads)
     if source is None:
-        store = _model_store(settings)
+        store = _model_store(settings, readers)
         book = DeviceBook(store, DeviceStore(database))
         source = StoreSource(store, book)
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
-    desk = Desk(settings, source, workers, Meters(), book)
+    desk = Desk(settings, source, workers, Meters(), book, readers)
     feedback = Feedback(ReportStore(database), settings.reports_last)
     access = Access(settings.access, KeyStore(database), settings.requests_per_s_max)
     app = Application(
@@ -97,16 +100,21 @@ def _post(path: str, endpoint: OperationEndpoint | EchoEndpoint) -> Route:
     return Route(path, endpoint, methods=["POST"], name=endpoint.operation, include_in_schema=False)
 
 
-def _model_store(settings: Settings) -> ModelStore:
+def _model_store(settings: Settings, readers: Supervised) -> ModelStore:
     packaged = Path(settings.models_dir) if settings.models_dir else PRETRAINED
-    return ModelStore(packaged, use_registry=settings.use_registry)
+
+    def prepare(predictor: Predictor) -> None:
+        if predictor.kind in READERS:
+            predictor.featurizer = SupervisedFeaturizer(predictor.featurizer, readers)
+
+    return ModelStore(packaged, use_registry=settings.use_registry, prepare=prepare)
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(desk: Desk, access: Access, feedback: Feedback) -> AsyncIterator[None]:
     # Read before the first request is let in: a model read inside the event loop would hold up all others.
-    desk.source.warm_up()
-    tasks = [asyncio.create_task(_refresh_forever(desk, access, feedback))]
+    await asyncio.to_thread(desk.source.load)
+    tasks = [asyncio.create_task(_refresh_forever(desk, access, feedback)), asyncio.create_task(_warm_up(desk))]
     if desk.book is not None:
         await asyncio.to_thread(desk.book.follow)
         tasks.append(asyncio.create_task(_follow_forever(desk.book, desk.settings.devices_interval_s)))
@@ -116,6 +124,15 @@ async def _lifespan(desk: Desk, access: Access, feedback: Feedback) -> AsyncIter
         with contextlib.suppress(asyncio.CancelledError):
             await task
     desk.workers.close()
+    desk.readers.close()
+
+
+async def _warm_up(desk: Desk) -> None:
+    """Beside the first requests: whoever needs a table or a process that is not there yet waits for that alone."""
+    try:
+        await asyncio.to_thread(desk.source.warm_up)
+    except Exception:
+        log.exception("warming up failed")
 
 
 async def _refresh_forever(desk: Desk, access: Access, feedback: Feedback) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from time import perf_counter
@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from costmodel.devices import DeviceBook
 from costmodel.predictor import Predictor
 from featurizers.errors import InputError, UnknownNameError
+from featurizers.supervised import Supervised
 from service import asked as ask
 from service.answers import Operation
 from service.asked import Asked, Limits
@@ -49,6 +50,7 @@ class Desk:
     workers: Workers
     meters: Meters
     book: DeviceBook | None = None
+    readers: Supervised = field(default_factory=Supervised)
 
 
 def predictor_of(source: PredictorSource, kind: str) -> Predictor:

@@ -35,6 +35,10 @@ class Settings:
     threads: int = _setting(2, "Worker threads for files and large requests.", 1)
     queue_max: int = _setting(64, "Requests that may wait for a worker thread; more are refused with 503.")
     retry_after_s: int = _setting(1, "What a refused caller is told to wait.", 1)
+    reading_s_max: float = _setting(20.0, "Seconds that reading one file may take; its process is then replaced.", 0.01)
+    reading_bytes_max: int = _setting(
+        4 * 1024**3, "Memory of a process that reads files of callers (ONNX, torch.export, Keras, projects).", 1 << 28
+    )
     memory_bytes_max: int = _setting(
         64 * 1024**2, "Per kind and process: answers kept for inputs that come again; 0 keeps none."
     )

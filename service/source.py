@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from costmodel.devices import DeviceBook
@@ -13,7 +14,7 @@ from costmodel.wire import origin_of
 
 
 class PredictorSource(Protocol):
-    """The current predictor of each kind. Called from the event loop: only `refresh` and `warm_up` may wait."""
+    """The current predictor of each kind. Called from the event loop: only `refresh`, `load` and `warm_up` may wait."""
 
     @property
     def problem(self) -> str | None:
@@ -40,8 +41,12 @@ class PredictorSource(Protocol):
         """Look for new models. Never raises for an unreachable registry: it says so in `problem`."""
         ...
 
-    def warm_up(self) -> None:
+    def load(self) -> None:
         """Read every model now, so that no request waits for it."""
+        ...
+
+    def warm_up(self) -> None:
+        """Compute and start what the first requests would otherwise wait for a moment for; requests are answered."""
         ...
 
 
@@ -68,6 +73,11 @@ class StoreSource:
     def origin(self, kind: str) -> str:
         """As `PredictorSource` says."""
         return origin_of(self.predictor(kind))
+
+    def load(self) -> None:
+        """As `PredictorSource` says; kinds side by side, since much of it is spent outside of Python."""
+        with ThreadPoolExecutor(thread_name_prefix="load") as threads:
+            list(threads.map(lambda kind: self.predictor(kind).load_models(), self.kinds()))
 
     def warm_up(self) -> None:
         """As `PredictorSource` says."""

@@ -44,6 +44,9 @@ class ExtendedPredictor(Predictor):
     def model(self, device: str, target: str) -> TargetModel:
         return self.base.model(device, target)
 
+    def load_models(self) -> None:
+        self.base.load_models()
+
     def warm_up(self) -> None:
         self.base.warm_up()
 

@@ -79,8 +79,12 @@ class HlsPredictor(Predictor):
     def _model_of(self, device: str) -> HlsModel:
         return self.open_flow if device == OPEN_DEVICE and self.open_flow is not None else self.hls
 
-    def warm_up(self) -> None:
+    def load_models(self) -> None:
         """Everything is read when the bundle is loaded."""
+
+    def warm_up(self) -> None:
+        """Start what reads files, where that is another process."""
+        self.featurizer.warm(())
 
     def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
         parsed = [self._parse(raw) for raw in raws]

@@ -52,7 +52,9 @@ def read_pt2(
     program = _program(data)
     try:
         return _Reader(program["graph_module"], dict(dims or {}), allow_unknown_ops).graph()
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, ArithmeticError, RecursionError) as error:
         rule = "must follow the schema of torch.export"
         raise InputError("The graph in the .pt2 file", rule, f"{type(error).__name__}: {error}") from error
 
@@ -68,6 +70,8 @@ def _program(data: bytes) -> Mapping[str, Any]:
             with archive.open(infos[0]) as file:
                 text = file.read(MAX_GRAPH_BYTES + 1)
         program = json.loads(text)
+    except InputError:
+        raise
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise InputError("The .pt2 file", "must be an archive written by torch.export.save", str(error)) from error
     except (ValueError, RecursionError) as error:

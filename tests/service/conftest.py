@@ -148,8 +148,11 @@ class BoxSource:
     def refresh(self) -> None:
         self.on_refresh()
 
-    def warm_up(self) -> None:
+    def load(self) -> None:
         """Nothing to read."""
+
+    def warm_up(self) -> None:
+        """Nothing to start."""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_a_killed_worker_is_replaced() -> None:
     pool = Pool(Limits(), size=1)
     try:
         pool.warm()
-        os.kill(pool._idle[0]._process.pid, signal.SIGKILL)
+        os.kill(pool._idle[0].popen.pid, signal.SIGKILL)
         with pytest.raises(InputError, match="broke the MLIR parser"):
             pool.parse(SUM.encode(), False, False)
         assert pool.deaths == 1
@@ -42,10 +42,10 @@ def test_a_stack_overflow_in_the_parser_is_an_answer() -> None:
 def test_time_and_memory_are_limited() -> None:
     worker = Worker(Limits(seconds=20))
     worker.ask(Request(b"module {}", False, False))
-    worker._limits = Limits(seconds=0.0)
+    worker.process.seconds = 0.0
     with pytest.raises(WorkerDied, match="TimeoutError"):
         worker.ask(Request(SUM.encode(), False, False))
-    assert worker._process.returncode is not None
+    assert worker.process.popen.returncode is not None
     pool = Pool(Limits(memory_bytes=256 * 1024**2), size=1)
     with pytest.raises(InputError, match="broke the MLIR parser"):
         pool.parse(SUM.encode(), False, False)
