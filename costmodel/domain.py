@@ -6,11 +6,14 @@ for scikit-learn's); and, where subjects have parts, words of a part column's vo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,7 +30,7 @@ _MAX_FAMILIAR = 100_000
 _ARRAYS = ("low", "high", "center", "scale")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Domain:
     """names, low, high : per column what was seen (raw values). center, scale, factor : of the signed logs, with
     ``factor`` the lower-triangular (c, c) that whitens them. words : by part column with a vocabulary, those seen."""
@@ -160,7 +163,15 @@ class Domain:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `to_json` gave."""
+        """What `to_json` gave. Equal contents give one object: targets that share it are checked together."""
+        key = hashlib.sha256(msgspec.json.encode(content)).digest()
+        found = _read.get(key)
+        if found is None:
+            found = _read[key] = cls._from_json(content)
+        return found
+
+    @classmethod
+    def _from_json(cls, content: Mapping[str, Any]) -> Self:
         size = len(content["names"])
         factor = np.zeros((size, size))
         for i, row in enumerate(content["factor"]):
@@ -169,6 +180,9 @@ class Domain:
         words = {name: frozenset(seen) for name, seen in content["words"].items()}
         names, threshold = tuple(content["names"]), float(content["threshold"])
         return cls(names, low, high, center, scale, factor, threshold, words)
+
+
+_read: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
 
 
 def _chosen(features: Features, names: tuple[str, ...]) -> Array:

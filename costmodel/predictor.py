@@ -135,19 +135,24 @@ class Predictor:
         if good:
             subjects = [parsed[i] for i in good]
             features: dict[tuple[str, frozenset[str]], Features] = {}
+            checked: dict[tuple[int, int], list[tuple[str, ...]]] = {}
             for device, target in asked:
                 model = self.model(device.name, target.name)
                 key = device.profile, extras_of(model.regressor)
                 if key not in features:
                     features[key] = self.featurizer.features(subjects, profile=key[0], extras=key[1])
-                answers = model.answer(features[key])
-                self._note(subjects, answers)
+                # Targets that look at the same features share one domain, and so one check.
+                domain = id(model.domain), id(features[key])
+                if domain not in checked:
+                    checked[domain] = self._reasons(subjects, model.domain.check(features[key]))
+                answers = model.answer(features[key], checked[domain])
                 for i, prediction in zip(good, self._predictions(answers, device, target), strict=True):
                     outcomes[i].append(prediction)
         return [outcome if isinstance(outcome, InputError) else tuple(outcome) for outcome in outcomes]
 
-    def _note(self, subjects: Sequence[Any], answers: Answers) -> None:
-        """Where a kind adds reasons of its own not to trust an answer, in place."""
+    def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """`found` by the domain check; a kind may add reasons of its own not to trust an answer."""
+        return found
 
     def _predictions(self, answers: Answers, device: Device, target: Target) -> list[Prediction]:
         coverage = self.model(device.name, target.name).calibration.coverage

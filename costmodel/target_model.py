@@ -42,10 +42,11 @@ class TargetModel:
     positive: bool = True
     count: bool = False
 
-    def answer(self, features: Features) -> Answers:
-        """Point, interval and domain of each subject."""
+    def answer(self, features: Features, reasons: list[tuple[str, ...]] | None = None) -> Answers:
+        """Point, interval and domain of each subject. reasons : what the domain check said, where that is known."""
         estimate = self.regressor.predict(features)
-        reasons = self.domain.check(features)
+        if reasons is None:
+            reasons = self.domain.check(features)
         half = self._half_width(features, estimate, reasons)
         point = estimate.point + self.calibration.shift
         low, value, high = point - half, point, point + half

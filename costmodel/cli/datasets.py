@@ -7,6 +7,7 @@ from pathlib import Path
 
 from costmodel.cli.output import print_json, print_table
 from costmodel.corpus import CorpusError
+from costmodel.cpu.origins import parse_origin
 from costmodel.cpu.pull import CARDS, pull, pull_origin, pull_tables, read_card
 from costmodel.kinds import KINDS
 from costmodel.paths import dataset_folder
@@ -26,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    """Tables from a mirror, or else the origin's archives at the commits of the card; each file is checked."""
+    """Tables from a mirror, or else made from the origin's archives at the commits of the card; each file is checked.
+
+    Archives that lie in --out already are not fetched again.
+    """
     if args.name is None:
         raise InputError("The command line", f"must name the data set to pull: {', '.join(CARDS)}")
     card = read_card(dataset_folder(args.name))
@@ -36,7 +40,7 @@ def _pull(args: argparse.Namespace) -> int:
     elif args.url is not None:
         paths = pull_tables(card, args.url, out)
     else:
-        paths = pull_origin(card, out)
+        paths = parse_origin(args.name, pull_origin(card, out), out)
     for path in paths:
         print(path)
     print(f"licence: {card['licence']} ({card['licence_holder']})")

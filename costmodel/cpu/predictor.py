@@ -11,7 +11,6 @@ from costmodel.cpu.adapt import Adapter
 from costmodel.cpu.catalogue import Catalogue
 from costmodel.prediction import Explanation, Neighbour
 from costmodel.predictor import Predictor
-from costmodel.target_model import Answers
 from featurizers.core import Raw
 from featurizers.cpu.spec import ServerSpec
 from featurizers.errors import InputError
@@ -52,18 +51,15 @@ class CpuPredictor(Predictor):
         if self.folder is not None and (self.folder / TABLES).is_dir():
             _ = self.adapter, self.catalogue
 
-    def _note(self, subjects: Sequence[Any], answers: Answers) -> None:
-        # Asked for every target of every machine: nearly all are of a known design and not large enough to be wrong.
-        suspects = [i for i, s in enumerate(subjects) if not s.microarchitecture or s.cores_per_socket > _FEW_CORES]
-        for i in suspects:
-            answers.reasons[i] = marked(subjects[i], answers.reasons[i])
+    def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        return [marked(subject, reasons) for subject, reasons in zip(subjects, found, strict=True)]
 
     def explain(self, raw: Raw, device: str, target: str | None = None) -> Explanation:
         """The prediction and the nearest measured CPU models: how they differ, and what was measured on them."""
         wanted, quantity = self._asked([device], None if target is None else [target])[0]
         spec: ServerSpec = self.featurizer.parse(raw)
-        answers = self.model(wanted.name, quantity.name).answer(self.featurizer.features([spec]))
-        self._note([spec], answers)
+        features, model = self.featurizer.features([spec]), self.model(wanted.name, quantity.name)
+        answers = model.answer(features, self._reasons([spec], model.domain.check(features)))
         prediction = self._predictions(answers, wanted, quantity)[0]
         return Explanation(prediction, (), tuple(self.nearest(spec, quantity.name)))
 

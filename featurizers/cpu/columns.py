@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,89 +25,67 @@ _FACTS: tuple[str, ...] = (
 
 def first_known(*values: float) -> float:
     """The first that is not NaN."""
-    return next((value for value in values if not math.isnan(value)), NAN)
+    for value in values:
+        if value == value:
+            return value
+    return NAN
 
 
 def _log(value: float) -> float:
     return math.log(value) if value > 0 else NAN
 
 
-class Resolved(NamedTuple):
-    """A spec with everything that the tables add, one number per fact."""
+class Resolved:
+    """A spec with everything that the tables add (`arch`, `part`, `cloud`), one number per fact, NaN where unknown.
 
-    spec: ServerSpec
-    arch: dict[str, float]
-    part: dict[str, float]
-    cloud: CloudFacts
+    base_ghz : nominal clock. boost_ghz : highest clock of one core. allcore_ghz : clock with every core busy; the base
+    clock scaled as its micro-architecture does where unknown. core_equivalents : physical cores behind the logical CPUs
+    (a thread that shares its core counts as half of one). host_cores : cores of one socket of the host, at least those
+    that the guest has on a socket. socket_share : part of its sockets' cores that the machine has, 0 to 1.
+    socket_bandwidth_gbs : peak memory bandwidth of one socket, channels x MT/s x 8 bytes. l3_fair_mb : L3 that falls to
+    the machine when its neighbours use theirs, MiB. l3_reach_mb : L3 that one core can fill: that of its complex, not
+    of the whole socket. isa : its flags, those of its design where nobody gave any; None where neither is known.
+    """
+
+    def __init__(self, spec: ServerSpec, arch: Mapping[str, float], part: Mapping[str, float], cloud: CloudFacts):
+        self.spec, self.arch, self.part, self.cloud = spec, arch, part, cloud
+        self._clocks()
+        self._cores()
+        self._memory()
+        design = None if spec.flags else microarchitectures().get(spec.microarchitecture)
+        # No flags at all means that nobody gave them, not that the machine has none.
+        self.isa = spec.flags or (None if design is None else design.isa)
 
     def fact(self, name: str) -> float:
         """A fact of the processor model, else of its micro-architecture."""
         return first_known(self.part.get(name, NAN), self.arch.get(name, NAN))
 
-    @property
-    def boost_ghz(self) -> float:
-        """Highest clock of one core, GHz: the table's, what the machine reports, or the micro-architecture's."""
-        reported = self.spec.max_ghz
-        return first_known(self.part.get("boost_ghz", NAN), reported, self.arch.get("boost_ghz", NAN), self.base_ghz)
+    def _clocks(self) -> None:
+        spec, arch, part = self.spec, self.arch, self.part
+        typical = arch.get("base_ghz", NAN)
+        self.base_ghz = base = first_known(part.get("base_ghz", NAN), spec.base_ghz, spec.tsc_ghz, typical)
+        self.boost_ghz = first_known(part.get("boost_ghz", NAN), spec.max_ghz, arch.get("boost_ghz", NAN), base)
+        scaled = base * arch.get("allcore_ghz", NAN) / typical
+        self.allcore_ghz = first_known(part.get("allcore_ghz", NAN), spec.allcore_ghz, scaled, base)
 
-    @property
-    def base_ghz(self) -> float:
-        """Nominal clock, GHz."""
+    def _cores(self) -> None:
         spec = self.spec
-        return first_known(self.part.get("base_ghz", NAN), spec.base_ghz, spec.tsc_ghz, self.arch.get("base_ghz", NAN))
+        self.core_equivalents = spec.logical_cpus / 2 if self.cloud.smt_shared == 1 else spec.logical_cpus
+        seen = self.core_equivalents / first_known(spec.sockets, 1.0)
+        known = first_known(self.part.get("cores", NAN), self.arch.get("cores_per_l3", NAN), seen)
+        self.host_cores = max(known, seen)
+        filled = math.ceil(self.core_equivalents / self.host_cores - 1e-9)
+        self.sockets = max(first_known(spec.sockets, 1.0), filled)
+        self.socket_share = min(1.0, self.core_equivalents / (self.host_cores * self.sockets))
 
-    @property
-    def allcore_ghz(self) -> float:
-        """Clock with every core busy, GHz; the base clock scaled as its micro-architecture does where unknown."""
-        known = first_known(self.part.get("allcore_ghz", NAN), self.spec.allcore_ghz)
-        scaled = self.base_ghz * self.arch.get("allcore_ghz", NAN) / self.arch.get("base_ghz", NAN)
-        return first_known(known, scaled, self.base_ghz)
-
-    @property
-    def core_equivalents(self) -> float:
-        """Physical cores behind the logical CPUs: a thread that shares its core counts as half of one."""
-        spec = self.spec
-        return spec.logical_cpus / 2 if self.cloud.smt_shared == 1 else spec.logical_cpus
-
-    @property
-    def host_cores(self) -> float:
-        """Cores of one socket of the host, at least those that the guest has on a socket."""
-        seen = self.core_equivalents / first_known(self.spec.sockets, 1.0)
-        return max(first_known(self.part.get("cores", NAN), self.arch.get("cores_per_l3", NAN), seen), seen)
-
-    @property
-    def sockets(self) -> float:
-        return max(first_known(self.spec.sockets, 1.0), math.ceil(self.core_equivalents / self.host_cores - 1e-9))
-
-    @property
-    def socket_share(self) -> float:
-        """Part of its sockets' cores that the machine has, 0 to 1."""
-        return min(1.0, self.core_equivalents / (self.host_cores * self.sockets))
-
-    @property
-    def socket_bandwidth_gbs(self) -> float:
-        """Peak memory bandwidth of one socket, GB/s: channels x MT/s x 8 bytes."""
-        channels = first_known(self.spec.memory_channels, self.fact("channels"))
-        return channels * first_known(self.memory_mts, NAN) * 8e-3
-
-    @property
-    def memory_mts(self) -> float:
-        return first_known(self.spec.memory_mts, self.part.get("memory_mts", NAN), self.arch.get("memory_mts", NAN))
-
-    @property
-    def l3_host_mb(self) -> float:
-        return first_known(self.part.get("l3_mb", NAN), self.arch.get("l3_mb_per_core", NAN) * self.host_cores)
-
-    @property
-    def l3_fair_mb(self) -> float:
-        """L3 that falls to the machine when its neighbours use theirs, MiB."""
-        fair = self.l3_host_mb * self.core_equivalents / self.host_cores
-        return first_known(fair, self.spec.l3_mb)
-
-    @property
-    def l3_reach_mb(self) -> float:
-        """L3 that one core can fill, MiB: that of its complex, not of the whole socket."""
-        return self.l3_host_mb * min(1.0, self.arch.get("cores_per_l3", NAN) / self.host_cores)
+    def _memory(self) -> None:
+        spec, arch = self.spec, self.arch
+        self.memory_mts = first_known(spec.memory_mts, self.fact("memory_mts"))
+        channels = first_known(spec.memory_channels, self.fact("channels"))
+        self.socket_bandwidth_gbs = channels * self.memory_mts * 8e-3
+        self.l3_host_mb = first_known(self.part.get("l3_mb", NAN), arch.get("l3_mb_per_core", NAN) * self.host_cores)
+        self.l3_fair_mb = first_known(self.l3_host_mb * self.core_equivalents / self.host_cores, spec.l3_mb)
+        self.l3_reach_mb = self.l3_host_mb * min(1.0, arch.get("cores_per_l3", NAN) / self.host_cores)
 
     @property
     def qemu_model(self) -> float:
@@ -122,8 +99,8 @@ class Resolved(NamedTuple):
 def resolved(spec: ServerSpec) -> Resolved:
     """`spec` with the facts of its micro-architecture, processor and cloud."""
     row = microarchitectures().get(spec.microarchitecture)
-    arch = dict(row.facts) if row else {}
-    part = dict(spec.processor.facts) if spec.processor else {}
+    arch = row.facts if row else {}
+    part = spec.processor.facts if spec.processor else {}
     return Resolved(spec, arch, part, cloud_facts(spec, arch.get("smt", NAN)))
 
 
@@ -131,14 +108,7 @@ _Fill = Callable[[Resolved], float]
 
 
 def _flag(name: str) -> _Fill:
-    def fill(r: Resolved) -> float:
-        if r.spec.flags:
-            return float(name in r.spec.flags)
-        # No flags at all means that nobody gave them, not that the machine has none: its design tells, if known.
-        design = microarchitectures().get(r.spec.microarchitecture)
-        return float(name in design.isa) if design else NAN
-
-    return fill
+    return lambda r: NAN if r.isa is None else float(name in r.isa)
 
 
 def _fact(name: str) -> _Fill:

@@ -138,23 +138,20 @@ def resolve(values: dict[str, object], notes: tuple[str, ...] = ()) -> ServerSpe
     product = counts["threads_per_core"] * counts["cores_per_socket"] * counts["sockets"]
     if math.isnan(counts["logical_cpus"]) and not math.isnan(product):
         values = values | {"logical_cpus": product}
-    known = {name: value for name, value in values.items() if name != "flags"}
-    spec = ServerSpec(**known, flags=frozenset(values.get("flags") or ()))  # type: ignore[arg-type, call-overload]
-    name = spec.microarchitecture or find_microarchitecture(
-        spec.cpu_vendor, spec.cpu_family, spec.cpu_model, spec.cpu_stepping, spec.cpu_name
+    text = {key: str(values.get(key, "")) for key in _LOOKED_UP}
+    name = str(values.get("microarchitecture", "")) or find_microarchitecture(
+        text["cpu_vendor"], text["cpu_family"], text["cpu_model"], text["cpu_stepping"], text["cpu_name"]
     )
-    clock = None if math.isnan(spec.tsc_ghz) else round(spec.tsc_ghz, 1)
-    processor = find_processor(spec.cpu_name, name, spec.cloud, clock)
+    tsc_ghz = float(str(values.get("tsc_ghz", NAN)))
+    clock = None if math.isnan(tsc_ghz) else round(tsc_ghz, 1)
+    processor = find_processor(text["cpu_name"], name, text["cloud"], clock)
     if not name:
         notes += ("the CPU is not in our table of micro-architectures: answered from its fields alone",)
     if processor is None:
         notes += ("no facts about this CPU model: clocks typical of its micro-architecture",)
-    return ServerSpec(
-        **{f.name: getattr(spec, f.name) for f in fields(ServerSpec) if f.name not in _RESOLVED},
-        microarchitecture=name,
-        processor=processor,
-        notes=notes,
-    )
+    resolved = {"flags": frozenset(), **values, "microarchitecture": name, "processor": processor, "notes": notes}
+    resolved["flags"] = frozenset(resolved["flags"] or ())  # type: ignore[call-overload]
+    return ServerSpec(**resolved)  # type: ignore[arg-type]
 
 
-_RESOLVED = ("microarchitecture", "processor", "notes")
+_LOOKED_UP = ("cpu_name", "cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cloud")

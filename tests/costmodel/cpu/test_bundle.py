@@ -11,6 +11,7 @@ from costmodel.cpu.adapt import Adapter
 from costmodel.cpu.predictor import CpuPredictor
 from costmodel.cpu.sparecores import HEADLINE
 from costmodel.cpu.whatif import what_if
+from costmodel.domain import Domain
 from featurizers.cpu import CpuFeaturizer
 from featurizers.errors import InputError, UnknownNameError
 
@@ -114,3 +115,16 @@ def test_nearest_measured_machines(predictor: CpuPredictor):
     assert nearest[0].value is not None
     assert explanation.shares == ()
     assert explanation.prediction.higher_is_better
+
+
+def test_all_targets_share_one_domain_check(predictor: CpuPredictor, monkeypatch: pytest.MonkeyPatch):
+    domains = {id(predictor.model(DEVICE, name).domain) for name in predictor.targets}
+    assert len(domains) == 1
+    checked: list[int] = []
+    whole = Domain.check
+    monkeypatch.setattr(Domain, "check", lambda self, features: checked.append(len(features)) or whole(self, features))
+    machine = {"logical_cpus": 8, "base_ghz": 2.4, "threads_per_core": 2, "cpu_name": "Elbrus-16S", "memory_gb": 32}
+    (outcome,) = predictor.predict([machine], [DEVICE])
+    assert checked == [1]
+    assert not isinstance(outcome, InputError)
+    assert all(prediction.reasons == outcome[0].reasons for prediction in outcome)
