@@ -99,7 +99,13 @@ class Supervised(Processes):
         if answer.error is not None:
             raise _error_of(answer.error)
         assert answer.subject is not None
-        return decode(answer.subject)
+        try:
+            return decode(answer.subject)
+        except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+            # Hostile input made the reader give something that is no subject.
+            raise InputError(
+                "The file", f"broke its reader ({type(error).__name__}), and was not read further"
+            ) from error
 
     def warm(self, kind: str) -> None:
         """Start a process that has read one (empty) file of the kind."""

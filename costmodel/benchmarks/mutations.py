@@ -7,9 +7,11 @@ time: `slowest_other_s` is how long the longest of them waited, whatever happene
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,10 +41,16 @@ _TYPES = (
 
 
 def run(
-    data: Path | None, mirror: Path | None, count: int = 2000, kind: str = "", seed: int = 1, failures: str = ""
+    data: Path | None,
+    mirror: Path | None,
+    count: int = 2000,
+    kind: str = "",
+    seed: int = 1,
+    failures: str = "",
+    seconds: float = 1e9,
 ) -> dict[str, Any]:
     """data : a folder of bundles by kind, in place of the packaged ones. count : inputs per kind. kind : only this.
-    failures : a folder that takes what was answered with 5xx or not at all."""
+    seconds : of a kind, after which no more are sent. failures : a folder that takes what was answered with 5xx or not at all."""
     models = data or PRETRAINED
     if kind and kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
@@ -50,7 +58,10 @@ def run(
     with TemporaryDirectory() as folder:
         settings = {"COSTMODEL_BODY_BYTES_MAX": "20000000", "COSTMODEL_DATABASE_URL": f"sqlite:///{folder}/state.db"}
         with our_server(models, settings) as server:
-            rows = [row_of(server, models, name, count, seed, Path(failures) if failures else None) for name in chosen]
+            rows = [
+                row_of(server, models, name, count, seed, Path(failures) if failures else None, seconds)
+                for name in chosen
+            ]
     totals = ("inputs", "server_errors", "no_answer", "other_failed")
     summary = {name: float(sum(row[name] for row in rows)) for name in totals}
     summary["slowest_other_s"] = max(row["slowest_other_s"] for row in rows)
@@ -59,12 +70,13 @@ def run(
 
 
 def row_of(
-    server: Server, models: Path, kind: str, count: int, seed: int, failures: Path | None = None
+    server: Server, models: Path, kind: str, count: int, seed: int, failures: Path | None = None, seconds: float = 1e9
 ) -> dict[str, Any]:
     """Send `count` mutants of one kind. process_lost : whether the service has ended."""
     found = seeds(kind, load_bundle(models / kind))
     said: Counter[str] = Counter()
-    numbers, lock = iter(range(count)), threading.Lock()
+    until, lock = time.monotonic() + seconds, threading.Lock()
+    numbers = itertools.takewhile(lambda _: time.monotonic() < until, range(count))
     other = Callers(f"http://127.0.0.1:{server.port}", "/v1/predict/cpu", {"device": "spare-cores", "inputs": [_OTHER]})
     senders = [
         threading.Thread(target=_send, args=(server, found, numbers, lock, seed, said, failures))
