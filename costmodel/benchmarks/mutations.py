@@ -50,7 +50,7 @@ def run(
     seconds: float = 1e9,
 ) -> dict[str, Any]:
     """data : a folder of bundles by kind, in place of the packaged ones. count : inputs per kind. kind : only this.
-    seconds : of a kind, after which no more are sent. failures : a folder that takes what was answered with 5xx or not at all."""
+    seconds : of a kind, after which no more are sent. failures : a folder that takes what got a 5xx or no answer."""
     models = data or PRETRAINED
     if kind and kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
