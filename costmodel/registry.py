@@ -18,6 +18,7 @@ from typing import Any
 from costmodel.bundle_format import BundleError
 from costmodel.kinds import KINDS, kind_of
 from costmodel.predictor import Predictor
+from costmodel.tracking.local import fetch
 from costmodel.tracking.store import store_exists
 from costmodel.tracking.watch import State, store_state
 from featurizers.errors import InputError
@@ -111,7 +112,11 @@ class ModelStore:
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="costmodel-champions-"))
             weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        known = [f"{kind}={self._champions.get(kind, '')}" for kind in KINDS]
+        present = {kind: self._champions.get(kind, "") for kind in KINDS}
+        at_hand = fetch(present, self._scratch)
+        if at_hand is not None:
+            return {"champions": at_hand, "problems": {}}
+        known = [f"{kind}={version}" for kind, version in present.items()]
         command = [sys.executable, "-m", "costmodel.tracking.fetch", "--into", str(self._scratch), *known]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_LIMIT_S, check=False)
         if done.returncode != 0:

@@ -42,7 +42,7 @@ class Settings:
     memory_bytes_max: int = _setting(
         64 * 1024**2, "Per kind and process: answers kept for inputs that come again; 0 keeps none."
     )
-    refresh_interval_s: float = _setting(2.0, "How often the registry is asked for a new champion.", 0.01)
+    refresh_interval_s: float = _setting(1.0, "How often the registry is asked for a new champion.", 0.01)
     models_dir: str = _setting("", "Folder of bundles by kind; when empty, the packaged ones.")
     use_registry: bool = _setting(True, "Whether MLflow's champions take the place of the packaged models.")
     access: str = _setting(

@@ -44,7 +44,7 @@ def _of_file(name: str) -> State:
 
 
 @lru_cache(maxsize=2)
-def _engine(uri: str) -> Any:
+def engine_of(uri: str) -> Any:
     import sqlalchemy as sa
 
     address = sa.make_url(uri)
@@ -56,7 +56,7 @@ def _engine(uri: str) -> Any:
 def _of_database(uri: str) -> State:
     import sqlalchemy as sa
 
-    with _engine(uri).connect() as connection:
+    with engine_of(uri).connect() as connection:
         rows = connection.execute(sa.text(_SQL), {"alias": CHAMPION, "name": registered_name("%")})
         return tuple((str(name), str(version)) for name, version in rows)
 

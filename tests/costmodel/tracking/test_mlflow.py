@@ -133,3 +133,21 @@ def test_the_held_out_error_is_that_of_the_validation_split(project: Path) -> No
     result = train(TrainRequest("box", Path("data"), learner="constant", track=False), log=lambda _: None)
     rows = [row["median_error"] for row in result.rows if row["split"] == "validation"]
     assert result.held_out_error == pytest.approx(float(np.mean(rows)))
+
+
+def test_a_champion_at_hand_is_fetched_without_mlflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    import mlflow
+
+    from costmodel.tracking.local import fetch
+
+    client = mlflow.MlflowClient()
+    version = str(client.get_model_version_by_alias("costmodel-box", "champion").version)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    found = fetch({"box": "", "cpu": ""}, project / "fetched")
+    assert found == {"box": {"version": version, "folder": str(project / "fetched" / f"box-{version}")}}
+    assert kinds.load_bundle(Path(found["box"]["folder"])).predict([{"sides": [2, 2, 2]}], ["slow"])
+    assert fetch({"box": version}, project / "fetched") == {}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert fetch({"box": ""}, project / "fetched") is None
