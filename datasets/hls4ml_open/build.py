@@ -21,7 +21,8 @@ from designs import draw
 from rtl import write_rtl
 from synthesis import synthesise
 
-_BATCH = 16
+_BATCH = 8
+"""Yosys visits every module after each pass, so a large batch costs more than the libraries it saves to read."""
 _FAILURES = (RuntimeError, ValueError, OSError, KeyError, AssertionError)
 
 
