@@ -114,10 +114,11 @@ class DeviceInfo(msgspec.Struct, frozen=True):
     descriptor: dict[str, Any]
 
 
-class DeviceList(msgspec.Struct, frozen=True):
-    """Every device that can be asked about now."""
+class DeviceList(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Every device that can be asked about now, or a page of them. next_cursor : where there are more."""
 
     devices: list[DeviceInfo]
+    next_cursor: str | None = None
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
@@ -132,10 +133,11 @@ class ModelInfo(msgspec.Struct, frozen=True):
     card: dict[str, Any]
 
 
-class ModelList(msgspec.Struct, frozen=True):
-    """The model of each kind."""
+class ModelList(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The model of each kind, or a page of them. next_cursor : where there are more."""
 
     models: list[ModelInfo]
+    next_cursor: str | None = None
 
 
 class ModelPoints(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from costmodel.state.idempotency import Idempotency, Remembered
 from costmodel.state.reports import Report, ReportStore
 from featurizers.core import Raw
 from featurizers.errors import InputError, UnknownNameError
+from service.paging import cursor_of
+
+log = logging.getLogger("costmodel.service")
 
 _FEWEST: Final = 20
 """Of fewer reports no share can be told from another."""
@@ -60,6 +64,32 @@ class ReportsAnswer(msgspec.Struct, frozen=True):
     judged: list[Judged]
 
 
+class Reported(msgspec.Struct, frozen=True):
+    """A report as it is kept. input : without its file. reported_at : seconds since 1970."""
+
+    kind: str
+    model: str
+    model_version: str
+    device: str
+    target: str
+    input: dict[str, Any]
+    measured: float
+    predicted: float
+    low: float
+    high: float
+    inside: bool
+    in_domain: bool
+    conditions: dict[str, Any]
+    reported_at: float
+
+
+class ReportList(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A page of reports, the newest first. next_cursor : where there are more."""
+
+    measurements: list[Reported]
+    next_cursor: str | None = None
+
+
 class Standing(msgspec.Struct, frozen=True):
     """How a model did on the last reports of one device and target, those outside of its domain left out.
 
@@ -100,8 +130,13 @@ class Feedback:
         """Read the reports anew where there are new ones."""
         revision = self._store.revision()
         if revision != self._revision:
+            before = {(s.model, s.device, s.target) for s in self.standings if s.in_band is False}
             self.standings = standings_of(self._store.last(self._last))
             self._revision = revision
+            for standing in self.standings:
+                name = standing.model, standing.device, standing.target
+                if standing.in_band is False and name not in before:
+                    log.warning("coverage of %s has left its band: %s", "/".join(name), standing.told)
 
     def add(self, predictor: Predictor, asked: NewReports, raws: Sequence[Raw], key: Idempotency | None) -> Remembered:
         """Predict, compare and write. Raises `InputError` naming the measurement that is wrong; then none is kept."""
@@ -115,6 +150,12 @@ class Feedback:
             reports.append(_report(predictor, outcome[0], raw, measured))
         answer = ReportsAnswer(predictor.name, predictor.version, [_judged(report) for report in reports])
         return self._store.add(reports, lambda: msgspec.json.encode(answer), key)
+
+    def page(self, kind: str | None, device: str | None, before: int | None, limit: int) -> ReportList:
+        """At most `limit` reports older than the one of number `before`. Raises StateUnavailableError."""
+        kept = self._store.page(kind, device, before, limit + 1)
+        told = [_reported(report, at) for _, at, report in kept[:limit]]
+        return ReportList(told, cursor_of(str(kept[limit - 1][0])) if len(kept) > limit else None)
 
     def health(self, predictor: Predictor) -> ModelHealth:
         """Of the model of a kind."""
@@ -169,6 +210,14 @@ def _report(predictor: Predictor, prediction: Prediction, raw: Raw, measured: Me
         predictor.kind, predictor.name, predictor.version, prediction.device, prediction.target, raw, measured.value,
         prediction.value, prediction.low, prediction.high, prediction.coverage, prediction.in_domain,
         measured.conditions,
+    )  # fmt: skip
+
+
+def _reported(report: Report, at: float) -> Reported:
+    shown = {name: value for name, value in report.raw.items() if not isinstance(value, bytes)}
+    return Reported(
+        report.kind, report.model, report.model_version, report.device, report.target, shown, report.measured,
+        report.predicted, report.low, report.high, report.inside, report.in_domain, dict(report.conditions), at,
     )  # fmt: skip
 
 

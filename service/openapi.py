@@ -45,6 +45,7 @@ _WIRE_TYPES: Final = (
     feedback.NewReports,
     feedback.ReportsAnswer,
     feedback.ModelHealth,
+    feedback.ReportList,
     mlflow_protocol.InvocationAnswer,
 )
 _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {

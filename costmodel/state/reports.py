@@ -77,6 +77,19 @@ class ReportStore:
         with self._database.reading() as connection:
             return [_report(row) for row in connection.execute(query)]
 
+    def page(
+        self, kind: str | None, device: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, float, Report]]:
+        """The newest first: number, time (seconds since 1970) and report, of those with a number below `before`."""
+        if not self._database.exists():
+            return []
+        query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+        for column, value in ((table.c.kind, kind), (table.c.device, device)):
+            query = query if value is None else query.where(column == value)
+        query = query if before is None else query.where(table.c.id < before)
+        with self._database.reading() as connection:
+            return [(int(row.id), float(row.created_at), _report(row)) for row in connection.execute(query)]
+
     def of_kind(self, kind: str) -> Iterator[Report]:
         """Every report of a kind of input, the oldest first, read while they are taken."""
         if not self._database.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from costmodel.state import Remembered, StateUnavailableError
@@ -16,6 +16,7 @@ from service.body import header, read_body
 from service.dependencies import DeskDep, SourceDep
 from service.endpoints import JSON, Desk
 from service.feedback import Feedback, NewReports
+from service.paging import CursorQuery, LimitQuery, key_of
 from service.problems import RefusedError, not_found
 from service.responses import content, described, json_response
 
@@ -64,6 +65,35 @@ async def report_measurements(
         retry = {"retry-after": str(desk.settings.retry_after_s)}
         raise RefusedError(503, str(error), headers=retry) from None
     return Response(done.answer, status_code=done.status, media_type=JSON)
+
+
+@router.get(
+    "/v1/measurements",
+    operation_id="listMeasurements",
+    summary="What was reported, the newest first",
+    responses=described(
+        "ReportList", "Each beside its prediction of then; files are left out.", e422="A limit or cursor that is none.",
+        e503="The database does not answer now; Retry-After says for how long to wait.",
+    ),
+)  # fmt: skip
+async def list_measurements(
+    desk: DeskDep,
+    feedback: FeedbackDep,
+    kind: Annotated[str | None, Query(description="Only of this kind of input.")] = None,
+    device: Annotated[str | None, Query(description="Only of this device.")] = None,
+    limit: LimitQuery = None,
+    cursor: CursorQuery = None,
+) -> Response:
+    """A page of at most 100 where no limit is given."""
+    key = None if cursor is None else key_of(cursor)
+    if key is not None and not (key.isascii() and key.isdecimal() and len(key) < 19):
+        raise InputError("The parameter 'cursor'", "must be the next_cursor of a page of this list", cursor)
+    before = None if key is None else int(key)
+    try:
+        rows = await desk.workers.run(lambda: feedback.page(kind, device, before, limit or 100))
+    except StateUnavailableError as error:
+        raise RefusedError(503, str(error), headers={"retry-after": str(desk.settings.retry_after_s)}) from None
+    return json_response(rows)
 
 
 def _add(desk: Desk, feedback: Feedback, body: bytes, key: Idempotency | None) -> Remembered:

@@ -9,6 +9,7 @@ from costmodel.evaluation.points import read_points
 from costmodel.wire import ModelList, ModelPoints, model_of
 from featurizers.errors import UnknownNameError
 from service.dependencies import SourceDep
+from service.paging import CursorQuery, LimitQuery, page_of
 from service.problems import not_found
 from service.responses import described, json_response
 from service.source import PredictorSource
@@ -20,11 +21,12 @@ router = APIRouter(tags=["catalogue"])
     "/v1/models",
     operation_id="listModels",
     summary="Models that answer now",
-    responses=described("ModelList", "The model of each kind."),
+    responses=described("ModelList", "The model of each kind.", e422="A limit or cursor that is none."),
 )
-async def list_models(source: SourceDep) -> Response:
+async def list_models(source: SourceDep, limit: LimitQuery = None, cursor: CursorQuery = None) -> Response:
     """The model of each kind, with its card."""
-    return json_response(ModelList([model_of(source.predictor(kind), source.origin(kind)) for kind in source.kinds()]))
+    models = [model_of(source.predictor(kind), source.origin(kind)) for kind in source.kinds()]
+    return json_response(ModelList(*page_of(models, lambda model: model.kind, limit, cursor)))
 
 
 @router.get(
