@@ -15,6 +15,8 @@ from costmodel.hls4ml.closed_forms import (
     dsp_unrolled,
     index_blocks,
     is_combinational,
+    is_one_input,
+    pool_divisions,
     table_blocks,
     weight_blocks,
 )
@@ -59,6 +61,11 @@ TERMS: Final[tuple[str, ...]] = (
     "layer",
     "distributed adder bits",
     "distributed output bits",
+    "one-input products",
+    "one-input bits",
+    "pool input bits",
+    "pool comparison bits",
+    "pool divisions",
 )
 """Names of the terms, for `explain` and the card."""
 
@@ -70,7 +77,10 @@ _RESOURCE_FFS = (0.3, 0.6, 1.2, 3.6, 7.3, 8.2, 8.4, 8.6)
 
 
 def _prior(unrolled: Sequence[float], shared: Sequence[float], resource: Sequence[float], **rest: float) -> Values:
-    named = {name.replace("_", " ").replace("two way", "two-way"): value for name, value in rest.items()}
+    named = {
+        name.replace("_", " ").replace("two way", "two-way").replace("one input", "one-input"): value
+        for name, value in rest.items()
+    }
     hats = {
         **{f"unrolled, {int(bits)} bit": value for bits, value in zip(_HATS, unrolled, strict=True)},
         **{f"shared, {int(bits)} bit": value for bits, value in zip(_HATS, shared, strict=True)},
@@ -85,14 +95,16 @@ PRIORS: Final[Mapping[str, Values]] = {
         combinational_product_bits=3.7, single_product=23, output_registers=24,
         output_mux=1, two_way_output_mux=42, products_in_LUTs=5, unrolled_inputs=20, unrolled_outputs=10, relu_bits=2.8,
         table_lookups=80, softmax_values=150, other_element_bits=1, stream_layer=400, stream_window_bits=5, layer=20,
-        distributed_adder_bits=0.5, distributed_output_bits=0.5,
+        distributed_adder_bits=0.5, distributed_output_bits=0.5, one_input_products=7, pool_comparison_bits=2,
+        pool_divisions=500,
     ),
     "ff": _prior(
         _UNROLLED_FFS, _SHARED_FFS, _RESOURCE_FFS, serial_layer=110,
         combinational_outputs=16, single_product=16, output_registers=16, products_in_DSPs=15,
         product_bits_in_LUTs=1, unrolled_outputs=16, unrolled_inputs=8, relu_bits=0.5, table_lookups=20,
         softmax_values=60, other_element_bits=0.5, stream_layer=300, stream_window_bits=3, layer=20,
-        distributed_adder_bits=0.2, distributed_output_bits=1,
+        distributed_adder_bits=0.2, distributed_output_bits=1, one_input_bits=1, pool_input_bits=1,
+        pool_divisions=790,
     ),
 }  # fmt: skip
 """What a term costs where nothing labelled has it: rounded from C-synthesis reports (Apache-2.0 ones) and estimates."""
@@ -128,10 +140,11 @@ def terms(layers: Layers) -> Values:
         serial * ~_is_first(layers) * layers["n_in"],
         *_unrolled_terms(layers),
         layers.unrolled * ~is_combinational(layers) * outputs * word,
-        layers.unrolled * layers["n_in"],
+        layers.unrolled * ~is_one_input(layers) * layers["n_in"],
         *_other_terms(layers),
         np.ones(len(reuse)),
         *_distributed_terms(layers),
+        *_simple_terms(layers),
     ]
     return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
@@ -161,9 +174,9 @@ def _unrolled_terms(layers: Layers) -> list[Values]:
         *(amount * ~is_shared * ~is_resource * hat for hat in hats),
         *(amount * is_shared * hat for hat in hats),
         *(amount * ~is_shared * is_resource * hat for hat in hats),
-        dsp_unrolled(layers),
+        dsp_unrolled(layers) * ~is_one_input(layers),
         every * combinational * layers["weight_bits"],
-        combinational * layers["n_out"] * layers["accum_bits"] / 16,
+        combinational * ~is_one_input(layers) * layers["n_out"] * layers["accum_bits"] / 16,
     ]
 
 
@@ -180,6 +193,20 @@ def _distributed_terms(layers: Layers) -> list[Values]:
     ]
 
 
+def _simple_terms(layers: Layers) -> list[Values]:
+    """Layers without an adder tree: what they read is registered, and little else (hls4ml's own tests)."""
+    is_one, is_pool = is_one_input(layers), layers.is_kind("pooling", "global_pooling")
+    at_once = np.where(layers["stream"] > 0, np.maximum(layers["positions"], 1.0), 1.0)
+    comparisons = layers["out_elements"] / at_once * np.maximum(layers["window"] - 1, 0.0)
+    return [
+        is_one * layers["n_out"],
+        is_one * layers["n_in"] * layers["source_bits"],
+        is_pool * (layers["stream"] == 0) * layers["in_elements"] * layers["source_bits"],
+        is_pool * comparisons * layers["source_bits"],
+        pool_divisions(layers),
+    ]
+
+
 def _hat(bits: Values, index: int) -> Values:
     """Piecewise linear: 1 at its own bit width, 0 at the neighbours'."""
     heights = np.zeros(len(_HATS))
@@ -193,7 +220,8 @@ def _other_terms(layers: Layers) -> list[Values]:
     elements = np.asarray(layers["out_elements"] / at_once)
     is_relu = layers["function"] == 1
     has_table = (layers["table_entries"] > 0) & ~layers.is_kind("softmax", "embedding")
-    rest = ~layers.matrix & ~layers.is_kind("input", "softmax", "reshape") & ~is_relu & ~has_table
+    named = layers.is_kind("input", "softmax", "reshape", "pooling", "global_pooling")
+    rest = ~layers.matrix & ~named & ~is_relu & ~has_table
     stream = layers["stream"] > 0
     return [
         np.asarray(is_relu * elements * width, dtype=np.float64),

@@ -25,6 +25,7 @@ _WIDE_SHARE = (0.0, 0.19, 0.28, 0.32, 0.589, 0.646, 0.69, 0.824, 0.839, 0.87, 0.
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
 _YOSYS_DSP_BITS = 9
+_DIVISION_CYCLES = 21.0
 _REMAINDER_BITS = 2
 """A column of a memory this narrow is put into LUTs beside the blocks."""
 
@@ -99,12 +100,29 @@ def unrolled_dsp_share(layers: Layers) -> Values:
 
 
 def is_combinational(layers: Layers) -> Mask:
-    """Unrolled layers of so few bits that they need no register inside (dense1: latency 0)."""
+    """Unrolled layers that need no register inside: of few bits (dense1: latency 0), or one product an output."""
     bits = layers["n_in"] * layers["weight_bits"]
     is_small = layers["multiplications"] <= 1024
     is_resource = layers.is_strategy("resource")
     quick = (bits <= 64) & (is_resource | is_small) | (bits <= 128) & is_resource & is_small
-    return np.asarray(layers.unrolled & quick & (layers["weight_bits"] <= 4))
+    return np.asarray(layers.unrolled & quick & (layers["weight_bits"] <= 4) | is_one_input(layers))
+
+
+def is_one_input(layers: Layers) -> Mask:
+    """Layers whose outputs are one product each, side by side: no adder tree (hls4ml's own tests: latency 0)."""
+    return np.asarray(layers.unrolled & (layers["n_in"] == 1) & (layers["reuse"] == 1) & (layers["stream"] == 0))
+
+
+def pool_divisions(layers: Layers) -> Values:
+    """Dividers of average pooling by Vivado HLS, one an output: the window overhangs the edge, or is no power of 2.
+
+    Vitis HLS multiplies instead. Each takes 21 cycles (hls4ml's own tests).
+    """
+    window = np.maximum(layers["window"], 1.0)
+    overhangs = layers["out_elements"] * window > layers["in_elements"]
+    divides = layers.is_kind("pooling", "global_pooling") & layers.is_average & (layers["vitis"] == 0)
+    no_shift = overhangs | (np.mod(np.log2(window), 1) > 0)
+    return np.where(divides & no_shift & (layers["stream"] == 0), layers["out_elements"], 0.0)
 
 
 def dsp_multipliers(layers: Layers) -> Values:
@@ -150,6 +168,7 @@ def latency_cycles(layers: Layers) -> tuple[Values, Values]:
     unrolled = np.where(is_shared & (registered > 0), _shared_cycles(layers), registered)
     once = np.where(layers.serial, worst_serial, unrolled)
     other = np.where(layers["table_entries"] > 0, 2.0, 0.0) + np.where(layers.is_kind("softmax"), 3.0, 0.0)
+    other = np.where(pool_divisions(layers) > 0, _DIVISION_CYCLES, other)
     worst = np.where(layers.matrix, _repeated(layers, once), _repeated(layers, other))
     best = worst - np.where(layers.serial, 1.0, 0.0)
     return best, worst
@@ -180,7 +199,7 @@ def design_cycles(layers: Layers) -> tuple[Values, Values, Values]:
     Layers follow one another; between two of them passes one cycle. A stream overlaps them: the slowest decides.
     """
     best, worst = latency_cycles(layers)
-    timed = layers.matrix | (layers["table_entries"] > 0)
+    timed = layers.matrix | (layers["table_entries"] > 0) | (pool_divisions(layers) > 0)
     links = np.maximum(layers.total(layers.matrix) - 1, 0) * (layers.most(layers.serial) > 0)
     chain_worst, chain_best = layers.total(np.where(timed, worst, 0)) + links, layers.total(np.where(timed, best, 0))
     is_stream = layers.most(layers["stream"]) > 0

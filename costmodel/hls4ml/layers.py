@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from featurizers.core import Features
 from featurizers.hls4ml.design import KINDS, MATRIX_KINDS, STRATEGIES
+from featurizers.hls4ml.features import FUNCTION_CODE
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -49,6 +50,11 @@ class Layers:
     def is_strategy(self, name: str) -> Mask:
         """Which layers are built with a strategy."""
         return np.asarray(self.column["strategy"] == _STRATEGY[name])
+
+    @property
+    def is_average(self) -> Mask:
+        """Layers whose function is the mean."""
+        return np.asarray(self.column["function"] == FUNCTION_CODE["average"])
 
     @property
     def dsp_products(self) -> Mask:

@@ -17,6 +17,7 @@ from costmodel.hls4ml.basis import PRIORS, terms
 from costmodel.hls4ml.details import percent_of_part
 from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, TARGETS, HlsTarget, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
+from costmodel.hls4ml.outside import WIDEST, Z90, half_outside, rehearse
 from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix, regimes
 from costmodel.hls4ml.residual import NETWORKS, check_learner, fit_network, load_network, network_residuals
 from costmodel.hls4ml.rows import LabelledDesign
@@ -32,26 +33,12 @@ from featurizers.hls4ml.design import KINDS
 if TYPE_CHECKING:
     from costmodel.regressors.gnn.regressor import Gnn
 
-FORMAT = 2
+FORMAT = 3
 _NETWORK = "network"
 _COVERAGE = 0.9
-_OUTSIDE_SPREAD = 0.25
-"""Outside of what was seen, natural-log error to expect at least: closed forms still hold, their constants less so."""
-
-_FARTHEST = 9.0
-"""Distance beyond which another kind of design is not stranger still."""
-
-_WIDEST = 3.0
-"""Largest half interval (natural log): a factor of 20 either way says that hardly anything is known."""
-
-_STRANGE_SPREAD = 0.6
-"""With a kind of layer that no training design had."""
-
-_STRANGE_TERMS_SPREAD = 1.0
-"""The same for LUT and FF, whose closed form is a fitted sum: a term that was never fitted is a guess."""
-
 _NEVER_LEARNED_SPREAD = 0.7
-"""Of a target without labels, answered by its closed form alone."""
+_NEVER_LEARNED_EXACT = 0.1
+"""Of a target without labels, answered by its closed form alone; less where that form has no fitted constants."""
 
 _OTHER_STAGE_SPREAD = {"lut_vsynth": 0.7, "ff_vsynth": 1.4}
 """What is added where logic synthesis is told from C-synthesis: LUTs fall 1.4 to 5 times, flip-flops are a guess
@@ -59,9 +46,6 @@ _OTHER_STAGE_SPREAD = {"lut_vsynth": 0.7, "ff_vsynth": 1.4}
 
 _VSYNTH_SHARES = {"lut_vsynth": ("lut_csynth", 0.42), "ff_vsynth": ("ff_csynth", 0.9)}
 """Without labels of logic synthesis: HLS counts 1.4 to 5 times its LUTs, and about its flip-flops."""
-
-Z90 = 1.6449
-"""Half of a normal distribution's central 90 % in standard deviations."""
 
 _FARTHEST_ERROR = 3.0
 """Standard deviations: the far tails of errors inside the domain say nothing about wide intervals outside of it."""
@@ -73,13 +57,17 @@ _JOINT_ROWS = 100
 class _Learned:
     regressor: HlsPhysics
     calibration: Calibration
+    outside: float
 
 
-def _calibrated(regressor: HlsPhysics, features: Features, y: Array) -> tuple[_Learned, Array]:
+def _calibrated(
+    regressor: HlsPhysics, features: Features, y: Array, groups: npt.NDArray[np.str_]
+) -> tuple[_Learned, Array]:
     spread = regressor.spreads[regimes(layers_of(features))]
     fitted = Calibration.fit(Estimate(regressor.out_of_fold, spread), y, _COVERAGE)
     unshifted = Calibration(_COVERAGE, fitted.edges, fitted.quantiles, fitted.outside, 0.0)
-    return _Learned(regressor, unshifted), spread
+    outside = rehearse(regressor.settings["target"], features, y, groups)
+    return _Learned(regressor, unshifted, outside), spread
 
 
 class HlsModel:
@@ -130,7 +118,7 @@ class HlsModel:
             self.network = fit_network(self.learner, fitted, answers, features, groups, seed)
         errors = {}
         for name, (rows, y) in answers.items():
-            self.learned[name], spread = _calibrated(fitted[name], features.take(rows), y)
+            self.learned[name], spread = _calibrated(fitted[name], features.take(rows), y, groups[rows])
             errors[name] = rows, (y - fitted[name].out_of_fold) / spread
         self._fit_joint(errors, seed)
         return self
@@ -188,10 +176,8 @@ class HlsModel:
         )
         place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
-        far = np.sqrt(np.clip(place.distance, 1.0, _FARTHEST))
-        strange = _STRANGE_TERMS_SPREAD if TARGETS[name].form == "terms" else _STRANGE_SPREAD
-        outside = (_OUTSIDE_SPREAD * far + strange * place.strange) * Z90
-        return estimate, np.where(place.inside, half, np.clip(half, outside, _WIDEST))
+        outside = half_outside(TARGETS[name], learned.outside, place)
+        return estimate, np.where(place.inside, half, np.minimum(np.maximum(half, outside), WIDEST))
 
     def _unlearned(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
         if name in _VSYNTH_SHARES and _VSYNTH_SHARES[name][0] in self.learned:
@@ -203,7 +189,9 @@ class HlsModel:
         if spec.form == "terms":
             plain.coefficients = PRIORS[spec.resource] * spec.prior_share
         estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
-        return estimate, np.full(len(estimate.point), Z90 * _NEVER_LEARNED_SPREAD)
+        if spec.form in ("terms", "index tiles"):
+            return estimate, np.full(len(estimate.point), Z90 * _NEVER_LEARNED_SPREAD)
+        return estimate, half_outside(spec, Z90 * _NEVER_LEARNED_EXACT, shared.place)
 
     def reasons(self, features: Features) -> list[tuple[str, ...]]:
         """Why each design lies outside of what was trained on; empty when it does not."""
@@ -319,6 +307,7 @@ class HlsModel:
             "learner": self.learner,
             "featurizer": self.featurizer.version,
             "targets": {name: learned.calibration.to_json() for name, learned in self.learned.items()},
+            "outside": {name: learned.outside for name, learned in self.learned.items()},
             "domain": None if self.domain is None else self.domain.to_json(),
             "success": None if self.success is None else self.success.to_json(),
             "joint": {stage: np.round(rows, 4).tolist() for stage, rows in self.joint.items()},
@@ -345,7 +334,7 @@ class HlsModel:
             )
         for name, calibration in content["targets"].items():
             regressor = HlsPhysics.load(folder / name)
-            loaded.learned[name] = _Learned(regressor, Calibration.from_json(calibration))
+            loaded.learned[name] = _Learned(regressor, Calibration.from_json(calibration), content["outside"][name])
         if loaded.learner in NETWORKS:
             loaded.network = load_network(folder / _NETWORK)
         loaded.domain = None if content["domain"] is None else Domain.from_json(content["domain"])

@@ -90,7 +90,15 @@ COLUMNS: Final[tuple[Column, ...]] = (
 PART_INDEX: Final[Mapping[str, int]] = {column.name: i for i, column in enumerate(PART_COLUMNS)}
 _KIND_CODE = {kind: i for i, kind in enumerate(KINDS)}
 _STRATEGY_CODE = {strategy: i for i, strategy in enumerate(STRATEGIES)}
-_FUNCTION_CODE = {"": 0, "linear": 0, "relu": 1, "sigmoid": 2, "tanh": 3, "softmax": 4}
+FUNCTION_CODE: Final[Mapping[str, int]] = {
+    "": 0,
+    "linear": 0,
+    "relu": 1,
+    "sigmoid": 2,
+    "tanh": 3,
+    "softmax": 4,
+    "average": 6,
+}
 _OTHER_FUNCTION = 5
 _USUAL_TOOL = {"vivado": 2020.1, "vitis": 2023.2}
 """The version that is taken where none is given."""
@@ -208,7 +216,7 @@ def _row(layer: HlsLayer, design: HlsDesign) -> tuple[float, ...]:
         layer.table.width if layer.table_size else 0,
         mults * layer.weight.width,
         layer.nonzero,
-        _FUNCTION_CODE.get(layer.function, _OTHER_FUNCTION),
+        FUNCTION_CODE.get(layer.function, _OTHER_FUNCTION),
         design.clock_ns,
         design.backend.startswith("vitis"),
         _tool_year(design),
