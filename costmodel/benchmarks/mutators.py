@@ -94,7 +94,7 @@ def _unlike(old: Any, rng: random.Random) -> Any:
     if kind == 3 and isinstance(old, int | float):
         return old * rng.choice((-1, 0, 2, 10**9, 1.5))
     if kind == 4 and isinstance(old, str) and old:
-        return changed_bytes(old.encode(), rng).decode("utf-8", "replace")
+        return changed_bytes(old.encode("utf-8", "surrogatepass"), rng).decode("utf-8", "replace")
     deep: Any = old
     for _ in range(rng.choice((3, 50, 400))):
         deep = [deep]
