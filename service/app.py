@@ -19,7 +19,7 @@ from costmodel.registry import PRETRAINED, ModelStore
 from costmodel.state import Database, DeviceStore, KeyStore, StateUnavailableError
 from costmodel.state.reports import ReportStore
 from featurizers.supervised import READERS, ReadingLimits, Supervised, SupervisedFeaturizer
-from service import openapi, problems
+from service import openapi, problems, telemetry
 from service.access import Access
 from service.answers import Operation, Predict, explain, rank
 from service.endpoints import Desk, EchoEndpoint, OperationEndpoint
@@ -93,6 +93,7 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
 
 def from_environment() -> FastAPI:
     """The application as uvicorn's factory: settings from the environment."""
+    telemetry.configure()
     return create_app(Settings.from_environment())
 
 

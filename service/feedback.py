@@ -27,7 +27,7 @@ _SIGMAS: Final = 2.58
 """Of a binomial share: 1% of models that are well calibrated are called out of their band."""
 
 
-class Measured(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class NewReport(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One raw input (files in base64) and its measured value, in the target's unit."""
 
     input: dict[str, Any]
@@ -40,7 +40,7 @@ class NewReports(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_
 
     kind: str
     device: str
-    measurements: list[Measured]
+    measurements: list[NewReport]
     target: str | None = None
 
 
@@ -194,7 +194,7 @@ def _target(predictor: Predictor, asked: NewReports) -> str:
     return asked.target
 
 
-def _check_values(measurements: Sequence[Measured], positive: bool) -> None:
+def _check_values(measurements: Sequence[NewReport], positive: bool) -> None:
     if not measurements:
         raise InputError("The list of measurements", "must hold at least one", 0)
     for index, measured in enumerate(measurements):
@@ -205,7 +205,7 @@ def _check_values(measurements: Sequence[Measured], positive: bool) -> None:
             )
 
 
-def _report(predictor: Predictor, prediction: Prediction, raw: Raw, measured: Measured) -> Report:
+def _report(predictor: Predictor, prediction: Prediction, raw: Raw, measured: NewReport) -> Report:
     return Report(
         predictor.kind, predictor.name, predictor.version, prediction.device, prediction.target, raw, measured.value,
         prediction.value, prediction.low, prediction.high, prediction.coverage, prediction.in_domain,

@@ -86,12 +86,23 @@ def _document(app: FastAPI, kinds: Mapping[str, Mapping[str, KindOperation]]) ->
     further = [(kind, operation) for kind, offered in kinds.items() for operation in offered.values()]
     types = [*_WIRE_TYPES, *(each for _, operation in further for each in (operation.question, operation.answer))]
     schemas.update(msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")[1])
+    _complete(document)
     schemas["Question"]["properties"]["inputs"] |= {"minItems": 1}
     for operation in _OPERATIONS:
         document["paths"][f"/v1/{operation}/{{kind}}"] = {"post": _operation(operation, list(kinds))}
     for kind, each in further:
         document["paths"][f"/v1/{each.name}/{kind}"] = {"post": _kind_operation(kind, each)}
     return document
+
+
+def _complete(node: Any) -> None:
+    """Say what generators of clients need, in place: of what arrays are, and that no part of a path is null."""
+    if isinstance(node, dict) and node.get("type") == "array" and "items" not in node and "prefixItems" not in node:
+        node["items"] = {}
+    if isinstance(node, dict) and node.get("in") == "path" and "anyOf" in node["schema"]:
+        node["schema"] = next(each for each in node["schema"]["anyOf"] if each != {"type": "null"})
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _complete(each)
 
 
 def _kind_operation(kind: str, operation: KindOperation) -> dict[str, Any]:
