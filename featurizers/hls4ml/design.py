@@ -118,6 +118,8 @@ def valid_reuse_factors(n_in: int, n_out: int) -> tuple[int, ...]:
 
 
 def _divisors(n: int) -> list[int]:
+    if n > MAX_SIZE:  # dividing would take minutes
+        raise LimitError("The matrix of a layer", f"must have at most {MAX_SIZE} rows and columns", n)
     small = [d for d in range(1, isqrt(n) + 1) if n % d == 0]
     return small + [n // d for d in small]
 

@@ -149,3 +149,33 @@ def test_json_of_great_depth_in_a_file_is_refused(processes: Supervised) -> None
     nested = json.dumps({"class_name": "Sequential", "config": {"layers": []}}).encode()
     with pytest.raises(InputError):
         processes.parse("hls4ml", {"keras": nested}, decode)
+
+
+def test_a_matrix_whose_divisors_nobody_could_find_is_refused_at_once() -> None:
+    layer = {"class": "Dense", "units": 4, "weight": "fixed<8,1>", "strategy": "resource", "reuse_factor": 2}
+    shape = [2**31 - 1, 2**31 - 1, 4]
+    conv = {"class": "Conv2D", "filters": 4, "kernel_size": [2**31 - 1, 2**31 - 1], "weight": "fixed<8,1>"}
+    for raw in ({"layers": [conv | {"strategy": "resource"}], "input_shape": shape},):
+        with pytest.raises(InputError):
+            HlsFeaturizer().parse(raw)
+    assert HlsFeaturizer().parse({"layers": [layer], "input_shape": [16]}).layers
+
+
+def test_an_output_that_is_no_value_of_the_graph_is_refused() -> None:
+    torch_seed = next(
+        (s for s in seeds("network", load_bundle(PRETRAINED / "network")) if s.name.endswith("pt2")), None
+    )
+    if torch_seed is None:
+        pytest.skip("torch, which writes the file, is not installed")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(torch_seed.body)) as old, zipfile.ZipFile(stream, "w") as new:
+        for info in old.infolist():
+            text = old.read(info)
+            if info.filename.endswith("model.json"):
+                program = json.loads(text)
+                for spec in program["graph_module"]["signature"]["output_specs"]:
+                    spec["user_output"]["arg"]["as_tensor"]["name"] = "nobody"
+                text = json.dumps(program).encode()
+            new.writestr(info.filename, text)
+    with pytest.raises(InputError, match="'nobody' must be a value of the graph"):
+        NetworkFeaturizer().parse({"pt2": stream.getvalue()})
