@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-simulate train check docs lock clean
+.PHONY: serve test test-simulate train check docs screenshots lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
@@ -36,6 +36,10 @@ check: .venv/.dev
 # The documentation as a site in build/site; a warning fails it.
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+# The pictures of docs/images, by the tests of the page: the journeys that they show have passed.
+screenshots: .venv/.dev
+	COSTMODEL_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/service/page
 
 # The lock is exact; costmodel itself is linked, so that an edit needs no install.
 .venv/.serve: requirements/serve.lock pyproject.toml | .venv/bin/python

@@ -13,6 +13,7 @@ import msgspec
 from costmodel.evaluation.points import Points
 from costmodel.prediction import Explanation, Prediction, Predictions, Target
 from costmodel.predictor import Outcome, Predictor, Ranked
+from costmodel.tracking.versions import ModelVersion
 from featurizers.errors import InputError, LimitError, UnknownNameError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -144,6 +145,12 @@ class ModelPoints(msgspec.Struct, frozen=True):
     """Held-out predictions of a model beside measurements, by device and target."""
 
     points: list[Points]
+
+
+class ModelVersions(msgspec.Struct, frozen=True):
+    """Registered versions of a model, newest first; none where there is no registry."""
+
+    versions: list[ModelVersion]
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from costmodel import wire
 from costmodel.devices import wire as devices
+from costmodel.evaluation import importance
 from costmodel.operations import KindOperation
 from service import feedback, mlflow_protocol, open_inference
 from service.endpoints import FILE, FORM, JSON
@@ -28,6 +29,8 @@ _WIRE_TYPES: Final = (
     wire.ModelInfo,
     wire.ModelList,
     wire.ModelPoints,
+    wire.ModelVersions,
+    importance.Importance,
     wire.Health,
     devices.NewDevice,
     devices.MoreMeasurements,

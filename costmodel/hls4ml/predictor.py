@@ -159,7 +159,9 @@ class HlsPredictor(Predictor):
         hls.version = version or content["version"]
         if open_flow is not None:
             open_flow.version = hls.version
-        return cls(hls, open_flow)
+        loaded = cls(hls, open_flow)
+        loaded.folder = folder
+        return loaded
 
 
 def _notes(design: HlsDesign) -> dict[str, Any]:

@@ -65,6 +65,14 @@ def _check(status: int) -> None:
         raise RuntimeError(f"LightGBM: {_library().LGBM_GetLastError().decode()}")
 
 
+def read_text(path: Path) -> str:
+    """The model's text, as `NativeBooster.save` wrote it. ValueError where it is longer than any model."""
+    text = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_MODEL_BYTES + 1)
+    if len(text) > _MAX_MODEL_BYTES:
+        raise ValueError(f"{path.name} holds more than {_MAX_MODEL_BYTES} bytes of model text.")
+    return text.decode()
+
+
 class NativeBooster:
     """A trained LightGBM model, ready to predict raw scores on one thread. Safe to share between threads."""
 
@@ -115,11 +123,7 @@ class NativeBooster:
     @classmethod
     def load(cls, path: Path) -> Self:
         """What `save` wrote. At most 256 MiB of text are read, whatever the file says of itself."""
-        reader = zstandard.ZstdDecompressor().stream_reader(path.read_bytes())
-        text = reader.read(_MAX_MODEL_BYTES + 1)
-        if len(text) > _MAX_MODEL_BYTES:
-            raise ValueError(f"{path.name} holds more than {_MAX_MODEL_BYTES} bytes of model text.")
-        return cls(text.decode())
+        return cls(read_text(path))
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):

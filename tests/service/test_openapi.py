@@ -33,6 +33,8 @@ PATHS = {
     "/v1/models",
     "/v1/models/{name}",
     "/v1/models/{name}/points",
+    "/v1/models/{name}/importance",
+    "/v1/models/{name}/versions",
     "/healthz",
     "/readyz",
     "/metrics",

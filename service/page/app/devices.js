@@ -2,17 +2,19 @@
 
 import { forget, get, once, post, remove } from "./api.js";
 import { scatter } from "./charts.js";
-import { field, h, say, show, table } from "./dom.js";
+import { facts, field, h, say, show, table } from "./dom.js";
 import { number, percent, withUnit } from "./format.js";
-import { problemBox, working } from "./parts.js";
+import { empty, problemBox, working } from "./parts.js";
 
 const SPACES = ["nasbench201", "fbnet", "ofa"];
 
 /** The view. place: [name], from the address: an added device to show. */
 export async function render([name]) {
   const { devices } = await once("v1/devices");
-  const shown = h("section", { "aria-label": "The device" });
-  const view = h("div", { "data-title": "Devices" }, h("h1", {}, "Devices"), h("div", { class: "columns" }, adding(shown), shown), known(devices));
+  const shown = h("section", { "aria-label": "The device" }, empty("No device chosen", "Add one, or follow the link of one that was added."));
+  const view = h("div", { "data-title": "Devices" }, h("h1", {}, "Devices"),
+    h("p", { class: "lead" }, "Ten measurements make a device of your own: ask which ten, measure them, paste what you measured."),
+    h("div", { class: "columns" }, adding(), shown), h("section", { class: "card", "aria-label": "Known devices" }, known(devices)));
   if (name) await showDevice(shown, name);
   return view;
 }
@@ -28,7 +30,7 @@ function known(devices) {
 const shortened = (names) => (names.length > 8 ? `${names.slice(0, 8).join(", ")} and ${names.length - 8} more` : names.join(", "));
 
 /** The form: plan which inputs to measure, type the measured values beside them, add the device. */
-function adding(shown) {
+function adding() {
   const name = h("input", { name: "name", required: true, placeholder: "my-phone" });
   const space = h("select", { name: "space" }, SPACES.map((one) => h("option", { value: one }, one)));
   const count = h("input", { name: "count", type: "number", min: "3", max: "50", value: "10" });
@@ -53,6 +55,11 @@ function adding(shown) {
   return h("form", { on: { submit: add } }, h("h2", {}, "Add one from ten measurements"), field("Name", name), field("Search space", space), field("How many to measure", count),
     h("button", { type: "button", on: { click: plan } }, "Which ones?"), field("Measured", measured, "One on a line: the architecture, then its latency in ms."),
     h("button", { class: "main" }, "Add the device"), progress);
+}
+
+function medianResidual(residuals) {
+  const sizes = residuals.map((row) => Math.abs(row.predicted / row.measured - 1)).sort((a, b) => a - b);
+  return sizes.length ? sizes[Math.floor(sizes.length / 2)] : null;
 }
 
 const text = (encoding) => (typeof encoding === "string" ? encoding : JSON.stringify(encoding));
@@ -86,12 +93,15 @@ async function showDevice(place, name) {
     location.hash = "#/devices";
   } } }, "Remove this device");
   const points = fit.residuals.map((row) => ({ x: row.measured, y: row.predicted, series: row.trust < 0.5 ? 1 : 0, outside: row.trust < 0.5, about: text(Object.values(row.input)[0]) }));
+  const last = versions.at(-1) || {};
   show(place, h("h2", {}, device.name),
-    h("p", {}, `Version ${device.version}, ${fit.measurements} measurements of ${device.space}, answered by the learner ${fit.learner}.`,
-      fit.median_error === null ? "" : ` Each measurement is predicted from the others with a median error of ${percent(fit.median_error)}.`),
+    h("p", {}, `Version ${device.version}, ${fit.measurements} measurements of ${device.space}, answered by the learner ${fit.learner}.`),
+    facts([["Median error, each from the others", fit.median_error === null ? "too few measurements" : percent(fit.median_error)],
+      ["Residuals, median", percent(medianResidual(fit.residuals))], ["Outliers", `${(last.outliers || []).length} of ${fit.measurements}`],
+      ["Drift", last.drift ? `${number(last.drift)} times what was expected` : "none seen"]]),
     scatter(points, { label: "Measurements beside what the device answers for them", xTitle: `measured, ${unit}`, yTitle: `answered, ${unit}`, log: true, diagonal: true }),
     table("Measurements beside answers; one that the others make implausible is hollow", [["Measured", (row) => withUnit(row.measured, unit), true],
-      ["Answered", (row) => withUnit(row.predicted, unit), true], ["From", (row) => number(row.low), true], ["To", (row) => number(row.high), true], ["Trust", (row) => percent(row.trust), true], ["Input", (row) => text(Object.values(row.input)[0])]], fit.residuals),
+      ["Answered", (row) => withUnit(row.predicted, unit), true], ["From", (row) => number(row.low), true], ["To", (row) => number(row.high), true], ["Residual", (row) => percent(row.predicted / row.measured - 1), true], ["Trust", (row) => percent(row.trust), true], ["Input", (row) => text(Object.values(row.input)[0])]], fit.residuals),
     table("Versions", [["Version", (row) => row.version, true], ["Measurements", (row) => row.measurements, true], ["Learner", (row) => row.learner],
       ["Outliers", (row) => row.outliers.map((one) => `number ${one.index + 1}: ${withUnit(one.measured, unit)} measured, ${withUnit(one.predicted, unit)} expected`).join("; ") || "none"],
       ["Drift", (row) => (row.drift === null ? "none" : `${number(row.drift)} times what was expected`)]], versions),

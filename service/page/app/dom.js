@@ -35,6 +35,23 @@ export function field(name, control, hint = "") {
   return h("label", { class: "field" }, h("span", {}, name), control, hint && h("span", { class: "hint", id }, hint));
 }
 
+/** A labelled slider that says its value: `words(value)`. */
+export function slider(name, { min, max, value, words, hint = "", step = 1 }) {
+  const control = h("input", { type: "range", min, max, step, value });
+  const told = h("output", {}, words(value));
+  const tell = () => { told.textContent = words(Number(control.value)); control.setAttribute("aria-valuetext", told.textContent); };
+  control.addEventListener("input", tell);
+  tell();
+  const label = field(name, control, hint);
+  label.firstChild.append(told);
+  return { control, label, value: () => Number(control.value) };
+}
+
+/** Facts as a definition list: [[name, text or element], ...]. */
+export function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
 /** Radio buttons or check boxes in a fieldset. `options`: [[value, label], ...]; `onchange` gets no argument. */
 export function choices(legend, type, name, options, chosen, onchange) {
   const boxes = options.map(([value, label]) =>
@@ -55,13 +72,19 @@ export function table(caption, columns, rows) {
     h("table", {}, h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
 }
 
-/** A button that hands `rows` (arrays of cells) to the user as a CSV file. */
-export function csvButton(name, header, rows) {
-  const quote = (cell) => `"${String(cell ?? "").replaceAll('"', '""')}"`;
-  return h("button", { type: "button", on: { click: () => {
-    const text = [header, ...rows()].map((row) => row.map(quote).join(",")).join("\r\n");
-    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+/** A button that hands the text that `content()` makes to the user as a file. */
+export function saveButton(name, type, label, content) {
+  return h("button", { type: "button", class: "small", on: { click: () => {
+    const url = URL.createObjectURL(new Blob([content()], { type }));
     h("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
-  } } }, "Save as CSV");
+  } } }, label);
+}
+
+/** Buttons that hand `rows()` (arrays of cells under `header`) to the user as CSV and as JSON. */
+export function saveButtons(name, header, rows) {
+  const quote = (cell) => `"${String(cell ?? "").replaceAll('"', '""')}"`;
+  return h("div", { class: "inline" },
+    saveButton(`${name}.csv`, "text/csv", "Save as CSV", () => [header, ...rows()].map((row) => row.map(quote).join(",")).join("\r\n")),
+    saveButton(`${name}.json`, "application/json", "Save as JSON", () => JSON.stringify(rows().map((row) => Object.fromEntries(header.map((key, index) => [key, row[index]]))), null, 1)));
 }

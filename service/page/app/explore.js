@@ -16,5 +16,5 @@ export async function render([picture]) {
   if (!offered.length) return h("div", { "data-title": "Explore" }, h("h1", {}, "Explore"), h("p", {}, "No model here has a picture of its own."));
   const shown = offered.some(([name]) => name === picture) ? picture : offered[0][0];
   const links = offered.map(([name, [title]]) => h("a", { href: `#/explore/${name}`, "aria-current": name === shown ? "page" : null }, title));
-  return h("div", { "data-title": "Explore" }, h("h1", {}, "Explore"), h("nav", { "aria-label": "Pictures" }, links), await PICTURES[shown][2]());
+  return h("div", { "data-title": "Explore" }, h("h1", {}, "Explore"), h("p", { class: "lead" }, "Many answers at once: what the choices cost, before anything is built or bought."), h("nav", { "aria-label": "Pictures" }, links), await PICTURES[shown][2]());
 }

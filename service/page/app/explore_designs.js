@@ -2,11 +2,12 @@
 
 import { once, post } from "./api.js";
 import { bars, scatter } from "./charts.js";
-import { field, h, say, show, table } from "./dom.js";
+import { field, h, say, show, slider, table } from "./dom.js";
 import { number, percent, withUnit } from "./format.js";
-import { problemBox } from "./parts.js";
+import { newest, problemBox, working } from "./parts.js";
 
 const SIZES = "16, 64, 32, 32, 5";
+const QUIET_MS = 300;
 /** A target of the model: its name here, and the name of its limit in an advice. */
 const RESOURCES = { lut_csynth: ["LUT", "lut"], ff_csynth: ["FF", "ff"], dsp_csynth: ["DSP", "dsp"], bram_csynth: ["BRAM, 18 Kb", "bram_18k"] };
 
@@ -19,63 +20,70 @@ function design({ sizes, reuse, bits, clock, part }) {
 }
 
 export async function designs() {
-  const device = (await once("v1/devices?kind=hls4ml")).devices[0];
+  const device = (await once("v1/devices?kind=hls4ml")).devices.find((one) => one.descriptor.parts);
   const parts = Object.entries(device.descriptor.parts);
-  const sizes = h("input", { value: SIZES });
-  const part = h("select", {}, parts.map(([name]) => h("option", { value: name, selected: name === "pynq-z2" }, name)));
-  const slider = (min, max, value) => h("input", { type: "range", min, max, value, step: "1" });
-  const reuse = slider(0, 12, 2), bits = slider(3, 18, 8), clock = slider(2, 20, 5);
-  const told = h("p", { "aria-live": "polite" });
-  const now = h("div"), front = h("div");
-  const state = () => ({ sizes: sizes.value, reuse: 2 ** Number(reuse.value), bits: Number(bits.value), clock: Number(clock.value), part: part.value });
-  const latest = { turn: 0, options: null };
-  const update = async (withFront) => {
-    const asked = state(), turn = latest.turn += 1;
-    told.textContent = `Reuse factor ${asked.reuse}, weights of ${asked.bits} bits, clock of ${asked.clock} ns.`;
-    try {
-      const answer = await post("v1/predict/hls4ml", { device: device.name, inputs: [design(asked)] });
-      if (turn !== latest.turn) return;
-      const predictions = new Map(answer.results[0].predictions.map((prediction) => [prediction.target, prediction]));
-      if (withFront || !latest.options) {
-        latest.options = await post("v1/advise/hls4ml", { input: design(asked) });
-        if (turn !== latest.turn) return;
-        drawFront(front, latest.options);
-      }
-      drawNow(now, predictions, latest.options.limits);
-    } catch (error) {
-      show(now, problemBox(error));
-    }
+  const sizes = h("input", { name: "sizes", value: SIZES });
+  const part = h("select", { name: "part" }, parts.map(([name, full]) => h("option", { value: name, selected: name === "pynq-z2" }, `${name} (${full})`)));
+  const reuse = slider("Reuse factor", { min: 0, max: 12, value: 2, words: (power) => `${2 ** power}`, hint: "Each layer takes its nearest valid one." });
+  const bits = slider("Weights", { min: 3, max: 18, value: 8, words: (width) => `${width} bits` });
+  const clock = slider("Clock period", { min: 2, max: 20, value: 5, words: (ns) => `${ns} ns, ${number(1000 / ns)} MHz` });
+  const now = h("div"), advising = h("div"), front = h("div");
+  const state = { now: null, advice: null };
+  const asked = () => ({ sizes: sizes.value, reuse: 2 ** reuse.value(), bits: bits.value(), clock: clock.value(), part: part.value });
+  const failed = (error) => show(now, problemBox(error));
+  const draw = () => {
+    drawNow(now, state.now, state.advice && state.advice.limits);
+    if (state.advice) drawFront(front, state.advice, state.now);
   };
-  for (const control of [reuse, bits]) control.addEventListener("input", () => update(false));
-  for (const control of [sizes, part, clock]) control.addEventListener("change", () => update(true));
-  const form = h("form", { on: { submit: (event) => event.preventDefault() } }, field("Sizes of the dense layers", sizes, "The input first."), field("Part", part),
-    field("Reuse factor", reuse, "Powers of two; each layer takes its nearest valid one."), field("Bits of the weights", bits), field("Clock period, ns", clock), told);
-  update(true);
-  return h("section", { class: "columns" }, form, h("div", {}, now, front));
+  const predict = newest(async (signal) => {
+    const answer = await post("v1/predict/hls4ml", { device: device.name, inputs: [design(asked())] }, signal);
+    state.now = new Map(answer.results[0].predictions.map((prediction) => [prediction.target, prediction]));
+    draw();
+  }, failed);
+  const advise = newest(async (signal) => {
+    const advice = await working(advising, "Comparing variants for the front", (cancelled, step) =>
+      post("v1/advise/hls4ml", { input: design(asked()) }, AbortSignal.any([signal, cancelled])));
+    if (advice === null || signal.aborted) return;
+    state.advice = advice;
+    if (state.now) draw();
+  }, failed, QUIET_MS);
+  for (const { control } of [reuse, bits]) control.addEventListener("input", () => predict());
+  for (const control of [sizes, part, clock.control]) control.addEventListener("input", () => { state.advice = null; predict(); advise(); });
+  const form = h("form", { on: { submit: (event) => event.preventDefault() } }, field("Sizes of the dense layers", sizes, "The input first."), field("Part", part), reuse.label, bits.label, clock.label);
+  predict();
+  advise();
+  return h("div", { class: "columns" }, form, h("section", { "aria-label": "The design on its part" }, now, advising, front));
 }
 
 function drawNow(place, predictions, limits) {
   const rows = Object.entries(RESOURCES).map(([target, [name, short]]) => {
-    const prediction = predictions.get(target), limit = limits[short];
-    return { name, ...prediction, limit, share: prediction.value / limit };
+    const prediction = predictions.get(target), limit = limits ? limits[short] : null;
+    return { name, ...prediction, limit, share: limit ? prediction.value / limit : null };
   });
   const latency = predictions.get("latency_ns") || predictions.get("cycles_max");
-  const over = rows.filter((row) => row.share > 1).map((row) => row.name);
-  show(place, h("h2", {}, `${withUnit(latency.value, latency.unit)} latency`),
-    h("p", { class: over.length ? "bad" : "good" }, over.length ? `Does not fit: more ${over.join(", ")} than the part has.` : "Fits the part."),
-    bars(rows.map((row) => ({ label: row.name, value: row.share, text: percent(row.share) })), "Share of the part"),
+  const cycles = predictions.get("cycles_max"), interval = predictions.get("interval");
+  const over = rows.filter((row) => row.share > 1).map((row) => row.name), near = rows.filter((row) => row.share <= 1 && row.limit && row.high > row.limit).map((row) => row.name);
+  const verdict = !limits ? ["", "Looking up the part's limits."] : over.length ? ["bad", `Does not fit: more ${over.join(", ")} than the part has.`]
+    : near.length ? ["warn", `Fits, but the interval of ${near.join(", ")} reaches beyond the part.`] : ["good", "Fits the part, with the whole of every interval."];
+  show(place, h("h2", { class: "first headline" }, `${withUnit(latency.value, latency.unit)} latency`),
+    h("p", { class: "hint" }, `${number(cycles.value)} cycles (${number(cycles.low)} to ${number(cycles.high)}), initiation interval ${number(interval.value)} (${number(interval.low)} to ${number(interval.high)}).`),
+    h("p", { class: verdict[0] }, verdict[1]),
+    limits && bars(rows.map((row) => ({ label: row.name, value: row.share, text: percent(row.share), over: row.share > 1 })), "Share of the part, with its limit", { limit: 1 }),
     table("After C-synthesis, against the limits of the part", [["Resource", (row) => row.name], ["Predicted", (row) => number(row.value), true], ["From", (row) => number(row.low), true],
       ["To", (row) => number(row.high), true], ["The part has", (row) => number(row.limit), true], ["Share", (row) => percent(row.share), true]], rows));
-  say(`${withUnit(latency.value, latency.unit)}; ${over.length ? `does not fit, ${over.join(", ")}` : "fits"}.`);
+  say(`${withUnit(latency.value, latency.unit)}; ${verdict[1]}`);
 }
 
-function drawFront(place, advice) {
+function drawFront(place, advice, predictions) {
   const points = advice.options.map((option) => ({ ...option, x: option.latency_ns, y: option.percent_of_part, about: `reuse ${option.reuse_factor}, ${option.weight_bits} bits` }));
   const sorted = [...points].sort((a, b) => a.x - b.x);
   const line = sorted.filter((point, index) => sorted.slice(0, index).every((faster) => faster.y > point.y));
+  const share = Math.max(...Object.entries(RESOURCES).map(([target, [, short]]) => (100 * predictions.get(target).value) / advice.limits[short]));
+  const here = { x: predictions.get("latency_ns").value, y: share, here: true, series: 2, about: "the design of the sliders" };
+  const shown = here.y > 0 ? [...points, here] : points;
   show(place, h("h2", {}, "The front over reuse factor and precision"),
-    h("p", { class: "hint" }, `${advice.tried} variants were compared; these are beaten by no other in latency, share of the part and bits.`, advice.fits ? null : " None of them is likely to fit."),
-    scatter(points, { label: "Latency against the largest share of the part", xTitle: "latency, ns", yTitle: "largest share of the part, %", log: points.every((point) => point.x > 0 && point.y > 0), front: line.length > 1 ? line : null }),
+    h("p", { class: "hint" }, `${advice.tried} variants were compared; those drawn are beaten by no other in latency, share of the part and bits. The large dot is the design of the sliders; the dashed line is the whole part.`, advice.fits ? null : " None of the variants is likely to fit."),
+    scatter(shown, { label: "Latency against the largest share of the part", xTitle: "latency, ns", yTitle: "largest share of the part, %", log: shown.every((point) => point.x > 0 && point.y > 0), level: 100, front: line.length > 1 ? line : null }),
     table("Options on the front, fastest first", [["Reuse", (row) => number(row.reuse_factor), true], ["Bits", (row) => number(row.weight_bits), true], ["Latency, ns", (row) => number(row.latency_ns), true],
       ["Largest share, %", (row) => number(row.percent_of_part), true], ["Fits with probability", (row) => percent(row.p_fits), true]], sorted));
 }

@@ -2,9 +2,9 @@
 
 import { once, post } from "./api.js";
 import { intervals } from "./charts.js";
-import { csvButton, field, h, show, table } from "./dom.js";
+import { field, h, saveButtons, show, slider, table } from "./dom.js";
 import { number } from "./format.js";
-import { problemBox, working } from "./parts.js";
+import { empty, problemBox, working } from "./parts.js";
 
 const TYPES = ["aws/m7i.large", "aws/m7a.large", "aws/m7g.large", "aws/c7i.xlarge", "aws/c7g.xlarge", "aws/r7i.large", "gcp/n2-standard-2", "gcp/n2d-standard-2", "gcp/c3-standard-4", "gcp/t2a-standard-2"];
 const LIKELY = ["passmark:SUMM_CPU", "passmark:CPU_SINGLETHREAD", "bw_mem:rd:256.00MB", "passmark:ME_LATENCY"];
@@ -14,25 +14,25 @@ export async function servers() {
   const names = device.targets.map((target) => target.name);
   const types = h("textarea", { rows: "10", value: TYPES.join("\n"), spellcheck: "false" });
   const offered = LIKELY.filter((name) => names.includes(name)).concat(names.filter((name) => !LIKELY.includes(name)));
-  const weights = offered.map((name, index) => [name, h("input", { type: "range", min: "0", max: "10", step: "1", value: index < 2 ? 5 : 0, "aria-label": `Weight of ${name}` })]);
-  const progress = h("div"), result = h("div");
+  const weights = offered.map((name, index) => [name, slider(name, { min: 0, max: 10, value: index < 2 ? 5 : 0, words: (weight) => (weight ? `${weight}` : "not counted") })]);
+  const progress = h("div"), result = h("div", {}, empty("Nothing ranked yet", "Say what counts, and press Rank."));
   const draw = (event) => { event.preventDefault(); rank(device, types.value, weights, progress, result); };
   const form = h("form", { on: { submit: draw } }, field("Server types", types, "vendor/type, one on a line"),
-    h("fieldset", {}, h("legend", {}, "What counts, and how much"), h("div", { class: "choices", tabindex: "0" }, weights.map(([name, input]) => h("label", {}, name, input)))),
+    h("fieldset", {}, h("legend", {}, "What counts, and how much"), h("div", { class: "choices", tabindex: "0" }, weights.map(([, each]) => each.label))),
     h("button", { class: "main" }, "Rank"));
-  return h("section", { class: "columns" }, form, h("div", {}, progress, result));
+  return h("div", { class: "columns" }, form, h("section", { "aria-label": "Ranking" }, progress, result));
 }
 
 async function rank(device, text, weights, progress, result) {
   const servers = text.split("\n").map((line) => line.trim()).filter(Boolean);
-  const mix = Object.fromEntries(weights.filter(([, input]) => Number(input.value) > 0).map(([name, input]) => [name, Number(input.value)]));
+  const mix = Object.fromEntries(weights.filter(([, each]) => each.value() > 0).map(([name, each]) => [name, each.value()]));
   if (!Object.keys(mix).length) { show(result, problemBox(new Error("Give at least one benchmark a weight."))); return; }
   const answer = await working(progress, `Ranking ${servers.length} server types`, (signal) => post("v1/rank/cpu", { device: device.name, weights: mix, inputs: servers.map((server) => ({ server })) }, signal));
   if (answer === null) return;
   const rows = answer.ranking.map((ranked) => ({ name: servers[ranked.index], ...ranked.prediction, certainty: ranked.p_better_than_next }));
-  show(result, h("h2", {}, "Best first"), h("p", { class: "hint" }, "1 is the geometric mean of these servers; twice as good in everything is 2."),
+  show(result, h("h2", { class: "first" }, "Best first"), h("p", { class: "hint" }, "1 is the geometric mean of these servers; twice as good in everything is 2."),
     intervals(rows.map((row) => ({ label: row.name, low: row.low, value: row.value, high: row.high, inDomain: row.in_domain })), "relative to their mean"),
-    csvButton("servers.csv", ["server", "mix", "low", "high"], () => rows.map((row) => [row.name, row.value, row.low, row.high])),
+    saveButtons("servers", ["server", "mix", "low", "high"], () => rows.map((row) => [row.name, row.value, row.low, row.high])),
     table("Server types, best first", [["Server", (row) => row.name], ["Mix", (row) => number(row.value), true], ["From", (row) => number(row.low), true], ["To", (row) => number(row.high), true],
       ["Better than the next with probability", (row) => number(row.certainty), true], ["Known ground?", (row) => (row.in_domain ? "yes" : `no: ${row.reasons.join("; ")}`)]], rows),
     answer.errors.map((failed) => h("p", { class: "problem" }, h("strong", {}, servers[failed.index]), ` ${failed.error.detail}`)));

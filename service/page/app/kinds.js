@@ -50,7 +50,10 @@ function network() {
       if (!file) return { nasbench201: cell.value.trim() };
       return { [file.name.endsWith(".pt2") ? "pt2" : "onnx"]: await base64(file), ...sizes(dims.value) };
     },
-    file: () => file,
+    calls() {
+      const named = Object.entries(sizes(dims.value).dims || {}).map(([name, size]) => `${name}=${size}`);
+      return { file, options: named.map((pair) => `--dim ${pair}`), query: named.map((pair) => ["dim", pair]) };
+    },
   };
 }
 
@@ -79,7 +82,10 @@ function hls4ml() {
       const content = file.name.endsWith(".json") ? await file.text() : await base64(file);
       return { [name]: content, ...(config.value.trim() && { hls_config: config.value }), ...(part.value.trim() && { part: part.value.trim() }) };
     },
-    file: () => file,
+    calls() {
+      const option = (name, value) => (value ? [`--${name} '${value}'`] : []);
+      return { file, options: [...(config.value.trim() ? ["--hls-config config.yml"] : []), ...option("part", part.value.trim())] };
+    },
   };
 }
 
@@ -87,7 +93,8 @@ function cpu() {
   const server = h("input", { name: "server", value: "aws/m7i.large" });
   const lscpu = textArea("lscpu", "", 6);
   return {
-    form: [field("A cloud server type", server, "vendor/type"), field("or what lscpu -J prints", lscpu, "Given, it goes before the server type.")],
+    form: [field("A cloud server type", server, "vendor/type"), field("or what lscpu -J prints", lscpu, "Given, it goes before the server type."),
+      filePlace("or a file of it", ".json,.txt", async (taken) => { lscpu.value = await taken.text(); })],
     raw: async () => (lscpu.value.trim() ? { lscpu: lscpu.value } : { server: server.value.trim() }),
   };
 }

@@ -1,9 +1,11 @@
-/** Models: what answers, what it learned from, and how its predictions compare with measurements. */
+/** Models: what answers, what it learned from, how its predictions compare with measurements and with its rivals. */
 
 import { get, once } from "./api.js";
-import { bars, scatter } from "./charts.js";
-import { field, h, show, table } from "./dom.js";
-import { number, percent } from "./format.js";
+import { bars } from "./charts.js";
+import { facts, field, h, show, table } from "./dom.js";
+import { number, percent, silicon } from "./format.js";
+import { drawPoints } from "./models_points.js";
+import { drawRivals } from "./models_rivals.js";
 import { problemBox } from "./parts.js";
 
 const SPLITS = { test_seen: "families it knows", test_unseen: "families it never saw" };
@@ -11,71 +13,60 @@ const SPLITS = { test_seen: "families it knows", test_unseen: "families it never
 /** The view. place: [name], from the address. */
 export async function render([name]) {
   const { models } = await once("v1/models");
-  const shown = models.find((model) => model.name === name) || models[0];
+  const shown = models.find((model) => model.name === name) || models.find((model) => model.kind === "network") || models[0];
   const links = models.map((model) => h("a", { href: `#/models/${model.name}`, "aria-current": model === shown ? "page" : null }, model.kind));
-  const points = h("section", { "aria-label": "Predicted against measured" });
-  const view = h("div", { "data-title": "Models" }, h("h1", {}, "Models"), h("nav", { "aria-label": "Models" }, links), card(shown), accuracyTable(shown), points);
+  const points = h("section", { class: "card", "aria-label": "Predicted against measured" }), groups = h("section", { class: "card", "aria-label": "What it rests on" });
+  const rivals = h("section", { class: "card", "aria-label": "Champion and rivals" });
+  const view = h("div", { "data-title": "Models" }, h("h1", {}, "Models"), h("p", { class: "lead" }, "What answers now, on which data it learned, and how far to believe it."),
+    h("nav", { "aria-label": "Models" }, links), card(shown), points, groups, rivals, accuracyTable(shown));
   drawPoints(points, shown);
+  drawGroups(groups, shown);
+  drawRivals(rivals, shown);
   return view;
 }
 
+const words = (value) => (typeof value === "string" ? value : Array.isArray(value) ? value.map((one) => (one && typeof one === "object" ? Object.values(one).join(", ") : one)).join("; ")
+  : value && typeof value === "object" ? Object.entries(value).map(([key, one]) => `${key.replaceAll("_", " ")}: ${words(one)}`).join("; ") : String(value));
+
+/** Of the card, what is prose: its numbers have pictures of their own. */
 function card(model) {
-  const facts = [["Version", model.version], ["Loaded from", model.source], ["Data", model.card.data], ["Licence of the data", model.card.licence],
-    ["Learner", model.card.learner], ["Devices", model.devices.join(", ")], ...Object.entries(model.card.notes || {})];
-  return h("section", {}, h("h2", {}, model.name),
-    table(`What ${model.name} is`, [["Fact", (row) => row[0]], ["", (row) => row[1]]], facts.filter(([, value]) => value !== undefined && value !== "").map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])));
+  const { data, licence, learner, limits, attribution, notes, data_checksum: checksum, seed } = model.card;
+  return h("section", { class: "card" }, h("h2", {}, `${model.name} ${model.version}`), limits && h("p", {}, limits), attribution && h("p", {}, attribution),
+    facts([["Loaded from", model.source], ["Learner", learner], ["Data", data && words(data)], ["Licence of the data", licence], ["Data checksum", checksum && h("code", {}, checksum.slice(0, 16))],
+      ["Seed", seed === undefined ? null : String(seed)], ["Targets", `${model.targets.length}: ${model.targets.slice(0, 6).map((target) => target.name).join(", ")}${model.targets.length > 6 ? ", …" : ""}`],
+      ["Devices", `${model.devices.length}: ${model.devices.slice(0, 6).join(", ")}${model.devices.length > 6 ? ", …" : ""}`], ...Object.entries(notes || {}).map(([key, value]) => [key.replaceAll("_", " "), words(value)])]));
 }
 
 function accuracyTable(model) {
   const rows = model.card.accuracy || [];
   if (!rows.length) return null;
-  const optional = (key) => (rows.some((row) => row[key] !== undefined) ? [[key.replaceAll("_", " "), (row) => percent(row[key]), true]] : []);
-  return h("section", {}, h("h2", {}, "How good it is"), table("Accuracy on held-out data, beside plain baselines", [
+  return h("section", { class: "card" }, h("h2", {}, "How good it is"), h("details", {}, h("summary", {}, `Every device and target, ${rows.length} lines`), table("Accuracy on held-out data", [
     ["Device", (row) => row.device], ["Target", (row) => row.target], ["On", (row) => SPLITS[row.split] || row.split], ["n", (row) => number(row.n), true],
     ["Median error", (row) => percent(row.median_error), true], ["90% of errors below", (row) => percent(row.p90_error), true], ["Within 10%", (row) => percent(row.within_10pct), true],
-    ...optional("log-linear_within_10pct"), ...optional("roofline_within_10pct"), ["Spearman", (row) => number(row.spearman), true],
-    ["Intervals cover", (row) => percent(row.coverage), true],
-  ], rows));
+    ["Spearman", (row) => number(row.spearman), true], ["Intervals cover", (row) => percent(row.coverage), true],
+  ], rows)));
 }
 
-async function drawPoints(place, model) {
-  let answer;
-  try {
-    answer = await get(`v1/models/${model.name}/points`);
-  } catch (error) {
-    show(place, problemBox(error));
-    return;
-  }
-  const series = answer.points;
-  if (!series.length) { show(place, h("p", { class: "hint" }, "This model holds no single predictions and measurements to show.")); return; }
-  const choice = h("select", { on: { change: () => drawSeries(picture, series[Number(choice.value)]) } }, series.map((one, index) => h("option", { value: index }, `${one.target} on ${one.device}`)));
+/** Importance by group of columns, of one target on one device at a time. */
+async function drawGroups(place, model) {
+  const { devices } = await once(`v1/devices?kind=${model.kind}`);
+  const offered = silicon(devices).filter((device) => !device.descriptor.added).flatMap((device) => device.targets.map((target) => [device.name, target.name]));
+  const choice = h("select", { name: "importance", on: { change: () => draw() } }, offered.map(([device, target], index) => h("option", { value: index }, `${target} on ${device}`)));
   const picture = h("div");
-  show(place, h("h2", {}, "Predicted against measured"), field("Of", choice), picture);
-  drawSeries(picture, series[0]);
-}
-
-function drawSeries(place, series) {
-  const rows = series.measured.map((measured, index) => ({ measured, value: series.value[index], low: series.low[index], high: series.high[index], family: series.family[index], seen: series.split[index] !== "test_unseen" }));
-  const unit = series.unit === "1" ? "count" : series.unit;
-  const positive = rows.every((row) => row.measured > 0 && row.value > 0);
-  show(place, scatter(rows.map((row) => ({ x: row.measured, y: row.value, series: row.seen ? 0 : 1, about: `${row.family}: ${number(row.measured)} measured, ${number(row.value)} predicted` })),
-    { label: "Predicted against measured", xTitle: `measured, ${unit}`, yTitle: `predicted, ${unit}`, log: positive, diagonal: true }),
-    h("p", { class: "hint" }, "Blue: families that the model knows. Orange: families that it never saw. The dashed line is a perfect prediction."),
-    groups("Median error by size", thirds(rows)), groups("Median error by family", [...Map.groupBy(rows, (row) => row.family)]));
-}
-
-/** Rows in five groups of like size, by what was measured. */
-function thirds(rows) {
-  const sorted = [...rows].sort((a, b) => a.measured - b.measured);
-  const parts = Array.from({ length: 5 }, (_, part) => sorted.slice(Math.floor((part * sorted.length) / 5), Math.floor(((part + 1) * sorted.length) / 5)));
-  return parts.filter((part) => part.length).map((part) => [`${number(part[0].measured)} to ${number(part.at(-1).measured)}`, part]);
-}
-
-function groups(title, pairs) {
-  const figures = pairs.map(([name, rows]) => {
-    const errors = rows.map((row) => Math.abs(row.value - row.measured) / Math.max(Math.abs(row.measured), 1e-12)).sort((a, b) => a - b);
-    return { name, n: rows.length, error: errors[Math.floor(errors.length / 2)], covered: rows.filter((row) => row.low <= row.measured && row.measured <= row.high).length / rows.length };
-  }).sort((a, b) => b.error - a.error);
-  return [h("h3", {}, title), bars(figures.map((row) => ({ label: `${row.name} (${row.n})`, value: row.error, text: percent(row.error) })), title),
-    table(`${title}, and how often the interval held`, [["Group", (row) => row.name], ["n", (row) => row.n, true], ["Median error", (row) => percent(row.error), true], ["Intervals cover", (row) => percent(row.covered), true]], figures)];
+  const draw = async () => {
+    const [device, target] = offered[Number(choice.value)];
+    let found;
+    try {
+      found = await get(`v1/models/${model.name}/importance?device=${encodeURIComponent(device)}&target=${encodeURIComponent(target)}`);
+    } catch (error) {
+      show(picture, problemBox(error));
+      return;
+    }
+    if (!found.groups.length) { show(picture, h("p", {}, "No trees answer this target: a closed form does, and it has no features that were chosen by learning.")); return; }
+    show(picture, h("p", { class: "hint" }, `Of ${number(found.trees)} trees: how much their answers move by columns of each group. Closed forms and kernels that stand beside the trees are not in it.`),
+      bars(found.groups.slice(0, 12).map((group) => ({ label: group.group, value: group.share, text: percent(group.share) })), "Share of each group of columns"),
+      table("Groups of columns, and the weightiest of each", [["Group", (row) => row.group], ["Share", (row) => percent(row.share), true], ["Weightiest columns", (row) => Object.entries(row.columns).map(([column, share]) => `${column} ${percent(share)}`).join(", ")]], found.groups));
+  };
+  show(place, h("h2", {}, "What it rests on"), field("Target", choice), picture);
+  await draw();
 }

@@ -1,25 +1,57 @@
-/** The same question by curl, from Python and from a shell. */
+/** The same question by curl, from Python and from a shell: each runs as it stands. */
 
-import { h } from "./dom.js";
+import { h, saveButton } from "./dom.js";
 
-const LONG = 300;
+const INLINE = 3000;
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-function shortened(raw) {
-  return Object.fromEntries(Object.entries(raw).map(([name, value]) =>
-    [name, typeof value === "string" && value.length > LONG ? `${value.slice(0, 40)}…` : value]));
+/**
+ * operation: predict or explain. input: {raw, file, options} - `file` is the File that `raw` holds in base64, `options` its
+ * other fields as the command line names them. An input that is too long to be typed is saved and read from a file.
+ */
+export function samples(operation, kind, devices, { raw, file, options = [], query = [] }) {
+  const base = new URL(".", location.href).href.replace(/\/$/, "");
+  const json = JSON.stringify(raw), asked = operation === "explain" ? devices.slice(0, 1) : devices;
+  const given = { operation, kind, asked, base, json, raw, file, options, query };
+  const calls = file ? ofFile(given) : json.length <= INLINE ? inline(given) : ofLines(given);
+  const block = (name, text) => [h("h3", {}, name), h("pre", { tabindex: "0", "aria-label": `${name} call` }, text)];
+  return h("details", { class: "samples" }, h("summary", {}, "The same from curl, Python and a shell"),
+    calls.lines && saveButton("inputs.jsonl", "application/json", "Save the input", () => `${json}\n`),
+    block("curl", calls.curl), block("Python", calls.python), block("Shell", calls.shell));
 }
 
-/** operation: predict, rank or explain; file: a File when the input is one, so that the calls name it. */
-export function samples(operation, kind, device, raw, file) {
-  const base = new URL(".", location.href).href.replace(/\/$/, "");
-  const json = JSON.stringify({ device, inputs: [shortened(raw)] });
-  const curl = file
-    ? `curl --data-binary @${file.name} -H 'Content-Type: application/octet-stream' '${base}/v1/${operation}/${kind}?device=${encodeURIComponent(device)}'`
-    : `curl --json '${json.replaceAll("'", "'\\''")}' ${base}/v1/${operation}/${kind}`;
-  const input = file ? `{"${Object.keys(raw)[0]}": open("${file.name}", "rb").read()}` : JSON.stringify(shortened(raw));
-  const call = operation === "explain" ? `client.explain("${kind}", ${input}, "${device}")` : `client.predict("${kind}", [${input}], ["${device}"])`;
-  const python = `from costmodel.client import Client\n\nwith Client("${base}") as client:\n    print(${call})`;
-  const cli = file ? `costmodel ${operation} ${file.name} --device ${device}` : `costmodel ${operation} --kind ${kind} --device ${device} --inputs inputs.jsonl   # one JSON object per line`;
-  const block = (name, text) => [h("h3", {}, name), h("pre", { tabindex: "0", "aria-label": `${name} call` }, text)];
-  return h("details", {}, h("summary", {}, "The same from curl, Python and a shell"), block("curl", curl), block("Python", python), block("Shell", cli));
+const flags = (devices) => devices.map((device) => ` --device ${quoted(device)}`).join("");
+const body = (devices, inputs) => `{"devices": ${JSON.stringify(devices)}, "inputs": [${inputs}]}`;
+
+function python({ operation, kind, asked, base }, before, input) {
+  const call = operation === "explain" ? `client.explain("${kind}", ${input}, ${JSON.stringify(asked[0])})` : `client.predict("${kind}", [${input}], ${JSON.stringify(asked)})`;
+  return `${before}from costmodel.client import Client\n\nwith Client("${base}") as client:\n    print(${call})`;
+}
+
+function inline(given) {
+  const { operation, kind, asked, base, json } = given;
+  return { curl: `curl --json ${quoted(body(asked, json))} ${base}/v1/${operation}/${kind}`,
+    python: python(given, "import json\n\n", `json.loads(r'''${json}''')`),
+    shell: `costmodel ${operation} --kind ${kind}${flags(asked)} --inputs - <<'END'\n${json}\nEND` };
+}
+
+function ofLines(given) {
+  const { operation, kind, asked, base } = given;
+  return { lines: true,
+    curl: `printf '{"devices": ${JSON.stringify(asked)}, "inputs": [%s]}' "$(cat inputs.jsonl)" |\n  curl --json @- ${base}/v1/${operation}/${kind}`,
+    python: python(given, "import json\n\n", `json.load(open("inputs.jsonl"))`),
+    shell: `costmodel ${operation} --kind ${kind}${flags(asked)} --inputs inputs.jsonl` };
+}
+
+function ofFile(given) {
+  const { operation, kind, asked, base, raw, file, options, query } = given;
+  const [name] = Object.keys(raw), url = `${base}/v1/${operation}/${kind}`;
+  const parameters = [...asked.map((device) => ["device", device]), ...query].map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
+  const others = Object.entries(raw).slice(1);
+  const text = others.length ? `{"${name}": open(${JSON.stringify(file.name)}, "rb").read(), **json.loads(r'''${JSON.stringify(Object.fromEntries(others))}''')}` : `{"${name}": open(${JSON.stringify(file.name)}, "rb").read()}`;
+  const form = others.filter(([key]) => key !== "dims").map(([key, value]) => ` -F ${quoted(`${key}=${value}`)}`).join("");
+  const curl = form ? `curl -F ${quoted(`${name}=@${file.name}`)}${form} ${quoted(`${url}?${parameters}`)}`
+    : `curl --data-binary ${quoted(`@${file.name}`)} -H 'Content-Type: application/octet-stream' ${quoted(`${url}?${parameters}`)}`;
+  return { curl, python: python(given, others.length ? "import json\n\n" : "", text),
+    shell: `costmodel ${operation} ${quoted(file.name)} --kind ${kind}${flags(asked)}${options.map((option) => ` ${option}`).join("")}` };
 }

@@ -2,13 +2,14 @@
 
 import { once, post } from "./api.js";
 import { bars, intervals } from "./charts.js";
-import { choices, chosen, h, say, show, table } from "./dom.js";
+import { choices, chosen, field, h, say, show, table } from "./dom.js";
 import { number, percent, silicon, withUnit } from "./format.js";
 import { formOf } from "./kinds.js";
-import { problemBox, working } from "./parts.js";
+import { empty, problemBox, working } from "./parts.js";
 import { samples } from "./samples.js";
 
 const MOST_PARTS = 25;
+const TITLES = { network: "a network", mlir: "an MLIR program", hls4ml: "an hls4ml design", cpu: "a server" };
 
 /** The view. place: [kind], from the address. */
 export async function render([kind]) {
@@ -18,14 +19,16 @@ export async function render([kind]) {
   const shown = kinds.includes(kind) ? kind : kinds.includes("network") ? "network" : kinds[0];
   const own = silicon(devices.filter((device) => device.kind === shown));
   const input = formOf(shown);
-  const answers = h("section", { "aria-label": "Answers" }, h("p", { class: "hint" }, "Answers appear here."));
+  const answers = h("section", { "aria-label": "Answers" }, empty("No answer yet", "Give an input, choose where it would run, and press Predict."));
   const form = h("form", { on: { submit: (event) => { event.preventDefault(); predict(form, shown, own, input, answers); } } },
-    choices("What do you have?", "radio", "kind", kinds.map((name) => [name, name]), [shown], (event) => { location.hash = `#/try/${event.target.value}`; }),
+    choices("What do you have?", "radio", "kind", kinds.map((name) => [name, TITLES[name] || name]), [shown], (event) => { location.hash = `#/try/${event.target.value}`; }),
     h("fieldset", {}, h("legend", {}, "Input"), input.form),
-    choices("Where would it run?", "checkbox", "device", own.map((device) => [device.name, device.name]), [own[0].name]),
+    choices("Where would it run?", "checkbox", "device", own.map((device) => [device.name, device.name]), [(own.find((device) => device.name.includes("-ort-fp32-b1")) || own[0]).name]),
+    field("What to explain", h("select", { name: "target" }, h("option", { value: "" }, "the device's first quantity"), [...new Set(own.flatMap((device) => device.targets.map((target) => target.name)))].map((name) => h("option", { value: name }, name)))),
     h("div", { class: "inline" }, h("button", { class: "main" }, "Predict"),
       h("button", { type: "button", on: { click: () => explain(form, shown, input, answers) } }, "Explain")));
-  return h("div", { "data-title": "Try" }, h("h1", {}, "What will it cost?"), h("div", { class: "columns" }, form, answers));
+  return h("div", { "data-title": "Try" }, h("h1", {}, "What will it cost?"),
+    h("p", { class: "lead" }, "Every answer is a value, the interval that it lies in nine times out of ten, and whether the model has seen anything like it."), h("div", { class: "columns" }, form, answers));
 }
 
 async function read(input, answers) {
@@ -54,7 +57,7 @@ async function predict(form, kind, devices, input, answers) {
     }));
     say(`${found.length} predictions.`);
   });
-  results.append(samples("predict", kind, names[0], raw, input.file && input.file()));
+  if (found.length) results.append(samples("predict", kind, names, { raw, ...(input.calls && input.calls()) }));
 }
 
 /** Predictions of one unit share a picture; all share one table. */
@@ -65,7 +68,7 @@ function drawAnswers(place, found, devices) {
   const pictures = [...units].slice(0, 6).map(([unit, own]) => intervals(own.slice(0, 30).map((row) => ({
     label: new Set(rows.map((other) => other.target)).size > 1 ? (new Set(rows.map((other) => other.device)).size > 1 ? `${row.device} ${row.target}` : row.target) : row.device,
     low: row.low, value: row.value, high: row.high, inDomain: row.in_domain })), unit === "1" ? "count" : unit));
-  show(place, h("h2", {}, "Predictions"), h("p", { class: "hint" }, `Lines are ${percent(rows[0].coverage)} intervals; a hollow dot lies outside of what the model has seen.`), pictures,
+  show(place, h("h2", { class: "first" }, "Predictions"), h("p", { class: "hint" }, `Lines are ${percent(rows[0].coverage)} intervals; a hollow dot lies outside of what the model has seen.`), pictures,
     table("Every prediction with its interval", [
       ["Device", (row) => row.device], ["Target", (row) => row.target], ["Value", (row) => withUnit(row.value, row.unit), true],
       ["From", (row) => number(row.low), true], ["To", (row) => number(row.high), true],
@@ -78,20 +81,20 @@ async function explain(form, kind, input, answers) {
   if (!device) { show(answers, problemBox(new Error("Choose a device."))); return; }
   const raw = await read(input, answers);
   if (raw === null) return;
-  const progress = h("div"), result = h("div");
+  const progress = h("div"), result = h("div"), target = form.elements.target.value;
   show(answers, progress, result);
-  const answer = await working(progress, "Asking what the total is made of", (signal) => post(`v1/explain/${kind}`, { device, inputs: [raw] }, signal));
+  const answer = await working(progress, "Asking what the total is made of", (signal) => post(`v1/explain/${kind}`, { device, inputs: [raw], ...(target && { target }) }, signal));
   if (answer === null) return;
   const { prediction, shares } = answer.results[0].explanation;
   const top = [...shares].sort((a, b) => b.value - a.value).slice(0, MOST_PARTS);
   const label = (share) => `${share.op} ${share.names[0] || ""}`;
-  show(result, h("h2", {}, `${withUnit(prediction.value, prediction.unit)} on ${prediction.device}`),
+  show(result, h("h2", { class: "first headline" }, `${withUnit(prediction.value, prediction.unit)} on ${prediction.device}`),
     bars(top.map((share) => ({ label: label(share), value: share.value, text: `${percent(share.fraction)}` })), "Share of the total by part"),
     input.source && shadedSource(input.source(), shares),
     table(`The ${top.length} dearest of ${shares.length} parts`, [
       ["Part", (share) => share.op], ["Made of", (share) => share.names.join(", ")],
       [prediction.unit === "1" ? "Count" : `Cost, ${prediction.unit}`, (share) => number(share.value), true], ["Share", (share) => percent(share.fraction), true],
-    ], top), samples("explain", kind, device, raw, input.file && input.file()));
+    ], top), samples("explain", kind, [device], { raw, ...(input.calls && input.calls()) }));
 }
 
 /** The source with each line's ground the darker, the more of the cost stands there. */

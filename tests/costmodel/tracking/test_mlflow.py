@@ -13,6 +13,7 @@ import pytest
 
 from costmodel import kinds
 from costmodel.registry import ModelStore
+from costmodel.tracking.versions import versions
 from costmodel.training import TrainRequest, TrainResult, train
 from tests.toy_kind import BOX, box_corpus
 
@@ -50,6 +51,22 @@ def test_champion_moves_only_when_the_new_model_is_better(project: Path) -> None
     assert worse is not None
     assert "version 3 is not better" in worse
     assert "champion 2" in worse
+
+
+def test_versions_are_told_newest_first_with_the_accuracy_of_their_runs(project: Path) -> None:
+    found = versions("costmodel-box")
+    assert [(one.version, one.champion, one.learner) for one in found] == [
+        ("3", False, "constant"),
+        ("2", True, "roofline"),
+        ("1", False, "constant"),
+    ]
+    best, worst = found[1].held_out_median_error, found[0].held_out_median_error
+    assert best is not None
+    assert worst is not None
+    assert best < worst
+    assert {row["device"] for row in found[1].accuracy} == {"slow", "fast"}
+    assert len(found[1].git_commit) == 40
+    assert versions("costmodel-nothing") == []
 
 
 def test_a_run_logs_what_is_needed_to_do_it_again(project: Path) -> None:
