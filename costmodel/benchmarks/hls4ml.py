@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.benchmarks.hls4ml_learners import compare_learners
+from costmodel.benchmarks.hls4ml_open import open_rows
+from costmodel.benchmarks.hls4ml_scores import r_squared, smape
 from costmodel.benchmarks.rule4ml_side import compare_rule4ml
 from costmodel.hls4ml.answers import TargetAnswer
 from costmodel.hls4ml.forms import HLS_TARGETS
@@ -54,21 +56,6 @@ _FILES = {
 Rows = list[dict[str, Any]]
 
 
-def smape(y: Array, predicted: Array) -> float:
-    """``200 / n * sum(|y - p| / (|y| + |p| + 1))``, in percent, as wa-hls4ml defines it (arXiv:2511.05615).
-
-    >>> smape(np.array([10.0, 0.0]), np.array([10.0, 0.0]))
-    0.0
-    """
-    return float(200 * np.mean(np.abs(y - predicted) / (np.abs(y) + np.abs(predicted) + 1)))
-
-
-def r_squared(y: Array, predicted: Array) -> float:
-    """1 - residual over total sum of squares; NaN for a constant target."""
-    total = float(((y - y.mean()) ** 2).sum())
-    return float("nan") if total == 0 else 1 - float(((y - predicted) ** 2).sum()) / total
-
-
 @dataclass(slots=True)
 class _Held:
     """Answers of models that never saw a design's layer dimensions: per target (n,), NaN where not asked."""
@@ -101,6 +88,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     rows += _published(find_folder(data, mirror))
     rows += _unseen_kinds(designs, features, summary)
     rows += compare_learners(designs, subjects, _FILES, smape, _SEED)
+    rows += open_rows(_SEED)
     model = HlsModel(rounds=120).fit(designs, features, _SEED)
     rows.append(_speed(model, designs, summary))
     rows += compare_rule4ml(model, summary)
@@ -165,6 +153,7 @@ def _score(file: str, short: str, y: Array, held: _Held, at: npt.NDArray[np.int6
         "r2": round(r_squared(y, predicted), 4),
         "rmse": round(float(np.sqrt(np.mean((y - predicted) ** 2))), 2),
         "covered": round(float(_is_covered(y, held, at, name).mean()), 3),
+        "width": round(float(np.median((held.high[name][at] + 1) / (held.low[name][at] + 1))), 2),
         "in_domain": round(float(held.inside[at].mean()), 3),
     }
 

@@ -61,6 +61,7 @@ TERMS: Final[tuple[str, ...]] = (
     "layer",
     "distributed adder bits",
     "distributed output bits",
+    "distributed register bits",
     "one-input products",
     "one-input bits",
     "pool input bits",
@@ -181,15 +182,16 @@ def _unrolled_terms(layers: Layers) -> list[Values]:
 
 
 def _distributed_terms(layers: Layers) -> list[Values]:
-    """Bits of the adders of distributed arithmetic: a constant has a digit in three, in canonical signed digits; every
-    output pixel of a convolution has its own adders."""
+    """Bits of the adders of distributed arithmetic, one a signed digit of the constants but the first of each output;
+    every output pixel of a convolution has its own adders."""
     everywhere = layers.is_strategy("distributed_arithmetic") * np.maximum(layers["positions"], 1.0)
-    digits = (layers["weight_bits"] + 1) / 3
     width = layers["source_bits"] + layers["weight_bits"] / 2 + np.log2(np.maximum(layers["n_in"], 1.0))
-    additions = np.maximum(layers["multiplications"] * layers["nonzero"] * digits - layers["n_out"], 0.0)
+    additions = np.maximum(layers["multiplications"] * layers["digits"] - layers["n_out"], 0.0)
+    registers = np.divide(additions, layers["latency_cutoff"], out=0 * additions, where=layers["latency_cutoff"] > 0)
     return [
         everywhere * layers.matrix * additions * width,
         everywhere * layers.matrix * layers["n_out"] * (layers["source_bits"] + layers["weight_bits"]),
+        everywhere * layers.matrix * registers * width,
     ]
 
 

@@ -67,7 +67,7 @@ def load_corpus(folder: Path) -> HlsCorpus:
         raws=tuple(design.raw for design in designs),
         ids=tuple(group.tolist()),
         family=np.array([design.file for design in designs]),
-        split=np.array([_SPLITS[zlib.crc32(name.encode()) % len(_SPLITS)] for name in group.tolist()]),
+        split=np.array([split_of(name) for name in group.tolist()]),
         labels=tuple(_labels(designs)),
         checksum=checksum([found / source.file for source in used]),
         licence="; ".join(sorted({source.licence for source in used})),
@@ -81,6 +81,11 @@ def _reported(raw: Raw, labels: Mapping[tuple[str, str], float]) -> LabelledDesi
     own = {target: value for (device, target), value in labels.items() if by_open or device != OPEN_DEVICE}
     group = hashlib.sha256(repr(raw).encode()).hexdigest()[:16]
     return LabelledDesign(OPEN if by_open else _REPORTED, f"{_REPORTED}-{group}", raw, own)
+
+
+def split_of(group: str) -> str:
+    """The split of every design of some layer dimensions."""
+    return _SPLITS[zlib.crc32(group.encode()) % len(_SPLITS)]
 
 
 def _labels(designs: Sequence[LabelledDesign]) -> list[Labels]:

@@ -14,7 +14,8 @@ from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
-from costmodel.hls4ml.model import Z90, HlsModel
+from costmodel.hls4ml.model import HlsModel
+from costmodel.hls4ml.outside import Z90
 from costmodel.prediction import Explanation, Predictions, Target
 from costmodel.predictor import Device, Outcome, Predictor
 from costmodel.target_model import Answers

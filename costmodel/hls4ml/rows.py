@@ -190,11 +190,13 @@ def _open(row: Mapping[str, Any]) -> LabelledDesign:
     else:
         layers = [{"class": "Conv2D", "filters": row["filters"], "kernel_size": row["kernel"], **settings}]
         shape = row["image"]
+    layers = [{**layer, "digits": digits} for layer, digits in zip(layers, row["digits"], strict=True)]
     raw = {
         "layers": layers,
         "input_shape": shape,
         "hls_config": {"Model": {"Precision": f"fixed<{bits},1>"}},
         "part": "vu13p",
+        "latency_cutoff": None if row["latency_cutoff"] is None else int(row["latency_cutoff"]),
     }
     labels = {}
     if row["status"] == "ok":

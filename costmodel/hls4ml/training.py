@@ -1,7 +1,8 @@
 """The packaged bundle: ``python -m costmodel.hls4ml.training --data DIR --out DIR [--all]``.
 
 ``costmodel train --kind hls4ml`` fits the same model to the train split and measures it on the rest; this one fits it
-to every row, and to freely licensed ones alone unless told otherwise.
+to every report of freely licensed data (of all data, if told so), and to the open labels but for their test split:
+those designs are what ``costmodel evaluate --add-points`` shows beside the predictions.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from costmodel.corpora.schema import checksum
-from costmodel.hls4ml.corpus import fit_designs
+from costmodel.hls4ml.corpus import fit_designs, split_of
 from costmodel.hls4ml.predictor import HlsPredictor
-from costmodel.hls4ml.rows import SOURCES, find_folder, load_designs
+from costmodel.hls4ml.rows import OPEN, SOURCES, find_folder, load_designs
 
 _SEED = 0
 
@@ -26,7 +27,8 @@ def train_bundle(
     open_data : folder of the open labels (datasets/hls4ml_open), learned from too.
     """
     folders = [find_folder(data, None), *([] if open_data is None else [find_folder(open_data, None)])]
-    designs = [design for folder in folders for design in load_designs(folder, free_only)]
+    loaded = [design for folder in folders for design in load_designs(folder, free_only)]
+    designs = [design for design in loaded if design.file != OPEN or not split_of(design.group).startswith("test")]
     used = {design.file for design in designs}
     files = [folder / source.file for folder in folders for source in SOURCES if source.name in used]
     return fit_designs(designs, learner, _SEED, checksum([file for file in files if file.exists()]), version=version)

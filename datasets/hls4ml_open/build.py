@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from designs import draw
-from rtl import write_rtl
+from designs import draw, signed_digits
+from rtl import layer_shapes, write_rtl
 from synthesis import synthesise
 
 _BATCH = 8
@@ -93,6 +93,8 @@ def pack(journal: Path, folder: Path) -> int:
     import pyarrow.parquet
 
     rows = sorted(read_journal(journal), key=lambda row: int(row["number"]))
+    for row in rows:
+        row["digits"] = [signed_digits(row, layer, shape) for layer, shape in enumerate(layer_shapes(row))]
     names = sorted({name for row in rows for name in row})
     folder.mkdir(parents=True, exist_ok=True)
     table = pyarrow.table({name: [row.get(name) for row in rows] for name in names})

@@ -92,3 +92,9 @@ def weights(design: dict[str, Any], layer: int, shape: tuple[int, int]) -> npt.N
     largest = 2 ** (design["weight_bits"] - 1)
     drawn = random.integers(-largest, largest, size=shape)
     return np.asarray(drawn * (random.random(shape) < design.get("nonzero", 1.0)), dtype=np.int64)
+
+
+def signed_digits(design: dict[str, Any], layer: int, shape: tuple[int, int]) -> float:
+    """Digits other than 0 of a weight on average, in canonical signed digits: the bits of ``n ^ 3n``."""
+    whole = np.abs(weights(design, layer, shape))
+    return round(float(np.bitwise_count(whole ^ (3 * whole)).mean()), 4)

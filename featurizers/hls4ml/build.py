@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+import numpy.typing as npt
+
 from featurizers.errors import InputError, LimitError
 from featurizers.hls4ml.boards import Board, find_board
 from featurizers.hls4ml.config import (
@@ -25,6 +27,7 @@ from featurizers.hls4ml.design import (
     HlsLayer,
     closest_reuse_factor,
 )
+from featurizers.hls4ml.digits import signed_digits
 from featurizers.hls4ml.precision import DEFAULT_TABLE, Precision
 
 _TABLE_SIZE = 1024
@@ -63,6 +66,8 @@ class FoundLayer:
     function: str = ""
     table_size: int = 0
     nonzero: float = 1.0
+    digits: float | None = None
+    weights: npt.NDArray[Any] | None = None
     precisions: dict[str, Precision] = field(default_factory=dict)
     asked_reuse: int | None = None
     built_reuse: int = 0
@@ -81,6 +86,7 @@ class Conditions:
     tool_version: str
     hls4ml_version: str
     strict: bool
+    latency_cutoff: int = 0
 
 
 def conditions(raw: Mapping[str, Any], config: HlsConfig) -> Conditions:
@@ -105,9 +111,11 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "tool_version": ("tool_version", "vivado_version", "backend_version"),
     "hls4ml_version": ("hls4ml_version", "hls4mlversion"),
     "strict": ("strict",),
+    "latency_cutoff": ("latency_cutoff",),
 }
 
 
+_DEEPEST = 1000
 CONDITION_FIELDS = frozenset(key for keys in _FIELDS.values() for key in keys)
 """Every name that a condition of the whole design may have."""
 
@@ -122,6 +130,7 @@ def _conditions(
     tool_version: Any,
     hls4ml_version: Any,
     strict: Any,
+    latency_cutoff: Any,
 ) -> Conditions:
     """Remembered, since the designs of a bulk request share their conditions."""
     tool = str(tool_version or "")
@@ -141,6 +150,7 @@ def _conditions(
         tool_version=tool,
         hls4ml_version=str(hls4ml_version or ""),
         strict=bool(strict or False),
+        latency_cutoff=_cutoff(latency_cutoff),
     )
 
 
@@ -172,6 +182,15 @@ def _uncertainty(value: object, backend: str) -> float:
     return share
 
 
+def _cutoff(value: object) -> int:
+    """Additions between two registers; 0, which da4ml writes as -1, for none."""
+    if value is None or value == -1:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _DEEPEST:
+        raise InputError("The latency_cutoff", f"must be -1 or from 1 to {_DEEPEST}", value, where="latency_cutoff")
+    return value
+
+
 def build_design(
     found: Sequence[FoundLayer], config: HlsConfig, given: Conditions, name: str = "", notes: Sequence[str] = ()
 ) -> HlsDesign:
@@ -199,6 +218,7 @@ def build_design(
         backend=given.backend,
         tool_version=given.tool_version,
         hls4ml_version=given.hls4ml_version,
+        latency_cutoff=given.latency_cutoff,
         name=name,
         notes=tuple(said),
     )
@@ -257,8 +277,16 @@ def _build_layer(
         strategy=strategy,
         function=function,
         nonzero=layer.nonzero,
+        digits=_digits(layer, weight, strategy),
         inputs=layer.inputs,
     )
+
+
+def _digits(layer: FoundLayer, weight: Precision, strategy: str) -> float | None:
+    """Counted where they decide, which is in adder trees."""
+    if layer.weights is None or strategy != "distributed_arithmetic":
+        return layer.digits
+    return signed_digits(layer.weights, weight)
 
 
 def _schedule(

@@ -57,7 +57,8 @@ class HlsLayer:
     in_elements, out_elements : numbers that enter and leave. window : kernel or pooling size.
     reuse_factor : the one that is built; `reuse_requested` what the user asked for.
     table_size : entries of an activation's lookup table, 0 without one. function : of an activation or merge.
-    nonzero : share of the weights that are not zero.
+    nonzero : share of the weights that are not zero. digits : of a weight in canonical signed digits, how many are not
+    0 on average; None where the weights are not known.
     """
 
     name: str
@@ -80,6 +81,7 @@ class HlsLayer:
     strategy: str = "latency"
     function: str = ""
     nonzero: float = 1.0
+    digits: float | None = None
     inputs: tuple[str, ...] = ()
 
     @property
@@ -90,13 +92,17 @@ class HlsLayer:
 
 @dataclass(frozen=True, slots=True)
 class HlsDesign:
-    """A validated design. notes : what was corrected on the way in, in sentences."""
+    """A validated design. notes : what was corrected on the way in, in sentences.
+
+    latency_cutoff : additions between two registers of an adder tree that da4ml writes, 0 without registers.
+    """
 
     layers: tuple[HlsLayer, ...]
     board: Board | None
     io_type: str = "io_parallel"
     clock_ns: float = 5.0
     clock_uncertainty: float = 0.125
+    latency_cutoff: int = 0
     backend: str = "vivado"
     tool_version: str = ""
     hls4ml_version: str = ""

@@ -15,6 +15,7 @@ from featurizers.graphs import chained
 from featurizers.hls4ml.build import CONDITION_FIELDS, FoundLayer, build_design, conditions
 from featurizers.hls4ml.config import HlsConfig, parse_config
 from featurizers.hls4ml.design import KINDS, MATRIX_KINDS, STRATEGIES, HlsDesign, HlsLayer
+from featurizers.hls4ml.digits import expected_digits
 
 Values = npt.NDArray[Any]
 
@@ -43,10 +44,12 @@ PART_COLUMNS: Final[tuple[Column, ...]] = (
     Column("table_bits", "bit", "table"),
     Column("storage_bits", "bit", "work"),
     Column("nonzero", "1", "work"),
+    Column("digits", "1", "work"),
     Column("function", "1", "layer"),
     Column("clock_ns", "ns", "conditions"),
     Column("vitis", "1", "conditions"),
     Column("tool", "year", "conditions"),
+    Column("latency_cutoff", "1", "conditions"),
 )
 """Per layer. `multipliers` = multiplications / reuse; `outputs_per_multiplier` = reuse / n_in."""
 
@@ -84,6 +87,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("clock_uncertainty", "1", "conditions"),
     Column("vitis", "1", "conditions"),
     Column("tool", "year", "conditions"),
+    Column("latency_cutoff", "1", "conditions"),
 )
 """Per design."""
 
@@ -120,7 +124,7 @@ class HlsFeaturizer:
     """Everything an hls4ml user already has -> `HlsDesign` -> columns. See `parse` for the forms of raw input."""
 
     kind = "hls4ml"
-    version = "1"
+    version = "2"
     columns = COLUMNS
     part_columns = PART_COLUMNS
 
@@ -216,10 +220,12 @@ def _row(layer: HlsLayer, design: HlsDesign) -> tuple[float, ...]:
         layer.table.width if layer.table_size else 0,
         mults * layer.weight.width,
         layer.nonzero,
+        (layer.nonzero * expected_digits(layer.weight.width) if layer.digits is None else layer.digits) if mults else 0,
         FUNCTION_CODE.get(layer.function, _OTHER_FUNCTION),
         design.clock_ns,
         design.backend.startswith("vitis"),
         _tool_year(design),
+        design.latency_cutoff,
     )
 
 
@@ -282,6 +288,7 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
         np.array([design.clock_uncertainty for design in subjects]),
         of_first(m["vitis"]),
         of_first(m["tool"]),
+        of_first(m["latency_cutoff"]),
     )
     return np.stack(columns, axis=1).astype(np.float32)
 

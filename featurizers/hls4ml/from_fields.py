@@ -10,7 +10,8 @@ from featurizers.errors import InputError, LimitError
 from featurizers.hls4ml.build import FoundLayer
 from featurizers.hls4ml.config import check_reuse, check_strategy
 from featurizers.hls4ml.design import MAX_LAYERS, check_size
-from featurizers.hls4ml.keras_layers import HANDLERS, Shape, Site, build_keras_layer, plain_class
+from featurizers.hls4ml.keras_layers import HANDLERS, build_keras_layer
+from featurizers.hls4ml.keras_site import Shape, Site, plain_class
 from featurizers.hls4ml.precision import parse_precision
 
 _LOWER = {name.lower(): name for name in HANDLERS}

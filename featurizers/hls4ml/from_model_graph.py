@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.hls4ml.attributes import layers_of
 from featurizers.hls4ml.build import FoundLayer
@@ -106,7 +109,7 @@ def _layer(layer: Any, makers: dict[str, str]) -> list[FoundLayer]:
         if part.n_in:
             part.built_reuse = int(float(attributes.get("reuse_factor") or 1))
             part.built_strategy = check_strategy(str(attributes.get("strategy") or "latency"), f"layer '{name}'")
-            part.nonzero = _nonzero(layer)
+            part.nonzero, part.weights = _nonzero(layer), _values(layer)
     return layers
 
 
@@ -157,9 +160,21 @@ def _weights(layer: Any) -> list[Any]:
 def _nonzero(layer: Any) -> float:
     for weight in _weights(layer):
         total = int(getattr(weight, "data_length", 0) or 0)
-        if total and _WEIGHT_NAMES.get(str(getattr(weight, "name", "")).rstrip("0123456789").lower()) == "weight":
+        if total and _is_matrix(weight):
             return max(1.0 - float(getattr(weight, "nzeros", 0) or 0) / total, 0.0)
     return 1.0
+
+
+def _values(layer: Any) -> npt.NDArray[Any] | None:
+    for weight in _weights(layer):
+        data = getattr(weight, "data", None)
+        if isinstance(data, np.ndarray) and _is_matrix(weight):
+            return data
+    return None
+
+
+def _is_matrix(weight: Any) -> bool:
+    return _WEIGHT_NAMES.get(str(getattr(weight, "name", "")).rstrip("0123456789").lower()) == "weight"
 
 
 def _fields(graph: Any) -> dict[str, Any]:

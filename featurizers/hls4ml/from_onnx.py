@@ -12,7 +12,8 @@ import numpy.typing as npt
 from featurizers.errors import InputError, LimitError, UnknownNameError
 from featurizers.hls4ml.build import FoundLayer
 from featurizers.hls4ml.design import MAX_LAYERS
-from featurizers.hls4ml.keras_layers import Built, Shape, Site, build_keras_layer
+from featurizers.hls4ml.keras_layers import build_keras_layer
+from featurizers.hls4ml.keras_site import Built, Shape, Site
 from featurizers.hls4ml.precision import Precision
 
 MAX_ONNX_BYTES = 256 << 20
@@ -235,6 +236,7 @@ class _Graph:
         for layer in built[0]:
             if layer.n_in and stored:
                 weights = self.constants[stored[0]]
+                layer.weights = weights
                 layer.nonzero = float(np.count_nonzero(weights) / max(weights.size, 1))
                 for variable, tensor in zip(("weight", "bias"), stored, strict=False):
                     if tensor in self.types:

@@ -13,7 +13,8 @@ from featurizers.errors import InputError, LimitError
 from featurizers.hls4ml.build import FoundLayer
 from featurizers.hls4ml.config import check_reuse
 from featurizers.hls4ml.design import MAX_LAYERS, check_size
-from featurizers.hls4ml.keras_layers import Shape, Site, build_keras_layer, plain_class
+from featurizers.hls4ml.keras_layers import build_keras_layer
+from featurizers.hls4ml.keras_site import Shape, Site, plain_class
 from featurizers.hls4ml.precision import parse_precision
 from featurizers.hls4ml.quantizers import parse_quantizer
 

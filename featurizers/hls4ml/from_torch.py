@@ -14,7 +14,8 @@ from typing import Any, Final
 from featurizers.errors import InputError, LimitError, UnknownNameError
 from featurizers.hls4ml.build import FoundLayer
 from featurizers.hls4ml.design import MAX_LAYERS
-from featurizers.hls4ml.keras_layers import Site, build_keras_layer
+from featurizers.hls4ml.keras_layers import build_keras_layer
+from featurizers.hls4ml.keras_site import Site
 from featurizers.network.graph import NetworkGraph, Node
 from featurizers.network.pt2_reader import read_pt2
 

@@ -5,64 +5,22 @@ Shapes here are without the batch dimension, channels last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 from featurizers.errors import InputError, UnknownNameError
-from featurizers.hls4ml.build import FoundLayer
-from featurizers.hls4ml.design import check_size
-from featurizers.hls4ml.precision import Precision
+from featurizers.hls4ml.keras_site import (
+    Built,
+    Shape,
+    Site,
+    activation_part,
+    matrix_layer,
+    with_activation,
+)
 from featurizers.hls4ml.quantizers import parse_quantizer
 
-Shape = tuple[int, ...]
 _GATES = {"gru": 3, "lstm": 4, "simple_rnn": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One Keras layer where it stands: its class without Q prefix, config, the layers that feed it and their shapes."""
-
-    class_name: str
-    name: str
-    config: Mapping[str, Any]
-    inputs: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-
-    @property
-    def shape(self) -> Shape:
-        if not self.shapes:
-            raise InputError(
-                f"The shape that enters layer '{self.name}'",
-                "must be known; give the model an input shape",
-                where=self.where,
-            )
-        return self.shapes[0]
-
-    @property
-    def where(self) -> str:
-        return f"layer '{self.name}'"
-
-    def size(self, *keys: str) -> int:
-        """A dimension of the config under one of its names."""
-        for key in keys:
-            if self.config.get(key) is not None:
-                return check_size(self.config[key], f"'{key}' of {self.where}", self.where)
-        raise InputError(f"The '{keys[0]}' of {self.where}", "must be given", where=self.where)
-
-    def sizes(self, key: str, rank: int, default: int = 1) -> Shape:
-        """A tuple of `rank` dimensions; a single number stands for all."""
-        value = self.config.get(key)
-        if value is None:
-            return (default,) * rank
-        listed = list(value) if isinstance(value, (list, tuple)) else [value] * rank
-        if len(listed) != rank:
-            raise InputError(f"The '{key}' of {self.where}", f"must have {rank} numbers", value, where=self.where)
-        return tuple(check_size(item, f"'{key}' of {self.where}", self.where) for item in listed)
-
-
-Built = tuple[list[FoundLayer], Shape]
 
 
 def build_keras_layer(site: Site) -> Built:
@@ -73,83 +31,11 @@ def build_keras_layer(site: Site) -> Built:
     return handler(site)
 
 
-def plain_class(class_name: str) -> str:
-    """A class without its package and QKeras' Q: ``qkeras>QDense`` is ``Dense``."""
-    bare = class_name.rsplit(">", 1)[-1]
-    if bare.startswith("Q") and bare[1:2].isupper():
-        bare = bare[1:]
-    return bare.removesuffix("Batchnorm")
-
-
-def _precisions(site: Site) -> dict[str, Precision]:
-    found: dict[str, Precision] = {}
-    pairs = (
-        ("weight", "kernel_quantizer"),
-        ("weight", "depthwise_quantizer"),
-        ("bias", "bias_quantizer"),
-        ("weight", "weight_quantizer"),
-    )
-    for variable, key in pairs:
-        if site.config.get(key) is not None:
-            precision = parse_quantizer(site.config[key], site.where)[1]
-            if precision is not None:
-                found[variable] = precision
-    return found
-
-
-def _matrix(site: Site, kind: str, n_in: int, n_out: int, positions: int, out: Shape, window: int = 1) -> FoundLayer:
-    return FoundLayer(
-        name=site.name,
-        kind=kind,
-        types=(site.class_name.lower(),),
-        inputs=site.inputs,
-        n_in=n_in,
-        n_out=n_out,
-        positions=positions,
-        in_elements=prod(site.shape),
-        out_elements=prod(out),
-        window=window,
-        precisions=_precisions(site),
-        nonzero=_share(site.config.get("nonzero", 1.0)),
-    )
-
-
-def _share(value: Any) -> float:
-    return min(max(float(value), 0.0), 1.0)
-
-
-def _with_activation(site: Site, layers: list[FoundLayer], out: Shape) -> Built:
-    """hls4ml splits a fused activation off under the layer's name and the function's, and skips ``linear``."""
-    function, precision = parse_quantizer(site.config.get("activation"), site.where)
-    if function == "linear":
-        return layers, out
-    split = _activation(f"{site.name}_{function}", function, precision, (site.name,), prod(out))
-    split.positions = prod(out[:-1])
-    return [*layers, split], out
-
-
-def _activation(
-    name: str, function: str, precision: Precision | None, inputs: tuple[str, ...], elements: int, window: int = 1
-) -> FoundLayer:
-    kind = "softmax" if function == "softmax" else "quantize" if function == "linear" else "activation"
-    return FoundLayer(
-        name=name,
-        kind=kind,
-        types=("softmax" if kind == "softmax" else "activation",),
-        inputs=inputs,
-        in_elements=elements,
-        out_elements=elements,
-        window=window,
-        function=function,
-        precisions={} if precision is None else {"result": precision},
-    )
-
-
 def _dense(site: Site) -> Built:
     units = site.size("units", "neurons")
     out = (*site.shape[:-1], units)
-    layer = _matrix(site, "dense", site.shape[-1] if site.shape else 1, units, prod(site.shape[:-1]), out)
-    return _with_activation(site, [layer], out)
+    layer = matrix_layer(site, "dense", site.shape[-1] if site.shape else 1, units, prod(site.shape[:-1]), out)
+    return with_activation(site, [layer], out)
 
 
 def _spatial(site: Site, rank: int) -> Shape:
@@ -184,8 +70,8 @@ def _conv(rank: int) -> Callable[[Site], Built]:
         window, pixels = _windowed(site, rank, "kernel_size")
         out = (*pixels, filters)
         n_in = prod(window) * site.shape[-1]
-        layer = _matrix(site, f"conv{rank}d", n_in, filters, prod(pixels), out, prod(window))
-        return _with_activation(site, [layer], out)
+        layer = matrix_layer(site, f"conv{rank}d", n_in, filters, prod(pixels), out, prod(window))
+        return with_activation(site, [layer], out)
 
     return build
 
@@ -196,8 +82,8 @@ def _depthwise(rank: int) -> Callable[[Site], Built]:
         window, pixels = _windowed(site, rank, "kernel_size")
         out = (*pixels, channels)
         kind = f"depthwise_conv{rank}d"
-        layer = _matrix(site, kind, prod(window), channels, prod(pixels), out, prod(window))
-        return _with_activation(site, [layer], out)
+        layer = matrix_layer(site, kind, prod(window), channels, prod(pixels), out, prod(window))
+        return with_activation(site, [layer], out)
 
     return build
 
@@ -208,11 +94,11 @@ def _separable(rank: int) -> Callable[[Site], Built]:
         window, pixels = _windowed(site, rank, "kernel_size")
         channels = site.shape[-1] * int(site.config.get("depth_multiplier") or 1)
         out, middle = (*pixels, filters), (*pixels, channels)
-        depth = _matrix(site, f"depthwise_conv{rank}d", prod(window), channels, prod(pixels), middle, prod(window))
+        depth = matrix_layer(site, f"depthwise_conv{rank}d", prod(window), channels, prod(pixels), middle, prod(window))
         depth.name, depth.name_in_config = f"{site.name}/depthwise", site.name
-        point = _matrix(site, f"conv{rank}d", channels, filters, prod(pixels), out)
+        point = matrix_layer(site, f"conv{rank}d", channels, filters, prod(pixels), out)
         point.inputs, point.in_elements = (depth.name,), prod(middle)
-        return _with_activation(site, [depth, point], out)
+        return with_activation(site, [depth, point], out)
 
     return build
 
@@ -221,7 +107,7 @@ def _pooling(rank: int) -> Callable[[Site], Built]:
     def build(site: Site) -> Built:
         window, pixels = _windowed(site, rank, "pool_size", site.sizes("pool_size", rank, 2))
         out = (*pixels, site.shape[-1])
-        layer = _matrix(site, "pooling", 0, 0, prod(pixels), out, prod(window))
+        layer = matrix_layer(site, "pooling", 0, 0, prod(pixels), out, prod(window))
         layer.function = "max" if site.class_name.startswith("Max") else "average"
         return [layer], out
 
@@ -233,7 +119,7 @@ def _global_pooling(rank: int) -> Callable[[Site], Built]:
         pixels = _spatial(site, rank)
         keep = bool(site.config.get("keepdims"))
         out = (*(1 for _ in pixels), site.shape[-1]) if keep else (site.shape[-1],)
-        layer = _matrix(site, "global_pooling", 0, 0, prod(pixels), out, prod(pixels))
+        layer = matrix_layer(site, "global_pooling", 0, 0, prod(pixels), out, prod(pixels))
         layer.function = "max" if "Max" in site.class_name else "average"
         return [layer], out
 
@@ -241,7 +127,7 @@ def _global_pooling(rank: int) -> Callable[[Site], Built]:
 
 
 def _batch_norm(site: Site) -> Built:
-    layer = _matrix(site, "batch_norm", 0, 0, prod(site.shape[:-1]), site.shape)
+    layer = matrix_layer(site, "batch_norm", 0, 0, prod(site.shape[:-1]), site.shape)
     layer.types = ("batchnormalization",)
     return [layer], site.shape
 
@@ -253,7 +139,7 @@ def _activation_layer(site: Site) -> Built:
         default = None if site.class_name == "Activation" else site.class_name.lower()
         function, precision = parse_quantizer(site.config.get("activation", default), site.where)
     positions = prod(site.shape[:-1])
-    layer = _activation(site.name, function, precision, site.inputs, prod(site.shape))
+    layer = activation_part(site.name, function, precision, site.inputs, prod(site.shape))
     layer.positions = positions
     return [layer], site.shape
 
@@ -263,7 +149,7 @@ def _merge(site: Site) -> Built:
     if len(shapes) < 2:
         raise InputError(f"The inputs of {site.where}", "must be at least two", len(shapes), where=site.where)
     out = max(shapes, key=prod)
-    layer = _matrix(site, "merge", 0, 0, 1, out, len(shapes))
+    layer = matrix_layer(site, "merge", 0, 0, 1, out, len(shapes))
     layer.function = site.class_name.lower()
     layer.types = ("merge", site.class_name.lower())
     layer.in_elements = sum(prod(shape) for shape in shapes)
@@ -280,13 +166,13 @@ def _concat(site: Site) -> Built:
             f"The inputs of {site.where}", "must have the same rank, and an axis of it", shapes, where=site.where
         )
     out = tuple(sum(s[i] for s in shapes) if i == place else site.shape[i] for i in range(rank))
-    layer = _matrix(site, "concat", 0, 0, 1, out)
+    layer = matrix_layer(site, "concat", 0, 0, 1, out)
     layer.in_elements = prod(out)
     return [layer], out
 
 
 def _dot(site: Site) -> Built:
-    layer = _matrix(site, "dot", 0, 0, 1, (1,))
+    layer = matrix_layer(site, "dot", 0, 0, 1, (1,))
     layer.in_elements = sum(prod(shape) for shape in site.shapes)
     return [layer], (1,)
 
@@ -297,9 +183,9 @@ def _recurrent(kind: str) -> Callable[[Site], Built]:
         steps, width = _spatial(site, 1)[0], site.shape[-1]
         out = (steps, units) if site.config.get("return_sequences") else (units,)
         gates = _GATES[kind] * units
-        first = _matrix(site, kind, width, gates, steps, (steps, gates))
+        first = matrix_layer(site, kind, width, gates, steps, (steps, gates))
         first.name, first.name_in_config = f"{site.name}/input", site.name
-        second = _matrix(site, kind, units, gates, steps, out)
+        second = matrix_layer(site, kind, units, gates, steps, out)
         second.inputs, second.in_elements = (first.name,), units
         second.function = "tanh"
         return [first, second], out
@@ -310,7 +196,7 @@ def _recurrent(kind: str) -> Callable[[Site], Built]:
 def _embedding(site: Site) -> Built:
     rows, width = site.size("input_dim"), site.size("output_dim")
     out = (*site.shape, width)
-    layer = _matrix(site, "embedding", 0, 0, prod(site.shape), out, rows)
+    layer = matrix_layer(site, "embedding", 0, 0, prod(site.shape), out, rows)
     layer.table_size = rows
     return [layer], out
 
@@ -321,7 +207,7 @@ def _same(site: Site) -> Built:
 
 def _flatten(site: Site) -> Built:
     out = (prod(site.shape),)
-    return [_matrix(site, "reshape", 0, 0, 1, out)], out
+    return [matrix_layer(site, "reshape", 0, 0, 1, out)], out
 
 
 def _reshape(site: Site) -> Built:
@@ -333,12 +219,12 @@ def _reshape(site: Site) -> Built:
     out = tuple(int(d) if int(d) > 0 else whole // known for d in target)
     if prod(out) != whole:
         raise InputError(f"The 'target_shape' of {site.where}", f"must hold {whole} elements", target, where=site.where)
-    return [_matrix(site, "reshape", 0, 0, 1, out)], out
+    return [matrix_layer(site, "reshape", 0, 0, 1, out)], out
 
 
 def _permute(site: Site) -> Built:
     out = tuple(site.shape[int(d) - 1] for d in site.config.get("dims", ()))
-    return [_matrix(site, "reshape", 0, 0, 1, out)], out
+    return [matrix_layer(site, "reshape", 0, 0, 1, out)], out
 
 
 def _grown(rank: int, kind: str) -> Callable[[Site], Built]:
@@ -349,7 +235,7 @@ def _grown(rank: int, kind: str) -> Callable[[Site], Built]:
         else:
             new = tuple(p + a for p, a in zip(pixels, _paddings(site, rank), strict=True))
         out = (*new, site.shape[-1])
-        return [_matrix(site, kind, 0, 0, prod(new), out)], out
+        return [matrix_layer(site, kind, 0, 0, prod(new), out)], out
 
     return build
 

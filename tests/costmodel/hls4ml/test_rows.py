@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from costmodel.benchmarks.hls4ml import r_squared, smape
+from costmodel.benchmarks.hls4ml_scores import r_squared, smape
 from costmodel.hls4ml.rows import find_folder, load_designs
 from featurizers.errors import InputError
 from featurizers.hls4ml import HlsFeaturizer

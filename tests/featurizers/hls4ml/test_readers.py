@@ -302,7 +302,7 @@ def test_columns_are_named_once_and_hold_what_they_say():
     design = FEATURIZER.parse({"keras": keras_json(), "hls_config": CONFIG, "part": "zcu102"})
     features = FEATURIZER.features([design, design], names=True)
     names = [column.name for column in features.columns]
-    assert len(set(names)) == len(names) == features.vectors.shape[1] == 33
+    assert len(set(names)) == len(names) == features.vectors.shape[1] == 34
     assert features.column("multiplications").tolist() == [16 * 32 + 32 * 5] * 2
     assert features.column("multipliers").tolist() == [64 + 20] * 2
     assert features.parts.names[1] == ("fc1",)
@@ -311,4 +311,4 @@ def test_columns_are_named_once_and_hold_what_they_say():
 
 
 def test_no_designs_no_rows():
-    assert FEATURIZER.features([]).vectors.shape == (0, 33)
+    assert FEATURIZER.features([]).vectors.shape == (0, 34)
