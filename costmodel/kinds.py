@@ -116,6 +116,12 @@ def _mlir() -> Featurizer[Any]:
     return MlirFeaturizer()
 
 
+def _mlir_adapters() -> Mapping[str, AdapterMaker]:
+    from costmodel.mlir.devices import ADAPTERS
+
+    return ADAPTERS
+
+
 def _hls4ml_corpus(folder: Path) -> Corpus:
     from costmodel.hls4ml.corpus import load_corpus
 
@@ -192,6 +198,7 @@ KINDS: dict[str, Kind] = {
         learner="mlir-boost",
         baselines=("mlir-estimate",),
         shared=True,
+        adapters=_mlir_adapters,
     ),
 }
 

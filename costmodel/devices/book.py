@@ -152,12 +152,16 @@ class DeviceBook:
             raise UnknownNameError(f"target of a new device of '{adapter.space}'", new.target or "", known)
         conditions = checked_document("conditions", new.conditions)
         measurements, batch = read_measurements(new.measurements, adapter, new.unit, conditions, None)
-        adapted = adapter.adapt([m.raw for m in measurements], [m.value for m in measurements], any_scale=new.any_scale)
+        descriptor = checked_document("descriptor", new.descriptor)
+        adapted = adapter.adapt(
+            [m.raw for m in measurements], [m.value for m in measurements], any_scale=new.any_scale,
+            descriptor=descriptor,
+        )  # fmt: skip
         if not new.any_scale:
             check_magnitudes(adapted.answer([m.raw for m in measurements]), measurements)
         record = DeviceRecord(
-            name, new.kind, adapter.space, adapter.target.name, batch, checked_document("descriptor", new.descriptor),
-            conditions, _kept(adapter, measurements), new.any_scale,
+            name, new.kind, adapter.space, adapter.target.name, batch, descriptor, conditions,
+            _kept(adapter, measurements), new.any_scale,
         )  # fmt: skip
         report = _report(_suspects(adapted.trust.tolist(), adapted.answer([m.raw for m in measurements]), measurements))
 
@@ -197,7 +201,9 @@ class DeviceBook:
         comparison = check_more(held, answers, measurements)
         kept = _kept(adapter, measurements)
         together = newest(adapter, [*record.measurements, *kept])
-        adapted = adapter.adapt([m.raw for m in together], [m.value for m in together], any_scale=True)
+        adapted = adapter.adapt(
+            [m.raw for m in together], [m.value for m in together], any_scale=True, descriptor=record.descriptor
+        )
         report = _report(comparison)
         before = self._store.versions(record.id)
 

@@ -43,7 +43,9 @@ class HeldDevice:
         with self._lock:
             if self._adapted is None:
                 values = [measurement.value for measurement in self.newest]
-                self._adapted = self.adapter.adapt(self.raws, values, any_scale=self.record.any_scale)
+                self._adapted = self.adapter.adapt(
+                    self.raws, values, any_scale=self.record.any_scale, descriptor=self.record.descriptor
+                )
             return self._adapted
 
     @cached_property
@@ -98,7 +100,8 @@ class HeldDevice:
     def _without(self, i: int, values: Array) -> float | None:
         others = [raw for j, raw in enumerate(self.raws) if j != i]
         try:
-            adapted = self.adapter.adapt(others, np.delete(values, i).tolist(), any_scale=True)
+            left = np.delete(values, i).tolist()
+            adapted = self.adapter.adapt(others, left, any_scale=True, descriptor=self.record.descriptor)
         except InputError:
             return None  # too few without it
         (answer,) = adapted.answer([self.raws[i]])

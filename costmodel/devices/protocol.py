@@ -8,9 +8,9 @@ their predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from costmodel.prediction import Target
 from costmodel.regressors.base import Array
@@ -64,8 +64,12 @@ class Adapter(Protocol):
         """What has to be stored of a measured input to learn from it again, e.g. a file without its weights."""
         ...
 
-    def adapt(self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False) -> Adapted:
-        """A device from distinct inputs and their measured values. any_scale : do not doubt the unit.
+    def adapt(
+        self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False,
+        descriptor: Mapping[str, Any] | None = None,
+    ) -> Adapted:  # fmt: skip
+        """A device from distinct inputs and their measured values. any_scale : do not doubt the unit. descriptor : what
+        its owner says of it; what a space does not understand it ignores.
 
         Raises InputError: too few, not positive, another unit.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,10 @@ class NasAdapter:
     def kept(self, raw: Raw) -> Raw:
         return raw
 
-    def adapt(self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False) -> Adapted:
+    def adapt(
+        self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False,
+        descriptor: Mapping[str, Any] | None = None,
+    ) -> Adapted:  # fmt: skip
         ops = self.ops(raws)
         checked = check_measurements(ops, values)
         adapted = [

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -134,17 +135,21 @@ class TransferAdapter:
             rows.append(found.log)
         return np.array(rows)
 
-    def adapt(self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False) -> Adapted:
+    def adapt(
+        self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False,
+        descriptor: Mapping[str, Any] | None = None,
+    ) -> Adapted:  # fmt: skip
         if len(raws) < MIN_MEASUREMENTS:
             raise InputError("A new device", f"needs at least {MIN_MEASUREMENTS} measurements", len(raws))
         logs, measured = self.matrix(raws), np.log(np.asarray(values, dtype=np.float64))
         offset, contrasts = split(logs)
         if not any_scale:
-            self._check_scale(logs, measured)
+            self.check_scale(logs, measured)
         posterior = infer(measured - offset, contrasts, np.zeros(contrasts.shape[1], dtype=np.int64), _HYPERS)
         return TransferDevice(self, posterior, len(raws), (float(measured.min()), float(measured.max())))
 
-    def _check_scale(self, logs: Array, measured: Array) -> None:
+    def check_scale(self, logs: Array, measured: Array) -> None:
+        """InputError where measured log values (n,) lie far outside of all known devices' (n, d)."""
         ratios = np.median(measured[:, None] - logs, axis=0)
         outside = float(ratios.min()) if ratios.min() > 0 else float(ratios.max()) if ratios.max() < 0 else 0.0
         if abs(outside) <= math.log(_FAR):

@@ -47,8 +47,7 @@ class Adapted:
 
 def fit(cpu: str, target: str, start: Array, known: Mapping[str, Array], y: Array) -> Adapted:
     """From log predictions (n,) and labels (n,) of n programs on the new CPU. InputError: fewer than MIN_PROGRAMS."""
-    if len(y) < MIN_PROGRAMS:
-        raise InputError("The labelled programs", f"must be at least {MIN_PROGRAMS}", len(y))
+    check_enough(len(y))
     names = sorted(known)
     mean = np.mean([known[name] for name in names], axis=0)
     design = np.stack([known[name] - mean for name in names], axis=1)
@@ -65,6 +64,12 @@ def fit(cpu: str, target: str, start: Array, known: Mapping[str, Array], y: Arra
         conformal_quantile(missed, 0.9),
         float(np.expm1(np.median(missed))),
     )
+
+
+def check_enough(programs: int) -> None:
+    """InputError for fewer than MIN_PROGRAMS."""
+    if programs < MIN_PROGRAMS:
+        raise InputError("The labelled programs", f"must be at least {MIN_PROGRAMS}", programs)
 
 
 def _solve(design: Array, rest: Array, ridge: float) -> tuple[Array, float]:
@@ -98,9 +103,15 @@ def log_predictions(
 ) -> tuple[Array, dict[str, Array]]:
     """Log predictions by the CPU's own descriptor, and for each CPU that the bundle was trained on."""
     trained = [name for name, device in predictor.devices.items() if target in device.targets and name != cpu]
-    model = predictor.model(trained[0], target)
 
     def points(profile: str) -> Array:
-        return model.regressor.predict(predictor.featurizer.features(subjects, profile=profile)).point
+        return log_points(predictor, profile, subjects, target)
 
     return points(cpu), {name: points(predictor.devices[name].profile) for name in trained}
+
+
+def log_points(predictor: Predictor, profile: str, subjects: Sequence[Any], target: str) -> Array:
+    """Log predictions (n,) by the descriptor of a CPU of the table, whether the bundle was trained on it or not."""
+    trained = next(name for name, device in predictor.devices.items() if target in device.targets)
+    features = predictor.featurizer.features(subjects, profile=profile)
+    return predictor.model(trained, target).regressor.predict(features).point
