@@ -2,7 +2,8 @@
 
 HELP's protocol (Lee et al., NeurIPS 2021): its meta-training devices, pools and queries trimmed to the 10th to 90th
 percentile of each device, ten reference architectures and ten random samples of the target, Spearman on the trimmed
-query. Meta-training runs for as many episodes as the README's commands do. Needs torch.
+query. Meta-training runs for as many episodes as the README's commands do, and keeps the best of them on HELP's
+validation devices, as the original does. Needs torch.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ PUBLISHED = {
     "help-fbnet": {"raspi4": 0.887, "eyeriss": 0.943, "fpga": 0.892},
 }  # fmt: skip
 """Of HELP's README (tables 3 and 2 of the paper)."""
+VALIDATION = {
+    "help-nasbench201": ("titanx_1", "titanx_32", "titanx_256", "gold_6240"),
+    "help-fbnet": ("titanx_1", "titanx_32", "titanx_64", "gold_6240"),
+}
 EPISODES = {"help-nasbench201": 2000, "help-fbnet": 4000}
 
 
@@ -42,7 +47,11 @@ def run(task: str, data: Path | None, mirror: Path | None = None, episodes: int 
     references = np.array(REFERENCES[split.space])
     learner = Help(table.space, references, HelpSettings(episodes=EPISODES[task] if episodes is None else episodes))
     started = time.perf_counter()
-    learner.meta_train(table.ops, table.known(split.known), np.asarray(split.pool))
+    validation = table.known(VALIDATION[task])
+    learner.meta_train(
+        table.ops, table.known(split.known), np.asarray(split.pool), validation=validation,
+        query=np.asarray(split.query),
+    )  # fmt: skip
     training_s = time.perf_counter() - started
     rows: list[dict[str, Any]] = []
     for target in (device for device in split.targets if device in table.latency_ms):

@@ -5,6 +5,10 @@ of the target device (which reads labels; planned samples come from the untrimme
 (Akhauri and Abdelfattah, MLSys 2024): all architectures of the space, the sampled ones included. n is always the total
 number of measurements; a target device is never among the known ones. Planned samples are planned as a user would:
 five before anything was measured, then, at each of `_STEPS`, the next ones given the measurements so far.
+
+The learners are closed forms and trained when the benchmark runs, within seconds, on the task's known devices alone:
+the packaged ones know every device of the tables, targets among them. `--set bundle=DIR` takes learners from a folder instead
+(of `costmodel train --kind network --learner ...`), and refuses those that were trained on a target.
 """
 
 from __future__ import annotations
@@ -93,12 +97,14 @@ SPLITS: dict[str, Split] = {
 }  # fmt: skip
 
 
-def run(name: str, data: Path | None, mirror: Path | None = None, seeds: int = SEEDS) -> dict[str, Any]:
+def run(
+    name: str, data: Path | None, mirror: Path | None = None, seeds: int = SEEDS, bundle: str = ""
+) -> dict[str, Any]:  # fmt: skip
     """One task over the devices found in `data` (or ``<mirror>/nas_latency``): {"benchmark", "rows", "summary"}.
 
-    The result also lists `known`, `targets` and `missing` devices. Raises UnknownNameError for a task, InputError
-    without a folder, FileNotFoundError without the table, ValueError without a target or with fewer than two known
-    devices.
+    The result also lists `known`, `targets` and `missing` devices, and under `trained_on` those of the learners. Raises
+    UnknownNameError for a task, InputError without a folder or for a `bundle` that was trained on a target,
+    FileNotFoundError without the table, ValueError without a target or with fewer than two known devices.
     """
     if name not in SPLITS:
         raise UnknownNameError("NAS benchmark", name, SPLITS)
@@ -111,13 +117,34 @@ def run(name: str, data: Path | None, mirror: Path | None = None, seeds: int = S
             f"{name}: needs two known devices and a target, found {[d.name for d in known]} and {targets}."
         )
     started = time.perf_counter()
-    learners = [meta_train(learner, table.space, table.ops, known) for learner in _LEARNERS]
+    if not bundle:
+        learners = [meta_train(learner, table.space, table.ops, known) for learner in _LEARNERS]
+    else:
+        learners = _packaged(Path(bundle), table, targets)
     training_s = time.perf_counter() - started
     task = _Task(split, table, learners, seeds)
     rows = [row for target in targets for row in task.rows(target)]
     summary = {**_summary(rows), "meta_training_s": training_s, "seeds": float(seeds)}
-    found = {"known": [device.name for device in known], "targets": targets, "missing": missing}
+    trained_on = {learner.learner: list(learner.devices) for learner in learners}
+    found = {
+        "known": [device.name for device in known], "targets": targets, "missing": missing, "trained_on": trained_on
+    }  # fmt: skip
     return {"benchmark": name, "rows": rows, "summary": summary | {"targets_missing": _gone(split, missing)}, **found}
+
+
+def _packaged(bundle: Path, table: LatencyTable, targets: Sequence[str]) -> list[FewShotRegressor]:
+    """The learner in a folder, or those in its folders. InputError where one is not fit to answer for `targets`."""
+    folders = sorted(found.parent for found in [*bundle.glob("regressor.json"), *bundle.glob("*/regressor.json")])
+    if not folders:
+        raise InputError("'bundle'", "is the folder of a few-shot learner, or holds such folders", str(bundle))
+    learners = [FewShotRegressor.load(folder) for folder in folders]
+    for learner, folder in zip(learners, folders, strict=True):
+        if learner.known.space.name != table.space.name:
+            raise InputError(f"The learner in {folder}", f"must be of {table.space.name}", learner.known.space.name)
+        known = sorted(set(targets) & set(learner.devices))
+        if known:
+            raise InputError(f"The learner in {folder}", "must not be trained on target devices of the task", known)
+    return learners
 
 
 def _gone(split: Split, missing: Sequence[str]) -> float:
@@ -153,7 +180,8 @@ class _Task:
         inputs = learners[0].known.inputs(table.ops)
         self.features = {learner.learner: learner.basis(inputs) for learner in learners}
         self.macs = inputs.physics.column("macs")
-        self.known_log = np.log(np.column_stack([table.latency_ms[d] for d in learners[0].devices]))
+        devices = [device for device in learners[0].devices if device in table.latency_ms]
+        self.known_log = np.log(np.column_stack([table.latency_ms[device] for device in devices]))
         self.places = {row.tobytes(): i for i, row in enumerate(table.ops)}
         self.offered = [self._offer(seed) for seed in range(seeds)]
         self.first = [
@@ -184,7 +212,7 @@ class _Task:
             figures[device.learner] = {**self._score(device, latency, query), "adapt_ms": adapt_ms}
         best = champion([device for device, _ in adapted]).learner
         both = sum(adapt_ms for _, adapt_ms in adapted)
-        figures["champion"] = {**figures[best], "adapt_ms": both, "chose_meta": float(best == "meta")}
+        figures["champion"] = {**figures[best], "adapt_ms": both, "chose_meta": float(best == _LEARNERS[0])}
         return figures
 
     def _adapt(self, learner: FewShotRegressor, latency: Array, measured: Rows) -> tuple[AdaptedDevice, float]:

@@ -25,6 +25,10 @@ def run(args: argparse.Namespace) -> int:
     result = found(args.data, args.mirror, **settings_of(found, args.set))
     print(format_table(result["rows"]))
     print()
+    for learner, devices in result.get("trained_on", {}).items():
+        print(f"{learner} was trained on {', '.join(devices)}.")
+    if result.get("missing"):
+        print(f"Not in the tables: {', '.join(result['missing'])}.")
     print(format_table([{"figure": name, "value": value} for name, value in result["summary"].items()]))
     if args.json is not None:
         content = {"benchmark": result["benchmark"], "machine": machine(), **result}

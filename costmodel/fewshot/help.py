@@ -5,8 +5,9 @@ embedding into a modulation z of the predictor's last layers (3.3); a few gradie
 it to the samples (3.1, Meta-SGD, second order); the answer is the mean over draws of z. Settings are the defaults of
 the paper's code: 100 hidden units, 2,000 episodes of 8 devices, 10 samples, 200 queries, 2 steps, Adam at 1e-4.
 
-Differences: latency is scaled by the measurements at hand (references and samples) and not by the range of the target's
-whole pool, which nobody has; the last episode is kept, not the best one on validation devices. Needs torch.
+As there, the episode that is kept is the best one on validation devices, where there are any. One difference: latency
+is scaled by the measurements at hand (references and samples) and not by the range of the target's whole pool, which
+nobody has. Needs torch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F  # noqa: N812
 
+from costmodel.evaluation.metrics import spearman
 from costmodel.fewshot.help_encoding import GRAPH_FEATURES, encode
 from costmodel.fewshot.training import KnownDevice
 from costmodel.regressors.base import Array, read_json, write_json
@@ -35,7 +37,18 @@ REFERENCES = {
     "ofa": (1316, 1587, 1621, 1636, 1980, 2329, 2487, 3355, 3740, 4948),
 }
 """The published reference architectures, as rows of the tables."""
+
+
+def references_of(space: str, architectures: int) -> Rows:
+    """The published ones where the table has them, else ten rows spread over a table of so many `architectures`."""
+    published = np.array(REFERENCES[space])
+    if published.max() < architectures:
+        return published
+    return np.linspace(0, architectures - 1, len(published)).astype(np.int64)
+
+
 _LOW, _HIGH = 0.05, 0.95
+_VALIDATE_EVERY = 50
 Rows = npt.NDArray[np.int64]
 Params = dict[str, Tensor]
 
@@ -116,9 +129,12 @@ class Help:
 
     def meta_train(
         self, ops: OpIndices, devices: Sequence[KnownDevice], pool: Rows, seed: int = 0,
-        progress: Callable[[int, float], None] | None = None,
+        progress: Callable[[int, float], None] | None = None, validation: Sequence[KnownDevice] = (),
+        query: Rows | None = None,
     ) -> None:  # fmt: skip
-        """Episodes over `devices`. pool : rows of the table from which samples and queries are drawn."""
+        """Episodes over `devices`. pool : rows of the table from which samples and queries are drawn. validation :
+        devices on whose `query` rows (default: the pool) the weights are judged; the best ones are kept."""
+        best, kept = -np.inf, None
         s, rng = self.settings, np.random.default_rng(seed)
         torch.manual_seed(seed)
         optimiser = torch.optim.Adam([*self._weights()], lr=s.meta_rate)
@@ -138,6 +154,25 @@ class Help:
             optimiser.step()
             if progress is not None:
                 progress(episode, float(loss.detach()))
+            if validation and (episode + 1) % _VALIDATE_EVERY == 0:
+                found = np.mean(
+                    [self._rank_quality(ops, one, pool, pool if query is None else query, seed) for one in validation]
+                )
+                if found > best:
+                    best, kept = float(found), [value.detach().clone() for value in self._weights()]
+        if kept is not None:
+            with torch.no_grad():
+                for value, good in zip(self._weights(), kept, strict=True):
+                    value.copy_(good)
+
+    def _rank_quality(self, ops: OpIndices, device: KnownDevice, pool: Rows, query: Rows, seed: int) -> float:
+        """Spearman on a device's `query` after `samples` random measurements from its pool."""
+        state, latency = torch.get_rng_state(), device.latency_ms
+        drawn = np.random.default_rng(seed).choice(_trimmed(latency, pool), self.settings.samples, replace=False)
+        asked = _trimmed(latency, query)
+        ranked = self.rank(ops[asked], latency[self.references], ops[drawn], latency[drawn], seed)
+        torch.set_rng_state(state)
+        return spearman(latency[asked], ranked)
 
     def save(self, folder: Path) -> None:
         """help.json and weights.safetensors into an existing folder."""

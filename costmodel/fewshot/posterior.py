@@ -56,8 +56,9 @@ class Posterior:
     about 1 for those that agree with the rest and towards 0 for outliers. surprise : size of the leave-one-out errors
     among the measurements over what was expected; below 1 for a device that is easier than the prior thinks.
     structures : (structures,) share of the answer that each set of groups has by its evidence. left_out : log density
-    of each measurement given all the others (their sum), for choosing by cross-validation. additive : the features are
-    shares of the offset's latency, else they add up in log space.
+    of each measurement given all the others (their sum), for choosing by cross-validation. off : (n,) size of each
+    one's leave-one-out error in standard deviations of a future measurement. additive : the features are shares of the
+    offset's latency, else they add up in log space.
     """
 
     level: float
@@ -69,6 +70,7 @@ class Posterior:
     surprise: float
     structures: Array
     left_out: float
+    off: Array
     additive: bool = False
 
     def point(self, offset: Array, features: Array) -> Array:
@@ -139,11 +141,13 @@ def infer(
     kept = np.minimum(weight @ trust, 1.0)
     precision = np.diagonal(inverse, axis1=1, axis2=2)
     surprise = math.sqrt((_EXPECTED + float((weight @ (dual**2 / precision)).sum())) / (_EXPECTED + len(target)))
+    # As a future measurement is judged: an outlier among these is not excused by the little trust it got.
+    off = np.sqrt(weight @ ((dual / precision) ** 2 / (1 / precision - noise + scale * size)))
     shared = np.bincount(hypers.structure, weight).astype(np.float64)
     left_out = float(weight @ _left_out(dual, precision)) + to_log
     noise_variance = float(weight @ scale[:, 0])
     return Posterior(
-        level, weight @ means, covariance, noise_variance, average, kept, surprise, shared, left_out, additive
+        level, weight @ means, covariance, noise_variance, average, kept, surprise, shared, left_out, off, additive
     )
 
 

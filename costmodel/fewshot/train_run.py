@@ -74,10 +74,10 @@ def _closed_form(request: FewShotRequest, table: LatencyTable, folder: Path) -> 
 
 
 def _help(request: FewShotRequest, table: LatencyTable, folder: Path) -> dict[str, dict[str, float]]:
-    from costmodel.fewshot.help import REFERENCES, Help, HelpSettings
+    from costmodel.fewshot.help import Help, HelpSettings, references_of
 
     settings = HelpSettings() if request.episodes is None else HelpSettings(episodes=request.episodes)
-    learner = Help(table.space, np.array(REFERENCES[table.space.name]), settings, request.seed)
+    learner = Help(table.space, references_of(table.space.name, len(table.ops)), settings, request.seed)
     losses: list[float] = []
     learner.meta_train(
         table.ops, table.known(tuple(table.latency_ms)), np.arange(len(table.ops)), request.seed,

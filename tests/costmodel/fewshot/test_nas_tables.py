@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from costmodel.benchmarks import nas, nas_ceiling
 from costmodel.cli.main import main
-from costmodel.fewshot import FewShotRegressor, pretrain
+from costmodel.fewshot import FewShotRegressor, meta_train, pretrain, training
+from costmodel.fewshot.deep import train_deep
 from costmodel.fewshot.tables import family_of, load_table, model_of
 from costmodel.fewshot.train_run import EXPERIMENT, FewShotRequest, train_few_shot
 from featurizers.errors import InputError, UnknownNameError
@@ -17,6 +19,8 @@ from featurizers.network.nas_physics import SPACES, OpIndices
 from tests.costmodel.fewshot.conftest import law, noisy
 
 torch = pytest.importorskip("torch")
+help_learner = pytest.importorskip("costmodel.fewshot.help")
+HelpSettings = help_learner.HelpSettings
 RECIPE = Path(__file__).parents[3] / "datasets" / "nas_latency" / "build.py"
 
 
@@ -76,6 +80,7 @@ def test_a_benchmark_uses_what_it_finds_and_lists_what_is_missing(tables: Path) 
     result = nas.run("nasflat-FA", tables, seeds=1)
     assert result["known"] == ["1080ti_1", "1080ti_64", "titan_rtx_1"]
     assert result["targets"] == ["pixel2"]
+    assert result["trained_on"] == dict.fromkeys(("meta", "transfer"), result["known"])
     assert {"gold_6226", "2080ti_1"} <= set(result["missing"])
     assert result["summary"]["targets_missing"] == 3
     assert result["summary"]["spearman_planned_20"] > 0.95
@@ -104,6 +109,49 @@ def test_learners_train_from_the_command_line_with_honest_figures_of_left_out_de
     assert all(row["spearman_20"] > 0.9 and row["median_error_20"] < 0.1 for row in rows)
     loaded = FewShotRegressor.load(tmp_path / "network_fewshot_fbnet")
     assert loaded.card["left_out"]["pixel2"]["spearman_20"] == rows[2]["spearman_20"]
+
+
+@pytest.mark.parametrize("learner", ["transfer", "meta", "gnn", "help"])
+def test_every_learner_trains_by_the_command_and_loads(
+    learner: str, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if learner == "gnn":
+        pytest.importorskip("torch_geometric")
+        monkeypatch.setattr(training, "train_deep", partial(train_deep, steps=15))
+    if learner == "help":
+        monkeypatch.setattr(help_learner, "HelpSettings", partial(HelpSettings, episodes=20, queries=50))
+    command = ["train", "--kind", "network", "--learner", learner, "--data", str(tables), "--no-track"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    assert "fbnet" in capsys.readouterr().out
+    folder = tmp_path / "network_fewshot_fbnet"
+    ops = SPACES["fbnet"].sample(20, np.random.default_rng(1))
+    latency = law(ops, 90.0, 1e5, 4e5)
+    if learner == "help":
+        ranked = help_learner.Help.load(folder).rank(ops, latency[:10], ops[10:], latency[10:])
+        assert ranked.shape == (20,)
+        return
+    loaded = FewShotRegressor.load(folder)
+    assert loaded.learner == learner
+    device = loaded.adapt(ops.tolist(), latency)
+    assert np.median(np.abs(np.exp(device.predict(ops.tolist()).point) / latency - 1)) < 0.1
+
+
+def test_a_bundle_that_knows_a_target_is_refused(tables: Path, tmp_path: Path) -> None:
+    train_few_shot(FewShotRequest("transfer", tables, out=tmp_path, track=False))
+    with pytest.raises(InputError, match="must not be trained on target devices"):
+        nas.run("nasflat-FA", tables, seeds=1, bundle=str(tmp_path))
+    with pytest.raises(InputError, match="is the folder of a few-shot learner"):
+        nas.run("nasflat-FA", tables, seeds=1, bundle=str(tables))
+
+
+def test_a_bundle_of_other_devices_answers_and_says_which(tables: Path, tmp_path: Path) -> None:
+    table = load_table(tables, "fbnet")
+    known = table.known(("1080ti_1", "titan_rtx_1"))
+    (tmp_path / "transfer").mkdir()
+    meta_train("transfer", table.space, table.ops, known).save(tmp_path / "transfer")
+    result = nas.run("nasflat-FA", tables, seeds=1, bundle=str(tmp_path))
+    assert result["trained_on"] == {"transfer": ["1080ti_1", "titan_rtx_1"]}
+    assert result["summary"]["spearman_20"] > 0.9
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
