@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from costmodel.calibration import conformal_quantile
 from costmodel.regressors.base import Array
 
 SIZES = (5, 10, 20, 50)
@@ -15,7 +16,8 @@ COVERAGE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Standardised absolute errors of one known device in the role of the new one, by number of measurements."""
+    """Absolute errors of one known device in the role of the new one, over spread and `own_scale`, by number of
+    measurements."""
 
     family: str
     by_size: dict[int, Array]
@@ -23,7 +25,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class FewShotCalibration:
-    """quantiles : of |error| / spread that cover `COVERAGE`, per entry of `SIZES`."""
+    """quantiles : of |error| / spread / own scale that cover `COVERAGE`, per entry of `SIZES`."""
 
     quantiles: tuple[float, ...]
 
@@ -32,36 +34,41 @@ class FewShotCalibration:
         return float(np.interp(np.log(measurements), np.log(SIZES), self.quantiles))
 
 
-_GENERIC_QUANTILE = 2.5
-"""Of an unfamiliar sort of hardware: a Student-t of about three degrees of freedom covers 0.9 there."""
-_GENERIC_FAMILIES = 1.0
-_LEVELS = np.arange(COVERAGE, 0.991, 0.01)
+_GENERIC_QUANTILE, _GENERIC_OWN = 2.5, 1.3
+"""Of an unfamiliar sort of hardware, in units of what was expected of it (a Student-t of about three degrees of freedom
+covers 0.9 there), and in units of the quantile of its own errors."""
+_GENERIC_FAMILIES = 0.5
+_EXPECTED_MEASUREMENTS = 4.0
+"""So many measurements is what was expected worth, beside a device's own leave-one-out errors."""
+_FLOOR = 0.1
+
+
+def own_scale(surprise: float, off: Array) -> float:
+    """How wide a device's errors are, in spreads: geometric mean of what was expected, corrected by `surprise`, and
+    of the conformal quantile of its own leave-one-out errors `off` (n,), weighted by their number.
+
+    Busy phones have heavy tails and simulators none; ten measurements tell the two apart, known devices do not.
+    """
+    own = conformal_quantile(off, COVERAGE) + _FLOOR
+    weight = _trust(len(off))
+    return float(surprise ** (1 - weight) * own**weight)
 
 
 def calibrate(scores: Sequence[Scores]) -> FewShotCalibration:
-    """One quantile per size, families counting alike: the one that would have covered families left out of it."""
+    """One quantile per size, families counting alike, and with them a generic one for hardware that is like none."""
     families = sorted({score.family for score in scores})
     quantiles = []
     for size in SIZES:
         pooled = {f: np.concatenate([s.by_size[size] for s in scores if s.family == f]) for f in families}
-        learned = _quantile(pooled, _level_for_others(pooled))
-        count = len(families)
-        quantiles.append((count * learned + _GENERIC_FAMILIES * _GENERIC_QUANTILE) / (count + _GENERIC_FAMILIES))
+        weight, count = _trust(size), len(families)
+        generic = _GENERIC_QUANTILE ** (1 - weight) * _GENERIC_OWN**weight
+        learned = _quantile(pooled, COVERAGE)
+        quantiles.append((count * learned + _GENERIC_FAMILIES * generic) / (count + _GENERIC_FAMILIES))
     return FewShotCalibration(tuple(quantiles))
 
 
-def _level_for_others(pooled: dict[str, Array]) -> float:
-    """The lowest level whose quantile, from all families but one, covers `COVERAGE` of that one on average."""
-    if len(pooled) < 3:
-        return COVERAGE
-    for level in _LEVELS:
-        covered = []
-        for family, own in pooled.items():
-            rest = {name: values for name, values in pooled.items() if name != family}
-            covered.append(float((own <= _quantile(rest, float(level))).mean()))
-        if np.mean(covered) >= COVERAGE:
-            return float(level)
-    return float(_LEVELS[-1])
+def _trust(measurements: int) -> float:
+    return measurements / (measurements + _EXPECTED_MEASUREMENTS)
 
 
 def _quantile(pooled: dict[str, Array], level: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from costmodel.fewshot.basis import Basis, KnownDevices
-from costmodel.fewshot.calibrate import COVERAGE, FewShotCalibration
+from costmodel.fewshot.calibrate import COVERAGE, FewShotCalibration, own_scale
 from costmodel.fewshot.checks import check_measurements, check_scale
 from costmodel.fewshot.deep import DeepCosts
 from costmodel.fewshot.planning import PlanningPrior, greedy_plan
@@ -20,7 +20,7 @@ from costmodel.regressors.base import Array, Estimate, read_json, write_json
 from featurizers.errors import InputError
 from featurizers.network.nas_physics import OpIndices, space_of
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _CANDIDATES, _POPULATION = 600, 500
 _CLEARLY = 3.0
 """Difference of log evidence that outweighs the habit of averaging (odds of 20)."""
@@ -65,7 +65,8 @@ class AdaptedDevice:
 
     def predict_features(self, offset: Array, features: Array) -> Estimate:
         """The same from the owner's `features`, for many questions about the same architectures."""
-        widen = self.owner.calibration.quantile(len(self.ops)) / _NORMAL_90 * self.posterior.surprise
+        scale = own_scale(self.posterior.surprise, self.posterior.off)
+        widen = self.owner.calibration.quantile(len(self.ops)) / _NORMAL_90 * scale
         variance = self.posterior.variance(features) + self.posterior.noise
         return Estimate(self.posterior.point(offset, features), widen * np.sqrt(variance))
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from costmodel.evaluation.metrics import spearman
 from costmodel.fewshot.basis import Basis, Inputs, KnownDevices
-from costmodel.fewshot.calibrate import SIZES, FewShotCalibration, Scores, calibrate
+from costmodel.fewshot.calibrate import SIZES, FewShotCalibration, Scores, calibrate, own_scale
 from costmodel.fewshot.deep import DeepCosts, train_deep
 from costmodel.fewshot.hyper import HyperPrior, combine, fit_device, union
-from costmodel.fewshot.planning import PlanningPrior
+from costmodel.fewshot.planning import PlanningPrior, greedy_plan
 from costmodel.fewshot.posterior import Hypers, infer
 from costmodel.fewshot.regressor import FewShotRegressor
 from costmodel.regressors.base import Array
@@ -34,7 +34,7 @@ LEARNERS: dict[str, dict[str, Structure]] = {
 own; the first one plans (what only explains leftovers is not worth a measurement)."""
 _DRAWS = 32
 _POOL = 4000
-_REPEATS, _SCORED = 4, 1000
+_REPEATS, _SCORED, _OFFERED = 3, 1000, 400
 _DEEP_FOLDS, _DEEP_SYNTHETIC = 3, 64
 _PLANNED_NOISE = 0.003
 """Squared; a plan that trusts each measurement to better than 5 % rests on too few of them when a phone is busy."""
@@ -165,9 +165,13 @@ def _calibrate(
     scores, figures = [], []
     for index, role in enumerate(roles):
         others = [other for i, other in enumerate(roles) if i != index]
-        hypers = _hypers(_priors(others, structures), groups, structures)
+        priors = _priors(others, structures)
+        hypers, planning = _hypers(priors, groups, structures), _spread_out(priors[0], groups, structures[0])
         tried = {size: [_try(role, hypers, size, rng) for _ in range(_REPEATS)] for size in SIZES}
-        standardised = {size: np.concatenate([one.standardised for one in found]) for size, found in tried.items()}
+        planned = {size: [_try(role, hypers, size, rng, planning) for _ in range(_REPEATS)] for size in SIZES}
+        standardised = {
+            size: np.concatenate([one.standardised for one in [*tried[size], *planned[size]]]) for size in SIZES
+        }
         scores.append(Scores(role.family, standardised))
         figures.append({
             f"{name}_{size}": float(np.mean([getattr(one, name) for one in found]))
@@ -185,13 +189,33 @@ class _Trial:
     median_error: float
 
 
-def _try(role: _Role, hypers: Hypers, size: int, rng: np.random.Generator) -> _Trial:
-    """One random draw of `size` measurements."""
+def _try(
+    role: _Role, hypers: Hypers, size: int, rng: np.random.Generator, planning: PlanningPrior | None = None
+) -> _Trial:  # fmt: skip
+    """One draw of `size` measurements: at random, or planned in steps among a random part of the pool."""
     rows = rng.permutation(len(role.residual))
-    measured, held = rows[:size], rows[size : size + _SCORED]
+    measured = rows[:size] if planning is None else _planned(role, hypers, size, rows[-_OFFERED:], planning)
+    held = np.setdiff1d(rows[size : size + _SCORED], measured)
     posterior = infer(role.residual[measured], role.features[measured], role.basis.group_of, hypers, additive=True)
     point = posterior.point(np.zeros(len(held)), role.features[held])
-    spread = posterior.surprise * np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
+    scale = own_scale(posterior.surprise, posterior.off)
+    spread = scale * np.sqrt(posterior.variance(role.features[held]) + posterior.noise)
     error, offset = role.residual[held] - point, role.offset[held]
     ranked = spearman(offset + role.residual[held], offset + point)
     return _Trial(np.abs(error) / spread, ranked, float(np.median(np.abs(np.expm1(-error)))))
+
+
+def _planned(
+    role: _Role, hypers: Hypers, size: int, offered: npt.NDArray[np.int64], planning: PlanningPrior
+) -> npt.NDArray[np.int64]:  # fmt: skip
+    """Five before anything was measured, then what tells most given the measurements so far."""
+    features, group_of = role.features[offered], role.basis.group_of
+    covariance, noise = planning.covariance(group_of), planning.noise
+    chosen: list[int] = []
+    for step in sorted({min(5, size), *(n for n in SIZES if n < size), size}):
+        left = np.setdiff1d(np.arange(len(offered)), chosen)
+        chosen += left[greedy_plan(features[left], features, covariance, noise, step - len(chosen))].tolist()
+        at = offered[chosen]
+        posterior = infer(role.residual[at], role.features[at], group_of, hypers, additive=True)
+        covariance, noise = posterior.covariance, posterior.noise
+    return offered[chosen]
