@@ -49,6 +49,7 @@ def references_of(space: str, architectures: int) -> Rows:
 
 _LOW, _HIGH = 0.05, 0.95
 _VALIDATE_EVERY = 50
+_GRAPH_INIT = 0.05
 Rows = npt.NDArray[np.int64]
 Params = dict[str, Tensor]
 
@@ -81,14 +82,17 @@ class HelpPredictor(nn.Module):  # type: ignore[misc]
         self.hardware = nn.ModuleList([nn.Linear(references, hidden), nn.Linear(hidden, hidden)])
         self.head = nn.ModuleList([nn.Linear(2 * hidden, 2 * hidden), nn.Linear(2 * hidden, 2 * hidden)])
         self.last = nn.Linear(2 * hidden, 1)
+        if graph:
+            for layer in self.encoder:
+                nn.init.uniform_(layer.weight, -_GRAPH_INIT, _GRAPH_INIT)
 
     def forward(self, x: Tensor, adjacency: Tensor | None, embedding: Tensor) -> Tensor:
-        """x : (n, k) or (n, nodes, k); embedding : (references,). Returns (n,)."""
-        for layer in self.encoder:
-            x = layer(x) if adjacency is None else adjacency @ layer(x)
-            x = F.relu(x)
-        if adjacency is not None:
-            x = x[:, -1]
+        """x : (n, k), or (n, nodes, k) with one (nodes, nodes) adjacency, whose last node is read; embedding :
+        (references,). Returns (n,)."""
+        for depth, layer in enumerate(self.encoder, 1):
+            if adjacency is not None:
+                x = (adjacency[-1] if depth == len(self.encoder) else adjacency) @ x
+            x = F.relu(layer(x))
         for layer in self.hardware:
             embedding = F.relu(layer(embedding))
         x = torch.cat([x, embedding.expand(len(x), -1)], dim=-1)
@@ -147,7 +151,7 @@ class Help:
             latency = np.stack([devices[i].latency_ms for i in chosen])
             embedding, target = self._scaled(latency, rows, s.samples)
             x = torch.from_numpy(features[rows])
-            edges = None if adjacency is None else torch.from_numpy(adjacency[rows])
+            edges = None if adjacency is None else torch.from_numpy(adjacency)
             loss = self._episode_loss(x, edges, embedding, target)
             optimiser.zero_grad()
             loss.backward()
@@ -233,15 +237,13 @@ class Help:
     def _episode_loss(self, x: Tensor, edges: Tensor | None, embedding: Tensor, target: Tensor) -> Tensor:
         n = self.settings.samples
 
-        def task(x: Tensor, edges: Tensor | None, embedding: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        def task(x: Tensor, embedding: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
             params, divergence = self._modulated(embedding)
-            shown, asked = (None, None) if edges is None else (edges[:n], edges[n:])
-            adapted = self._adapt(params, x[:n], shown, embedding, target[:n])
-            answer = functional_call(self.predictor, adapted, (x[n:], asked, embedding))
+            adapted = self._adapt(params, x[:n], edges, embedding, target[:n])
+            answer = functional_call(self.predictor, adapted, (x[n:], edges, embedding))
             return F.mse_loss(answer, target[n:]), divergence
 
-        axes = (0, None if edges is None else 0, 0, 0)
-        loss, divergence = vmap(task, in_dims=axes, randomness="different")(x, edges, embedding, target)
+        loss, divergence = vmap(task, randomness="different")(x, embedding, target)
         return torch.as_tensor(loss.mean() + self.settings.kl_weight * divergence.mean())
 
     def _modulated(self, embedding: Tensor) -> tuple[Params, Tensor]:

@@ -26,9 +26,9 @@ GRAPH_NODES, GRAPH_FEATURES = 9, 8
 
 
 def encode(space: str, ops: OpIndices) -> tuple[Float32, Float32 | None]:
-    """Features and adjacency: (n, k) and None, or (n, 9, 8) and (n, 9, 9) where the space is one of cells."""
+    """Features and adjacency: (n, k) and None, or (n, 9, 8) and one (9, 9) where the space is one of cells."""
     if space == "nasbench201":
-        return _cell_nodes(ops), _cell_edges(len(ops))
+        return _cell_nodes(ops), _cell_edges()
     if space == "fbnet":
         return _FBNET_CODES[ops].reshape(len(ops), -1), None
     if space == "ofa":
@@ -44,8 +44,8 @@ def _cell_nodes(ops: OpIndices) -> Float32:
     return np.asarray(np.eye(GRAPH_FEATURES)[kinds], dtype=np.float32)
 
 
-def _cell_edges(n: int) -> Float32:
-    """Row i lists what node i reads, itself included, as weights that sum to one; the same for every cell."""
+def _cell_edges() -> Float32:
+    """Row i has ones for what node i reads, itself included; the same for every cell."""
     reads = np.eye(GRAPH_NODES, dtype=np.float32)
     for i, (source, target) in enumerate(NASBENCH201_EDGES):
         if source == 0:
@@ -56,7 +56,7 @@ def _cell_edges(n: int) -> Float32:
             if after == source and before != source:
                 reads[1 + i, 1 + j] = 1
     reads[8] = 1
-    return np.repeat((reads / reads.sum(axis=1, keepdims=True))[None], n, axis=0)
+    return reads
 
 
 def _ofa_code(ops: OpIndices) -> Float32:
