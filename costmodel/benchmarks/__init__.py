@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, str] = {
     "help-nasbench201-reference": "costmodel.benchmarks.help_reference:help_nasbench201",
     "help-fbnet-reference": "costmodel.benchmarks.help_reference:help_fbnet",
     "nas-search": "costmodel.benchmarks.nas_search:run",
+    "own-networks": "costmodel.benchmarks.own_networks:run",
     "nas-ceiling": "costmodel.benchmarks.nas_ceiling:run",
     "hls4ml": "costmodel.benchmarks.hls4ml:run",
     "sparecores": "costmodel.benchmarks.cpu:run_sparecores",

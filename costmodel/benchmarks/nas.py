@@ -205,7 +205,7 @@ class _Task:
                 yield from (_row(target, method, sampling, n, figures) for method, figures in found.items())
 
     def _once(self, latency: Array, measured: Rows, query: Rows) -> dict[str, dict[str, float]]:
-        ridge = _ridge(self.known_log[measured], np.log(latency[measured]), self.known_log[query])
+        ridge = ridge_regression(self.known_log[measured], np.log(latency[measured]), self.known_log[query])
         figures = {"ridge": _figures(latency[query], np.exp(ridge))}
         adapted = [self._adapt(learner, latency, measured) for learner in self.learners]
         for device, adapt_ms in adapted:
@@ -258,7 +258,7 @@ def trimmed(rows: range | None, latency: Array) -> Rows:
     return inside
 
 
-def _ridge(x: Array, y: Array, query: Array) -> Array:
+def ridge_regression(x: Array, y: Array, query: Array) -> Array:
     """Ridge regression over log latencies of known devices, penalty by leave-one-out: the plain method to beat."""
     centre, level = x.mean(axis=0), y.mean()
     kernel = (x - centre) @ (x - centre).T

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from costmodel.devices.lean import without_weights
+from costmodel.devices.own_networks import own_network_adapter
 from costmodel.devices.protocol import Adapter, AdapterMaker
 from costmodel.devices.spaces import nas_adapter
-from costmodel.devices.transfer import transfer_adapter
 
 if TYPE_CHECKING:
     from costmodel.predictor import Predictor
@@ -22,5 +21,5 @@ def _nas(space: str, _: Predictor) -> Adapter:
 
 ADAPTERS: Mapping[str, AdapterMaker] = {
     **{space: partial(_nas, space) for space in ("nasbench201", "fbnet", "ofa")},
-    "onnx": transfer_adapter("onnx", ("onnx", "pt2"), keep=without_weights),
+    "onnx": own_network_adapter,
 }

@@ -4,8 +4,9 @@
 
 The known devices' predictions already hold the rooflines, the fusion rules and the kernels of the input; ten
 measurements only have to say how far the new device is from them (the constant) and which of them it resembles (the
-contrasts, centred on their mean). The same Bayesian regression with heavy tails as for NAS spaces
-(`costmodel.fewshot.posterior`), with broad priors set by hand; closed form, numpy only.
+contrasts, centred on their mean). For networks, also how it depends on the mix of work: `work.py`. The same Bayesian
+regression with heavy tails as for NAS spaces (`costmodel.fewshot.posterior`), with broad priors set by hand; closed
+form, numpy only.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from costmodel.devices.protocol import BATCH, Adapted, Adapter, Answer
+from costmodel.fewshot.calibrate import own_scale
 from costmodel.fewshot.checks import MIN_MEASUREMENTS
 from costmodel.fewshot.planning import greedy_plan
 from costmodel.fewshot.posterior import CONSTANT_VARIANCE, Hypers, Posterior, infer
@@ -31,11 +34,9 @@ from featurizers.core import Raw
 from featurizers.errors import InputError, UnknownNameError
 
 LEARNER = "known-device-transfer"
-_NORMAL_90 = 1.6448536269514722
-_STUDENT_90 = {3: 2.35, 5: 2.02, 10: 1.81, 20: 1.72, 50: 1.68}
-"""Half of Student's central 90% by measurements, in standard deviations: the spread itself is learned from so many."""
-_WIDER = 1.5
-"""Without it intervals of ten measurements covered 79% when each packaged device in turn was taken for a new one."""
+_WIDER = {3: 3.0, 5: 2.4, 10: 1.9, 20: 1.8, 50: 1.7}
+"""Half of a 90% interval in spreads at the device's own scale, by measurements: what covered 90% when each packaged
+device in turn was taken for a new one (`costmodel benchmark own-networks`)."""
 _DRAWS = 64
 _PLANNING_VARIANCE, _PLANNING_NOISE = 0.25, 0.01
 _FAR = 400.0
@@ -54,16 +55,24 @@ def transfer_adapter(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the known devices say of one input. log : (d,) their log predictions. reasons : why none may be trusted."""
+    """What is known of one input. log : (d,) the known devices' log predictions. reasons : why none may be trusted.
+    work : (k,) what else the adapter reads of it."""
 
     log: Array
     reasons: tuple[str, ...]
+    work: Array
 
 
 class TransferAdapter:
-    """See the module. Raises UnknownNameError where no known device has the target."""
+    """See the module. Raises UnknownNameError where no known device has the target.
+
+    A kind that knows more of an input than predictions overrides `work` and `design`, and the priors of its groups.
+    """
 
     coverage = 0.9
+    hypers: Hypers
+    planning_variance: Array
+    """Per group of features."""
 
     def __init__(
         self, space: str, fields: tuple[str, ...], predictor: Predictor, target: str,
@@ -74,6 +83,7 @@ class TransferAdapter:
         if not self.devices:
             raise UnknownNameError("target of a new device", target, predictor.targets)
         self.target = predictor.targets[target]
+        self.hypers, self.planning_variance = _HYPERS, np.array([_PLANNING_VARIANCE])
         self._keep = keep
         self._seen: OrderedDict[str, Known] = OrderedDict()
         self._lock = Lock()
@@ -104,12 +114,11 @@ class TransferAdapter:
             found = {key: self._seen[key] for key in missing if key in self._seen}
         asked = {key: raw for key, raw in missing.items() if key not in found}
         outcomes = self.predictor.predict(list(asked.values()), self.devices, [self.target.name]) if asked else []
-        errors = {}
-        for key, outcome in zip(asked, outcomes, strict=True):
-            if isinstance(outcome, InputError):
-                errors[key] = outcome
-            else:
-                found[key] = _known(outcome)
+        errors = {key: outcome for key, outcome in zip(asked, outcomes, strict=True) if isinstance(outcome, InputError)}
+        good = {key: outcome for key, outcome in zip(asked, outcomes, strict=True) if key not in errors}
+        work = self.work([asked[key] for key in good]) if good else ()
+        for (key, outcome), own in zip(good.items(), work, strict=True):
+            found[key] = _known(outcome, own)  # type: ignore[arg-type]
         self._remember({key: found[key] for key in asked if key in found})
         return [key if isinstance(key, InputError) else errors.get(key) or found[key] for key in keys]
 
@@ -125,15 +134,31 @@ class TransferAdapter:
             while len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
 
+    def work(self, raws: Sequence[Raw]) -> Array:
+        """What the adapter reads of inputs beside predictions, (n, k)."""
+        return np.zeros((len(raws), 0))
+
+    def design(self, logs: Array, work: Array) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+        """Offset (n,), features (n, p) and the group of each."""
+        offset, contrasts = split(logs)
+        return offset, contrasts, np.zeros(contrasts.shape[1], dtype=np.int64)
+
     def matrix(self, raws: Sequence[Raw]) -> Array:
         """Log predictions of the known devices, (n, d). Raises the InputError of the first input that has one."""
+        return np.array([known.log for known in self._all_known(raws)])
+
+    def _all_known(self, raws: Sequence[Raw]) -> list[Known]:
         rows = []
         for index, found in enumerate(self.known(raws)):
             if isinstance(found, InputError):
                 found.where = f"measurement {index}" + (f", {found.where}" if found.where else "")
                 raise found
-            rows.append(found.log)
-        return np.array(rows)
+            rows.append(found)
+        return rows
+
+    def designed(self, known: Sequence[Known]) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+        """`design` of known inputs."""
+        return self.design(np.array([one.log for one in known]), np.array([one.work for one in known]))
 
     def adapt(
         self, raws: Sequence[Raw], values: Sequence[float], *, any_scale: bool = False,
@@ -141,11 +166,11 @@ class TransferAdapter:
     ) -> Adapted:  # fmt: skip
         if len(raws) < MIN_MEASUREMENTS:
             raise InputError("A new device", f"needs at least {MIN_MEASUREMENTS} measurements", len(raws))
-        logs, measured = self.matrix(raws), np.log(np.asarray(values, dtype=np.float64))
-        offset, contrasts = split(logs)
+        known, measured = self._all_known(raws), np.log(np.asarray(values, dtype=np.float64))
         if not any_scale:
-            self.check_scale(logs, measured)
-        posterior = infer(measured - offset, contrasts, np.zeros(contrasts.shape[1], dtype=np.int64), _HYPERS)
+            self.check_scale(np.array([one.log for one in known]), measured)
+        offset, features, group_of = self.designed(known)
+        posterior = infer(measured - offset, features, group_of, self.hypers)
         return TransferDevice(self, posterior, len(raws), (float(measured.min()), float(measured.max())))
 
     def check_scale(self, logs: Array, measured: Array) -> None:
@@ -173,12 +198,12 @@ class TransferAdapter:
         offered = [raw for identity, raw in distinct.items() if identity not in done]
         if not offered:
             return []
-        features = split(self.matrix(offered))[1]
+        _, features, group_of = self.designed(self._all_known(offered))
         if isinstance(adapted, TransferDevice):
             covariance, noise, seen = adapted.posterior.covariance, adapted.posterior.noise, None
         else:
-            covariance = np.diag([CONSTANT_VARIANCE, *[_PLANNING_VARIANCE] * features.shape[1]])
-            noise, seen = _PLANNING_NOISE, split(self.matrix(measured))[1] if measured else None
+            covariance = np.diag([CONSTANT_VARIANCE, *self.planning_variance[group_of]])
+            noise, seen = _PLANNING_NOISE, self.designed(self._all_known(measured))[1] if measured else None
         return [offered[i] for i in greedy_plan(features, features, covariance, noise, n, seen)]
 
 
@@ -188,11 +213,11 @@ def split(logs: Array) -> tuple[Array, Array]:
     return offset, logs - offset[:, None]
 
 
-def _known(outcome: Sequence[Prediction]) -> Known:
+def _known(outcome: Sequence[Prediction], work: Array) -> Known:
     """Out of domain only where every known device is: one that knows the input is enough to learn from."""
     trusted = any(prediction.in_domain for prediction in outcome)
     reasons = () if trusted else min((p.reasons for p in outcome), key=len)
-    return Known(np.log([prediction.value for prediction in outcome]), reasons)
+    return Known(np.log([prediction.value for prediction in outcome]), reasons, work)
 
 
 def _hypers() -> Hypers:
@@ -204,6 +229,13 @@ def _hypers() -> Hypers:
 
 
 _HYPERS = _hypers()
+
+
+def half_width(posterior: Posterior, features: Array, measurements: int) -> Array:
+    """Of a 90% interval of one future measurement, in log space, (n,)."""
+    spread = np.sqrt(posterior.variance(features) + posterior.noise)
+    wider = float(np.interp(np.log(measurements), np.log(list(_WIDER)), list(_WIDER.values())))
+    return np.asarray(wider * own_scale(posterior.surprise, posterior.off) * spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +259,9 @@ class TransferDevice:
         return [found if isinstance(found, InputError) else next(answers) for found in known]
 
     def _answers(self, known: Sequence[Known]) -> list[Answer]:
-        offset, contrasts = split(np.array([found.log for found in known]))
-        point = self.posterior.point(offset, contrasts)
-        spread = np.sqrt(self.posterior.variance(contrasts) + self.posterior.noise)
-        sizes = sorted(_STUDENT_90)
-        half = float(np.interp(self.measurements, sizes, [_WIDER * _STUDENT_90[size] for size in sizes])) * spread
+        offset, features, _ = self.adapter.designed(known)
+        point = self.posterior.point(offset, features)
+        half = half_width(self.posterior, features, self.measurements)
         found = []
         for x, h, entry in zip(point.tolist(), half.tolist(), known, strict=True):
             reasons = entry.reasons + self._beyond(x)

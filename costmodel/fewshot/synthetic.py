@@ -10,7 +10,7 @@ set by hand, not fitted to any device. Williams et al., "Roofline" (2009), is th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -23,6 +23,7 @@ _MEMORY_SHARE, _WEIGHT_SHARE, _STEM_SHARE = 0.15, 0.05, 0.1
 _ABSENT = 0.02
 """What is left of a kernel that a runtime fuses away or never launches."""
 _REFERENCE_CHANNELS = 100.0
+_UNITS_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class SyntheticDevices:
     """`parameters`: arrays (s,) by name, and the space's reference sizes as arrays (1,). Saved with a bundle."""
 
     parameters: Mapping[str, Array]
+    _units: dict[tuple[Launch, ...], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.parameters["launch"])
@@ -96,13 +98,22 @@ class SyntheticDevices:
 
     def latency(self, composition: Composition) -> Array:
         """In no particular unit, float64 (n, s), positive."""
-        cost = np.array([self._unit(unit) for unit in composition.units])
+        cost = np.array([self._remembered(unit) for unit in composition.units])
         variant = np.minimum(self.parameters["variant"].astype(int), len(composition.variants) - 1)
         executed = np.zeros_like(cost)
         for index, columns in enumerate(composition.variants):
             executed[np.ix_(columns, variant == index)] = 1.0
         stem = np.where((variant > 0) & (composition.kept[:, None] == 0), 0.1, 1.0) * self.parameters["stem"]
         return np.asarray(composition.counts @ (cost * executed) + stem)
+
+    def _remembered(self, unit: tuple[Launch, ...]) -> Array:
+        """Of a space's units there are few, and every adaptation asks for them."""
+        found = self._units.get(unit)
+        if found is None:
+            found = self._unit(unit)
+            if len(self._units) < _UNITS_KEPT:
+                self._units[unit] = found
+        return found
 
     def _unit(self, unit: tuple[Launch, ...]) -> Array:
         total = np.zeros(len(self))

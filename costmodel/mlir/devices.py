@@ -1,7 +1,8 @@
 """Devices of the kind `mlir`: a CPU that was never labelled, added from a few labelled programs.
 
 `costmodel.mlir.adapt` behind the seam of `costmodel.devices.protocol`. The descriptor's field ``cpu`` may name the CPU
-of the descriptor table that is closest (LLVM's name): answers then start from its prediction, else from the mean of all.
+of the descriptor table that is closest (LLVM's name): answers then start from its prediction, else from the mean of
+all known ones.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from featurizers.core import Column, FloatArray, Parts
 from featurizers.network import ops
@@ -50,6 +51,11 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 _GROUP_OF_CLASS = np.asarray([next(i for i, (_, cs) in enumerate(GROUPS) if c in cs) for c in ops.CLASSES])
+
+
+def group_of_class(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Index in `GROUPS` of classes by their index in `ops.CLASSES`, any shape."""
+    return np.asarray(_GROUP_OF_CLASS[ids])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ waste much of their SIMD lanes; x86 libraries fall back to slow loops there. `sp
 _LANES, _WASTE = 16, 0.25
 _RESIDENT = 65536.0
 """Elements, 256 kB in fp32."""
+_UNITS_KEPT = 8192
 _STAGE_COLUMNS = 4
 """The first columns of `_NETWORK_COLUMNS`, and the number of layers, are given per stage too."""
 
@@ -49,8 +51,9 @@ def bottleneck(cin: int, cout: int, stride: int, size: int, kernel: int, expand:
     return tuple(launches)
 
 
-def unit_numbers(unit: Unit) -> list[float]:
-    """The columns `_NETWORK_COLUMNS` of one unit."""
+@lru_cache(maxsize=_UNITS_KEPT)
+def unit_numbers(unit: Unit) -> tuple[float, ...]:
+    """The columns `_NETWORK_COLUMNS` of one unit; remembered, since a space is made of few."""
 
     def total(field: str, *kinds: str) -> float:
         return float(sum(getattr(x, field) for x in unit if x.kind.startswith(kinds)))
@@ -58,13 +61,13 @@ def unit_numbers(unit: Unit) -> list[float]:
     def number(*kinds: str) -> float:
         return float(sum(x.kind.startswith(kinds) for x in unit))
 
-    return [
+    return (
         total("macs", "pointwise", "grouped", "project", "squeeze"), total("macs", "depthwise"), total("weights", ""),
         total("elements", ""), number("pointwise", "grouped", "depthwise", "project"), number("shuffle"),
         number("depthwise5", "depthwise7"), number("project"), float(number("depthwise") > 0), number("add"),
         number("squeeze"), total("channels", "depthwise"), *_misaligned(unit), _spilled(unit, "pointwise"),
         _spilled(unit, "depthwise"),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def misaligned(x: Launch) -> bool:
