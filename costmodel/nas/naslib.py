@@ -44,6 +44,20 @@ class LatencyPredictor:
     def pre_process(self) -> None:
         """Nothing has to be prepared."""
 
+    def pre_compute(self, xtrain: Sequence[Any], xtest: Sequence[Any], unlabeled: Any = None) -> None:
+        """Nothing to compute for the whole set at once."""
+
+    def requires_partial_training(self, xtest: Any = None) -> bool:
+        """No architecture has to be trained for its latency."""
+        return False
+
+    def get_data_reqs(self) -> dict[str, Any]:
+        """What NASLib's evaluator should fetch beside architectures: nothing."""
+        return {
+            "requires_partial_lc": False, "metric": None, "requires_hyperparameters": False, "hyperparams": None,
+            "unlabeled": False, "unlabeled_factor": 0,
+        }  # fmt: skip
+
     def fit(
         self, xtrain: Sequence[Any], ytrain: Sequence[float], train_info: Any = None, verbose: int = 0, **_: Any
     ) -> dict[str, float]:

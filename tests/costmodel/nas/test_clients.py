@@ -119,7 +119,14 @@ def test_naslib_fit_and_query() -> None:
     predictor = LatencyPredictor()
     with pytest.raises(InputError, match="must be fitted"):
         predictor.query(["x"])
+    # As NASLib's predictor evaluator goes about it.
+    predictor.set_ss_type("nasbench201")
+    predictor.pre_process()
+    needed = predictor.get_data_reqs()
+    assert not any(needed[key] for key in ("requires_partial_lc", "requires_hyperparameters", "unlabeled"))
+    assert not predictor.requires_partial_training()
     raws = list(cells(30))
+    predictor.pre_compute(raws[:10], raws[10:], None)
     truth = np.array(latency_ms(raws))
     figures = predictor.fit([raw["nasbench201"] for raw in raws[:10]], truth[:10])
     assert figures["train_median_error"] < 0.1
