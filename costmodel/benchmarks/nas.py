@@ -7,8 +7,8 @@ number of measurements; a target device is never among the known ones. Planned s
 five before anything was measured, then, at each of `_STEPS`, the next ones given the measurements so far.
 
 The learners are closed forms and trained when the benchmark runs, within seconds, on the task's known devices alone:
-the packaged ones know every device of the tables, targets among them. `--set bundle=DIR` takes learners from a folder instead
-(of `costmodel train --kind network --learner ...`), and refuses those that were trained on a target.
+the packaged ones know every device of the tables, targets among them. `--set bundle=DIR` takes learners from a folder
+instead (of `costmodel train --kind network --learner ...`), and refuses those that were trained on a target.
 """
 
 from __future__ import annotations
