@@ -20,7 +20,7 @@ from costmodel.evaluation.metrics import spearman
 from costmodel.fewshot.tables import load_table
 from costmodel.regressors.base import Array
 
-SEEDS = 10
+SEEDS, QUERIES = 10, 200
 PUBLISHED = {
     "help-nasbench201": {
         "titan_rtx_256": 0.987, "gold_6226": 0.989, "pixel2": 0.802, "raspi4": 0.890, "eyeriss": 0.940, "fpga": 0.985,
@@ -35,8 +35,13 @@ VALIDATION = {
 EPISODES = {"help-nasbench201": 2000, "help-fbnet": 4000}
 
 
-def run(task: str, data: Path | None, mirror: Path | None = None, episodes: int | None = None) -> dict[str, Any]:
-    """One of HELP's tasks over the target devices that the tables hold. Rows per device, means over `SEEDS` samples."""
+def run(
+    task: str, data: Path | None, mirror: Path | None = None, episodes: int = 0, queries: int = QUERIES
+) -> dict[str, Any]:  # fmt: skip
+    """One of HELP's tasks over the target devices that the tables hold. Rows per device, means over `SEEDS` samples.
+
+    episodes : of meta-training, 0 for as many as the README's. queries : per device and episode; fewer are faster.
+    """
     import torch
 
     from costmodel.fewshot.help import REFERENCES, Help, HelpSettings
@@ -45,7 +50,8 @@ def run(task: str, data: Path | None, mirror: Path | None = None, episodes: int 
     split = SPLITS[task]
     table = load_table(data_folder(data, mirror), split.space)
     references = np.array(REFERENCES[split.space])
-    learner = Help(table.space, references, HelpSettings(episodes=EPISODES[task] if episodes is None else episodes))
+    settings = HelpSettings(episodes=episodes or EPISODES[task], queries=queries)
+    learner = Help(table.space, references, settings)
     started = time.perf_counter()
     validation = table.known(VALIDATION[task])
     learner.meta_train(
@@ -72,7 +78,8 @@ def run(task: str, data: Path | None, mirror: Path | None = None, episodes: int 
             "published": published, "difference": float(np.mean(found)) - published,
         })  # fmt: skip
     worst = max((abs(row["difference"]) for row in rows), default=float("nan"))
-    summary = {"largest_difference": worst, "meta_training_s": training_s, "episodes": float(learner.settings.episodes)}
+    summary = {"largest_difference": worst, "meta_training_s": training_s, "episodes": float(settings.episodes)}
+    summary["queries"] = float(settings.queries)
     return {"benchmark": f"{task}-reference", "rows": rows, "summary": summary}
 
 
