@@ -40,7 +40,8 @@ covers 0.9 there), and in units of the quantile of its own errors."""
 _GENERIC_FAMILIES = 0.5
 _EXPECTED_MEASUREMENTS = 4.0
 """So many measurements is what was expected worth, beside a device's own leave-one-out errors."""
-_FLOOR = 0.1
+_FLOOR, _CAP = 0.1, 4.0
+"""Of a leave-one-out error in spreads: a value in another unit is an outlier and does not describe the device."""
 
 
 def own_scale(surprise: float, off: Array) -> float:
@@ -49,7 +50,7 @@ def own_scale(surprise: float, off: Array) -> float:
 
     Busy phones have heavy tails and simulators none; ten measurements tell the two apart, known devices do not.
     """
-    own = conformal_quantile(off, COVERAGE) + _FLOOR
+    own = conformal_quantile(np.minimum(off, _CAP), COVERAGE) + _FLOOR
     weight = _trust(len(off))
     return float(surprise ** (1 - weight) * own**weight)
 
