@@ -17,7 +17,6 @@ itself left out), ranked beside the labels as they are: what a learner would rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,10 @@ def run(data: Path | None, mirror: Path | None = None) -> dict[str, Any]:
     for name, split in SPLITS.items():
         if split.query is None:
             found = [by_device[key] for d in split.targets if (key := (split.space, d)) in by_device]
-            summary |= {f"{side}_{name}": _mean(found, side) for side in ("repeats", "drift_free")}
+            for side in ("repeats", "drift_free"):
+                known = [row[side] for row in found if row[side] is not None]
+                if known:
+                    summary[f"{side}_{name}"] = float(np.mean(known))
     return {"benchmark": "nas-ceiling", "rows": rows, "summary": summary}
 
 
@@ -88,14 +90,10 @@ def _boost(columns: Array, target: Array, asked: Array) -> Array:
     return np.asarray(booster.predict(asked))
 
 
-def _mean(rows: Sequence[Mapping[str, Any]], side: str) -> float:
-    return float(np.mean([row[side] for row in rows])) if rows else float("nan")
-
-
-def _repeats(table: LatencyTable, latency: Array) -> float:
-    """NaN for a space without architectures that run the same kernels."""
+def _repeats(table: LatencyTable, latency: Array) -> float | None:
+    """None for a space without architectures that run the same kernels."""
     if table.space.name != "nasbench201":
-        return float("nan")
+        return None
     one, other = _twins(table)
     return float(np.sqrt(spearman(latency[np.concatenate([one, other])], latency[np.concatenate([other, one])])))
 

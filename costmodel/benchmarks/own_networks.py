@@ -10,7 +10,6 @@ line through log FLOPs, the mean of the known devices times a constant, and ridg
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,9 @@ _OFFERED = 150
 _PLANNING_NOISE = 0.01
 _RUNTIMES = ("ort-fp32", "ort-int8", "openvino", "torch-eager", "sim-")
 _PLAIN = ("flops", "scaled", "ridge")
+_FIGURES = (
+    "median_error", "median_error_unseen", "within_10pct", "spearman", "coverage", "width_ratio",
+)  # fmt: skip
 Rows = npt.NDArray[np.int64]
 
 
@@ -77,12 +79,6 @@ class _Known:
         return self._work[device]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    measured: Rows
-    log: Array
-
-
 class _New:
     """One device in the role of the new one. Rows are those of its labels."""
 
@@ -110,7 +106,8 @@ class _New:
                         found.setdefault(method, []).append(figures)
                 for method, every in found.items():
                     mean = {key: float(np.mean([one[key] for one in every])) for key in every[0]}
-                    yield {"device": self.device, "method": method, "sampling": sampling, "n": n} | mean
+                    row = {"device": self.device, "method": method, "sampling": sampling, "n": n}
+                    yield row | dict.fromkeys(_FIGURES) | mean
 
     def _once(self, measured: Rows) -> dict[str, dict[str, float]]:
         log, test = np.log(self.latency[measured]), self.test
@@ -122,10 +119,8 @@ class _New:
         point = posterior.point(self.offset[test], self.features[test])
         half = half_width(posterior, self.features[test], len(measured))
         quality = interval_quality(self.latency[test], np.exp(point - half), np.exp(point + half))
-        unsure = dict.fromkeys(quality, float("nan"))
-        return {name: self._figures(np.asarray(value)) | unsure for name, value in plain.items()} | {
-            "transfer": self._figures(point) | quality
-        }
+        figures = {name: self._figures(np.asarray(value)) for name, value in plain.items()}
+        return figures | {"transfer": self._figures(point) | quality}
 
     def _learned(self, measured: Rows) -> Posterior:
         residual = np.log(self.latency[measured]) - self.offset[measured]
