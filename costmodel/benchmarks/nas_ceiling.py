@@ -43,7 +43,8 @@ _BOOSTING = {
 def run(data: Path | None, mirror: Path | None = None) -> dict[str, Any]:
     """Rows per space and device; the summary has the mean ceiling of every task's targets that were found."""
     folder = data_folder(data, mirror)
-    rows, predicted = [], {}
+    rows: list[dict[str, Any]] = []
+    predicted = {}
     tables = {space: load_table(folder, space) for space in sorted({split.space for split in SPLITS.values()})}
     for space, table in tables.items():
         columns = _columns(table)
