@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, str] = {
     "serving": "costmodel.benchmarks.serving:run",
     "chaos": "costmodel.benchmarks.chaos:run",
     "mutations": "costmodel.benchmarks.mutations:run",
+    "soak": "costmodel.benchmarks.soak:run",
     "help-nasbench201": "costmodel.benchmarks.nas:help_nasbench201",
     "help-fbnet": "costmodel.benchmarks.nas:help_fbnet",
     **{f"nasflat-{task}": f"costmodel.benchmarks.nas:nasflat_{task.lower()}" for task in _NASFLAT},

@@ -77,7 +77,7 @@ def _compared(ours: Server, fresh: Server, rival: Server, device: str, target: s
         distinct = 2000 if items == 1 else 5
         asked = cells(distinct, seed=1) if items == 1 else [cells(items, seed) for seed in range(distinct)]
         batches = [batch if isinstance(batch, list) else [batch] for batch in asked]
-        bodies = [_question(batch, device, target) for batch in batches]
+        bodies = [question(batch, device, target) for batch in batches]
         requests = {
             ("costmodel", ours.port): [post("localhost", "/v1/predict/network", body) for body in bodies],
             (_FRESH, fresh.port): [post("localhost", "/v1/predict/network", body) for body in bodies],
@@ -92,7 +92,8 @@ def _compared(ours: Server, fresh: Server, rival: Server, device: str, target: s
     return rows
 
 
-def _question(batch: list[str], device: str, target: str) -> bytes:
+def question(batch: list[str], device: str, target: str) -> bytes:
+    """The body that asks about cells."""
     inputs = [{"nasbench201": cell} for cell in batch]
     return json.dumps({"device": device, "target": target, "inputs": inputs}, separators=(",", ":")).encode()
 

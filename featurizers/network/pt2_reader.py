@@ -102,9 +102,12 @@ class _Reader:
         nodes = topological(out.nodes, out.tensors)
         outputs = [s["user_output"]["arg"] for s in self._outputs if "user_output" in s]
         names = tuple(a["as_tensor"]["name"] for a in outputs if "as_tensor" in a)
-        for name in names:
-            if name not in out.tensors:
-                raise InputError(f"The output '{name}'", "must be a value of the graph")
+        for name in (*names, *inputs, *(value for node in nodes for value in (*node.inputs, *node.outputs) if value)):
+            if not name or name not in out.tensors:
+                raise InputError(f"The name '{name}'", "must be that of a value of the graph")
+        for node in nodes:
+            if node.inputs and not node.inputs[0]:
+                raise InputError(f"The first input of node '{node.label}'", "must be a value of the graph")
         return NetworkGraph(tuple(nodes), out.tensors, inputs, names, out.values, tuple(unknown))
 
     def _emit(self, call: Call, out: Translation) -> bool:

@@ -177,5 +177,5 @@ def test_an_output_that_is_no_value_of_the_graph_is_refused() -> None:
                     spec["user_output"]["arg"]["as_tensor"]["name"] = "nobody"
                 text = json.dumps(program).encode()
             new.writestr(info.filename, text)
-    with pytest.raises(InputError, match="'nobody' must be a value of the graph"):
+    with pytest.raises(InputError, match="'nobody' must be that of a value of the graph"):
         NetworkFeaturizer().parse({"pt2": stream.getvalue()})

@@ -1,0 +1,101 @@
+"""`soak`: many connections for a long time, and two worker processes beside one.
+
+A thousand connections ask at the same time, minute after minute: failed answers are counted, and the memory of the
+service is read every few seconds. The load generator shares the machine, so worker processes are compared by the CPU
+that the service takes for a request, too: where that is the same, twice the cores give twice the answers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from costmodel.benchmarks.chaos import workers_of
+from costmodel.benchmarks.http_load import Load, load, post
+from costmodel.benchmarks.servers import Server, our_server
+from costmodel.benchmarks.serving import cells, question
+from costmodel.predictor import Predictor
+from costmodel.registry import PRETRAINED
+
+_SETTLED = 0.2
+"""The share of the time after which memory should no longer grow."""
+_CLOCK_TICKS = 100
+
+
+def run(
+    data: Path | None, mirror: Path | None, connections: int = 1000, minutes: float = 10.0, seconds: float = 10.0
+) -> dict[str, Any]:
+    """data : a folder of bundles by kind, in place of the packaged ones. seconds : of each count of workers."""
+    models = data or PRETRAINED
+    predictor = Predictor.load(models / "network")
+    device = next(iter(predictor.devices))
+    target = predictor.devices[device].targets[0]
+    bodies = [question([cell], device, target) for cell in cells(2000, seed=1)]
+    requests = [post("localhost", "/v1/predict/network", body) for body in bodies]
+    rows = [_soak(models, requests, connections, minutes * 60)]
+    rows += [_workers(models, requests, workers, seconds) for workers in (1, 2)]
+    one, two = rows[1], rows[2]
+    return {
+        "benchmark": "soak",
+        "rows": rows,
+        "summary": {
+            "requests": float(rows[0]["requests"]),
+            "failed": float(sum(row["failed"] for row in rows)),
+            "memory_growth": rows[0]["memory_growth"],
+            "two_workers_over_one": two["requests_per_s"] / one["requests_per_s"],
+            "cpu_per_request_two_over_one": two["cpu_ms_per_request"] / one["cpu_ms_per_request"],
+        },
+    }
+
+
+def _soak(models: Path, requests: list[bytes], connections: int, seconds: float) -> dict[str, Any]:
+    """memory_growth : from when it has settled to the end, as a share."""
+    with our_server(models) as server:
+        memory: list[float] = []
+        over = threading.Event()
+        watch = threading.Thread(target=_watch, args=(server, memory, over))
+        watch.start()
+        try:
+            before = _cpu_s(server)
+            found = load(server.port, requests, connections, seconds)
+            used = _cpu_s(server) - before
+        finally:
+            over.set()
+            watch.join()
+    settled = memory[int(len(memory) * _SETTLED) :]
+    growth = statistics.median(settled[-5:]) / statistics.median(settled[:5]) - 1
+    return _row(1, connections, found, used) | {"memory_mb": settled[-1], "memory_growth": growth}
+
+
+def _watch(server: Server, memory: list[float], over: threading.Event) -> None:
+    while not over.wait(1.0):
+        memory.append(server.resident_mb())
+
+
+def _workers(models: Path, requests: list[bytes], workers: int, seconds: float) -> dict[str, Any]:
+    with our_server(models, workers=workers) as server:
+        time.sleep(5.0)  # all of them ready, and their tables made
+        load(server.port, requests, 16, 2.0)
+        before = _cpu_s(server)
+        found = load(server.port, requests, 16, seconds)
+        return _row(workers, 16, found, _cpu_s(server) - before) | {"memory_mb": server.resident_mb()}
+
+
+def _row(workers: int, connections: int, found: Load, cpu_s: float) -> dict[str, Any]:
+    return {
+        "workers": workers, "connections": connections, "requests": found.requests, "failed": found.failed,
+        "requests_per_s": found.requests_per_s, "p50_ms": found.p50_ms, "p99_ms": found.p99_ms,
+        "cpu_ms_per_request": 1e3 * cpu_s / found.requests,
+    }  # fmt: skip
+
+
+def _cpu_s(server: Server) -> float:
+    """User and system seconds of the service and its workers so far. Linux only."""
+    total = 0
+    for pid in (server.pid, *workers_of(server.pid)):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / _CLOCK_TICKS
