@@ -95,7 +95,10 @@ class TargetModel:
 
 
 def novelty_of(regressor: Regressor, domain: Domain, features: Features) -> Array:
-    """See `TargetModel.novelty`; zero where the regressor does not model a sum of parts."""
+    """See `TargetModel.novelty`; of a regressor without parts what it says itself, or zero."""
+    own = getattr(regressor, "novelty", None)
+    if own is not None:
+        return np.asarray(own(features))
     costs = regressor.part_costs(features)
     if costs is None or features.parts is None:
         return np.zeros(len(features))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from costmodel.cpu.factors import Factors
 from costmodel.cpu.kernel import Shape, Support, shape_from_json
@@ -21,7 +23,7 @@ from costmodel.regressors.base import Groups
 from featurizers.core import Features, FloatArray
 from featurizers.errors import InputError, UnknownNameError
 
-RANK = 8
+RANK = 100
 MIN_SERVERS = 400
 """Benchmarks that fewer servers ran are left out: their factors could not be told from noise."""
 
@@ -59,13 +61,13 @@ class Adapter:
     def fit_scores(
         cls, features: Features, scores: Array, targets: tuple[Target, ...], groups: Groups, seed: int
     ) -> Self:
-        chosen = np.flatnonzero(np.isfinite(scores).sum(axis=0) >= min(MIN_SERVERS, len(scores) // 2))
+        chosen = often_run(scores)
         y = np.log(scores[:, chosen])
         shape = Shape()
         models = fit_together(features, y, groups, seed, shape, spread=False)
         errors = y - np.stack([model.out_of_fold for model in models], axis=1)
         _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
-        factors = Factors.fit(errors, 1.0 / size[code], RANK, seed)
+        factors = Factors.fit(errors, 1.0 / size[code], RANK)
         assert models[0].support is not None
         return cls(
             tuple(targets[i] for i in chosen),
@@ -76,6 +78,11 @@ class Adapter:
             factors,
             half_width_quantile(factors, errors, [targets[i].name for i in chosen], QUICK, seed),
         )
+
+    def suggest(self, targets: Sequence[str], known: Collection[str] = (), count: int = 3) -> list[str]:
+        """The `count` quick benchmarks that say most about `targets` beside what is `known`, the best first."""
+        names = [target.name for target in self.targets]
+        return suggested(self.factors, names, targets, [name for name in known if name in names], count)
 
     def prior(self, features: Features) -> Array:
         """Log scores from the specification alone, (n, t)."""
@@ -156,6 +163,33 @@ class Adapter:
             factors,
             content["quantile"],
         )
+
+
+def often_run(scores: Array) -> npt.NDArray[np.int64]:
+    """Columns of `scores` (n, t) that enough servers ran."""
+    return np.flatnonzero(np.isfinite(scores).sum(axis=0) >= min(MIN_SERVERS, len(scores) // 2))
+
+
+def suggested(
+    factors: Factors, names: Sequence[str], targets: Sequence[str], known: Sequence[str] = (), count: int = 3
+) -> list[str]:
+    """See `Adapter.suggest`. A benchmark that the run of a target gives too is not suggested for it."""
+    place = {name: i for i, name in enumerate(names)}
+    own = {program for program in (name.split(":")[0] for name in targets) if program in _ONE_RUN}
+    other = [name for name in names if name.split(":")[0] not in own and name not in targets]
+    quick = [place[name] for name in other if _QUICK.match(name)]
+    found = factors.informative([place[name] for name in targets], [place[name] for name in known], quick, count)
+    return [names[i] for i in found]
+
+
+_ONE_RUN = ("passmark", "static_web")
+"""Programs whose one run gives all of their scores."""
+
+_QUICK = re.compile(
+    r"passmark:CPU_SINGLETHREAD$|stressng_cpu:cores=1$|redis:SET:threads=1:|bw_mem:(rd|wr|rdwr):(\d\.|16|32|64)|openssl:"
+    r"|compression_text:"
+)
+"""What takes a minute at most."""
 
 
 def half_width_quantile(

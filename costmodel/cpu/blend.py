@@ -55,6 +55,10 @@ class ScoreBlend:
     def part_costs(self, features: Features) -> Array | None:
         return None
 
+    def novelty(self, features: Features) -> Array:
+        """See `ScoreProcess.novelty`."""
+        return self.process.novelty(features)
+
     def save(self, folder: Path) -> None:
         assert self.booster is not None, "fit first"
         self.process.save(folder)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.calibration import Calibration
-from costmodel.cpu.adapt import RANK, half_width_quantile
+from costmodel.calibration import Calibration, Flagged
+from costmodel.cpu.adapt import QUICK, RANK, half_width_quantile, often_run, suggested
 from costmodel.cpu.blend import ScoreBlend, boosted, fit_blends
 from costmodel.cpu.factors import Factors
 from costmodel.cpu.kernel import Shape
 from costmodel.cpu.ncpp import GroupAttentionRegressor
 from costmodel.cpu.process import choose_law, fit_together, law_of
+from costmodel.cpu.sparecores import ScoreTable
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Estimate, Regressor
 from costmodel.regressors.base import Groups
@@ -49,7 +50,16 @@ def target_models(features: Features, y: Array, groups: Groups, seed: int, cover
 def _calibration(regressor: ScoreBlend, y: Array, coverage: float) -> Calibration:
     known = np.flatnonzero(np.isfinite(y) & np.isfinite(regressor.out_of_fold))
     estimate = Estimate(regressor.out_of_fold[known], regressor.out_of_fold_spread[known])
-    return Calibration.fit(estimate, y[known], coverage)
+    return Calibration.fit(estimate, y[known], coverage, flagged=_of_other_vendors(regressor, y))
+
+
+def _of_other_vendors(regressor: ScoreBlend, y: Array) -> Flagged | None:
+    """Errors on CPU vendors that were left out; None where the training machines are of one vendor."""
+    out = regressor.process.out_of_vendor
+    known = np.flatnonzero(np.isfinite(y) & np.isfinite(out.point))
+    if not out.novelty[known].any():
+        return None
+    return Flagged(np.abs(y[known] - out.point[known]), out.spread[known], out.novelty[known])
 
 
 def unseen_predictions(features: Features, y: Array, groups: Groups, folds: Sequence[Mask], seed: int) -> Unseen:
@@ -123,41 +133,47 @@ def _with_target(
 
 @dataclass(frozen=True)
 class Adapted:
-    """Of each server and target, in log units and each (n, t): errors by the specification alone and with the known
-    scores; whether the adapted interval holds the truth. NaN for the known targets, and where a score is missing."""
+    """Of each server and target, in log units and each (n, t): errors by the specification alone and with three known
+    scores; whether the adapted interval holds the truth. NaN for known targets, and where a score is missing.
+
+    known : by target the three benchmarks of the last fold."""
 
     before: Array
     after: Array
     inside: Array
+    known: tuple[tuple[str, ...], ...]
 
 
 def adapted_errors(
-    features: Features, y: Array, groups: Groups, folds: Sequence[Mask], known: Sequence[int], seed: int
+    features: Features, table: ScoreTable, folds: Sequence[Mask], targets: Sequence[str], chosen: bool, seed: int
 ) -> Adapted:
-    """A machine of an unseen CPU model, with its scores in the targets `known`.
+    """A machine of an unseen CPU model with three known scores, as `Adapter` answers: factors of all benchmarks.
 
     The process's errors are those by other CPU models alone; the factors of a fold have not seen its CPU models.
+    chosen : for each target the three that a fold's factors suggest, instead of `QUICK`.
     """
-    models = fit_together(features, y, groups, seed, Shape(), spread=False)
+    columns = often_run(table.scores)
+    names = [table.targets[i].name for i in columns]
+    y = np.log(table.scores[:, columns])
+    models = fit_together(features, y, table.cpu_model, seed, Shape(), spread=False)
     errors = y - np.stack([model.out_of_fold for model in models], axis=1)
-    _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
-    out = Adapted(*(np.full_like(y, np.nan) for _ in range(3)))
-    names = tuple(str(t) for t in range(y.shape[1]))
-    quick = tuple(names[t] for t in known)
+    _, code, size = np.unique(table.cpu_model, return_inverse=True, return_counts=True)
+    before, after, inside = np.full((3, len(y), len(targets)), np.nan)
+    known = [tuple(QUICK)] * len(targets)
     for held in folds:
-        factors = Factors.fit(errors[~held], 1.0 / size[code][~held], RANK, seed)
-        quantile = half_width_quantile(factors, errors[~held], names, quick, seed)
-        for i in np.flatnonzero(held):
-            shown = np.full(y.shape[1], np.nan)
-            shown[list(known)] = errors[i, list(known)]
-            if not np.isfinite(shown[list(known)]).all():
+        factors = Factors.fit(errors[~held], 1.0 / size[code][~held], RANK)
+        quantile = half_width_quantile(factors, errors[~held], names, QUICK, seed)
+        for t, target in enumerate(targets):
+            if chosen:
+                known[t] = tuple(suggested(factors, names, [target]))
+            quick, place = [names.index(name) for name in known[t]], names.index(target)
+            rows = np.flatnonzero(held & np.isfinite(errors[:, [place, *quick]]).all(axis=1))
+            if place in quick or not len(rows):
                 continue
-            mean, deviation = factors.posterior(shown)
-            hidden = np.isfinite(errors[i]) & np.isnan(shown)
-            rest = errors[i] - mean
-            out.before[i, hidden], out.after[i, hidden] = errors[i, hidden], rest[hidden]
-            out.inside[i, hidden] = np.abs(rest[hidden]) <= quantile * deviation[hidden]
-    return out
+            mean, deviation = factors.given(quick, place, errors[rows][:, quick])
+            before[rows, t], after[rows, t] = errors[rows, place], errors[rows, place] - mean
+            inside[rows, t] = np.abs(after[rows, t]) <= quantile * deviation
+    return Adapted(before, after, inside, tuple(known))
 
 
 def by_vendor(features: Features) -> list[Mask]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from costmodel.cpu.adapt import QUICK
+from costmodel.cpu.adapt import QUICK, Adapter
 from costmodel.cpu.predictor import CpuPredictor, marked
 from costmodel.cpu.whatif import Change, new_values, what_if
 from costmodel.operations import KindOperation, KindQuestion, operations
@@ -26,7 +26,8 @@ class AdaptQuestion(KindQuestion, kw_only=True):
 class AdaptAnswer(msgspec.Struct, frozen=True):
     """Every benchmark but the known ones, with intervals that the known scores have narrowed.
 
-    `suggested`: three quick benchmarks that say most about the others, those of them that are not known yet.
+    `suggested`: quick benchmarks to run as well, up to three in all: those that say most about the `targets` that were
+    asked for, or else about all.
     """
 
     predictions: list[Prediction]
@@ -36,14 +37,14 @@ class AdaptAnswer(msgspec.Struct, frozen=True):
 
 def adapt(predictor: CpuPredictor, question: AdaptQuestion) -> AdaptAnswer:
     """Raises InputError: a machine that cannot be read, an unknown benchmark, a score that is not positive."""
-    if not question.known:
-        rule = f"must hold at least one score, for example of {', '.join(QUICK)}"
-        raise InputError("The 'known'", rule, question.known, where="$.known")
     adapter = predictor.adapter
     names = {target.name for target in adapter.targets}
     for name in question.targets or ():
         if name not in names:
             raise UnknownNameError("benchmark", name, names, where="$.targets")
+    if not question.known:
+        rule = f"must hold at least one score, for example of {', '.join(_suggested(adapter, question))}"
+        raise InputError("The 'known'", rule, question.known, where="$.known")
     spec = predictor.featurizer.parse(question.input)
     features = predictor.featurizer.features([spec])
     first = predictor.devices[_DEVICE].targets[0]
@@ -51,8 +52,14 @@ def adapt(predictor: CpuPredictor, question: AdaptQuestion) -> AdaptAnswer:
     found = adapter.adapt(features, question.known, predictor.version, reasons)
     if question.targets is not None:
         found = [prediction for prediction in found if prediction.target in question.targets]
-    suggested = [name for name in QUICK if name in names and name not in question.known]
-    return AdaptAnswer(found, predictor.nearest(spec), suggested)
+    return AdaptAnswer(found, predictor.nearest(spec), _suggested(adapter, question))
+
+
+def _suggested(adapter: Adapter, question: AdaptQuestion) -> list[str]:
+    if question.targets:
+        return adapter.suggest(question.targets, question.known, max(len(QUICK) - len(question.known), 0))
+    names = {target.name for target in adapter.targets}
+    return [name for name in QUICK if name in names and name not in question.known]
 
 
 class WhatIfQuestion(KindQuestion, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.cpu.kernel import Scaling, Shape, Support, shape_from_json, size_kernel
+from costmodel.cpu.kernel import Scaling, Shape, Support, own_covariance, shape_from_json, size_kernel
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from featurizers.core import Features, FloatArray
 
@@ -32,13 +32,15 @@ LAWS = ("log_core_ghz", "log_boost_ghz", "")
 class Merged:
     """Training rows that differ in nothing that the kernel sees, once each.
 
-    points : float32 (s, columns). groups : (s,). row_of : (n,) the merged row of each training row.
+    points : float32 (s, columns). groups : (s,). row_of : (n,) the merged row of each training row. first : (s,) a
+    training row of each merged one.
     """
 
     support: Support
     groups: Groups
     row_of: npt.NDArray[np.int64]
     count: Array
+    first: npt.NDArray[np.int64]
 
     def mean(self, y: Array) -> Array:
         """Mean of `y` (n, t) over each merged row's training rows, (s, t); NaN where none has a value."""
@@ -58,7 +60,18 @@ def merge(features: Features, groups: Groups) -> Merged:
     points = scaling.apply(features)
     keyed = np.concatenate([np.round(points, 3), code[:, None].astype(np.float32)], axis=1)
     _, first, row_of, count = np.unique(keyed, axis=0, return_index=True, return_inverse=True, return_counts=True)
-    return Merged(Support(points[first], scaling), np.asarray(groups)[first], row_of.reshape(-1), count.astype(float))
+    support = Support(points[first], scaling)
+    return Merged(support, np.asarray(groups)[first], row_of.reshape(-1), count.astype(float), first)
+
+
+@dataclass(frozen=True)
+class OutOfVendor:
+    """Of each training row, (n,), NaN where the target is missing: the point by the other CPU vendors alone, how large
+    an error was expected, and how far the row lies from their machines (see `ScoreProcess.novelty`)."""
+
+    point: Array
+    spread: Array
+    novelty: Array
 
 
 class ScoreProcess:
@@ -75,6 +88,7 @@ class ScoreProcess:
         self.spread_mean = 0.0
         self.out_of_fold: Array = np.empty(0)
         self.out_of_fold_spread: Array = np.empty(0)
+        self.out_of_vendor = OutOfVendor(np.empty(0), np.empty(0), np.empty(0))
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         """`weights` change nothing: the shared offset of a CPU model weighs the rows."""
@@ -91,6 +105,14 @@ class ScoreProcess:
 
     def part_costs(self, features: Features) -> Array | None:
         return None
+
+    def novelty(self, features: Features) -> Array:
+        """How far each machine lies from all training machines, (n,): 1 - its highest correlation with one of them."""
+        assert self.support is not None, "fit or load first"
+        covariances = shared_covariances(self.support, features, self.shape)
+        own = own_covariance(self.support.scaling.apply(features), self.shape)
+        others = own_covariance(self.support.points, self.shape)
+        return _novelty(covariances / np.sqrt(others), own)
 
     def save(self, folder: Path) -> None:
         from safetensors.numpy import save_file
@@ -179,6 +201,7 @@ def fit_together(
     rest = y - np.stack([law_of(features, law) for law in laws], axis=1)
     means = merged.mean(rest)
     covariance = _training_covariance(merged, shape)
+    vendors = vendor_of(features)[merged.first]
     patterns: dict[bytes, list[int]] = {}
     for t in range(y.shape[1]):
         patterns.setdefault(np.isfinite(means[:, t]).tobytes(), []).append(t)
@@ -186,7 +209,8 @@ def fit_together(
     for targets in patterns.values():
         rows = np.flatnonzero(np.isfinite(means[:, targets[0]]))
         own = merged.groups[rows]
-        solved = _solve(covariance[np.ix_(rows, rows)], means[rows][:, targets], own, spread)
+        solved = _solve(covariance[np.ix_(rows, rows)], means[rows][:, targets], own, vendors[rows], spread)
+        novelty = _vendor_novelty(merged.support.points[rows], vendors[rows], shape) if spread else None
         for k, t in enumerate(targets):
             model = ScoreProcess(**asdict(shape))
             model.support, model.law = merged.support, laws[t]
@@ -196,8 +220,49 @@ def fit_together(
             model.out_of_fold = _spread_out(solved.unseen[:, k], rows, merged) + law_of(features, laws[t])
             model.out_of_fold[~np.isfinite(y[:, t])] = np.nan
             model.out_of_fold_spread = bounded_spread(_spread_out(solved.unseen_spread[:, k], rows, merged))
+            if novelty is not None:
+                law = law_of(features, laws[t])
+                model.out_of_vendor = _out_of_vendor(solved, k, novelty, rows, merged, law, np.isfinite(y[:, t]))
             fitted[t] = model
     return [fitted[t] for t in range(y.shape[1])]
+
+
+def vendor_of(features: Features) -> npt.NDArray[np.str_]:
+    """CPU vendor of each machine, (n,); "" where none of those that we know."""
+    out = np.full(len(features), "", dtype="<U5")
+    for name in ("intel", "amd", "arm"):
+        out[features.column(f"vendor_{name}") == 1] = name
+    return out
+
+
+def _novelty(scaled: npt.NDArray[Any], own: FloatArray) -> Array:
+    """scaled (n, s) : covariances over the standard deviations of the s; own (n,) : variances of the n."""
+    return np.asarray(np.clip(1.0 - scaled.max(axis=1) / np.sqrt(own), 0.0, 1.0), dtype=np.float64)
+
+
+def _vendor_novelty(points: FloatArray, vendors: Groups, shape: Shape) -> Array:
+    """Novelty of each point (s,) beside those of the other vendors; 0 where there is one vendor."""
+    own = own_covariance(points, shape)
+    out = np.zeros(len(points))
+    for vendor in np.unique(vendors):
+        mine = vendors == vendor
+        if mine.all():
+            continue
+        others = Support(points[~mine], _NO_SCALING)
+        out[mine] = _novelty(others.covariances(points[mine], shape) / np.sqrt(own[~mine]), own[mine])
+    return out
+
+
+_NO_SCALING = Scaling(np.zeros(0), np.zeros(0), np.ones(0))
+
+
+def _out_of_vendor(
+    solved: _Solved, k: int, novelty: Array, rows: npt.NDArray[np.int64], merged: Merged, law: Array, known: Any
+) -> OutOfVendor:
+    point = _spread_out(solved.new_vendor[:, k], rows, merged) + law
+    point[~known] = np.nan
+    spread = bounded_spread(_spread_out(solved.new_vendor_spread[:, k], rows, merged))
+    return OutOfVendor(point, spread, _spread_out(novelty, rows, merged))
 
 
 def _embed(values: Array, rows: npt.NDArray[np.int64], size: int) -> FloatArray:
@@ -236,22 +301,28 @@ class _Solved:
     spread_weights: Array
     unseen_spread: Array
     spread_mean: Array
+    new_vendor: Array
+    new_vendor_spread: Array
 
 
-def _solve(covariance: Array, y: Array, groups: Groups, spread: bool) -> _Solved:
+def _solve(covariance: Array, y: Array, groups: Groups, vendors: Groups, spread: bool) -> _Solved:
     inverse = _inverse(covariance)
     unseen = _without_own_group(inverse, y, groups)
     error = np.log(np.maximum(np.abs(y - unseen), _MIN_ERROR))
     spread_mean = error.mean(axis=0)
     if not spread:
         flat = np.zeros_like(y)
-        return _Solved(inverse @ y, unseen, flat, flat + spread_mean, spread_mean)
+        return _Solved(inverse @ y, unseen, flat, flat + spread_mean, spread_mean, unseen, flat)
     noisy = covariance.copy()
     noisy[np.diag_indices_from(noisy)] += _SPREAD_NOISE
     inverse_noisy = _inverse(noisy)
     rest = error - spread_mean
     unseen_spread = _without_own_group(inverse_noisy, rest, groups) + spread_mean
-    return _Solved(inverse @ y, unseen, inverse_noisy @ rest, unseen_spread, spread_mean)
+    new_vendor, new_vendor_spread = unseen, unseen_spread
+    if len(np.unique(vendors)) > 1:
+        new_vendor = _without_own_group(inverse, y, vendors)
+        new_vendor_spread = _without_own_group(inverse_noisy, rest, vendors) + spread_mean
+    return _Solved(inverse @ y, unseen, inverse_noisy @ rest, unseen_spread, spread_mean, new_vendor, new_vendor_spread)
 
 
 def _inverse(covariance: Array) -> Array:

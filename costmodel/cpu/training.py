@@ -20,9 +20,11 @@ from costmodel.cpu.blend import ScoreBlend
 from costmodel.cpu.catalogue import Catalogue
 from costmodel.cpu.crossvalidation import target_models
 from costmodel.cpu.kernel import Support, own_covariance
+from costmodel.cpu.points import points_of_others
 from costmodel.cpu.process import merge
 from costmodel.cpu.sparecores import HEADLINE, ScoreTable, load_scores
 from costmodel.cpu.whatif import ChangeSpread, variants
+from costmodel.evaluation.points import write_points
 from costmodel.predictor import Device, Predictor
 from costmodel.regressors import Array, Estimate
 from costmodel.regressors.base import Groups
@@ -106,6 +108,7 @@ def train_bundle(folder: Path, out: Path) -> Predictor:
     )
     out.mkdir(parents=True, exist_ok=True)
     _write_tables(table, features, out)
+    write_points(out, points_of_others(models, chosen, device, table, y))
     predictor.save(out)
     for path in out.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors writes files that only their owner may read
@@ -176,6 +179,7 @@ def _card(table: ScoreTable) -> dict[str, Any]:
         "attribution": ATTRIBUTION,
         "learner": "cpu-blend",
         "seed": _SEED,
+        "held_out": "nothing: fitted on every CPU model; its points are of fits that had not seen their CPU model",
         "cpu_models": len(np.unique(table.cpu_model)),
         "servers": len(table.keys),
         "left_out": dict(table.left_out),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import zstandard
 
 from costmodel.corpus import Labels
@@ -42,10 +43,7 @@ def held_out(
 ) -> Points:
     """Test subjects whose labels repeat well. features : of ``labels.subject``; split, family : (k,) of the same."""
     test = np.array([name.startswith("test") for name in split]) & (labels.noise <= NOISY)
-    rows = np.flatnonzero(test)
-    rows = rows[np.argsort(labels.value[rows], kind="stable")]
-    if len(rows) > _MOST:
-        rows = rows[np.linspace(0, len(rows) - 1, _MOST).round().astype(np.int64)]
+    rows = chosen_rows(np.flatnonzero(test), labels.value)
     answers = model.answer(features.take(rows))
     return Points(
         labels.device.name,
@@ -53,11 +51,20 @@ def held_out(
         labels.target.unit,
         tuple(split[row] for row in rows.tolist()),
         tuple(family[row] for row in rows.tolist()),
-        *(_shortened(column) for column in (labels.value[rows], answers.value, answers.low, answers.high)),
+        *(shortened(column) for column in (labels.value[rows], answers.value, answers.low, answers.high)),
     )
 
 
-def _shortened(values: np.typing.NDArray[np.float64]) -> tuple[float, ...]:
+def chosen_rows(rows: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Of `rows` of `value` (n,) at most 400, evenly over the sizes, in their order."""
+    rows = rows[np.argsort(value[rows], kind="stable")]
+    if len(rows) > _MOST:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST).round().astype(np.int64)]
+    return rows
+
+
+def shortened(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """To five digits."""
     return tuple(float(f"{value:.5g}") for value in values)
 
 

@@ -197,6 +197,9 @@ def _corpus(name: str, data: Path) -> Corpus:
 
 
 def _labelled(predictor: Predictor, corpus: Corpus) -> tuple[FeatureStore, dict[tuple[str, str], TargetModel]]:
+    if "held_out" in predictor.card and predictor.card.get("data_checksum") == corpus.checksum:
+        rule = f"cannot be judged on the data that it was fitted on (held out: {predictor.card['held_out']})"
+        raise InputError(f"The model '{predictor.name}' {predictor.version}", rule)
     known = tuple(
         labels.device.name
         for labels in corpus.labels

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodel.cpu.adapt import Adapter
+from costmodel.cpu.adapt import Adapter, suggested
 from costmodel.cpu.catalogue import Catalogue, describe_differences
 from costmodel.cpu.factors import Factors
 from costmodel.cpu.kernel import Shape
@@ -32,7 +32,7 @@ def test_factors_recover_what_benchmarks_share():
     shared = rng.normal(0, 0.2, (300, 1))
     errors = shared @ np.ones((1, 6)) + rng.normal(0, 0.02, (300, 6))
     errors[rng.random(errors.shape) < 0.2] = np.nan
-    factors = Factors.fit(errors, np.ones(300), rank=2, seed=0)
+    factors = Factors.fit(errors, np.ones(300), rank=2)
     mean, deviation = factors.posterior(np.array([0.3, 0.3, 0.3, np.nan, np.nan, np.nan]))
     assert mean[3:] == pytest.approx(0.3, abs=0.05)
     nothing, wide = factors.posterior(np.full(6, np.nan))
@@ -105,3 +105,25 @@ def test_variants_count_distinct_values_per_design():
     counts = variants([featurizer.parse(raw) for raw in raws()])
     assert counts["zen3"]["logical_cpus"] == 5
     assert counts["zen3"]["max_ghz"] == 2
+
+
+def test_what_says_most_about_a_benchmark_is_found_and_counted_once():
+    rng = np.random.default_rng(1)
+    core, memory = rng.normal(0, 0.2, (2, 400))
+    noise = rng.normal(0, 0.02, (400, 5))
+    errors = np.stack([core, core, memory, memory, rng.normal(0, 0.2, 400)], axis=1) + noise
+    names = [
+        "stressng_cpu:cores=all",
+        "stressng_cpu:cores=1",
+        "passmark:ME_LATENCY",
+        "bw_mem:rd:64.00MB",
+        "openssl:sm4",
+    ]
+    factors = Factors.fit(errors, np.ones(400), rank=5)
+    assert suggested(factors, names, ["stressng_cpu:cores=all"], count=1) == ["stressng_cpu:cores=1"]
+    assert suggested(factors, names, ["passmark:ME_LATENCY"], count=1) == ["bw_mem:rd:64.00MB"]
+    assert suggested(factors, names, [names[0], names[2]], ["stressng_cpu:cores=1"], 1) == ["bw_mem:rd:64.00MB"]
+    mean, deviation = factors.given([1], 0, errors[:5, 1:2])
+    one, wide = factors.posterior(np.array([np.nan, errors[0, 1], np.nan, np.nan, np.nan]))
+    assert mean[0] == pytest.approx(one[0])
+    assert deviation == pytest.approx(wide[0])

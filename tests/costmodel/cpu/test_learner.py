@@ -111,3 +111,16 @@ def test_vendors_left_out(made):
     features, _, _ = made
     masks = by_vendor(features)
     assert [int(mask.sum()) for mask in masks] == [30, 30]
+
+
+def test_a_vendor_never_seen_widens_the_interval_by_its_distance(made):
+    features, y, groups = made
+    amd = features.column("vendor_amd") == 1
+    (model,) = target_models(features, y[:, :1], groups, 0)
+    familiar, novel = (
+        model.novelty(features),
+        target_models(features.take(np.flatnonzero(amd)), y[amd, :1], groups[amd], 0),
+    )
+    assert familiar == pytest.approx(0, abs=0.05)
+    assert (novel[0].novelty(features)[~amd] > familiar[~amd]).all()
+    assert np.isfinite(model.regressor.process.out_of_vendor.point).all()
