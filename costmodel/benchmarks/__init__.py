@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, str] = {
     "host-networks": "costmodel.benchmarks.host_networks:run",
     "host-operators": "costmodel.benchmarks.host_operators:run",
     "serving": "costmodel.benchmarks.serving:run",
+    "page": "costmodel.benchmarks.page:run",
     "chaos": "costmodel.benchmarks.chaos:run",
     "mutations": "costmodel.benchmarks.mutations:run",
     "soak": "costmodel.benchmarks.soak:run",
