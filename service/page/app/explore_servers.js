@@ -13,12 +13,24 @@ export async function servers() {
   const device = (await once("v1/devices?kind=cpu")).devices[0];
   const names = device.targets.map((target) => target.name);
   const types = h("textarea", { rows: "10", value: TYPES.join("\n"), spellcheck: "false" });
-  const offered = LIKELY.filter((name) => names.includes(name)).concat(names.filter((name) => !LIKELY.includes(name)));
-  const weights = offered.map((name, index) => [name, slider(name, { min: 0, max: 10, value: index < 2 ? 5 : 0, words: (weight) => (weight ? `${weight}` : "not counted") })]);
+  const weights = [], sliders = h("div", { class: "choices", tabindex: "0" });
+  const add = (name, value) => {
+    const each = slider(name, { min: 0, max: 10, value, words: (weight) => (weight ? `${weight}` : "not counted") });
+    weights.push([name, each]);
+    sliders.append(each.label);
+  };
+  LIKELY.filter((name) => names.includes(name)).forEach((name, index) => add(name, index < 2 ? 5 : 0));
+  const left = names.filter((name) => !LIKELY.includes(name)).sort();
+  const more = h("select", { name: "more", on: { change: () => {
+    if (!more.value) return;
+    add(more.value, 5);
+    more.selectedOptions[0].remove();
+    more.value = "";
+  } } }, h("option", { value: "" }, `one of ${left.length} more`), left.map((name) => h("option", { value: name }, name)));
   const progress = h("div"), result = h("div", {}, empty("Nothing ranked yet", "Say what counts, and press Rank."));
   const draw = (event) => { event.preventDefault(); rank(device, types.value, weights, progress, result); };
   const form = h("form", { on: { submit: draw } }, field("Server types", types, "vendor/type, one on a line"),
-    h("fieldset", {}, h("legend", {}, "What counts, and how much"), h("div", { class: "choices", tabindex: "0" }, weights.map(([, each]) => each.label))),
+    h("fieldset", {}, h("legend", {}, "What counts, and how much"), sliders), field("Count another benchmark", more),
     h("button", { class: "main" }, "Rank"));
   return h("div", { class: "columns" }, form, h("section", { "aria-label": "Ranking" }, progress, result));
 }

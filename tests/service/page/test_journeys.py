@@ -163,6 +163,9 @@ def test_servers_are_ranked_for_a_mix_and_an_unknown_one_is_named(page: Any, pic
     page.click("text=Rank")
     page.wait_for_selector("tbody tr")
     picture("explore-servers", 1000)
+    before = page.locator("input[type=range]").count()
+    page.select_option("select[name=more]", index=1)
+    assert page.locator("input[type=range]").count() == before + 1
     page.fill("textarea", "aws/m7i.large\naws/m7i.2xlarge\nnowhere/nothing")
     page.click("text=Rank")
     page.wait_for_selector(".problem")
