@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-simulate train check docs screenshots lock clean
+.PHONY: serve test test-simulate train check audit docs screenshots lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
@@ -32,6 +32,17 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Known weaknesses of the locked packages, by PyPI's advisories. What an index cannot tell is counted, and fails nothing.
+audit: | .venv/bin/python
+	$(PIP) install pip-audit
+	@mkdir -p build
+	@for lock in serve dev; do \
+	    $(BIN)/python -m pip_audit --disable-pip --no-deps -r requirements/$$lock.lock --timeout 20 > build/audit 2>&1; status=$$?; \
+	    grep -E "^Found|GHSA|PYSEC|CVE" build/audit; \
+	    echo "$$lock.lock: status $$status, $$(grep -c 'could not be audited' build/audit) packages could not be looked up"; \
+	    if grep -q "^Found .* known vulnerabilit" build/audit; then exit 1; fi; \
+	done
 
 # The documentation as a site in build/site; a warning fails it.
 docs: .venv/.dev

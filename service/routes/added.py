@@ -56,8 +56,7 @@ def _body_of(schema: str) -> dict[str, Any]:
 )
 async def add_device(request: Request, desk: DeskDep, idempotency_key: KeyHeader = None) -> Response:
     """Learns the device (closed form, milliseconds), writes it, and answers when it is on the disk."""
-    body = await _body(request, desk)
-    key = None if idempotency_key is None else Idempotency("POST /v1/devices", idempotency_key, body)
+    body, key = await _write(request, desk, "POST /v1/devices", idempotency_key)
 
     def work(book: DeviceBook) -> Remembered:
         new = typed_json(_NEW, body, _limits(desk))
@@ -99,9 +98,7 @@ async def plan_device(request: Request, desk: DeskDep) -> Response:
 )
 async def measure_device(device: str, request: Request, desk: DeskDep, idempotency_key: KeyHeader = None) -> Response:
     """Each is checked against its prediction first; then all measurements together make a new version."""
-    body = await _body(request, desk)
-    scope = f"POST /v1/devices/{device}/measurements"[:200]
-    key = None if idempotency_key is None else Idempotency(scope, idempotency_key, body)
+    body, key = await _write(request, desk, f"POST /v1/devices/{device}/measurements"[:200], idempotency_key)
 
     def work(book: DeviceBook) -> Remembered:
         more = typed_json(_MORE, body, _limits(desk))
@@ -144,6 +141,12 @@ async def _body(request: Request, desk: Desk) -> bytes:
     if media_type != JSON:
         raise RefusedError(415, f"The content type must be {JSON}. Got {media_type!r}.", known=(JSON,))
     return await read_body(request.scope, request.receive, desk.settings.body_bytes_max)
+
+
+async def _write(request: Request, desk: Desk, scope: str, key: str | None) -> tuple[bytes, Idempotency | None]:
+    """A write's body, and under which key it happens once."""
+    body = await _body(request, desk)
+    return body, None if key is None else Idempotency(scope, key, body)
 
 
 def _limits(desk: Desk) -> Limits:
