@@ -111,4 +111,6 @@ def _interpreter() -> str:
     subprocess.run([sys.executable, "-m", "venv", str(cache)], check=True, timeout=120)
     install = [str(python), "-m", "pip", "install", "-q", f"rule4ml=={VERSION}"]
     subprocess.run(install, check=True, timeout=_INSTALL_SECONDS)
+    # Its torch brings triton, whose LLVM and TensorFlow's end one process by a segmentation fault; a CPU needs neither.
+    subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", "triton"], check=True, timeout=120)
     return str(python)
