@@ -43,6 +43,7 @@ BENCHMARKS: dict[str, str] = {
     "mlir-pass": "costmodel.benchmarks.mlir_pass:run",
     "foreign-networks": "costmodel.benchmarks.foreign_networks:run",
     "mlir": "costmodel.benchmarks.mlir:run",
+    "mlir-baselines": "costmodel.benchmarks.mlir_baselines:run",
     "mlir-fuzz": "costmodel.benchmarks.mlir_fuzz:run",
     "mlir-new-cpu": "costmodel.benchmarks.mlir_new_cpu:run",
 }

@@ -60,7 +60,7 @@ def load_corpus(folder: Path) -> Corpus:
         rows = read_checked(
             where / "host_labels.parquet", (Rule("program_id", "text"), Rule("host", "text"))
         ).to_pydict()
-        names = [f"{host}-{compiler}" for host, compiler in zip(rows["host"], rows["compiler"], strict=True)]
+        names = [f"{_slug(host)}-{compiler}" for host, compiler in zip(rows["host"], rows["compiler"], strict=True)]
         labels += _labels(rows, names, HOST_TARGETS, position, "host_labels.parquet")
         files.append(where / "host_labels.parquet")
     return Corpus(
@@ -75,6 +75,11 @@ def load_corpus(folder: Path) -> Corpus:
         licence="Apache-2.0",
         notes={"labels": "LLVM 22: mlir-opt, opt -O3, llc -O3, llvm-mca; hosts: measured"},
     )
+
+
+def _slug(host: str) -> str:
+    """A host's name as devices are named: ``AMD EPYC`` is ``amd-epyc``."""
+    return "-".join(host.lower().split())
 
 
 def _labels(

@@ -140,7 +140,7 @@ def _body(formula: Formula, place: dict[str, int]) -> str:
     if formula.base is not None:
         lines.append(f"  y += log(fmax((double)columns[{place[formula.base]}], 1.0));")
     if formula.any is not None:
-        lines.append(f"  if ({_call(members, formula.any)} <= 0.0) y = 0.0;")
+        lines.append(f"  if ({_call(members, formula.any)} <= {formula.any_above!r}) y = 0.0;")
         lines.append("  else if (y < log(2.0)) y = log(2.0);")
     lines.append(f"  y += {_float(formula.shift)};")
     if formula.any is not None:

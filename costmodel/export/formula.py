@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class Formula:
     """``exp(base + mean of the forests + shift)``, or for counts ``round(exp(...) - 1)``, 0 where `any` is negative.
 
     base : column whose log the forests correct; None for 0. constants : columns that are the target CPU's, and their
-    values. any : of a count, the forest whose sign says whether there are any.
+    values. any : of a count, the forest that says whether there are any: where its log odds are above `any_above`.
     """
 
     target: str
@@ -33,6 +34,7 @@ class Formula:
     base: str | None = None
     is_log: bool = True
     any: Forest | None = None
+    any_above: float = 0.0
 
 
 def formula(predictor: Predictor, device: str, target: str | None = None) -> Formula:
@@ -61,7 +63,12 @@ def formula(predictor: Predictor, device: str, target: str | None = None) -> For
         base=None if is_count else _base(regressor),
         is_log=model.positive,
         any=read_forest(regressor.any_booster.model_text) if is_count else None,
+        any_above=_log_odds(regressor.settings["likely"]) if is_count else 0.0,
     )
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))
 
 
 def _base(regressor: Any) -> str | None:

@@ -15,16 +15,31 @@ from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Features, FloatArray
 
 _MIN_ERROR = 3e-3
-_LIKELY = 0.5
+_LIKELY = tuple(round(0.4 + 0.05 * step, 2) for step in range(12))
+"""Probabilities from which a count may be answered as not 0; which of them, the held-out half of the folds says."""
 _FEW = 50
+
+
+def _by_group(groups: Groups) -> Array:
+    _, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / np.sqrt(counts[index]))
+
+
+def _threshold(likely: Array, predicted: Array, y: Array) -> float:
+    """The probability of any from which most counts come out exact."""
+    exact = np.round(np.expm1(np.maximum(predicted, np.log(2.0)))) == np.round(np.expm1(y))
+    return max(_LIKELY, key=lambda p: float(np.mean(np.where(likely > p, exact, y == 0))))
 
 
 class CodeBoosting:
     """Point: the estimate plus the mean of boosters on group folds, fitted to absolute errors (an estimate that missed
     a decision of the compiler is wrong by factors). Spread: a booster on their out-of-fold errors.
 
-    For counts a further booster gives the probability of any (the point is 0 where it is below one half), and the
-    others are fitted where there are some.
+    For counts a further booster gives the probability of any, and the others are fitted where there are some. The point
+    is 0 where that probability is below the one that makes most points exact on folds held out: one count among many
+    must be likely to be likelier than 0.
+
+    Rows of a large group count less (by the root of its size): functions differ more than their variants do.
     """
 
     name = "mlir-boost"
@@ -37,6 +52,7 @@ class CodeBoosting:
         min_leaf: int = 20,
         members: int = 2,
         target: str = "",
+        likely: float = 0.5,
     ):
         self.settings: dict[str, Any] = {
             "rounds": rounds,
@@ -45,6 +61,7 @@ class CodeBoosting:
             "min_leaf": min_leaf,
             "members": members,
             "target": target,
+            "likely": likely,
         }
         self.boosters: list[NativeBooster] = []
         self.any_booster: NativeBooster | None = None
@@ -60,22 +77,26 @@ class CodeBoosting:
         return self
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
-        w = np.ones(len(y)) if weights is None else weights
+        w = _by_group(groups) * (np.ones(len(y)) if weights is None else weights)
         x, start = features.vectors, self._start(features)
         some = y > 0 if self._counts else np.ones(len(y), dtype=bool)
         if self._counts:
             self.any_booster = self._whether(x, some, w, seed)
-        predicted = np.zeros(len(y))
+        predicted, likely = np.zeros(len(y)), np.zeros(len(y))
         self.boosters = []
         members = self.settings["members"]
         for member, held_out in enumerate(group_folds(groups, max(members, 2), seed)):
             train = ~held_out & some
             booster = self._boost(x[train], (y - start)[train], w[train], seed + member, self.settings["rounds"])
             predicted[held_out] = booster.predict(x[held_out]) + start[held_out]
+            if self._counts:
+                whether = self._whether(x[~held_out], some[~held_out], w[~held_out], seed + member)
+                likely[held_out] = whether.predict(x[held_out])
             if member < members:
                 self.boosters.append(booster)
-        if self.any_booster is not None:
-            predicted = np.where(self.any_booster.predict(x) > _LIKELY, predicted, 0.0)
+        if self._counts:
+            self.settings["likely"] = _threshold(likely, predicted, y)
+            predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
         error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
         self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
         return self
@@ -119,7 +140,7 @@ class CodeBoosting:
         x = features.vectors
         point = np.mean([booster.predict(x) for booster in self.boosters], axis=0) + self._start(features)
         if self.any_booster is not None:
-            point = np.where(self.any_booster.predict(x) > _LIKELY, np.maximum(point, np.log(2.0)), 0.0)
+            point = np.where(self.any_booster.predict(x) > self.settings["likely"], np.maximum(point, np.log(2.0)), 0.0)
         return Estimate(point, np.exp(self.spread_booster.predict(x)))
 
     def probability(self, features: Features) -> Array:

@@ -10,10 +10,14 @@ from typing import Any
 
 from featurizers.errors import InputError
 from featurizers.mlir.module import Module
+from featurizers.mlir.simplify import Simplifier
 from featurizers.mlir.walk import Walker
 
 _MAX_MODULES = 2000
 """Modules after which a context is dropped: types and attributes live as long as their context."""
+
+_MAX_CONTEXTS = 4
+"""Contexts of callers that are kept alive."""
 
 _UNKNOWN = re.compile(r"unregistered dialect|Dialect `.*' not found|unknown (?:op|dialect)|unregistered operation")
 
@@ -33,6 +37,26 @@ def _clamp(found: re.Match[str]) -> str:
     return f"{found[1]} min_val({bounds['min_val']}) max_val({bounds['max_val']}){extra}"
 
 
+class Reader:
+    """Reads modules that live in this process already, each simplified on a copy. One per thread."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[Any, tuple[Walker, Simplifier]] = {}
+
+    def read(self, operation: Any) -> Module:
+        """A module, or any other operation that holds regions."""
+        context = operation.context
+        held = self._contexts.get(context)
+        if held is None:
+            if len(self._contexts) >= _MAX_CONTEXTS:
+                self._contexts.clear()
+            held = self._contexts[context] = Walker(), Simplifier(context)
+        with context:
+            copy = operation.clone()
+            held[1].run(copy)
+            return held[0].module(copy)
+
+
 class Parser:
     """Parses with contexts of its own. Not thread-safe.
 
@@ -40,7 +64,7 @@ class Parser:
     """
 
     def __init__(self) -> None:
-        self._contexts: dict[bool, tuple[Any, Walker, int]] = {}
+        self._contexts: dict[bool, tuple[Any, Walker, Simplifier, int]] = {}
 
     def parse(self, source: str | bytes, allow_unregistered: bool = False) -> Module:
         """Raises InputError with the place of the first diagnostic."""
@@ -48,25 +72,28 @@ class Parser:
 
         if isinstance(source, str) and "tosa.clamp" in source:
             source = _CLAMP.sub(_clamp, source)
-        context, walker = self._context(allow_unregistered)
+        context, walker, simplifier = self._context(allow_unregistered)
         try:
             with context:
-                return walker.module(ir.Module.parse(source).operation)
+                operation = ir.Module.parse(source).operation
+                simplifier.run(operation)
+                return walker.module(operation)
         except ir.MLIRError as error:
             raise _refusal(error, isinstance(source, bytes)) from None
         except UnicodeDecodeError:
             raise InputError("MLIR text", "must be UTF-8", where="line 1, column 1") from None
 
-    def _context(self, allow_unregistered: bool) -> tuple[Any, Walker]:
+    def _context(self, allow_unregistered: bool) -> tuple[Any, Walker, Simplifier]:
         from iree.compiler import ir
 
         held = self._contexts.get(allow_unregistered)
-        if held is None or held[2] >= _MAX_MODULES:
+        if held is None or held[3] >= _MAX_MODULES:
             context = ir.Context()
             context.allow_unregistered_dialects = allow_unregistered
-            held = (context, Walker(), 0)
-        self._contexts[allow_unregistered] = (held[0], held[1], held[2] + 1)
-        return held[0], held[1]
+            context.enable_multithreading(False)
+            held = (context, Walker(), Simplifier(context), 0)
+        self._contexts[allow_unregistered] = (*held[:3], held[3] + 1)
+        return held[:3]
 
 
 def _refusal(error: Any, bytecode: bool) -> InputError:

@@ -28,6 +28,7 @@ class Builder:
     middle: dict[int, float] = field(default_factory=dict)
     aliases: dict[int, tuple[int, Form | None]] = field(default_factory=dict)
     local: set[int] = field(default_factory=set)
+    zeros: set[int] = field(default_factory=set)
     depth_of: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[str, float]] = field(default_factory=list)
     weight: float = 1.0

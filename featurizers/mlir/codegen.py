@@ -29,6 +29,8 @@ _MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
 _HALF_COST, _HALF_LATENCY = 4.0, 16.0
 """Half precision without an instruction for it: to single, compute, back."""
+_SHUFFLES = {"x86": 2.0, "aarch64": 0.5, "riscv": 1.0, "amdgpu": 1.0}
+"""Instructions per element of an interleaved group; AArch64 and RISC-V load such groups by one."""
 _WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
 """Micro-operations among which a core finds work."""
 
@@ -68,7 +70,7 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
 
 def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
     body, uops = _body(loop, cpu)
-    chain = max((_latency(c, cpu, loop) for c in loop.chains), default=0.0) * _chain_length(loop)
+    chain = max((_latency(c, cpu, loop) * c.steps for c in loop.chains), default=0.0) * _chain_length(loop)
     vf = _vector_factor(loop, cpu, body)
     interleave = _interleave(loop, cpu, vf, body) if vf > 1 else 1
     strided_cost = _vector_cost(loop, cpu, vf, body) / body
@@ -197,7 +199,9 @@ def _vector_cost(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
     if vf == 1:
         return body
     scattered = (loop.strided + loop.gathered) * (1.5 if cpu.gather else 2.0 * (vf - 1))
-    return body + scattered + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
+    return (
+        body + scattered + loop.interleaved * _SHUFFLES[cpu.isa] + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
+    )
 
 
 def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
@@ -205,7 +209,7 @@ def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
     if vf == 1:
         return body
     scattered = (loop.strided + loop.gathered) * (vf - 1) * (0.7 if cpu.gather else 2.0)
-    return body + scattered + _ordered_only(loop) * (vf - 1)
+    return body + scattered + loop.interleaved * _SHUFFLES[cpu.isa] + _ordered_only(loop) * (vf - 1)
 
 
 def _ordered_only(loop: Loop) -> bool:

@@ -11,6 +11,7 @@ from featurizers.core import Column, FloatArray
 from featurizers.mlir import opclass
 from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
+from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.program import Program
 from featurizers.mlir.totals import DIALECTS, TOTALS, totals
@@ -30,7 +31,8 @@ _LOOP = (
     ("chains", "1"), ("chain_latency", "cycles"), ("memory_chain", "1"), ("live_float", "1"), ("live_int", "1"),
     ("bits", "bit"), ("is_float", "1"), ("width", "bit"), ("store_run", "1"), ("removed", "1"), ("hoisted", "1"),
     ("pressure", "1"), ("port_cycles", "cycles"), ("unrolled_below", "1"), ("trip_mod", "1"), ("full_size", "1"),
-    ("instructions", "1"),
+    ("instructions", "1"), ("path", "cycles"), ("serial", "1"), ("fills", "1"),
+    ("interleaved", "1"),
 )  # fmt: skip
 
 _STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
@@ -44,6 +46,7 @@ def _columns() -> tuple[Column, ...]:
         found += [Column(f"{slot}_{name}", unit, f"{slot} loop") for name, unit in _LOOP]
     found += [Column(name, unit, "static operations") for name, unit in _STATIC]
     found += [Column(name, unit, "executed operations") for name, unit in _DYNAMIC]
+    found += [Column(name, unit, "unrolling") for name, unit in DECISIONS]
     found += [Column(name, unit, "totals") for name, unit in TOTALS]
     found += [Column(f"ops_{name}", "1", "dialects") for name in DIALECTS]
     found += [Column(f"weighted_ops_{name}", "1", "dialects") for name in DIALECTS]
@@ -87,6 +90,7 @@ def _row(program: Program, cpu: Cpu) -> list[float]:
     for code in (hot, by_size[0], second):
         values += _loop(code, estimates) if code is not None else [0.0] * len(_LOOP)
     values += _operations(found)
+    values += decisions(program, estimates[0])
     base = program.cache.get("")
     if base is None:
         base = program.cache[""] = totals(program)
@@ -136,7 +140,8 @@ def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
         code.chain_cycles, float(loop.memory_chain), float(loop.live_float), float(loop.live_int), float(nest.bits),
         float(nest.is_float), float(nest.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
         code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
-        loop.size * loop.trip, code.instructions,
+        loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum(a.fill for a in loop.accesses)),
+        float(loop.interleaved),
     ]  # fmt: skip
 
 

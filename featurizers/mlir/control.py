@@ -9,7 +9,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
 from featurizers.mlir.indices import apply
 from featurizers.mlir.liveness import liveness
-from featurizers.mlir.module import DYNAMIC, Block, Op
+from featurizers.mlir.module import DYNAMIC, Block, Op, Type
 from featurizers.mlir.nest import CONSTANT, PASSED, Chain, Form, Nest
 
 _REASSOCIABLE_FLAGS = ("reassoc", "fast")
@@ -46,22 +46,46 @@ def loop(
     return made
 
 
+_MIXED = -3
+
+
 def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
-    """For each carried block argument the operation that makes its next value, when it reads the argument."""
-    producers = {r: op for op in block.ops for r in op.results}
+    """For each carried block argument how its next value comes from it: the class of the last operation, and as many
+    steps of it as all operations between take."""
     yielded = block.ops[-1].operands[-len(carried) :]
     found = []
     for argument, value in zip(carried, yielded, strict=False):
-        kind, op = b.type(argument), producers.get(value)
-        if kind.kind in ("memref", "tensor") or value == argument:
-            continue
-        op_class = opclass.OP_CLASS.get(op.name, -1) if op is not None else -1
-        free = not kind.is_float or op_class == _MINMAX or (op is not None and _reassociable(op))
-        if op is not None and op.regions:
-            op_class = PASSED
-        direct = op is not None and argument in op.operands
-        found.append(Chain(op_class, kind.bits, kind.is_float, free and direct))
+        kind = b.type(argument)
+        if kind.kind not in ("memref", "tensor") and value != argument:
+            found.append(_chain(block, argument, value, kind))
     return found
+
+
+def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
+    reached: dict[int, tuple[float, int]] = {argument: (0.0, -1)}
+    free = True
+    for op in block.ops:
+        before = [reached[v] for v in op.operands if v in reached]
+        if not before:
+            continue
+        latency, known = max(before)
+        op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
+        if op_class >= 0:
+            latency += opclass.LATENCY[op_class]
+            free = free and (not kind.is_float or op_class == _MINMAX or _reassociable(op))
+        same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
+        for result in op.results:
+            reached[result] = latency, same
+            if result == value:
+                last = op_class
+    if value not in reached:
+        return Chain(-1, kind.bits, kind.is_float, False)
+    latency, op_class = reached[value]
+    if op_class == PASSED:
+        return Chain(PASSED, kind.bits, kind.is_float, False)
+    pure = op_class != _MIXED
+    steps = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
+    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0, steps)
 
 
 def _reassociable(op: Op) -> bool:

@@ -26,6 +26,7 @@ _FIELDS = ("mlir", "file")
 _OPTIONS = ("dims", "function", "allow_unregistered")
 _pool: Pool | None = None
 _pool_lock = threading.Lock()
+_here = threading.local()
 
 
 class MlirFeaturizer(Featurizer[Program]):
@@ -38,7 +39,7 @@ class MlirFeaturizer(Featurizer[Program]):
     """
 
     kind = "mlir"
-    version = "1"
+    version = "2"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = PART_COLUMNS
 
@@ -105,10 +106,12 @@ class MlirFeaturizer(Featurizer[Program]):
 
 def featurize_module(module: Any, dims: Mapping[str, int] | None = None) -> Program:
     """The subject of a module (or function) of MLIR's Python bindings that lives in this process already."""
-    from featurizers.mlir.walk import Walker
+    from featurizers.mlir.bindings import Reader
 
-    operation = getattr(module, "operation", module)
-    return program(Walker().module(operation), dims)
+    reader = getattr(_here, "reader", None)
+    if reader is None:
+        reader = _here.reader = Reader()
+    return program(reader.read(getattr(module, "operation", module)), dims)
 
 
 def _sequences(subjects: Sequence[Program]) -> dict[str, tuple[IntArray, ...]]:

@@ -14,6 +14,8 @@ from featurizers.mlir.nest import CONSTANT, Access, Form, Nest
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
 def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
+    if value == 0 and op.results:
+        b.zeros.add(op.results[0])
     if type(value) is int and op.results:
         b.forms[op.results[0]] = {CONSTANT: value}
 
@@ -195,6 +197,7 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
     found = access(b, buffer, subscripts, store, lanes)
+    found.fill = store and op.operands[0] in b.zeros
     nest.accesses.append(found)
     op_class = opclass.STORE if store else opclass.LOAD
     size = lanes * found.bits

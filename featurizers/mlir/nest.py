@@ -17,7 +17,8 @@ PASSED = -2
 class Access:
     """A memory access. base : value id of the buffer. form : element offset, None where it is not linear.
 
-    lanes : elements moved at once. args : whether the buffer came from outside (may alias any other such one).
+    lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
+    fill : a store of zero.
     """
 
     base: int
@@ -26,17 +27,22 @@ class Access:
     bits: int
     lanes: int = 1
     external: bool = True
+    fill: bool = False
 
 
 @dataclass(slots=True)
 class Chain:
     """A value carried from one iteration to the next: class of the operation on it, -1 for none, PASSED for an inner
-    loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`."""
+    loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`.
+
+    steps : operations of that class, one after the other, from the value to its next one.
+    """
 
     op_class: int
     bits: int
     is_float: bool
     reassociable: bool
+    steps: float = 1.0
 
 
 @dataclass(slots=True)

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from featurizers.mlir import opclass
+from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.nest import CONSTANT, PASSED, Access, Chain, Nest
 
 UNROLL_THRESHOLD = 300
 MAX_CHECKS = 8
+_MAX_INTERLEAVE = 8
+_FAR = 16
+"""Iterations beyond which a dependence is in no vector's way."""
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
 
@@ -32,7 +36,8 @@ class Loop:
     copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
     the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
-    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride.
+    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride;
+    interleaved : strided ones that together touch every element, and become wide accesses and shuffles.
     """
 
     nest: Nest
@@ -58,6 +63,7 @@ class Loop:
     strided: int = 0
     invariant: int = 0
     gathered: int = 0
+    interleaved: int = 0
     streams: int = 0
     live_int: int = 0
     live_float: int = 0
@@ -67,6 +73,7 @@ class Loop:
     removed: int = 0
     hoisted: int = 0
     unrolled_below: int = 0
+    decided: list[tuple[float, float]] = field(default_factory=list)
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""
@@ -98,7 +105,9 @@ def _optimise(nest: Nest) -> Loop:
     loop.path = nest.path
     for child in nest.children:
         below = _optimise(child)
-        if below.unrolled:
+        if is_copy(below):
+            moved(loop, below)
+        elif below.unrolled:
             _merge(loop, below)
         else:
             loop.children.append(below)
@@ -139,8 +148,9 @@ def _merge(loop: Loop, below: Loop) -> None:
     else:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
+    loop.decided += [((below.total - 2) * below.trip + 2, below.trip), *below.decided]
     loop.unrolled_below += 1 + below.unrolled_below
-    steps = trip * max(below.serial, 1.0) if below.chains else below.serial
+    steps = trip * max(below.serial, below.chains[0].steps) if below.chains else below.serial
     loop.serial = max(loop.serial, steps)
     loop.path = max(loop.path, below.path)
     if below.chains and not loop.serial_chain:
@@ -161,9 +171,9 @@ def _shifted(access: Access, iv: int, iteration: int) -> Access:
     form = access.form
     if form is None or not form.get(iv):
         return access
-    moved = {key: factor for key, factor in form.items() if key != iv}
-    moved[CONSTANT] = moved.get(CONSTANT, 0) + form[iv] * iteration
-    return Access(access.base, moved, access.store, access.bits, access.lanes, access.external)
+    rest = {key: factor for key, factor in form.items() if key != iv}
+    rest[CONSTANT] = rest.get(CONSTANT, 0) + form[iv] * iteration
+    return Access(access.base, rest, access.store, access.bits, access.lanes, access.external, access.fill)
 
 
 def _key(access: Access) -> Key:
@@ -195,7 +205,8 @@ def _hoist(loop: Loop) -> None:
             loop.accesses = [a for a in loop.accesses if a.store or _key(a) != key]
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - len(loads), 0.0)
             loop.hoisted += len(loads)
-            loop.chains.append(_memory_chain(loop, store))
+            updates = sum(a.store and _key(a) == key for a in kept)
+            loop.chains.append(_memory_chain(loop, store, float(updates)))
             readers = [a for a in loop.accesses if not a.store and _may_alias(store, a)]
             if not readers and not loop.children:
                 loop.accesses = [a for a in loop.accesses if _key(a) != key]
@@ -204,13 +215,13 @@ def _hoist(loop: Loop) -> None:
                 loop.memory_chain = True
 
 
-def _memory_chain(loop: Loop, store: Access) -> Chain:
+def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     is_float = loop.nest.is_float
     wanted = ("fadd", "fma", "fmul", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
-            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax")
-    return Chain(-1, store.bits, is_float, False)
+            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax", steps)
+    return Chain(-1, store.bits, is_float, False, steps)
 
 
 def _may_alias(a: Access, b: Access) -> bool:
@@ -284,10 +295,30 @@ def _judge(loop: Loop) -> None:
             loop.unit += 1
         else:
             loop.strided += 1
+    loop.interleaved = _interleaved(loop.accesses, iv)
+    loop.strided -= loop.interleaved
     loop.streams = len(bases)
     loop.store_run = _run_of_stores(loop.accesses)
     loop.checks = _checks(bases)
     loop.legality = _legality(loop, bases)
+
+
+def _interleaved(accesses: list[Access], iv: int) -> int:
+    """Accesses in groups of stride 2 to 8 without a gap (`InterleavedAccessInfo`)."""
+    groups: dict[tuple[int, bool, int, tuple[tuple[int, int], ...]], list[int]] = {}
+    for access in accesses:
+        if access.form is None or access.lanes > 1:
+            continue
+        stride = access.form.get(iv, 0)
+        if 2 <= abs(stride) <= _MAX_INTERLEAVE:
+            rest = tuple(sorted((k, v) for k, v in access.form.items() if v and k not in (CONSTANT, iv)))
+            groups.setdefault((access.base, access.store, stride, rest), []).append(access.form.get(CONSTANT, 0))
+    found = 0
+    for (_, _, stride, _), offsets in groups.items():
+        places = set(offsets)
+        runs = sum(all(first + k in places for k in range(abs(stride))) for first in places)
+        found += min(runs * abs(stride), len(offsets))
+    return found
 
 
 def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:
@@ -306,24 +337,31 @@ def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:
         stores = [a for a in accesses if a.store]
         if any(s.form is None or (not s.form.get(iv) and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
-        if any(_dependent(s, a, iv) for s in stores for a in accesses if a is not s):
+        if stores and len(accesses) > 1 and _dependent(accesses, iv):
             return DEPENDENCE
     return VECTORISABLE if loop.checks <= MAX_CHECKS else DEPENDENCE
 
 
-def _dependent(store: Access, other: Access, iv: int) -> bool:
-    """A value stored is needed by a later iteration: no vector may span the distance."""
-    assert store.form is not None
-    if other.form is None:
-        return True
-    rest = {k for k in store.form.keys() | other.form.keys() if k != CONSTANT}
-    if any(store.form.get(k, 0) != other.form.get(k, 0) for k in rest):
-        return True
-    distance = store.form.get(CONSTANT, 0) - other.form.get(CONSTANT, 0)
-    step = store.form.get(iv, 0)
-    if not step or distance % step:
-        return False  # another place, or an accumulator that is judged by its chain
-    return 0 < distance / step < 16
+def _dependent(accesses: list[Access], iv: int) -> bool:
+    """Whether a value stored to this buffer is needed by a later iteration: no vector may span the distance.
+
+    Stores all have a form. Accumulators (same place in every iteration) are judged by their chain.
+    """
+    offsets: set[int] = set()
+    stored: set[int] = set()
+    shape: dict[int, int] | None = None
+    for access in accesses:
+        if access.form is None:
+            return True
+        moving = {k: v for k, v in access.form.items() if v and k != CONSTANT}
+        if shape is None:
+            shape = moving
+        elif moving != shape:
+            return True
+        (stored if access.store else offsets).add(access.form.get(CONSTANT, 0))
+    step = shape.get(iv, 0) if shape else 0
+    offsets |= stored
+    return bool(step) and any(place - step * k in offsets for place in stored for k in range(1, _FAR))
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:

@@ -11,6 +11,8 @@ from featurizers.mlir.program import Program
 from tests.featurizers.mlir.samples import LINALG, MATMUL, SAXPY, SUM
 
 FEATURIZER = MlirFeaturizer()
+WORK, CALL = "func.func private @work()", "func.call @work() : () -> ()"
+"""What a loop is kept for: an empty one is removed before anything is counted."""
 
 
 def parse(text: str, **options: object) -> Program:
@@ -81,38 +83,37 @@ def test_small_loops_are_fully_unrolled_and_share_their_loads() -> None:
     [
         ("%i = 3 to 20 step 4", 5, True),
         ("%i = 0 to min affine_map<()->(7, 30)>()", 7, True),
-        ("%i = 10 to 2", 0, True),
     ],
 )
 def test_affine_bounds(bounds: str, trip: int, exact: bool) -> None:
-    nest = parse(f"func.func @f() {{ affine.for {bounds} {{ }} return }}").functions[0].body.children[0]
+    nest = parse(f"{WORK} func.func @f() {{ affine.for {bounds} {{ {CALL} }} return }}").functions[0].body.children[0]
     assert (nest.trip, nest.exact) == (trip, exact)
 
 
 def test_triangular_bounds_are_averaged() -> None:
-    text = (
-        """func.func @f() { affine.for %i = 0 to 10 { affine.for %j = 0 to affine_map<(d0)->(d0)>(%i) { } } return }"""
-    )
+    inner_loop = f"affine.for %j = 0 to affine_map<(d0)->(d0)>(%i) {{ {CALL} }}"
+    text = f"{WORK} func.func @f() {{ affine.for %i = 0 to 10 {{ {inner_loop} }} return }}"
     inner = parse(text).functions[0].body.children[0].children[0]
     assert (inner.trip, inner.exact) == (5.0, False)
 
 
 def test_scf_loops_with_constant_and_named_bounds() -> None:
-    text = """func.func @f(%n: index) {
+    text = f"""{WORK} func.func @f(%n: index) {{
       %c0 = arith.constant 0 : index
       %c2 = arith.constant 2 : index
       %c9 = arith.constant 9 : index
-      scf.for %i = %c0 to %c9 step %c2 { }
-      scf.for %i = %c0 to %n step %c2 { }
-      scf.parallel (%i, %j) = (%c0, %c0) to (%c9, %c2) step (%c2, %c2) { scf.reduce }
-      return }"""
-    assert trips(parse(text)) == [5, 16, 5, 1]
+      scf.for %i = %c0 to %c9 step %c2 {{ {CALL} }}
+      scf.for %i = %c0 to %n step %c2 {{ {CALL} }}
+      scf.parallel (%i, %j) = (%c0, %c0) to (%c9, %c2) step (%c2, %c2) {{ {CALL} scf.reduce }}
+      return }}"""
+    assert trips(parse(text)) == [5, 16, 5], "a loop of one iteration is none"
     assert parse(text).unknown_trips == 1
-    assert trips(parse(text, dims={"arg0": 100})) == [5, 50, 5, 1]
+    assert trips(parse(text, dims={"arg0": 100})) == [5, 50, 5]
 
 
 def test_a_loop_of_basic_blocks() -> None:
-    text = """func.func @f(%m: memref<100xf32>) {
+    text = """func.func private @take(f32)
+    func.func @f(%m: memref<100xf32>) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %c100 = arith.constant 100 : index
@@ -122,6 +123,7 @@ def test_a_loop_of_basic_blocks() -> None:
       cf.cond_br %more, ^body, ^end
     ^body:
       %x = memref.load %m[%i] : memref<100xf32>
+      func.call @take(%x) : (f32) -> ()
       %next = arith.addi %i, %c1 : index
       cf.br ^head(%next : index)
     ^end:

@@ -1,0 +1,111 @@
+"""`mlir-baselines`: the paper's networks, the graph network, boosting and the estimate, all on the same programs.
+
+One CPU, since who reads tokens does not see the CPU's columns. ``--set programs=N`` trains on N programs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodel.corpora.mlir_programs import load_corpus
+from costmodel.corpus import Corpus, Labels
+from costmodel.evaluation.metrics import accuracy
+from costmodel.paths import dataset_folder
+from costmodel.regressors import Regressor, learner
+from costmodel.training.fitting import FeatureStore
+from costmodel.training.shared import leave_out_refused
+from featurizers.core import Features
+
+_SPLITS = {"test_seen": "seen", "test_unseen": "unseen"}
+_TARGETS = ("instructions", "cycles")
+_STREAMS = ("ops", "ops_operands")
+_EXTRAS = ("sequences", "graphs")
+
+
+def run(
+    data: Path | None,
+    mirror: Path | None,
+    cpu: str = "znver4",
+    programs: int = 2000,
+    longest: int = 256,
+    epochs: int = 15,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """A row per learner, target and split. longest : tokens that are read of a program. epochs : of the networks."""
+    corpus = load_corpus(data or dataset_folder("mlir_programs"))
+    store = FeatureStore(_of_cpu(corpus, cpu, programs, seed), _EXTRAS)
+    leave_out_refused(store, print)
+    rows = []
+    for labels in store.corpus.labels:
+        features, y = store.features(labels), np.log(labels.value)
+        split = store.corpus.split[labels.subject]
+        train = np.flatnonzero(split == "train")
+        groups = np.asarray(store.corpus.ids)[labels.subject][train]
+        for name, stream, model in _learners(labels.target.name, longest, epochs):
+            started = time.process_time()
+            model.fit(features.take(train), y[train], groups, seed)
+            spent = time.process_time() - started
+            print(f"{labels.target.name} {name} {stream}: {spent:.0f} CPU-s", flush=True)
+            row = {"target": labels.target.name, "cpu": cpu, "learner": name, "stream": stream, "trained": len(train)}
+            rows += [row | {"cpu_s": round(spent, 1)} | own for own in _scores(model, features, labels, split)]
+    return {"benchmark": "mlir-baselines", "rows": rows, "summary": _summary(rows)}
+
+
+def _of_cpu(corpus: Corpus, cpu: str, programs: int, seed: int) -> Corpus:
+    """The labels of one CPU, of at most so many programs for training and half as many of each test split."""
+    rng = np.random.default_rng(seed)
+    labels = []
+    chosen = None
+    for own in corpus.labels:
+        if own.device.name != cpu or own.target.name not in _TARGETS:
+            continue
+        if chosen is None:
+            split = corpus.split[own.subject]
+            parts = [own.subject[split == "train"], *(own.subject[split == name] for name in _SPLITS)]
+            chosen = np.concatenate(
+                [rng.permutation(part)[: programs if k == 0 else programs // 2] for k, part in enumerate(parts)]
+            )
+        keep = np.isin(own.subject, chosen)
+        labels.append(replace(own, subject=own.subject[keep], value=own.value[keep], noise=own.noise[keep]))
+    return replace(corpus, labels=tuple(labels))
+
+
+def _learners(target: str, longest: int, epochs: int) -> Iterator[tuple[str, str, Regressor]]:
+    for name in ("mlir-estimate", "mlir-boost"):
+        made: Any = learner(name)()
+        yield name, "columns", made.for_target(target)
+    for name in ("conv1d", "lstm"):
+        for stream in _STREAMS:
+            network: Any = learner(name)
+            yield name, stream, network(stream=stream, longest=longest, epochs=epochs)
+    graph: Any = learner("gnn")
+    yield "gnn", "graph", graph(readout="pooled", epochs=epochs)
+
+
+def _scores(
+    model: Regressor, features: Features, labels: Labels, split: np.ndarray[Any, np.dtype[np.str_]]
+) -> list[dict[str, Any]]:
+    found = []
+    for name, short in _SPLITS.items():
+        rows = np.flatnonzero(split == name)
+        if len(rows):
+            said = np.exp(model.predict(features.take(rows)).point)
+            own = accuracy(labels.value[rows], said)
+            kept = {key: own[key] for key in ("median_error", "p90_error", "within_10pct", "spearman")}
+            found.append({"split": short, "n": len(rows), **kept})
+    return found
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The best stream of each learner by target and split."""
+    best: dict[str, float] = {}
+    for row in rows:
+        key = f"{row['learner']}_median_error_{row['target']}_{row['split']}".replace("-", "_")
+        best[key] = min(best.get(key, float("inf")), float(row["median_error"]))
+    return best
