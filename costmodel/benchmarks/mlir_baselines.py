@@ -6,7 +6,7 @@ One CPU, since who reads tokens does not see the CPU's columns. ``--set programs
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from featurizers.core import Features
 _SPLITS = {"test_seen": "seen", "test_unseen": "unseen"}
 _TARGETS = ("instructions", "cycles")
 _STREAMS = ("ops", "ops_operands")
+_ON_COLUMNS = {"mlir-estimate", "mlir-boost"}
 _EXTRAS = ("sequences", "graphs")
 
 
@@ -35,11 +36,14 @@ def run(
     programs: int = 2000,
     longest: int = 256,
     epochs: int = 15,
+    learners: str = "mlir-estimate,mlir-boost,conv1d,lstm,gnn",
     seed: int = 0,
 ) -> dict[str, Any]:
     """A row per learner, target and split. longest : tokens that are read of a program. epochs : of the networks."""
+    chosen = learners.split(",")
     corpus = load_corpus(data or dataset_folder("mlir_programs"))
-    store = FeatureStore(_of_cpu(corpus, cpu, programs, seed), _EXTRAS)
+    extras = _EXTRAS if set(chosen) - _ON_COLUMNS else ()
+    store = FeatureStore(_of_cpu(corpus, cpu, programs, seed), extras)
     leave_out_refused(store, print)
     rows = []
     for labels in store.corpus.labels:
@@ -47,7 +51,7 @@ def run(
         split = store.corpus.split[labels.subject]
         train = np.flatnonzero(split == "train")
         groups = np.asarray(store.corpus.ids)[labels.subject][train]
-        for name, stream, model in _learners(labels.target.name, longest, epochs):
+        for name, stream, model in _learners(chosen, labels.target.name, longest, epochs):
             started = time.process_time()
             model.fit(features.take(train), y[train], groups, seed)
             spent = time.process_time() - started
@@ -76,16 +80,16 @@ def _of_cpu(corpus: Corpus, cpu: str, programs: int, seed: int) -> Corpus:
     return replace(corpus, labels=tuple(labels))
 
 
-def _learners(target: str, longest: int, epochs: int) -> Iterator[tuple[str, str, Regressor]]:
-    for name in ("mlir-estimate", "mlir-boost"):
-        made: Any = learner(name)()
-        yield name, "columns", made.for_target(target)
-    for name in ("conv1d", "lstm"):
-        for stream in _STREAMS:
-            network: Any = learner(name)
-            yield name, stream, network(stream=stream, longest=longest, epochs=epochs)
-    graph: Any = learner("gnn")
-    yield "gnn", "graph", graph(readout="pooled", epochs=epochs)
+def _learners(chosen: Sequence[str], target: str, longest: int, epochs: int) -> Iterator[tuple[str, str, Regressor]]:
+    for name in chosen:
+        made: Any = learner(name)
+        if name in _ON_COLUMNS:
+            yield name, "columns", made().for_target(target)
+        elif name == "gnn":
+            yield name, "graph", made(readout="pooled", epochs=epochs)
+        else:
+            for stream in _STREAMS:
+                yield name, stream, made(stream=stream, longest=longest, epochs=epochs)
 
 
 def _scores(

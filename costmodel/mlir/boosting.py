@@ -46,8 +46,8 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 400,
-        learning_rate: float = 0.08,
+        rounds: int = 200,
+        learning_rate: float = 0.12,
         leaves: int = 31,
         min_leaf: int = 20,
         members: int = 2,

@@ -29,8 +29,6 @@ _MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
 _HALF_COST, _HALF_LATENCY = 4.0, 16.0
 """Half precision without an instruction for it: to single, compute, back."""
-_SHUFFLES = {"x86": 2.0, "aarch64": 0.5, "riscv": 1.0, "amdgpu": 1.0}
-"""Instructions per element of an interleaved group; AArch64 and RISC-V load such groups by one."""
 _WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
 """Micro-operations among which a core finds work."""
 
@@ -199,9 +197,7 @@ def _vector_cost(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
     if vf == 1:
         return body
     scattered = (loop.strided + loop.gathered) * (1.5 if cpu.gather else 2.0 * (vf - 1))
-    return (
-        body + scattered + loop.interleaved * _SHUFFLES[cpu.isa] + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
-    )
+    return body + scattered + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
 
 
 def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
@@ -209,7 +205,7 @@ def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
     if vf == 1:
         return body
     scattered = (loop.strided + loop.gathered) * (vf - 1) * (0.7 if cpu.gather else 2.0)
-    return body + scattered + loop.interleaved * _SHUFFLES[cpu.isa] + _ordered_only(loop) * (vf - 1)
+    return body + scattered + _ordered_only(loop) * (vf - 1)
 
 
 def _ordered_only(loop: Loop) -> bool:

@@ -32,7 +32,6 @@ _LOOP = (
     ("bits", "bit"), ("is_float", "1"), ("width", "bit"), ("store_run", "1"), ("removed", "1"), ("hoisted", "1"),
     ("pressure", "1"), ("port_cycles", "cycles"), ("unrolled_below", "1"), ("trip_mod", "1"), ("full_size", "1"),
     ("instructions", "1"), ("path", "cycles"), ("serial", "1"), ("fills", "1"),
-    ("interleaved", "1"),
 )  # fmt: skip
 
 _STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
@@ -141,7 +140,6 @@ def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
         float(nest.is_float), float(nest.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
         code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
         loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum(a.fill for a in loop.accesses)),
-        float(loop.interleaved),
     ]  # fmt: skip
 
 

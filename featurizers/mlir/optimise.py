@@ -16,7 +16,6 @@ from featurizers.mlir.nest import CONSTANT, PASSED, Access, Chain, Nest
 
 UNROLL_THRESHOLD = 300
 MAX_CHECKS = 8
-_MAX_INTERLEAVE = 8
 _FAR = 16
 """Iterations beyond which a dependence is in no vector's way."""
 _MAX_EXPANDED = 4096
@@ -36,8 +35,7 @@ class Loop:
     copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
     the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
-    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride;
-    interleaved : strided ones that together touch every element, and become wide accesses and shuffles.
+    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride.
     """
 
     nest: Nest
@@ -63,7 +61,6 @@ class Loop:
     strided: int = 0
     invariant: int = 0
     gathered: int = 0
-    interleaved: int = 0
     streams: int = 0
     live_int: int = 0
     live_float: int = 0
@@ -295,30 +292,10 @@ def _judge(loop: Loop) -> None:
             loop.unit += 1
         else:
             loop.strided += 1
-    loop.interleaved = _interleaved(loop.accesses, iv)
-    loop.strided -= loop.interleaved
     loop.streams = len(bases)
     loop.store_run = _run_of_stores(loop.accesses)
     loop.checks = _checks(bases)
     loop.legality = _legality(loop, bases)
-
-
-def _interleaved(accesses: list[Access], iv: int) -> int:
-    """Accesses in groups of stride 2 to 8 without a gap (`InterleavedAccessInfo`)."""
-    groups: dict[tuple[int, bool, int, tuple[tuple[int, int], ...]], list[int]] = {}
-    for access in accesses:
-        if access.form is None or access.lanes > 1:
-            continue
-        stride = access.form.get(iv, 0)
-        if 2 <= abs(stride) <= _MAX_INTERLEAVE:
-            rest = tuple(sorted((k, v) for k, v in access.form.items() if v and k not in (CONSTANT, iv)))
-            groups.setdefault((access.base, access.store, stride, rest), []).append(access.form.get(CONSTANT, 0))
-    found = 0
-    for (_, _, stride, _), offsets in groups.items():
-        places = set(offsets)
-        runs = sum(all(first + k in places for k in range(abs(stride))) for first in places)
-        found += min(runs * abs(stride), len(offsets))
-    return found
 
 
 def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:

@@ -1,4 +1,4 @@
-"""What the middle end decides: dead code, chains of unrolled bodies, copies, interleaved accesses, near decisions."""
+"""What the middle end decides: dead code, chains of unrolled bodies, copies, near decisions."""
 
 from __future__ import annotations
 
@@ -46,12 +46,10 @@ def test_an_unrolled_sum_waits_for_each_of_its_additions() -> None:
     assert abs(code.cycles / whole.cycles - 1) < 0.05, "the same additions, one after the other"
 
 
-def test_an_unrolled_integer_sum_may_be_reassociated_and_reads_groups_without_gaps() -> None:
-    program = parse(reduction("i32", "arith.addi", 4))
-    inner = program.loops[0].walk()[-1]
+def test_an_unrolled_integer_sum_may_be_reassociated() -> None:
+    inner = parse(reduction("i32", "arith.addi", 4)).loops[0].walk()[-1]
     assert inner.legality == VECTORISABLE
-    assert (inner.interleaved, inner.strided) == (4, 0)
-    assert generate(program.loops[0], cpu("znver4"))[-1].vf > 1
+    assert inner.chains[0].steps == 4.0
 
 
 def copy(attribute: str, value: str = "%x", count: int = 12) -> Program:
