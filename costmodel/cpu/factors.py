@@ -56,7 +56,7 @@ class Factors:
         covariance = np.linalg.inv(precision)
         factor = covariance @ (part.T @ ((errors[known] - self.offset[known]) / noise))
         mean = self.offset + self.loadings @ factor
-        own = np.einsum("tr,rs,ts->t", self.loadings, covariance, self.loadings)
+        own = ((self.loadings @ covariance) * self.loadings).sum(axis=1)
         return np.asarray(mean, dtype=np.float64), np.asarray(np.sqrt(own + self.noise), dtype=np.float64)
 
     def given(self, known: Sequence[int], target: int, errors: Array) -> tuple[Array, float]:
