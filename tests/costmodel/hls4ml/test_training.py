@@ -1,12 +1,16 @@
 """The common training path of this kind, with every learner of the residual, on a table of made-up reports."""
 
+import contextlib
 import dataclasses
+import os
+import sqlite3
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from costmodel.cli import main
 from costmodel.corpus import CorpusError
 from costmodel.hls4ml import residual
 from costmodel.hls4ml.corpus import HlsCorpus, load_corpus
@@ -49,7 +53,7 @@ def test_the_corpus_splits_by_layer_dimensions(folder):
         load_corpus(folder.parent / "nowhere")
 
 
-@pytest.mark.parametrize("learner", ["lightgbm", "hls-transformer", "closed-form"])
+@pytest.mark.parametrize("learner", ["lightgbm", "gnn", "hls-transformer", "closed-form"])
 def test_every_learner_trains_to_a_bundle(folder, tmp_path, monkeypatch, learner):
     if learner in residual.NETWORKS:
         pytest.importorskip("torch_geometric")
@@ -64,6 +68,24 @@ def test_every_learner_trains_to_a_bundle(folder, tmp_path, monkeypatch, learner
     assert loaded.card["learner"] == learner
     assert loaded.card["licence"] == "Apache-2.0"
     assert [row["target"] for row in evaluate(loaded, folder)] == [row["target"] for row in result.rows]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:(?s).*type hint:UserWarning")
+def test_a_network_is_trained_by_the_command_and_tracked(folder, tmp_path, monkeypatch):
+    pytest.importorskip("torch_geometric")
+    quick = {**residual.NETWORKS["gnn"], "epochs": 1, "hidden": 16}
+    monkeypatch.setattr(residual, "NETWORKS", {"gnn": quick})
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    assert main(["train", "--kind", "hls4ml", "--data", str(folder), "--learner", "gnn"]) == 0
+    store = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")
+    with contextlib.closing(store):
+        logged = dict(store.execute("select key, value from params").fetchall())
+        metrics = {key for (key,) in store.execute("select distinct key from metrics").fetchall()}
+    assert logged["learner"] == "gnn"
+    assert metrics
 
 
 def test_an_unknown_learner_is_named(folder):
