@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, str] = {
     "host-operators": "costmodel.benchmarks.host_operators:run",
     "serving": "costmodel.benchmarks.serving:run",
     "page": "costmodel.benchmarks.page:run",
+    "capacity": "costmodel.benchmarks.capacity:run",
     "chaos": "costmodel.benchmarks.chaos:run",
     "mutations": "costmodel.benchmarks.mutations:run",
     "soak": "costmodel.benchmarks.soak:run",

@@ -21,13 +21,14 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """requests_per_s over the whole run; p50_ms and p99_ms of single requests; failed: answers other than 200."""
+    """requests_per_s over the whole run; p50_ms, p99_ms, p999_ms of single requests; failed: answers other than 200."""
 
     requests: int
     failed: int
     requests_per_s: float
     p50_ms: float
     p99_ms: float
+    p999_ms: float
     answer_bytes: int
 
 
@@ -111,8 +112,8 @@ def _run(port: int, requests: Sequence[bytes], connections: int, seconds: float)
                 connection.socket.close()
     elapsed = perf_counter() - started
     times.sort()
-    p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
-    return Load(len(times), failed, len(times) / elapsed, p50 * 1e3, p99 * 1e3, size)
+    p50, p99, p999 = (times[int(len(times) * share)] * 1e3 for share in (0.5, 0.99, 0.999))
+    return Load(len(times), failed, len(times) / elapsed, p50, p99, p999, size)
 
 
 def _main() -> None:

@@ -35,6 +35,23 @@ class Server:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
 
+    def cpu_s(self) -> float:
+        """Processor time of the process and of all that it has started, so far. Linux only."""
+        return sum(map(_cpu_s, _family(self.pid)))
+
+
+def _family(pid: int) -> list[int]:
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
+    return [pid, *(each for child in children for each in _family(child))]
+
+
+def _cpu_s(pid: int) -> float:
+    """Of one process, with those of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextlib.contextmanager
 def our_server(models: Path, settings: Mapping[str, str] | None = None, workers: int = 1) -> Iterator[Server]:

@@ -30,7 +30,8 @@ _SECONDS = 1.0
 _BULK = 1000
 _CONNECTIONS = (1, 16)
 _FRESH = "costmodel, nothing remembered"
-_NO_MEMORY = {"COSTMODEL_MEMORY_BYTES_MAX": "0"}
+NO_MEMORY = {"COSTMODEL_MEMORY_BYTES_MAX": "0"}
+"""Settings of a service that remembers no answer."""
 _DEVICE = "ort-fp32-b1"
 """The device asked about is the first whose name holds this, else the first."""
 
@@ -46,7 +47,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         pass
     with (
         our_server(models) as ours,
-        our_server(models, _NO_MEMORY) as fresh,
+        our_server(models, NO_MEMORY) as fresh,
         mlflow_server(models / "network", device, target) as rival,
     ):
         rows = _compared(ours, fresh, rival, device, target)

@@ -1,0 +1,2 @@
+-- Beside the database of the devices, one for MLflow.
+CREATE DATABASE mlflow;
