@@ -18,6 +18,8 @@ _MIN_ERROR = 3e-3
 _LIKELY = tuple(round(0.4 + 0.05 * step, 2) for step in range(12))
 """Probabilities from which a count may be answered as not 0; which of them, the held-out half of the folds says."""
 _FEW = 50
+_FOLDS = 2
+"""Of functions: what is held out of each says how far off the boosters are."""
 
 
 def _by_group(groups: Groups) -> Array:
@@ -32,8 +34,8 @@ def _threshold(likely: Array, predicted: Array, y: Array) -> float:
 
 
 class CodeBoosting:
-    """Point: the estimate plus the mean of boosters on group folds, fitted to absolute errors (an estimate that missed
-    a decision of the compiler is wrong by factors). Spread: a booster on their out-of-fold errors.
+    """Point: the estimate plus the mean of `members` boosters of all rows, fitted to absolute errors (an estimate that
+    missed a decision of the compiler is wrong by factors). Spread: a booster on errors out of group folds.
 
     For counts a further booster gives the probability of any, and the others are fitted where there are some. The point
     is 0 where that probability is below the one that makes most points exact on folds held out: one count among many
@@ -50,7 +52,7 @@ class CodeBoosting:
         learning_rate: float = 0.12,
         leaves: int = 31,
         min_leaf: int = 20,
-        members: int = 2,
+        members: int = 1,
         target: str = "",
         likely: float = 0.5,
     ):
@@ -83,17 +85,18 @@ class CodeBoosting:
         if self._counts:
             self.any_booster = self._whether(x, some, w, seed)
         predicted, likely = np.zeros(len(y)), np.zeros(len(y))
-        self.boosters = []
-        members = self.settings["members"]
-        for member, held_out in enumerate(group_folds(groups, max(members, 2), seed)):
+        residual = y - start
+        for fold, held_out in enumerate(group_folds(groups, _FOLDS, seed)):
             train = ~held_out & some
-            booster = self._boost(x[train], (y - start)[train], w[train], seed + member, self.settings["rounds"])
+            booster = self._boost(x[train], residual[train], w[train], seed + fold, self.settings["rounds"])
             predicted[held_out] = booster.predict(x[held_out]) + start[held_out]
             if self._counts:
-                whether = self._whether(x[~held_out], some[~held_out], w[~held_out], seed + member)
+                whether = self._whether(x[~held_out], some[~held_out], w[~held_out], seed + fold)
                 likely[held_out] = whether.predict(x[held_out])
-            if member < members:
-                self.boosters.append(booster)
+        self.boosters = [
+            self._boost(x[some], residual[some], w[some], seed + _FOLDS + member, self.settings["rounds"])
+            for member in range(self.settings["members"])
+        ]
         if self._counts:
             self.settings["likely"] = _threshold(likely, predicted, y)
             predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
