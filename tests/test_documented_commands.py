@@ -28,7 +28,7 @@ NOT_RUN = {
     r"costmodel train|^mlflow run": "minutes of fitting; tests/costmodel/tracking trains a toy kind",
     r"costmodel (evaluate|benchmark|measure) ": "minutes of computing, some on data that are fetched",
     r"costmodel datasets pull": "fetches public data; its tests pull from a server of their own",
-    r"costmodel serve|docker|kubectl": "starts something that stays",
+    r"costmodel serve|docker|kubectl|^dask ": "starts something that stays",
 }
 _BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _CONTINUED = r"(?:[^\n]*\\\n)*[^\n]*"
