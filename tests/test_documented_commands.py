@@ -64,6 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with the files that the documentation names."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(ROOT / "datasets/host_microbench", folder / "datasets/host_microbench")
     shutil.copy(ROOT / "examples/resnet.onnx", folder / "model.onnx")
     for name in ("dynamic.onnx", "a.onnx", "b.onnx"):
         (folder / name).write_bytes(with_dynamic_batch(folder / "model.onnx"))
