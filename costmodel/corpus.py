@@ -75,7 +75,24 @@ class CorpusError(ValueError):
     """The data breaks its schema; names the file, the column and the row. Training does not start."""
 
 
-class _Both(Sequence[Raw]):
+class RawSequence(Sequence[Raw]):
+    """Raw inputs that are made when they are asked for: subclasses give `__len__` and `made`."""
+
+    def made(self, index: int) -> Raw:
+        """The input at this place."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Raw: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Raw]: ...
+    def __getitem__(self, index: int | slice) -> Raw | Sequence[Raw]:
+        if isinstance(index, slice):
+            return [self.made(i) for i in range(*index.indices(len(self)))]
+        return self.made(index)
+
+
+class _Both(RawSequence):
     """Two sequences as one; the first may make its items when they are asked for."""
 
     def __init__(self, first: Sequence[Raw], second: Sequence[Raw]):
@@ -84,12 +101,6 @@ class _Both(Sequence[Raw]):
     def __len__(self) -> int:
         return len(self._first) + len(self._second)
 
-    @overload
-    def __getitem__(self, index: int) -> Raw: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Raw]: ...
-    def __getitem__(self, index: int | slice) -> Raw | Sequence[Raw]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def made(self, index: int) -> Raw:
         before = len(self._first)
         return self._first[index] if index < before else self._second[index - before]

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from costmodel.benchmarks.chaos import workers_of
 from costmodel.benchmarks.http_load import Load, load, post
 from costmodel.benchmarks.servers import Server, our_server
 from costmodel.benchmarks.serving import cells, question
@@ -22,7 +21,6 @@ from costmodel.registry import PRETRAINED
 
 _SETTLED = 0.2
 """The share of the time after which memory should no longer grow."""
-_CLOCK_TICKS = 100
 
 
 def run(
@@ -59,9 +57,9 @@ def _soak(models: Path, requests: list[bytes], connections: int, seconds: float)
         watch = threading.Thread(target=_watch, args=(server, memory, over))
         watch.start()
         try:
-            before = _cpu_s(server)
+            before = server.cpu_s()
             found = load(server.port, requests, connections, seconds)
-            used = _cpu_s(server) - before
+            used = server.cpu_s() - before
         finally:
             over.set()
             watch.join()
@@ -79,9 +77,9 @@ def _workers(models: Path, requests: list[bytes], workers: int, seconds: float) 
     with our_server(models, workers=workers) as server:
         time.sleep(5.0)  # all of them ready, and their tables made
         load(server.port, requests, 16, 2.0)
-        before = _cpu_s(server)
+        before = server.cpu_s()
         found = load(server.port, requests, 16, seconds)
-        return _row(workers, 16, found, _cpu_s(server) - before) | {"memory_mb": server.resident_mb()}
+        return _row(workers, 16, found, server.cpu_s() - before) | {"memory_mb": server.resident_mb()}
 
 
 def _row(workers: int, connections: int, found: Load, cpu_s: float) -> dict[str, Any]:
@@ -90,12 +88,3 @@ def _row(workers: int, connections: int, found: Load, cpu_s: float) -> dict[str,
         "requests_per_s": found.requests_per_s, "p50_ms": found.p50_ms, "p99_ms": found.p99_ms,
         "cpu_ms_per_request": 1e3 * cpu_s / found.requests,
     }  # fmt: skip
-
-
-def _cpu_s(server: Server) -> float:
-    """User and system seconds of the service and its workers so far. Linux only."""
-    total = 0
-    for pid in (server.pid, *workers_of(server.pid)):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _CLOCK_TICKS

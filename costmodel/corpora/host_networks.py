@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from costmodel.corpora.schema import Rule, checksum, read_checked
-from costmodel.corpus import SPLITS, Corpus, CorpusError, Labels, PartLabels
+from costmodel.corpus import SPLITS, Corpus, CorpusError, Labels, PartLabels, RawSequence
 from costmodel.prediction import Target
 from costmodel.predictor import Device
 from featurizers.core import Raw
@@ -64,7 +64,7 @@ _SIMULATED = (
 )
 
 
-class GeneratedModels(Sequence[Raw]):
+class GeneratedModels(RawSequence):
     """Raw inputs of (specification, batch) pairs; each ONNX graph is written when it is asked for."""
 
     def __init__(self, specs: Sequence[Any], batches: Sequence[int]):
@@ -73,13 +73,7 @@ class GeneratedModels(Sequence[Raw]):
     def __len__(self) -> int:
         return len(self._specs)
 
-    @overload
-    def __getitem__(self, index: int) -> Raw: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Raw]: ...
-    def __getitem__(self, index: int | slice) -> Raw | Sequence[Raw]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def made(self, index: int) -> Raw:
         from costmodel.zoo import build
 
         return {"onnx": build(self._specs[index], batch=self._batches[index], weights=False).SerializeToString()}
