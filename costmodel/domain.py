@@ -96,16 +96,16 @@ class Domain:
         reasons: list[tuple[str, ...]] = [()] * len(features)
         if not strange and not outside.any() and not (far > 1).any():
             return reasons
-        flagged = np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist()
-        for i in {*flagged, *strange}:
-            reasons[i] = self._reasons(raw[i], outside[i], far[i], strange.get(i, ()))
+        flagged = sorted({*np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist(), *strange})
+        excess = np.nan_to_num(np.abs(_compress(raw[flagged]) - self.center) / self.scale)
+        for i, own in zip(flagged, excess, strict=True):
+            reasons[i] = self._reasons(raw[i], outside[i], far[i], own, strange.get(i, ()))
         return reasons
 
     def _reasons(
-        self, raw: Array, outside: npt.NDArray[np.bool_], far: float, strange: tuple[str, ...]
+        self, raw: Array, outside: npt.NDArray[np.bool_], far: float, excess: Array, strange: tuple[str, ...]
     ) -> tuple[str, ...]:
         reasons = [f"{word} was in no training subject" for word in strange]
-        excess = np.nan_to_num(np.abs(_compress(raw) - self.center) / self.scale)
         for i in np.flatnonzero(outside)[np.argsort(-excess[outside])][: _MAX_REASONS - 1]:
             reasons.append(f"{self.names[i]} = {raw[i]:.4g} is outside {self.low[i]:.4g} to {self.high[i]:.4g}")
         if far > 1:

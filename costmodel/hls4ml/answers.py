@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,11 +71,14 @@ def at_clock(cycles: TargetAnswer, clock_ns: Array) -> TargetAnswer:
     return TargetAnswer(value, low, high, cycles.point, cycles.half)
 
 
-def in_units(spec: HlsTarget, point: Array, half: Array) -> TargetAnswer:
-    def count(logs: Array, rounding: Any) -> Array:
-        plain = np.exp(np.minimum(logs, 60.0)) - spec.offset
-        return np.asarray(np.maximum(rounding(np.round(plain / spec.step, 6)) * spec.step, 0.0))
+def in_units(specs: Sequence[HlsTarget], points: Array, halves: Array) -> list[TargetAnswer]:
+    """By target of `specs` whole counts (or steps of it), from learning space: points and halves (targets, n)."""
+    offset, step = (np.array([[getattr(spec, name)] for spec in specs]) for name in ("offset", "step"))
 
-    value = count(point, np.round)
-    low, high = count(point - half, np.floor), count(point + half, np.ceil)
-    return TargetAnswer(value, np.minimum(low, value), np.maximum(high, value), point, half)
+    def counts(logs: Array) -> Array:
+        return np.asarray(np.round((np.exp(np.minimum(logs, 60.0)) - offset) / step, 6))
+
+    value = np.maximum(np.round(counts(points)) * step, 0.0)
+    low = np.minimum(np.maximum(np.floor(counts(points - halves)) * step, 0.0), value)
+    high = np.maximum(np.ceil(counts(points + halves)) * step, value)
+    return [TargetAnswer(*columns) for columns in zip(value, low, high, points, halves, strict=True)]

@@ -20,7 +20,7 @@ from costmodel.hls4ml.closed_forms import (
     table_blocks,
     weight_blocks,
 )
-from costmodel.hls4ml.layers import Layers, Values
+from costmodel.hls4ml.layers import Layers, Values, once
 
 _HATS = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0)
 _MUX_BITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
@@ -111,6 +111,7 @@ PRIORS: Final[Mapping[str, Values]] = {
 """What a term costs where nothing labelled has it: rounded from C-synthesis reports (Apache-2.0 ones) and estimates."""
 
 
+@once
 def terms(layers: Layers) -> Values:
     """How much of each term every layer has, float64 (layers, len(TERMS))."""
     serial, reuse = layers.serial, layers["reuse"]
@@ -235,6 +236,7 @@ def _other_terms(layers: Layers) -> list[Values]:
     ]
 
 
+@once
 def memory_terms(layers: Layers) -> Values:
     """Of each layer: 18 Kb blocks for output indices, weights, tables; float64 (layers, 3)."""
     return np.stack([index_blocks(layers), weight_blocks(layers), table_blocks(layers)], axis=1)

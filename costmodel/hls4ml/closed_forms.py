@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from costmodel.hls4ml.layers import Layers, Mask, Values
+from costmodel.hls4ml.layers import Layers, Mask, Values, once
 
 _RAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Depth and width that one 18 Kb block can have."""
@@ -42,6 +42,7 @@ def ram_blocks(depth: Values, width: Values) -> Values:
     return np.asarray(np.where(width > 0, blocks, 0.0))
 
 
+@once
 def index_blocks(layers: Layers) -> Values:
     """Blocks of the table that tells which output a product belongs to (reuse words of log2(reuse / n_in) bits)."""
     fan = np.maximum(layers["outputs_per_multiplier"], 1.0)
@@ -50,6 +51,7 @@ def index_blocks(layers: Layers) -> Values:
     return np.where(is_stored, ram_blocks(layers["reuse"], bits), 0.0)
 
 
+@once
 def weight_blocks(layers: Layers) -> Values:
     """Blocks of the weights of serial layers: `reuse` words of ``multipliers * weight_bits`` bits."""
     width = layers["multipliers"] * layers["weight_bits"]
@@ -64,6 +66,7 @@ def weight_blocks(layers: Layers) -> Values:
     return np.where(is_stored, blocks - is_slim, 0.0)
 
 
+@once
 def table_blocks(layers: Layers) -> Values:
     """Blocks of activation tables: one block has two ports, so it serves two values at a time."""
     values = np.where(
@@ -74,6 +77,7 @@ def table_blocks(layers: Layers) -> Values:
     return np.where(layers["table_entries"] > 0, np.ceil(values / 2) * each + is_softmax, 0.0)
 
 
+@once
 def distinct_products(layers: Layers) -> Values:
     """Share of an unrolled layer's products that differ: an input times a constant is built once for all outputs.
 
@@ -85,11 +89,13 @@ def distinct_products(layers: Layers) -> Values:
     return np.asarray(values * -np.expm1(-outputs / values) / outputs)
 
 
+@once
 def _constant_range(layers: Layers) -> Values:
     range_ = 2.0 ** (layers["weight_bits"] - 1) * np.sqrt(3 / np.maximum(layers["n_in"], 1.0))
     return np.maximum(range_, 0.5)
 
 
+@once
 def unrolled_dsp_share(layers: Layers) -> Values:
     """Share of the products with a constant that go to a DSP: those whose constant needs more than shifts and an add.
 
@@ -99,6 +105,7 @@ def unrolled_dsp_share(layers: Layers) -> Values:
     return np.asarray(wide * distinct_products(layers))
 
 
+@once
 def is_combinational(layers: Layers) -> Mask:
     """Unrolled layers that need no register inside: of few bits (dense1: latency 0), or one product an output."""
     bits = layers["n_in"] * layers["weight_bits"]
@@ -108,11 +115,13 @@ def is_combinational(layers: Layers) -> Mask:
     return np.asarray(layers.unrolled & quick & (layers["weight_bits"] <= 4) | is_one_input(layers))
 
 
+@once
 def is_one_input(layers: Layers) -> Mask:
     """Layers whose outputs are one product each, side by side: no adder tree (hls4ml's own tests: latency 0)."""
     return np.asarray(layers.unrolled & (layers["n_in"] == 1) & (layers["reuse"] == 1) & (layers["stream"] == 0))
 
 
+@once
 def pool_divisions(layers: Layers) -> Values:
     """Dividers of average pooling by Vivado HLS, one an output: the window overhangs the edge, or is no power of 2.
 
@@ -125,6 +134,7 @@ def pool_divisions(layers: Layers) -> Values:
     return np.where(divides & no_shift & (layers["stream"] == 0), layers["out_elements"], 0.0)
 
 
+@once
 def dsp_multipliers(layers: Layers) -> Values:
     """DSPs of serial layers: one per product of more than 4 bits. At 5 to 7 bits one of them goes to LUTs."""
     is_wide = layers["weight_bits"] > 7
@@ -134,6 +144,7 @@ def dsp_multipliers(layers: Layers) -> Values:
     return np.where(layers.serial & layers.dsp_products, np.maximum(serial, 0), 0.0)
 
 
+@once
 def dsp_unrolled(layers: Layers) -> Values:
     """DSPs of unrolled layers; the latency strategy with reuse > 1 caps them at products / reuse."""
     wanted = layers["multiplications"] * layers["nonzero"] * unrolled_dsp_share(layers)
@@ -141,12 +152,14 @@ def dsp_unrolled(layers: Layers) -> Values:
     return np.where(layers.unrolled & ~layers.is_strategy("distributed_arithmetic"), capped, 0.0)
 
 
+@once
 def yosys_dsps(layers: Layers) -> Values:
     """DSPs of shared multipliers as Yosys infers them: every product of at least 9 bits (techmap's DSP_Y_MINWIDTH)."""
     is_wide = layers["weight_bits"] + layers["source_bits"] >= _YOSYS_DSP_BITS
     return np.where(layers.serial & is_wide, layers["multipliers"], 0.0)
 
 
+@once
 def _shared_cycles(layers: Layers) -> Values:
     """Cycles of an unrolled layer whose DSPs are shared: products that need one, over the DSPs allowed."""
     share = unrolled_dsp_share(layers)
@@ -156,6 +169,7 @@ def _shared_cycles(layers: Layers) -> Values:
     return np.where(needed > layers["multipliers"], np.maximum(np.round(turns) + 2, 2), 2.0)
 
 
+@once
 def latency_cycles(layers: Layers) -> tuple[Values, Values]:
     """(best, worst) latency of each layer alone, cycles.
 
@@ -184,15 +198,18 @@ def _repeated(layers: Layers, once: Values) -> Values:
     return np.where(is_partitioned(layers), _turns(layers) + 3, np.where(is_parallel, once, repeated))
 
 
+@once
 def is_partitioned(layers: Layers) -> Mask:
     """Convolutions outside of a stream: one copy of the matrix, pipelined over the output pixels."""
     return np.asarray((layers["stream"] == 0) & (layers["positions"] > 1) & layers.is_kind(*_CONVOLUTIONS))
 
 
+@once
 def _turns(layers: Layers) -> Values:
     return np.maximum(layers["positions"], 1) * np.where(layers.serial, layers["reuse"], 1.0)
 
 
+@once
 def design_cycles(layers: Layers) -> tuple[Values, Values, Values]:
     """(best latency, worst latency, initiation interval) of each design, cycles.
 
@@ -226,5 +243,6 @@ def interval_cycles(layers: Layers, latency: Values) -> Values:
     return np.where(turns > 0, np.where(is_vitis, latency + 1, np.maximum(turns, serial)), plain)
 
 
+@once
 def _is_shared(layers: Layers) -> Mask:
     return np.asarray(layers.unrolled & layers.is_strategy("latency") & (layers["reuse"] > 1))

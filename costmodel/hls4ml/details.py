@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from costmodel.hls4ml.closed_forms import latency_cycles
 from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES
-from costmodel.hls4ml.layers import Values, layers_of
+from costmodel.hls4ml.layers import Layers, Values
 from costmodel.hls4ml.report import as_vivado_report
 from featurizers.core import Features
 from featurizers.hls4ml import HlsDesign
@@ -25,7 +25,10 @@ _DIGITS = 4
 
 
 class Details:
-    """Of the designs of one call, computed together when the first is asked for. answers : of every HLS target."""
+    """Of the designs of one call, computed together when the first is asked for. answers : of every HLS target.
+
+    found : their layers, with what was worked out about them for the answers.
+    """
 
     def __init__(
         self,
@@ -33,8 +36,10 @@ class Details:
         designs: Sequence[HlsDesign],
         features: Features,
         answers: Mapping[str, TargetAnswer],
+        found: Layers,
     ):
         self._model, self._designs, self._features, self._answers = model, designs, features, answers
+        self._found = found
 
     def of(self, index: int) -> dict[str, Any]:
         """Of one design, in JSON types: probabilities are None without a part, `layers` sum up to the predictions."""
@@ -62,19 +67,19 @@ class Details:
 
     @cached_property
     def _success(self) -> list[float]:
-        return [round(float(chance), _DIGITS) for chance in self._model.synthesises(self._features)]
+        return [round(float(chance), _DIGITS) for chance in self._model.synthesises(self._features, self._found)]
 
     @cached_property
     def _shares(self) -> tuple[Values, Values, npt.NDArray[np.int64]]:
         """Resources (layers, 4) and cycles (layers,) of every layer, and where each design's layers begin (n + 1,)."""
-        layers = layers_of(self._features)
+        layers = self._found
         columns = []
         for name in RESOURCES["csynth"]:
             costs = np.maximum(self._model.layer_costs(HLS_TARGETS[name], layers), 0.0)
             total = layers.total(costs)
             scale = np.divide(self._answers[name].value, total, out=np.zeros(len(total)), where=total > 0)
             columns.append(costs * scale[layers.owner])
-        starts = np.searchsorted(layers.owner, np.arange(layers.designs + 1))
+        starts = np.append(layers.starts, len(layers.owner))
         return np.stack(columns, axis=1), latency_cycles(layers)[1], starts
 
     def _layers(self, index: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.hls4ml import closed_forms
 from costmodel.hls4ml.basis import TERMS, memory_terms, terms
-from costmodel.hls4ml.layers import Layers, Values
+from costmodel.hls4ml.layers import Layers, Values, once
 from costmodel.prediction import Target
 from featurizers.hls4ml import Board
 
@@ -85,6 +85,7 @@ def fixed_form(form: str, layers: Layers) -> Values:
     return np.maximum(FORMS[form](layers), 0.0)
 
 
+@once
 def totals(layers: Layers) -> Values:
     """Sums over layers of every term and kind of memory block, float64 (n, len(TERMS) + 3).
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +17,11 @@ from featurizers.hls4ml.features import FUNCTION_CODE
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+Form = TypeVar("Form")
+
 _CODE = {kind: i for i, kind in enumerate(KINDS)}
 _STRATEGY = {strategy: i for i, strategy in enumerate(STRATEGIES)}
-_MATRIX = np.array([_CODE[kind] for kind in sorted(MATRIX_KINDS)])
+_MATRIX = tuple(sorted(MATRIX_KINDS))
 _LUT_PRODUCT_BITS = 4
 """Up to this many weight bits Vivado HLS builds a product from LUTs alone (dense1: no DSP in 214 of 214 rows)."""
 
@@ -31,6 +35,7 @@ class Layers:
 
     matrix : has stored weights. serial : its products are reused over `reuse` cycles (resource strategy).
     unrolled : all its products stand side by side, with weights as constants (reuse 1, or the latency strategy).
+    starts : each design's first layer; every design has one. found : what was worked out, see `once`.
     """
 
     column: dict[str, Values]
@@ -39,17 +44,25 @@ class Layers:
     unrolled: Mask
     owner: npt.NDArray[np.int64]
     designs: int
+    starts: npt.NDArray[np.int64]
+    found: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Values:
         return self.column[name]
 
     def is_kind(self, *kinds: str) -> Mask:
         """Which layers are of one of the kinds."""
-        return np.asarray(np.isin(self.column["op_class"], [_CODE[kind] for kind in kinds]))
+        mask: Mask | None = self.found.get(kinds)
+        if mask is None:
+            mask = self.found[kinds] = _kind_mask(kinds)[self.column["op_class"].astype(np.intp)]
+        return mask
 
     def is_strategy(self, name: str) -> Mask:
         """Which layers are built with a strategy."""
-        return np.asarray(self.column["strategy"] == _STRATEGY[name])
+        mask: Mask | None = self.found.get(name)
+        if mask is None:
+            mask = self.found[name] = np.asarray(self.column["strategy"] == _STRATEGY[name])
+        return mask
 
     @property
     def is_average(self) -> Mask:
@@ -65,24 +78,46 @@ class Layers:
     def total(self, per_layer: npt.NDArray[Any]) -> Values:
         """Sum over each design's layers, (n,) or (n, q)."""
         values = np.asarray(per_layer, dtype=np.float64)
-        if values.ndim == 1:
-            return np.asarray(np.bincount(self.owner, weights=values, minlength=self.designs), dtype=np.float64)
-        return np.stack([np.bincount(self.owner, weights=c, minlength=self.designs) for c in values.T], axis=1)
+        if self.designs == 0:
+            return np.zeros((0, *values.shape[1:]))
+        return np.asarray(np.add.reduceat(values, self.starts, axis=0))
 
     def most(self, per_layer: npt.NDArray[Any]) -> Values:
-        """Largest over each design's layers, 0 without any, (n,)."""
-        found = np.zeros(self.designs)
-        np.maximum.at(found, self.owner, per_layer)
-        return found
+        """Largest over each design's layers and 0, (n,)."""
+        values = np.asarray(per_layer, dtype=np.float64)
+        if self.designs == 0:
+            return np.zeros(0)
+        return np.maximum(np.maximum.reduceat(values, self.starts), 0.0)
+
+
+@lru_cache(maxsize=256)
+def _kind_mask(kinds: tuple[str, ...]) -> Mask:
+    """By code of a kind whether it is one of `kinds`."""
+    return np.array([kind in kinds for kind in KINDS])
+
+
+def once(form: Callable[[Layers], Form]) -> Callable[[Layers], Form]:
+    """A closed form of layers alone is worked out once for each `Layers`, however many targets rest on it."""
+
+    @wraps(form)
+    def remembered(layers: Layers) -> Form:
+        try:
+            known: Form = layers.found[form]
+        except KeyError:
+            known = layers.found[form] = form(layers)
+        return known
+
+    return remembered
 
 
 def layers_of(features: Features) -> Layers:
     """The layers of `features`, one entry per layer of each design."""
     parts = features.parts
     assert parts is not None, "hls4ml features have parts"
-    matrix = parts.matrix[parts.part].astype(np.float64)
-    column = {c.name: matrix[:, i] for i, c in enumerate(features.part_columns)}
-    is_matrix = np.isin(column["op_class"], _MATRIX)
+    matrix = np.ascontiguousarray(parts.matrix[parts.part].T, dtype=np.float64)
+    column = {c.name: values for c, values in zip(features.part_columns, matrix, strict=True)}
+    is_matrix = _kind_mask(_MATRIX)[column["op_class"].astype(np.intp)]
     is_resource = column["strategy"] == _STRATEGY["resource"]
     serial = is_matrix & is_resource & (column["reuse"] > 1)
-    return Layers(column, is_matrix, serial, is_matrix & ~serial, parts.owner, len(features))
+    starts = np.searchsorted(parts.owner, np.arange(len(features)))
+    return Layers(column, is_matrix, serial, is_matrix & ~serial, parts.owner, len(features), starts)

@@ -87,6 +87,7 @@ class HlsModel:
         self.domain: Domain | None = None
         self.success: SuccessModel | None = None
         self.joint: dict[str, Array] = {}
+        self._shapes: dict[str, Array] = {}
         self.card: dict[str, Any] = {}
 
     @property
@@ -125,6 +126,7 @@ class HlsModel:
 
     def _fit_joint(self, errors: Mapping[str, tuple[npt.NDArray[np.int64], Array]], seed: int) -> None:
         """Errors of the four resources side by side, so that P(fits) knows which go together."""
+        self._shapes.clear()
         for stage, names in RESOURCES.items():
             if any(name not in errors for name in names):
                 continue
@@ -138,17 +140,18 @@ class HlsModel:
         features: Features,
         targets: Sequence[str] | None = None,
         reasons: Sequence[tuple[str, ...]] | None = None,
+        layers: Layers | None = None,
     ) -> dict[str, TargetAnswer]:
-        """Values and intervals of many designs, by target. `reasons` : as `reasons()` gave them, if it was asked."""
-        layers = layers_of(features)
+        """Values and intervals of many designs, by target. reasons, layers : as `reasons` and `layers_of` gave them."""
+        layers = layers_of(features) if layers is None else layers
         sums = totals(layers)
         place = self._place(features, layers, self.reasons(features) if reasons is None else reasons)
         residuals = network_residuals(self.network, features)
         shared = Shared(layers, sums, learner_matrix(features, sums), place, residuals)
-        found = {}
-        for name in targets or HLS_TARGETS:
-            estimate, half = self._estimate("cycles_max" if name == "latency_ns" else name, shared)
-            found[name] = in_units(TARGETS[name], estimate.point, half)
+        names = list(targets or HLS_TARGETS)
+        learned = [self._estimate("cycles_max" if name == "latency_ns" else name, shared) for name in names]
+        points, halves = (np.array(column) for column in zip(*((e.point, half) for e, half in learned), strict=True))
+        found = dict(zip(names, in_units([TARGETS[name] for name in names], points, halves), strict=True))
         if "latency_ns" in found:
             found["latency_ns"] = at_clock(found["latency_ns"], features.column("clock_ns").astype(np.float64))
         return found
@@ -176,6 +179,8 @@ class HlsModel:
         )
         place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
+        if place.inside.all():
+            return estimate, half
         outside = half_outside(TARGETS[name], learned.outside, place)
         return estimate, np.where(place.inside, half, np.minimum(np.maximum(half, outside), WIDEST))
 
@@ -207,20 +212,29 @@ class HlsModel:
         limits = np.array([of_board[board] for board in boards])
         points = np.stack([answers[name].point for name in names], axis=1)
         halves = np.stack([answers[name].half for name in names], axis=1) / Z90
-        errors = self.joint.get(stage)
-        if errors is None:
-            errors = np.random.default_rng(0).standard_normal((_JOINT_ROWS, 1)).repeat(len(names), axis=1)
-        scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / Z90
-        shapes = np.clip(errors / scale, -_FARTHEST_ERROR, _FARTHEST_ERROR)
-        draws = points[:, None, :] + halves[:, None, :] * shapes[None, :, :]
+        draws = points[:, None, :] + halves[:, None, :] * self._error_shapes(stage)[None, :, :]
         offsets = np.array([TARGETS[name].offset for name in names])
         inside = np.exp(np.minimum(draws, 60.0)) - offsets <= limits[:, None, :]
         probability = inside.all(axis=2).mean(axis=1)
         return np.where(np.isnan(limits[:, 0]), np.nan, probability)
 
-    def synthesises(self, features: Features) -> Array:
+    def _error_shapes(self, stage: str) -> Array:
+        """Joint errors of the four resources in standard deviations, (rows, 4); of the model alone, so kept."""
+        known = self._shapes.get(stage)
+        if known is None:
+            errors = self.joint.get(stage)
+            if errors is None:
+                alike = np.random.default_rng(0).standard_normal((_JOINT_ROWS, 1))
+                errors = alike.repeat(len(RESOURCES[stage]), axis=1)
+            scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / Z90
+            known = self._shapes[stage] = np.clip(errors / scale, -_FARTHEST_ERROR, _FARTHEST_ERROR)
+        return known
+
+    def synthesises(self, features: Features, layers: Layers | None = None) -> Array:
         """P(synthesis succeeds), (n,); 1 where nothing is known of failures."""
-        return np.ones(len(features)) if self.success is None else self.success.probability(features)
+        if self.success is None:
+            return np.ones(len(features))
+        return self.success.probability(layers_of(features) if layers is None else layers)
 
     def predict(
         self, designs: Sequence[HlsDesign], targets: Sequence[str] | None = None, stage: str = "csynth"
@@ -228,10 +242,11 @@ class HlsModel:
         """Everything about each design. `stage` : whose resources decide whether it fits."""
         features = self.featurizer.features(designs, extras=self.extras)
         listed = list(targets or HLS_TARGETS)
-        reasons = self.reasons(features)
-        answers = self.answer(features, list(dict.fromkeys([*listed, *RESOURCES[stage], "latency_ns"])), reasons)
+        reasons, layers = self.reasons(features), layers_of(features)
+        needed = list(dict.fromkeys([*listed, *RESOURCES[stage], "latency_ns"]))
+        answers = self.answer(features, needed, reasons, layers)
         fits = self.fits(answers, [design.board for design in designs], stage)
-        success = self.synthesises(features)
+        success = self.synthesises(features, layers)
         predictions = self.predictions(answers, listed, reasons, [d.board.name if d.board else "" for d in designs])
         latency = answers["latency_ns"]
         return [

@@ -14,6 +14,7 @@ from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
+from costmodel.hls4ml.layers import layers_of
 from costmodel.hls4ml.model import HlsModel
 from costmodel.hls4ml.outside import Z90
 from costmodel.prediction import Explanation, Predictions, Target
@@ -105,10 +106,10 @@ class HlsPredictor(Predictor):
         """With details: all of them when every target was asked for, else what was corrected in the design."""
         model = self._model_of(device)
         features = self.featurizer.features(designs, extras=model.extras)
-        reasons = model.reasons(features)
-        answers = model.answer(features, names, reasons)
+        reasons, layers = model.reasons(features), layers_of(features)
+        answers = model.answer(features, names, reasons, layers)
         listed = model.predictions(answers, names, reasons, [device] * len(designs))
-        whole = Details(model, designs, features, answers) if answers.keys() >= HLS_TARGETS.keys() else None
+        whole = Details(model, designs, features, answers, layers) if answers.keys() >= HLS_TARGETS.keys() else None
         tell = [partial(_notes, design) if whole is None else partial(whole.of, i) for i, design in enumerate(designs)]
         return [Predictions(predictions, told) for predictions, told in zip(listed, tell, strict=True)]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from costmodel.hls4ml.basis import PRIORS, TERMS, terms
 from costmodel.hls4ml.forms import TARGETS, fixed_form, totals
-from costmodel.hls4ml.layers import Layers, Values, layers_of
+from costmodel.hls4ml.layers import Layers, Values, layers_of, once
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster
@@ -39,6 +39,7 @@ REGIMES = ("serial dense", "unrolled dense", "shared dense", "other layers")
 """Groups of designs whose errors are of one kind, since their cost comes about in one way."""
 
 
+@once
 def regimes(layers: Layers) -> npt.NDArray[np.int64]:
     """Of each design the index into `REGIMES`."""
     is_plain = layers.is_kind("dense", "input", "reshape", "quantize") & (layers["stream"] == 0)

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.hls4ml.layers import Values, layers_of
+from costmodel.hls4ml.layers import Layers, Values, layers_of
 from costmodel.regressors import Array
 from featurizers.core import Features
 
@@ -29,12 +29,11 @@ _FACTS: Final = (
 )
 
 
-def success_facts(features: Features) -> Values:
+def success_facts(layers: Layers) -> Values:
     """What decides: how many products stand side by side, and how they are laid out. float64 (n, 7).
 
     Vivado HLS refuses to partition an array into more than 4096 elements, which is why 2^12 is the edge.
     """
-    layers = layers_of(features)
     products = layers["multiplications"]
     unrolled = layers.most(np.where(layers.unrolled, products, 0.0))
     serial = layers.most(np.where(layers.serial, products, 0.0))
@@ -44,7 +43,7 @@ def success_facts(features: Features) -> Values:
     is_latency = layers.most(layers.unrolled & layers.is_strategy("latency")) > 0
     bits = layers.most(np.where(layers.unrolled, layers["weight_bits"], 0.0)) / 16
     columns = (
-        np.ones(len(features)),
+        np.ones(layers.designs),
         is_unrolled,
         size,
         layers.most(np.where(layers.unrolled & (products >= _LARGE), np.maximum(tall, 0.0), 0.0)) * is_latency,
@@ -64,7 +63,7 @@ class SuccessModel:
     @classmethod
     def fit(cls, features: Features, success: npt.NDArray[np.bool_]) -> Self:
         """By Newton's method with a ridge, since the classes all but separate."""
-        x, y = success_facts(features), success.astype(np.float64)
+        x, y = success_facts(layers_of(features)), success.astype(np.float64)
         weights = np.zeros(x.shape[1])
         penalty = _RIDGE * np.diag([0.0] + [1.0] * (x.shape[1] - 1))
         for _ in range(_ITERATIONS):
@@ -77,9 +76,9 @@ class SuccessModel:
                 break
         return cls(weights)
 
-    def probability(self, features: Features) -> Array:
+    def probability(self, layers: Layers) -> Array:
         """P(synthesis succeeds), (n,)."""
-        return _sigmoid(success_facts(features) @ self.weights)
+        return _sigmoid(success_facts(layers) @ self.weights)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""

@@ -91,15 +91,22 @@ class Conditions:
 
 def conditions(raw: Mapping[str, Any], config: HlsConfig) -> Conditions:
     """From the fields of the raw input, then the project's yml, then hls4ml's defaults. Raises InputError."""
-    project = config.project
-    values = tuple(
-        next((source[key] for source in (raw, project) for key in keys if source.get(key) is not None), None)
-        for keys in _FIELDS.values()
-    )
+    said = [source for source in (raw, config.project) if source.keys() & CONDITION_FIELDS]
+    values = [_said(said, keys) for keys in _FIELDS.values()]
     try:
         return _conditions(*values)
     except TypeError:
         return _conditions.__wrapped__(*values)
+
+
+def _said(sources: Sequence[Mapping[str, Any]], keys: tuple[str, ...]) -> Any:
+    """The first value that a source has under one of `keys`."""
+    for source in sources:
+        for key in keys:
+            value = source.get(key)
+            if value is not None:
+                return value
+    return None
 
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {

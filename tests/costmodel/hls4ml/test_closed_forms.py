@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from costmodel.hls4ml.closed_forms import ram_blocks
 from costmodel.hls4ml.forms import fixed_form
-from costmodel.hls4ml.layers import layers_of
+from costmodel.hls4ml.layers import layers_of, once
 from featurizers.hls4ml import HlsFeaturizer
 from tests.costmodel.hls4ml.conftest import dense
 
@@ -57,3 +57,25 @@ def test_more_reuse_is_slower_and_never_needs_more_dsps(n_in, n_out, bits, reuse
     assert form("cycles max", fast) <= form("cycles max", slow)
     if FEATURIZER.parse(fast).layers[1].reuse_factor > 1:
         assert form("dsp", fast) >= form("dsp", slow)
+
+
+def test_a_form_is_worked_out_once_for_the_same_layers():
+    asked = []
+
+    @once
+    def width(layers):
+        asked.append(layers)
+        return layers.total(layers["weight_bits"])
+
+    raws = [dense([16, 8], 6), dense([16, 8, 4], 6)]
+    layers = layers_of(FEATURIZER.features([FEATURIZER.parse(raw) for raw in raws]))
+    other = layers_of(FEATURIZER.features([FEATURIZER.parse(raws[0])]))
+    assert [width(layers).tolist(), width(layers).tolist(), width(other).tolist()] == [[6, 12], [6, 12], [6]]
+    assert asked == [layers, other]
+
+
+def test_a_design_costs_the_same_alone_and_among_others():
+    raws = [dense([16, 24, 8], 6, 8), dense([64, 32], 4, 1, "latency"), dense([80, 24, 120], 10, 960)]
+    together = layers_of(FEATURIZER.features([FEATURIZER.parse(raw) for raw in raws]))
+    for name in ("cycles max", "interval", "dsp", "blocks"):
+        assert fixed_form(name, together).tolist() == [form(name, raw) for raw in raws]
