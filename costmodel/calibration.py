@@ -18,6 +18,9 @@ from costmodel.regressors.base import Array, Estimate
 _BORROWED = 60
 """A size group's quantile is averaged with that of all, which counts as this many subjects."""
 
+NORMAL_90 = 1.6449
+"""Half of a normal distribution's central 90% in standard deviations."""
+
 _MIN_WIDTH = 1e-12
 """A count that is always 0 is predicted without any error, in intervals without any width."""
 _MIN_OUTSIDE, _MAX_OUTSIDE = 1.5, 3.0

@@ -131,24 +131,28 @@ class Predictor:
     def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
         parsed = [self._parse(raw) for raw in raws]
         good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
-        outcomes: list[Any] = [subject if isinstance(subject, InputError) else [] for subject in parsed]
+        outcomes: list[Any] = list(parsed)
         if good:
-            subjects = [parsed[i] for i in good]
-            features: dict[tuple[str, frozenset[str]], Features] = {}
-            checked: dict[tuple[int, int], list[tuple[str, ...]]] = {}
-            for device, target in asked:
-                model = self.model(device.name, target.name)
-                key = device.profile, extras_of(model.regressor)
-                if key not in features:
-                    features[key] = self.featurizer.features(subjects, profile=key[0], extras=key[1])
-                # Targets that look at the same features share one domain, and so one check.
-                domain = id(model.domain), id(features[key])
-                if domain not in checked:
-                    checked[domain] = self._reasons(subjects, model.domain.check(features[key]))
-                answers = model.answer(features[key], checked[domain])
-                for i, prediction in zip(good, self._predictions(answers, device, target), strict=True):
-                    outcomes[i].append(prediction)
-        return [outcome if isinstance(outcome, InputError) else tuple(outcome) for outcome in outcomes]
+            answered = self._answered([parsed[i] for i in good], asked)
+            columns = [self._predictions(each, *pair) for each, pair in zip(answered, asked, strict=True)]
+            for i, predictions in zip(good, zip(*columns, strict=True), strict=True):
+                outcomes[i] = predictions
+        return outcomes
+
+    def _answered(self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]]) -> Iterator[Answers]:
+        """What the model of each (device, target) says of all subjects, in order."""
+        features: dict[tuple[str, frozenset[str]], Features] = {}
+        checked: dict[tuple[int, int], list[tuple[str, ...]]] = {}
+        for device, target in asked:
+            model = self.model(device.name, target.name)
+            key = device.profile, extras_of(model.regressor)
+            if key not in features:
+                features[key] = self.featurizer.features(subjects, profile=key[0], extras=key[1])
+            # Targets that look at the same features share one domain, and so one check.
+            domain = id(model.domain), id(features[key])
+            if domain not in checked:
+                checked[domain] = self._reasons(subjects, model.domain.check(features[key]))
+            yield model.answer(features[key], checked[domain])
 
     def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """`found` by the domain check; a kind may add reasons of its own not to trust an answer."""

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from costmodel.bundle_format import BundleError
-from costmodel.calibration import Calibration
+from costmodel.calibration import NORMAL_90, Calibration
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, learner
 from costmodel.regressors.base import Estimate, read_json, write_json
@@ -55,7 +55,7 @@ class TargetModel:
         elif self.count:
             low, value, high = (np.expm1(np.maximum(x, 0.0)) for x in (low, value, high))
             low, value, high = np.floor(low), np.round(value), np.ceil(high - 1e-9) + 0.0  # no negative zero
-        return Answers(value, low, high, half / _NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
+        return Answers(value, low, high, half / NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
 
     def _half_width(self, features: Features, estimate: Estimate, reasons: list[tuple[str, ...]]) -> Array:
         if not any(reasons):
@@ -104,7 +104,3 @@ def novelty_of(regressor: Regressor, domain: Domain, features: Features) -> Arra
         return np.zeros(len(features))
     total = features.parts.total(costs, len(features))
     return np.asarray(features.parts.total(costs * domain.strange_parts(features), len(features)) / total)
-
-
-_NORMAL_90 = 1.6449
-"""Half of a normal distribution's central 90% in standard deviations."""

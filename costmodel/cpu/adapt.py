@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.calibration import NORMAL_90
 from costmodel.cpu.factors import Factors
 from costmodel.cpu.kernel import Shape, Support, shape_from_json
 from costmodel.cpu.process import fit_together, law_of
@@ -27,7 +28,6 @@ RANK = 100
 MIN_SERVERS = 400
 """Benchmarks that fewer servers ran are left out: their factors could not be told from noise."""
 
-_NORMAL_90 = 1.6449
 _OUTSIDE = 1.5
 """How much wider the interval of a machine outside of the domain is, as for a prediction."""
 
@@ -208,4 +208,4 @@ def half_width_quantile(
         mean, deviation = factors.posterior(shown)
         hidden = np.isfinite(machine) & np.isnan(shown)
         ratios.append((np.abs(machine - mean) / deviation)[hidden])
-    return max(1.0, float(np.quantile(np.concatenate(ratios), 0.9))) if ratios else _NORMAL_90
+    return max(1.0, float(np.quantile(np.concatenate(ratios), 0.9))) if ratios else NORMAL_90

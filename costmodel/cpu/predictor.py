@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from costmodel.cpu.adapt import Adapter
 from costmodel.cpu.catalogue import Catalogue
-from costmodel.prediction import Explanation, Neighbour
-from costmodel.predictor import Predictor
+from costmodel.cpu.together import Together
+from costmodel.prediction import Explanation, Neighbour, Target
+from costmodel.predictor import Device, Predictor
+from costmodel.target_model import Answers
 from featurizers.core import Raw
 from featurizers.cpu.spec import ServerSpec
 from featurizers.errors import InputError
@@ -19,8 +21,8 @@ TABLES = "tables"
 """Folder of a bundle that holds the catalogue of measured machines, and the factors of `adapt`."""
 
 
-_FEW_CORES = 8
-"""No processor of our tables has fewer than half of these on a socket."""
+_MANY_TARGETS = 8
+"""From so many on, answering all of a device's targets at once takes less than answering these one by one."""
 
 
 class CpuPredictor(Predictor):
@@ -28,6 +30,10 @@ class CpuPredictor(Predictor):
 
     folder: Path | None = None
     """Where the bundle's tables lie; None for a predictor that was just trained."""
+
+    @cached_property
+    def _joined(self) -> dict[str, Together | None]:
+        return {}
 
     @cached_property
     def adapter(self) -> Adapter:
@@ -50,6 +56,28 @@ class CpuPredictor(Predictor):
         super().warm_up()
         if self.folder is not None and (self.folder / TABLES).is_dir():
             _ = self.adapter, self.catalogue
+        for device in self.devices.values():
+            self._together(device)
+
+    def _together(self, device: Device) -> Together | None:
+        """All targets of a device as one model; None where they do not share what makes that possible."""
+        found = self._joined.get(device.name, self)
+        if found is self:
+            models = {target: self.model(device.name, target) for target in device.targets}
+            found = self._joined[device.name] = Together.of(models)
+        return found  # type: ignore[return-value]
+
+    def _answered(self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]]) -> Iterator[Answers]:
+        first = asked[0][0]
+        alone = len(asked) < _MANY_TARGETS or any(device is not first for device, _ in asked)
+        together = None if alone else self._together(first)
+        if together is None:
+            yield from super()._answered(subjects, asked)
+            return
+        features = self.featurizer.features(subjects, profile=first.profile)
+        reasons = self._reasons(subjects, together.domain.check(features))
+        answers = together.answer(features, reasons)
+        yield from (answers[target.name] for _, target in asked)
 
     def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         return [marked(subject, reasons) for subject, reasons in zip(subjects, found, strict=True)]

@@ -85,16 +85,20 @@ class NativeBooster:
                 ctypes.c_char_p(model_text.encode()), ctypes.byref(trees), ctypes.byref(self._handle)
             )
         )
-        columns = ctypes.c_int()
+        columns, outputs = ctypes.c_int(), ctypes.c_int()
         _check(_library().LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(columns)))
-        self.columns = columns.value
+        _check(_library().LGBM_BoosterGetNumClasses(self._handle, ctypes.byref(outputs)))
+        self.columns, self.outputs = columns.value, outputs.value
 
     def predict(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Raw scores float64 (n,) of float32 (n, columns). ValueError on another number of columns."""
+        """Raw scores float64 (n,), or (n, outputs) of a joined model, of float32 (n, columns).
+
+        Raises ValueError on another number of columns.
+        """
         if matrix.shape[1] != self.columns:
             raise ValueError(f"The model has {self.columns} columns. Got {matrix.shape[1]}.")
         data = np.ascontiguousarray(matrix, dtype=np.float32)
-        out = np.empty(len(data), dtype=np.float64)
+        out = np.empty(len(data) if self.outputs == 1 else (len(data), self.outputs), dtype=np.float64)
         if not len(data):
             return out
         length = ctypes.c_int64()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
+
+import msgspec
 
 from costmodel.kinds import kind_of
 from costmodel.predictor import Predictor
@@ -27,7 +28,7 @@ def prediction_records(
             records.append({"index": index, "error": str(outcome)})
             continue
         for prediction in outcome:
-            record = asdict(prediction) | {"reasons": "; ".join(prediction.reasons)}
+            record = msgspec.structs.asdict(prediction) | {"reasons": "; ".join(prediction.reasons)}
             records.append({"index": index, **record, "error": None})
     return records
 

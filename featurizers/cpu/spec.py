@@ -107,11 +107,11 @@ def check(spec: ServerSpec, *, where: str | None = None, offline: bool = False) 
     """
     for name, (low, high, unit) in RANGES.items():
         value = getattr(spec, name)
-        if not math.isnan(value) and not low <= value <= high:
+        if value < low or value > high:  # neither where it is not known
             raise InputError(f"The '{name}'", f"must lie between {low:g} and {high:g} {unit}", value, where=where)
     for name in WHOLE:
         value = getattr(spec, name)
-        if not math.isnan(value) and value != int(value):
+        if value == value and not value.is_integer():
             raise InputError(f"The '{name}'", "must be a whole number", value, where=where)
     if math.isnan(spec.logical_cpus):
         rule = "must be given (or threads_per_core, cores_per_socket and sockets): a name alone does not say the size"

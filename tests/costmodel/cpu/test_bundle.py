@@ -128,3 +128,24 @@ def test_all_targets_share_one_domain_check(predictor: CpuPredictor, monkeypatch
     assert checked == [1]
     assert not isinstance(outcome, InputError)
     assert all(prediction.reasons == outcome[0].reasons for prediction in outcome)
+
+
+def test_all_scores_at_once_are_those_of_one_by_one(predictor: CpuPredictor):
+    raws = [
+        {"server": "aws/m7i.large"},
+        {"cpu_name": "AMD EPYC 9654", "logical_cpus": 192, "threads_per_core": 2, "sockets": 1, "memory_gb": 768},
+        {"cpu_name": "Unheard Of 1", "logical_cpus": 3, "max_ghz": 9.0, "memory_gb": 5000},
+    ]
+    targets = predictor.devices[DEVICE].targets
+    for raw, together in zip(raws, predictor.predict(raws, [DEVICE]), strict=True):
+        assert not isinstance(together, InputError)
+        assert [prediction.target for prediction in together] == list(targets)
+        for prediction in together[::4]:
+            ((alone,),) = predictor.predict([raw], [DEVICE], [prediction.target])
+            numbers = [(each.value, each.low, each.high) for each in (prediction, alone)]
+            assert numbers[0] == pytest.approx(numbers[1], rel=1e-3)
+            assert (prediction.reasons, prediction.unit) == (alone.reasons, alone.unit)
+            assert prediction.higher_is_better == alone.higher_is_better
+    some = list(targets)[:12][::-1]
+    (asked,) = predictor.predict(raws[:1], [DEVICE], some)
+    assert [prediction.target for prediction in asked] == some
