@@ -153,6 +153,41 @@ def test_a_server_types_name_is_enough_where_it_tells_its_size():
 
 
 @pytest.mark.parametrize(
+    ("server", "architecture", "cpus", "threads", "memory_gb"),
+    [
+        ("azure/Standard_D8as_v5", "zen3", 8, 2, 32),
+        ("m7i.large", "sapphire-rapids", 2, 2, 8),
+        ("Standard_D8as_v5", "zen3", 8, 2, 32),
+        ("azure/D8ls_v5", "ice-lake-sp", 8, 2, 16),
+        ("azure/Standard_E32-8s_v6", "emerald-rapids", 8, 2, 256),
+        ("azure/Standard_F16ams_v7", "zen5", 16, 1, 128),
+        ("azure/Standard_D4ps_v6", "neoverse-n2", 4, 1, 16),
+        ("azure/Standard_B2ats_v2", "zen3", 2, 2, 1),
+        ("azure/Standard_E96s_v5", "ice-lake-sp", 96, 2, math.nan),
+        ("gcp/c3-highcpu-8", "sapphire-rapids", 8, 2, 16),
+        ("gcp/n2-highcpu-8", "cascade-lake", 8, 2, 8),
+        ("gcp/c4-standard-32-lssd", "granite-rapids", 32, 2, 120),
+        ("aws/t3.nano", "cascade-lake", 2, 2, 0.5),
+        ("aws/t2.small", "broadwell", 1, 1, 2),
+        ("aws/x2iezn.2xlarge", "cascade-lake", 8, 2, 256),
+        ("aws/c4.8xlarge", "haswell", 36, 2, 60),
+    ],
+)
+def test_what_a_type_name_says(server: str, architecture: str, cpus: int, threads: int, memory_gb: float):
+    spec = parse({"server": server})
+    assert (spec.microarchitecture, spec.logical_cpus, spec.threads_per_core) == (architecture, cpus, threads)
+    assert spec.memory_gb == pytest.approx(memory_gb, nan_ok=True)
+
+
+def test_a_guest_by_its_type_is_that_which_lscpu_would_show():
+    assert parse({"server": "azure/Standard_D8as_v5"}).hypervisor == "Microsoft"
+    assert parse({"server": "aws/m4.large"}).hypervisor == "Xen"
+    assert parse({"server": "aws/m7i.large"}).hypervisor == "KVM"
+    assert parse({"server": "azure/Standard_D4ps_v6"}).hypervisor == ""  # lscpu names none on Arm
+    assert parse({"server": "gcp/c2-standard-8"}).tsc_ghz == 3.1
+
+
+@pytest.mark.parametrize(
     ("raw", "says"),
     [
         ({"cpu_name": "AMD EPYC 9654"}, "a name alone does not say the size"),
@@ -167,7 +202,9 @@ def test_a_server_types_name_is_enough_where_it_tells_its_size():
         ({"logical_cpus": 8, "cpu_name": "x" * 1000}, "must be text of at most 300"),
         ({"logical_cpus": 8, "flags": 7}, "must be a list of names"),
         ({"sparecores": 7}, "must be a row"),
-        ({"server": "azure/Standard_D8as_v5"}, "tells its size"),
+        ({"server": "hcloud/cx22"}, "tells its size"),
+        ({"server": "azure/Standard_D8"}, "tells its size"),
+        ({"server": "cx22"}, "must be named with its cloud"),
         ({}, "non-empty object"),
     ],
 )
@@ -184,6 +221,7 @@ def test_contradictions_and_unit_faults_are_named(raw: dict[str, Any], says: str
         ({"logical_cpus": 8, "microarchitecture": "zen44"}, "zen4"),
         ({"logical_cpus": 8, "cpu_vendor": "intl"}, "intel"),
         ({"server": "aws/m7x.large"}, "m7i"),
+        ({"server": "azure/Standard_D8s_v4"}, "Dsv6"),
         ({"server": "awz/m7i.large"}, "aws"),
     ],
 )
