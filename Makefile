@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-simulate train check audit docs screenshots lock clean
+.PHONY: serve test test-hls4ml test-simulate train check audit docs screenshots lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
@@ -22,6 +22,15 @@ test-simulate: .venv-sim/.done
 	$(PYTHON) -m venv .venv-sim
 	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install -r $< -r requirements/build.in pytest
 	.venv-sim/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	touch $@
+
+# hls4ml itself, in an environment of its own: the designs that it builds beside those that are read.
+test-hls4ml: .venv-hls4ml/.done
+	.venv-hls4ml/bin/python -m pytest --noconftest -p no:cacheprovider tests/featurizers/hls4ml/test_projects.py
+
+.venv-hls4ml/.done: requirements/hls4ml.txt
+	$(PYTHON) -m venv .venv-hls4ml
+	.venv-hls4ml/bin/python -m pip --disable-pip-version-check --quiet install -r $<
 	touch $@
 
 train: .venv/.dev

@@ -33,9 +33,10 @@ _LUT_PRODUCT_BITS_VITIS = 7
 class Layers:
     """Columns of ``features.parts`` as float64 (u,), and what follows from them.
 
-    matrix : has stored weights. serial : its products are reused over `reuse` cycles (resource strategy).
-    unrolled : all its products stand side by side, with weights as constants (reuse 1, or the latency strategy).
-    starts : each design's first layer; every design has one. found : what was worked out, see `once`.
+    matrix : has stored weights. serial : its products are reused over `reuse` cycles (resource strategy, also where
+    its loops are written out). unrolled : all its products stand side by side, with weights as constants (reuse 1, or
+    the latency strategy). starts : each design's first layer; every design has one. found : what was worked out, see
+    `once`.
     """
 
     column: dict[str, Values]
@@ -117,7 +118,7 @@ def layers_of(features: Features) -> Layers:
     matrix = np.ascontiguousarray(parts.matrix[parts.part].T, dtype=np.float64)
     column = {c.name: values for c, values in zip(features.part_columns, matrix, strict=True)}
     is_matrix = _kind_mask(_MATRIX)[column["op_class"].astype(np.intp)]
-    is_resource = column["strategy"] == _STRATEGY["resource"]
-    serial = is_matrix & is_resource & (column["reuse"] > 1)
+    shares = (column["strategy"] == _STRATEGY["resource"]) | (column["strategy"] == _STRATEGY["unrolled"])
+    serial = is_matrix & shares & (column["reuse"] > 1)
     starts = np.searchsorted(parts.owner, np.arange(len(features)))
     return Layers(column, is_matrix, serial, is_matrix & ~serial, parts.owner, len(features), starts)

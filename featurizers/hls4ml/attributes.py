@@ -36,14 +36,17 @@ def layers_of(kind: str, name: str, numbers: Numbers, function: str, inputs: tup
         _conv(layer, size("filt_height", default=1) * size("filt_width", "kernel_size", default=1), numbers)
     elif kind in _RNN_GATES:
         return _recurrent(
-            layer, size("n_in"), size("n_out", "n_state", "n_sequence_out"), size("n_sequence", default=1)
-        )
+            layer, size("n_in"), size("n_out", "n_state"), size("n_sequence", "n_timesteps", default=1),
+            int(numbers.get("n_sequence_out", 1)),
+        )  # fmt: skip
+    elif "pooling" in kind:
+        _pool(layer, size("pool_height", default=1) * size("pool_width", default=1), numbers)
     else:
         layer.in_elements = size("n_in", "n_inputs", "n_elem", "n_elem1_0", default=_pixels(numbers, "in", "n_chan"))
+        channels = "n_filt" if "n_filt" in numbers else "n_chan"
         layer.out_elements = size(
-            "n_out", default=_pixels(numbers, "out", "n_filt") if "out_width" in numbers else layer.in_elements
+            "n_out", default=_pixels(numbers, "out", channels) if "out_width" in numbers else layer.in_elements
         )
-        layer.window = size("pool_height", default=1) * size("pool_width", default=1)
         layer.positions = _pixels(numbers, "out", "") if "out_width" in numbers else 1
     layer.table_size = int(numbers.get("table_size", 0)) if kind in ("activation", "softmax") else 0
     return [layer]
@@ -52,6 +55,17 @@ def layers_of(kind: str, name: str, numbers: Numbers, function: str, inputs: tup
 def _pixels(numbers: Numbers, side: str, channels: str) -> int:
     keys = (f"{side}_height", f"{side}_width", channels)
     return max(prod(int(numbers[key]) for key in keys if key in numbers), 1)
+
+
+def _pool(layer: FoundLayer, window: int, numbers: Numbers) -> None:
+    """One axis has n_in and n_out, two have heights and widths; channels are n_filt; a global one has no output."""
+    channels = int(numbers.get("n_filt", numbers.get("n_chan", 1)))
+    pixels = int(numbers.get("n_in", 0)) or _pixels(numbers, "in", "")
+    left = int(numbers.get("n_out", 0)) or (_pixels(numbers, "out", "") if "out_width" in numbers else 1)
+    is_global = layer.kind == "global_pooling"
+    layer.in_elements, layer.out_elements = pixels * channels, (1 if is_global else left) * channels
+    layer.positions = pixels if is_global else left
+    layer.window = pixels if is_global else window
 
 
 def _conv(layer: FoundLayer, window: int, numbers: Numbers) -> None:
@@ -63,11 +77,12 @@ def _conv(layer: FoundLayer, window: int, numbers: Numbers) -> None:
     layer.in_elements, layer.out_elements = _pixels(numbers, "in", "n_chan"), layer.positions * filters
 
 
-def _recurrent(layer: FoundLayer, width: int, units: int, steps: int) -> list[FoundLayer]:
+def _recurrent(layer: FoundLayer, width: int, units: int, steps: int, steps_out: int) -> list[FoundLayer]:
     gates = _RNN_GATES[layer.kind] * units
     second = FoundLayer(layer.name, layer.kind, layer.types, inputs=(f"{layer.name}/input",))
     second.n_in, second.n_out, second.positions = units, gates, steps
-    second.in_elements, second.out_elements, second.function = units, units * steps, "tanh"
+    second.in_elements, second.out_elements, second.function = units, units * steps_out, "tanh"
+    layer.function = ""
     layer.name_in_config = layer.name
     layer.name = f"{layer.name}/input"
     layer.n_in, layer.n_out, layer.positions = width, gates, steps

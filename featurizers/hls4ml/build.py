@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -38,7 +38,6 @@ _TABLE_FUNCTIONS = frozenset(
 )
 _BACKENDS = ("vivado", "vitis", "vivadoaccelerator", "vitisunified", "vitisaccelerator")
 _CORRECTED = frozenset({"resource", "unrolled"})
-_STREAM_BELOW_FULL = frozenset({"gru", "lstm", "simple_rnn"})
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class FoundLayer:
     types : class names that a ``LayerType`` section may use, in lower case.
     precisions : types that the model itself fixes (QKeras, QONNX, a project's defines.h), by variable.
     asked_reuse : the layer's own reuse factor: over the Model section, under LayerName and LayerType.
+    padded : elements that enter once the edges are padded; in a stream a layer of its own pads them.
     built_reuse, built_strategy : as already built (a project folder, a ModelGraph): not corrected.
     """
 
@@ -62,6 +62,7 @@ class FoundLayer:
     positions: int = 1
     in_elements: int = 0
     out_elements: int = 0
+    padded: int = 0
     window: int = 1
     function: str = ""
     table_size: int = 0
@@ -214,6 +215,9 @@ def build_design(
     default = default_precision(config)
     for layer in found:
         built = _build_layer(layer, config, default, given, results, said)
+        if layer.padded > layer.in_elements and given.io_type == "io_stream":
+            layers.append(_padding(layer, built))
+            built = replace(built, in_elements=layer.padded, inputs=(layers[-1].name,))
         results[built.name] = built.result
         layers.append(built)
     return HlsDesign(
@@ -228,6 +232,21 @@ def build_design(
         latency_cutoff=given.latency_cutoff,
         name=name,
         notes=tuple(said),
+    )
+
+
+def _padding(layer: FoundLayer, built: HlsLayer) -> HlsLayer:
+    """What hls4ml puts before a convolution in a stream, under the name that it gives."""
+    channels = layer.n_out if layer.kind.startswith("depthwise") else layer.n_in // layer.window
+    return HlsLayer(
+        name=f"zp{layer.kind[-2]}d_{layer.name}",
+        kind="padding",
+        positions=layer.padded // max(channels, 1),
+        in_elements=layer.in_elements,
+        out_elements=layer.padded,
+        source=built.source,
+        result=built.source,
+        inputs=layer.inputs,
     )
 
 
@@ -317,10 +336,13 @@ def _schedule(
         return layer.built_reuse, requested if wanted is not None else layer.built_reuse, strategy
     if strategy not in _CORRECTED:
         return _capped(layer, requested, said), requested, strategy
-    below_full = layer.kind in _STREAM_BELOW_FULL
-    built = closest_reuse_factor(layer.n_in, layer.n_out, requested, below_full)
+    if strategy == "unrolled" and requested == 1:
+        strategy = "resource"  # as hls4ml's backends do
+    # hls4ml counts the rows of a depthwise convolution over all of its channels.
+    rows = layer.n_in * layer.n_out if layer.kind.startswith("depthwise") else layer.n_in
+    built = closest_reuse_factor(rows, layer.n_out, requested, strategy == "unrolled")
     if built != requested:
-        rule = f"must divide {layer.n_in}*{layer.n_out} = {layer.n_in * layer.n_out} as hls4ml needs it"
+        rule = f"must divide {rows}*{layer.n_out} = {rows * layer.n_out} as hls4ml needs it"
         _correct(layer, requested, built, rule, given, said)
     return built, requested, strategy
 

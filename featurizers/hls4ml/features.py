@@ -109,6 +109,7 @@ _USUAL_TOOL = {"vivado": 2020.1, "vitis": 2023.2}
 
 _MATRIX_CODES = np.array([_KIND_CODE[kind] for kind in sorted(MATRIX_KINDS)])
 _CONV_CODES = np.array([code for kind, code in _KIND_CODE.items() if "conv" in kind])
+_SHARING_CODES = np.array([_STRATEGY_CODE[name] for name in ("resource", "unrolled")])
 _RECURRENT_CODES = np.array([_KIND_CODE[kind] for kind in ("gru", "lstm", "simple_rnn")])
 _KERAS_KEYS = ("class_name", "config", "keras_version", "build_input_shape")
 """Of a Keras model in JSON, which may be the input itself."""
@@ -235,7 +236,7 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
     starts = np.searchsorted(owner, np.arange(n))
     is_matrix = np.isin(m["op_class"], _MATRIX_CODES)
     cycles = np.where(is_matrix, m["reuse"] * m["positions"], 0.0)
-    is_unrolled = is_matrix & ((m["reuse"] == 1) | (m["strategy"] != _STRATEGY_CODE["resource"]))
+    is_unrolled = is_matrix & ((m["reuse"] == 1) | ~np.isin(m["strategy"], _SHARING_CODES))
 
     def total(values: Values) -> Values:
         return np.bincount(owner, weights=values, minlength=n)

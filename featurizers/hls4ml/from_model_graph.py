@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from featurizers.errors import InputError, UnknownNameError
 from featurizers.hls4ml.attributes import layers_of
 from featurizers.hls4ml.build import FoundLayer
 from featurizers.hls4ml.config import check_strategy
+from featurizers.hls4ml.design import MATRIX_KINDS
 from featurizers.hls4ml.precision import Precision, parse_precision
 
 _KINDS = {
@@ -58,6 +60,7 @@ _KINDS = {
     "quant": "quantize",
     "fixedpointquantizer": "quantize",
 }
+_SPLIT_OFF = frozenset(MATRIX_KINDS - {"gru", "lstm", "simple_rnn"})
 _FIELDS = {
     "part": "Part",
     "clock_period": "ClockPeriod",
@@ -80,8 +83,11 @@ def read_model_graph(graph: Any) -> tuple[list[FoundLayer], dict[str, Any]]:
         raise InputError("The model graph", "must be an hls4ml ModelGraph", type(graph).__name__, where="model_graph")
     found: list[FoundLayer] = []
     makers: dict[str, str] = {}
+    default = _default_type(graph)
     for layer in graph.get_layers():
         found += _layer(layer, makers)
+        if found[-1].n_in and "weight" not in found[-1].precisions and default is not None:
+            found[-1].precisions["weight"] = default  # distributed arithmetic has dropped the weights
         for output in _listed(getattr(layer, "outputs", ())):
             makers[str(output)] = found[-1].name
     return found, _fields(graph)
@@ -97,20 +103,36 @@ def _layer(layer: Any, makers: dict[str, str]) -> list[FoundLayer]:
         raise UnknownNameError("layer class", class_name, _KINDS, where=f"layer '{name}'")
     attributes = dict(layer.attributes.items()) if hasattr(layer, "attributes") else {}
     numbers = {str(k): int(v) for k, v in attributes.items() if isinstance(v, int) and not isinstance(v, bool)}
-    function = str(attributes.get("activation") or attributes.get("op") or "").lower()
+    function = str(attributes.get("activation") or attributes.get("op") or attributes.get("pool_op") or "").lower()
     if kind == "activation" and function == "softmax":
         kind = "softmax"
     if kind in ("input", "reshape", "quantize", "merge", "concat") and "n_in" not in numbers:
         numbers["n_in"] = _out_size(layer)
+    if attributes.get("return_sequences") and "n_timesteps" in numbers:
+        numbers["n_sequence_out"] = numbers["n_timesteps"]
     inputs = tuple(makers[str(i)] for i in _listed(getattr(layer, "inputs", ())) if str(i) in makers)
-    layers = layers_of(kind, name, numbers, function, inputs)
+    # A layer keeps the name of the activation that was split off it.
+    layers = layers_of(kind, name, numbers, "" if kind in _SPLIT_OFF else function, inputs)
     for part in layers:
         part.precisions = _types(layer, attributes)
+        if not part.n_in and kind != "input":
+            part.positions = _positions(layer, part)
         if part.n_in:
             part.built_reuse = int(float(attributes.get("reuse_factor") or 1))
             part.built_strategy = check_strategy(str(attributes.get("strategy") or "latency"), f"layer '{name}'")
             part.nonzero, part.weights = _nonzero(layer), _values(layer)
+    if len(layers) == 2 and "recurrent_reuse_factor" in numbers:
+        layers[1].built_reuse = numbers["recurrent_reuse_factor"]
     return layers
+
+
+def _positions(layer: Any, part: FoundLayer) -> int:
+    """Words of a stream that leave: all axes but the last, which is one word."""
+    try:
+        shape = [int(size) for size in layer.get_output_variable().shape]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return part.positions
+    return max(prod(shape[:-1]), 1) if part.kind != "global_pooling" else part.positions
 
 
 def _listed(value: Any) -> Iterable[Any]:
@@ -175,6 +197,11 @@ def _values(layer: Any) -> npt.NDArray[Any] | None:
 
 def _is_matrix(weight: Any) -> bool:
     return _WEIGHT_NAMES.get(str(getattr(weight, "name", "")).rstrip("0123456789").lower()) == "weight"
+
+
+def _default_type(graph: Any) -> Precision | None:
+    types = getattr(getattr(graph, "config", None), "model_precision", None)
+    return _precision(types["default"]) if isinstance(types, dict) and "default" in types else None
 
 
 def _fields(graph: Any) -> dict[str, Any]:

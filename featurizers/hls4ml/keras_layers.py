@@ -64,6 +64,16 @@ def _windowed(site: Site, rank: int, size_key: str, stride_default: Shape | None
     return window, tuple(pixels)
 
 
+def _padded(site: Site, rank: int, window: Shape, pixels: Shape) -> int:
+    """Elements that enter once the edges are padded, 0 where they are not."""
+    if str(site.config.get("padding", "valid")).lower() not in ("same", "causal"):
+        return 0
+    reach = [(k - 1) * d + 1 for k, d in zip(window, site.sizes("dilation_rate", rank), strict=True)]
+    steps = site.sizes("strides", rank)
+    needed = [(out - 1) * s + r for out, s, r in zip(pixels, steps, reach, strict=True)]
+    return prod(max(n, own) for n, own in zip(needed, site.shape[:-1], strict=True)) * site.shape[-1]
+
+
 def _conv(rank: int) -> Callable[[Site], Built]:
     def build(site: Site) -> Built:
         filters = site.size("filters", "n_filter")
@@ -71,6 +81,7 @@ def _conv(rank: int) -> Callable[[Site], Built]:
         out = (*pixels, filters)
         n_in = prod(window) * site.shape[-1]
         layer = matrix_layer(site, f"conv{rank}d", n_in, filters, prod(pixels), out, prod(window))
+        layer.padded = _padded(site, rank, window, pixels)
         return with_activation(site, [layer], out)
 
     return build
@@ -83,6 +94,7 @@ def _depthwise(rank: int) -> Callable[[Site], Built]:
         out = (*pixels, channels)
         kind = f"depthwise_conv{rank}d"
         layer = matrix_layer(site, kind, prod(window), channels, prod(pixels), out, prod(window))
+        layer.padded = _padded(site, rank, window, pixels)
         return with_activation(site, [layer], out)
 
     return build
@@ -96,6 +108,7 @@ def _separable(rank: int) -> Callable[[Site], Built]:
         out, middle = (*pixels, filters), (*pixels, channels)
         depth = matrix_layer(site, f"depthwise_conv{rank}d", prod(window), channels, prod(pixels), middle, prod(window))
         depth.name, depth.name_in_config = f"{site.name}/depthwise", site.name
+        depth.padded = _padded(site, rank, window, pixels)
         point = matrix_layer(site, f"conv{rank}d", channels, filters, prod(pixels), out)
         point.inputs, point.in_elements = (depth.name,), prod(middle)
         return with_activation(site, [depth, point], out)
