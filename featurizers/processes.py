@@ -89,26 +89,39 @@ class Processes:
         self._idle: list[Process] = []
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(size or max(os.cpu_count() or 1, 1))
+        self._closed = False
         self.deaths = 0
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Process]:
-        """A process for the block; one that died in it is not used again."""
+        """A process for the block. It is not used again where the block raises: what it has said is then unknown."""
         with self._slots:
-            with self._lock:
-                process = self._idle.pop() if self._idle else None
-            process = process or self._make()
+            process = self._take()
             try:
                 yield process
-            except ProcessDied:
-                self.deaths += 1
+            except BaseException as error:
+                self.deaths += isinstance(error, ProcessDied)
+                process.close()
                 raise
-            with self._lock:
+            self._put_back(process)
+
+    def _take(self) -> Process:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._make()
+
+    def _put_back(self, process: Process) -> None:
+        with self._lock:
+            if not self._closed:
                 self._idle.append(process)
+                return
+        process.close()
 
     def close(self) -> None:
-        """End all idle processes."""
+        """End all processes: the idle ones now, those at work when they have answered."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for process in idle:
             process.close()
