@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
 
+# Two files of tests at a time.
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The simulators' own environment: their packages do not go together with the others.
 test-simulate: .venv-sim/.done
