@@ -4,6 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
+AUDIT := .venv-audit/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: serve test test-hls4ml test-simulate train check audit docs screenshots lock clean
@@ -44,15 +45,19 @@ check: .venv/.dev
 	$(BIN)/lint-imports
 
 # Known weaknesses of the locked packages, by PyPI's advisories. What an index cannot tell is counted, and fails nothing.
-audit: | .venv/bin/python
-	$(PIP) install pip-audit
+audit: .venv-audit/.done
 	@mkdir -p build
 	@for lock in serve dev; do \
-	    $(BIN)/python -m pip_audit --disable-pip --no-deps -r requirements/$$lock.lock --timeout 20 > build/audit 2>&1; status=$$?; \
+	    $(AUDIT)/python -m pip_audit --disable-pip --no-deps -r requirements/$$lock.lock --timeout 20 > build/audit 2>&1; status=$$?; \
 	    grep -E "^Found|GHSA|PYSEC|CVE" build/audit; \
 	    echo "$$lock.lock: status $$status, $$(grep -c 'could not be audited' build/audit) packages could not be looked up"; \
 	    if grep -q "^Found .* known vulnerabilit" build/audit; then exit 1; fi; \
 	done
+
+.venv-audit/.done:
+	$(PYTHON) -m venv .venv-audit
+	$(AUDIT)/python -m pip --disable-pip-version-check --quiet install pip-audit
+	touch $@
 
 # The documentation as a site in build/site; a warning fails it.
 docs: .venv/.dev
@@ -87,4 +92,4 @@ lock: | .venv/bin/python
 	    --extra train --extra measure --extra gnn --extra distributed --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean:
-	rm -rf .venv .venv-sim
+	rm -rf .venv .venv-sim .venv-audit
