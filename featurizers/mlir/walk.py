@@ -5,7 +5,9 @@ Calls into C++ are what a walk costs (0.2-0.5 us each), so only what something d
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
 
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 
@@ -78,43 +80,59 @@ _DYNAMIC_CODE = -(2**63)
 
 
 class Walker:
-    """Reads modules of one context, and remembers its types and attributes."""
+    """Reads modules of one context, and remembers its types and attributes.
+
+    They are unique in their context and live as long as it does, so they are known by their hash (that of their
+    address, 61 bits): comparing them costs as much as reading them.
+    """
 
     def __init__(self) -> None:
-        self._types: dict[Any, Type] = {}
-        self._attributes: dict[Any, Any] = {}
-        self._names: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self._types: dict[int, Type] = {}
+        self._attributes: dict[int, Any] = {}
+        self._names: dict[str, Wanted] = {}
 
     def module(self, operation: Any) -> Module:
         """The module (or any operation with regions), with ids given to values in order of appearance."""
         return _Walk(self).run(operation)
 
-    def type(self, found: Any) -> Type:
-        """A type of the bindings as plain values."""
-        known = self._types.get(found)
+    def type(self, found: Any, key: int) -> Type:
+        """A type of the bindings as plain values. key : its hash."""
+        known = self._types.get(key)
         if known is None:
-            known = self._types[found] = _read_type(found)
+            known = self._types[key] = _read_type(found)
         return known
 
     def attribute(self, found: Any) -> Any:
         """An attribute of the bindings as plain values."""
-        if found in self._attributes:
-            return self._attributes[found]
-        value = self._attributes[found] = _read_attribute(found)
-        return value
+        key = hash(found)
+        known = self._attributes.get(key, _MISSING)
+        if known is _MISSING:
+            known = self._attributes[key] = _read_attribute(found)
+        return known
 
-    def names(self, op: str) -> tuple[tuple[str, ...], bool]:
-        """The attributes to read of an operation, and whether its place in the source is of interest."""
-        known = self._names.get(op)
-        if known is None:
-            known = self._names[op] = _attribute_names(op), not op.startswith(_WITHOUT_PLACE)
+    def wanted(self, op: str) -> Wanted:
+        """What to read of an operation."""
+        known = self._names[op] = Wanted(
+            _attribute_names(op), not op.startswith(_WITHOUT_PLACE), not op.startswith(_WITHOUT_REGIONS)
+        )
         return known
 
 
-_WITHOUT_PLACE = (
+class Wanted(NamedTuple):
+    """By operation name: attributes to read, whether its place in the source is of interest, whether it may have
+    regions."""
+
+    attributes: tuple[str, ...]
+    placed: bool
+    regions: bool
+
+
+_MISSING = object()
+_WITHOUT_REGIONS = (
     "arith.", "math.", "index.", "affine.load", "affine.store", "affine.apply", "affine.yield", "memref.load",
-    "memref.store", "scf.yield", "linalg.yield", "vector.", "llvm.mlir",
+    "memref.store", "scf.yield", "linalg.yield",
 )  # fmt: skip
+_WITHOUT_PLACE = (*_WITHOUT_REGIONS, "vector.", "llvm.mlir")
 """Operations that no explanation and no refusal speaks of by themselves: their lines are not asked for."""
 
 
@@ -136,62 +154,87 @@ def _attribute_names(op: str) -> tuple[str, ...]:
     return ()
 
 
+def _flat(operation: Any) -> Iterator[Any]:
+    """All operations inside, each before those in its regions. A walk of the bindings makes no view class of each
+    operation, which iterating over a block does (2 us)."""
+    from iree.compiler.ir import WalkOrder, WalkResult
+
+    found: list[Any] = []
+    append, advance = found.append, WalkResult.ADVANCE
+
+    def note(op: Any) -> Any:
+        append(op)
+        return advance
+
+    operation.operation.walk(note, WalkOrder.PRE_ORDER)
+    return islice(found, 1, None)
+
+
 class _Walk:
     def __init__(self, walker: Walker):
         self.walker = walker
-        self.ids: dict[Any, int] = {}
+        self.ids: dict[int, int] = {}
         self.types: list[Type] = []
-        self.type_ids: dict[Any, int] = {}
+        self.type_ids: dict[int, int] = {}
         self.value_types: list[int] = []
         self.size = 0
+        self.coming: Iterator[Any] = iter(())
 
     def run(self, operation: Any) -> Module:
-        ops = [self.op(o.operation) for region in operation.regions for block in region.blocks for o in block]
+        self.coming = _flat(operation)
+        ops = [op for region in operation.regions for block in region.blocks for op in self.ops(block)]
         return Module(self.types, self.value_types, ops, self.size)
 
-    def new(self, value: Any) -> int:
-        number = self.ids[value] = len(self.value_types)
+    def new(self, value: Any, key: int) -> int:
+        number = self.ids[key] = len(self.value_types)
         found = value.type
-        index = self.type_ids.get(found)
+        type_key = hash(found)
+        index = self.type_ids.get(type_key)
         if index is None:
-            index = self.type_ids[found] = len(self.types)
-            self.types.append(self.walker.type(found))
+            index = self.type_ids[type_key] = len(self.types)
+            self.types.append(self.walker.type(found, type_key))
         self.value_types.append(index)
         return number
 
+    def numbers(self, values: Any) -> list[int]:
+        """Ids of values; one may be used before the block that makes it is reached (graph regions, back edges)."""
+        ids, numbers = self.ids, []
+        for value in values:
+            key = hash(value)
+            number = ids.get(key)
+            numbers.append(self.new(value, key) if number is None else number)
+        return numbers
+
+    def ops(self, block: Any) -> list[Op]:
+        """The operations of a block, which are the next that come."""
+        count = len(block.operations)
+        self.size += count
+        return [self.op(operation) for operation in islice(self.coming, count)]
+
     def op(self, operation: Any) -> Op:
-        self.size += 1
         name = operation.name
-        ids = self.ids
-        known = ids.get
-        # A value may be used before the block that makes it is reached (graph regions, back edges).
-        operands = [n if (n := known(v)) is not None else self.new(v) for v in operation.operands]
-        results = [n if (n := known(v)) is not None else self.new(v) for v in operation.results]
-        wanted, placed = self.walker.names(name)
-        attributes = self.attributes(wanted, operation) if wanted else {}
-        regions: list[list[Block]] = []
-        successors: list[int] = []
-        if name in _WITH_SUCCESSORS:
-            successors = _successors(operation)
-        for region in operation.regions:
-            regions.append([self.block(block) for block in region.blocks])
-        line, column = _place(operation) if placed else (0, 0)
+        walker = self.walker
+        wanted = walker._names.get(name) or walker.wanted(name)
+        operands = self.numbers(list(operation.operands))
+        results = self.numbers(list(operation.results))
+        attributes = self.attributes(wanted.attributes, operation) if wanted.attributes else {}
+        successors = _successors(operation) if name in _WITH_SUCCESSORS else []
+        held = operation.regions if wanted.regions else ()
+        regions = [[self.block(block) for block in list(region.blocks)] for region in held] if len(held) else []
+        line, column = _place(operation) if wanted.placed else (0, 0)
         return Op(name, operands, results, attributes, regions, successors, line, column)
 
     def block(self, block: Any) -> Block:
-        ids = self.ids
-        arguments = [ids[v] if v in ids else self.new(v) for v in block.arguments]
-        return Block(arguments, [self.op(o.operation) for o in block])
+        return Block(self.numbers(list(block.arguments)), self.ops(block))
 
     def attributes(self, wanted: tuple[str, ...], operation: Any) -> dict[str, Any]:
         held = operation.attributes
         read = self.walker.attribute
         found = {}
         for key in wanted:
-            try:
-                found[key] = read(held[key])
-            except KeyError:
-                continue
+            value = held.get(key)
+            if value is not None:
+                found[key] = read(value)
         return found
 
 
