@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -27,6 +26,7 @@ _DISTANCE_SLACK = 1.3
 _MAX_REASONS = 4
 _MAX_FAMILIAR = 100_000
 """So many parts are remembered as having no strange word."""
+_MAX_PLACES = 8
 _ARRAYS = ("low", "high", "center", "scale")
 
 
@@ -46,6 +46,9 @@ class Domain:
     _known: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _familiar: set[bytes] = field(default_factory=set, init=False, repr=False, compare=False)
     _bounds: tuple[Array, Array] = field(init=False, repr=False, compare=False)
+    _places: dict[int, tuple[tuple[Column, ...], npt.NDArray[np.int64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         slack = _RANGE_SLACK * np.maximum(self.high - self.low, np.abs(self.high))
@@ -55,7 +58,7 @@ class Domain:
     def fit(cls, features: Features, groups: Collection[str] | None = None) -> Self:
         """From the training subjects. groups : of the columns that are looked at; all when left out."""
         names = tuple(column.name for column in features.columns if groups is None or column.group in groups)
-        raw = _chosen(features, names)
+        raw = features.vectors[:, _positions(features.columns, names)].astype(np.float64)
         # A column that no training subject has: any value of it will be outside of 0 to 0.
         raw[:, np.isnan(raw).all(axis=0)] = 0.0
         x = _compress(raw)
@@ -76,7 +79,17 @@ class Domain:
 
     def distance(self, features: Features) -> Array:
         """Mahalanobis distance as a multiple of the threshold, (n,): above 1 is outside."""
-        return self._distance(_chosen(features, self.names))
+        return self._distance(self._raw(features))
+
+    def _raw(self, features: Features) -> Array:
+        """The columns that are looked at, float64 (n, names). Where they stand is looked up once for each tuple of
+        columns, by identity: to hash hundreds of columns takes longer than the check."""
+        held = self._places.get(id(features.columns))
+        if held is None or held[0] is not features.columns:
+            if len(self._places) >= _MAX_PLACES:
+                self._places.clear()
+            held = self._places[id(features.columns)] = features.columns, _positions(features.columns, self.names)
+        return features.vectors[:, held[1]].astype(np.float64)
 
     def _distance(self, raw: Array) -> Array:
         z = (_compress(raw) - self.center) / self.scale
@@ -88,7 +101,7 @@ class Domain:
 
     def check(self, features: Features) -> list[tuple[str, ...]]:
         """For each subject the reasons why it is outside of what was trained on; empty when it is inside."""
-        raw = _chosen(features, self.names)
+        raw = self._raw(features)
         low, high = self._bounds
         outside = (raw < low) | (raw > high)
         far = self._distance(raw)
@@ -185,14 +198,6 @@ class Domain:
 _read: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
 
 
-def _chosen(features: Features, names: tuple[str, ...]) -> Array:
-    """The columns of these names, float64 (n, names)."""
-    if len(names) == len(features.columns):
-        return features.vectors.astype(np.float64)
-    return features.vectors[:, _positions(features.columns, names)].astype(np.float64)
-
-
-@lru_cache(maxsize=64)
 def _positions(columns: tuple[Column, ...], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
     place = {column.name: index for index, column in enumerate(columns)}
     return np.asarray([place[name] for name in names], dtype=np.int64)

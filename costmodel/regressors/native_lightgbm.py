@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import re
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -73,6 +74,44 @@ def read_text(path: Path) -> str:
     return text.decode()
 
 
+class _OneRow:
+    """LightGBM's path for single rows: what the general call sets up each time (half of its time for one row) is set up
+    once. It writes into buffers of its own, so one thread at a time may ask it."""
+
+    def __init__(self, handle: ctypes.c_void_p, columns: int, outputs: int):
+        self._config = ctypes.c_void_p()
+        _check(
+            _library().LGBM_BoosterPredictForMatSingleRowFastInit(
+                handle,
+                ctypes.c_int(_NORMAL),
+                ctypes.c_int(0),
+                ctypes.c_int(-1),
+                ctypes.c_int(_FLOAT32),
+                ctypes.c_int32(columns),
+                ctypes.c_char_p(b"num_threads=1"),
+                ctypes.byref(self._config),
+            )
+        )
+        self._row = np.empty(columns, dtype=np.float32)
+        self._out = np.empty(outputs, dtype=np.float64)
+        self._arguments = (
+            self._config,
+            ctypes.c_void_p(self._row.ctypes.data),
+            ctypes.byref(ctypes.c_int64()),
+            ctypes.c_void_p(self._out.ctypes.data),
+        )
+
+    def predict(self, row: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Raw scores, float64 (outputs,)."""
+        self._row[:] = row
+        _check(_library().LGBM_BoosterPredictForMatSingleRowFast(*self._arguments))
+        return self._out.copy()
+
+    def __del__(self) -> None:
+        if self._config:
+            _library().LGBM_FastConfigFree(self._config)
+
+
 class NativeBooster:
     """A trained LightGBM model, ready to predict raw scores on one thread. Safe to share between threads."""
 
@@ -89,6 +128,8 @@ class NativeBooster:
         _check(_library().LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(columns)))
         _check(_library().LGBM_BoosterGetNumClasses(self._handle, ctypes.byref(outputs)))
         self.columns, self.outputs = columns.value, outputs.value
+        self._one: _OneRow | None = None
+        self._lock = threading.Lock()
 
     def predict(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Raw scores float64 (n,), or (n, outputs) of a joined model, of float32 (n, columns).
@@ -97,6 +138,12 @@ class NativeBooster:
         """
         if matrix.shape[1] != self.columns:
             raise ValueError(f"The model has {self.columns} columns. Got {matrix.shape[1]}.")
+        if len(matrix) == 1:
+            with self._lock:
+                if self._one is None:
+                    self._one = _OneRow(self._handle, self.columns, self.outputs)
+                found = self._one.predict(matrix[0])
+                return found if self.outputs == 1 else found[None]
         data = np.ascontiguousarray(matrix, dtype=np.float32)
         out = np.empty(len(data) if self.outputs == 1 else (len(data), self.outputs), dtype=np.float64)
         if not len(data):
@@ -130,5 +177,7 @@ class NativeBooster:
         return cls(read_text(path))
 
     def __del__(self) -> None:
+        if getattr(self, "_one", None):
+            self._one = None
         if getattr(self, "_handle", None):
             _library().LGBM_BoosterFree(self._handle)

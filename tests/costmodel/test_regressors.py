@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from costmodel.regressors import LEARNERS, Regressor, group_folds, learner
+from costmodel.regressors.boosting import boosted
 from costmodel.regressors.kernel_sum import KernelSum
 from costmodel.regressors.roofline import AdditiveRoofline
 from featurizers.core import Column, Features, Parts
@@ -149,3 +151,16 @@ def test_folds_keep_groups_whole_and_cover_everything_once() -> None:
 def test_an_unknown_learner_is_refused_by_name() -> None:
     with pytest.raises(UnknownNameError, match="kernel-sun.*kernel-sum"):
         learner("kernel-sun")
+
+
+def test_one_row_alone_gets_the_number_it_gets_in_a_table_from_any_thread() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 12)).astype(np.float32)
+    booster = boosted({"num_leaves": 7, "min_data_in_leaf": 5}, x, x[:, 0] * x[:, 1], np.ones(200), 20, 0)
+    together = booster.predict(x).tolist()
+
+    def alone(_: int) -> list[float]:
+        return [float(booster.predict(row[None])[0]) for row in x]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(got == together for got in threads.map(alone, range(8)))
