@@ -12,9 +12,9 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import VECTORISABLE, Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.optimise import VECTORISABLE, Loop
 
 _TINY_TRIP = 16
 _SMALL_LOOP = 20
@@ -210,7 +210,7 @@ def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
 
 def _ordered_only(loop: Loop) -> bool:
     """The one thing in the way is a floating-point sum: some targets vectorise it in order."""
-    from featurizers.mlir.optimise import CARRIED
+    from featurizers.mlir.loop import CARRIED
 
     fadd = CLASS["fadd"]
     return loop.legality == CARRIED and all(c.reassociable or c.op_class == fadd for c in loop.chains)

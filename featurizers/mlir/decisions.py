@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from math import log
 
-from featurizers.mlir.optimise import Loop
+from featurizers.mlir.loop import Loop
 from featurizers.mlir.program import Program
 
 _KEPT = ("size", "trip", "growth", "children")

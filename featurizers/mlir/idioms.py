@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from featurizers.mlir import opclass
-from featurizers.mlir.nest import CONSTANT, Access
 
 if TYPE_CHECKING:
-    from featurizers.mlir.optimise import Loop
+    from featurizers.mlir.loop import Loop
 
 _INLINE_BYTES = 128.0
 """Up to here the call is expanded in place (8 stores of 16 bytes, `MaxStoresPerMemcpy`)."""
@@ -26,7 +27,7 @@ def is_copy(loop: Loop) -> bool:
     if len(stores) != 1 or any(loop.counts[index] for index in _WORK):
         return False
     iv, store = loop.nest.iv, stores[0]
-    if any(a.form is None or a.form.get(iv) != max(a.lanes, 1) for a in loop.accesses):
+    if any(a.stride(iv) != max(a.lanes, 1) for a in loop.accesses):
         return False
     if not loads:
         return store.fill
@@ -43,10 +44,7 @@ def moved(loop: Loop, copy: Loop) -> None:
         return
     moves = max(size / _MOVE_BYTES, 1.0)
     for access in copy.accesses:
-        assert access.form is not None
-        form = {key: factor for key, factor in access.form.items() if key != iv}
-        form.setdefault(CONSTANT, 0)
         lanes = int(copy.trip) * max(access.lanes, 1)
-        loop.accesses.append(Access(access.base, form, access.store, access.bits, lanes, access.external, access.fill))
+        loop.accesses.append(msgspec.structs.replace(access.shifted(iv, 0), lanes=lanes))
         loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves
     loop.hoisted += copy.hoisted

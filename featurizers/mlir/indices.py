@@ -8,7 +8,7 @@ from typing import Any
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms, handles, row_major
 from featurizers.mlir.module import DYNAMIC, Op
-from featurizers.mlir.nest import CONSTANT, Access, Form, Nest
+from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 
 
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
@@ -190,7 +190,8 @@ def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: boo
     while base in b.aliases:
         base, shift = b.aliases[base]
         offset = None if offset is None or shift is None else add_forms(offset, shift)
-    return Access(base, offset, store, max(kind.bits, 8), lanes, base not in b.local)
+    moving, constant = (None, 0) if offset is None else (moving_of(offset), offset.get(CONSTANT, 0))
+    return Access(base, moving, constant, store, max(kind.bits, 8), lanes, base not in b.local)
 
 
 def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool) -> None:

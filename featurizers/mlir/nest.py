@@ -4,30 +4,64 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from featurizers.mlir.opclass import COUNT
 
 Form = dict[int, int]
 """An index as a linear form: coefficient by loop (`Nest.iv`), and the constant under CONSTANT."""
 
+Moving = tuple[tuple[int, int], ...]
+"""The same without the constant: (loop, coefficient), in the order of loops and without zeros."""
+
 CONSTANT = -1
 PASSED = -2
 
 
-@dataclass(slots=True)
-class Access:
-    """A memory access. base : value id of the buffer. form : element offset, None where it is not linear.
+class Access(msgspec.Struct, gc=False):
+    """A memory access. base : value id of the buffer. moving : (loop, coefficient) of the element offset, in the order
+    of loops and without zeros, None where the offset is not linear; constant : the rest of it.
 
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero.
     """
 
     base: int
-    form: Form | None
+    moving: Moving | None
+    constant: int
     store: bool
     bits: int
     lanes: int = 1
     external: bool = True
     fill: bool = False
+
+    @property
+    def form(self) -> Form | None:
+        """The element offset as a linear form."""
+        return None if self.moving is None else {CONSTANT: self.constant, **dict(self.moving)}
+
+    def stride(self, iv: int) -> int:
+        """Elements from one iteration of a loop to the next; 0 also where the offset is not linear."""
+        for key, factor in self.moving or ():
+            if key == iv:
+                return factor
+        return 0
+
+    def shifted(self, iv: int, iteration: int) -> Access:
+        """In one iteration of a loop: a constant in place of its index."""
+        step = self.stride(iv)
+        if not step:
+            return self
+        rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
+        constant = self.constant + step * iteration
+        return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill)
+
+
+def moving_of(form: Form) -> Moving:
+    """The part of a linear form that varies, in the order of loops."""
+    if len(form) < 3:
+        return tuple([pair for pair in form.items() if pair[0] != CONSTANT and pair[1]])
+    return tuple(sorted([pair for pair in form.items() if pair[0] != CONSTANT and pair[1]]))
 
 
 @dataclass(slots=True)

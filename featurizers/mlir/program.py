@@ -8,9 +8,10 @@ from typing import Any
 
 from featurizers.errors import UnknownNameError
 from featurizers.mlir.build import build
+from featurizers.mlir.loop import Loop
 from featurizers.mlir.module import Module
 from featurizers.mlir.nest import Function
-from featurizers.mlir.optimise import Loop, optimise
+from featurizers.mlir.optimise import optimise
 
 
 @dataclass(slots=True)

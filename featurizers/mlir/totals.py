@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import log2
 
 from featurizers.mlir import opclass
+from featurizers.mlir.loop import Loop
 from featurizers.mlir.module import Block, Op
-from featurizers.mlir.nest import CONSTANT
-from featurizers.mlir.optimise import Loop
 from featurizers.mlir.program import Program
 
 TOTALS = (
@@ -79,9 +78,8 @@ def _memory(program: Program, loops: list[Loop]) -> tuple[float, float]:
     distance = 0.0
     for loop in loops:
         iv = loop.nest.iv
-        swept = sum(a.bits / 8 * a.lanes * loop.trip for a in loop.accesses if a.form and a.form.get(iv))
-        reused = any(a.form is not None and len([k for k in a.form if k != CONSTANT]) < loop.nest.depth
-                     for a in loop.accesses)  # fmt: skip
+        swept = sum(a.bits / 8 * a.lanes * loop.trip for a in loop.accesses if a.stride(iv))
+        reused = any(a.moving is not None and len(a.moving) < loop.nest.depth for a in loop.accesses)
         distance = max(distance, swept if reused else 0.0)
     return footprint, distance
 

@@ -6,7 +6,7 @@ from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import generate
 from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.optimise import CARRIED, VECTORISABLE
+from featurizers.mlir.loop import CARRIED, VECTORISABLE
 from featurizers.mlir.program import Program
 
 FEATURIZER = MlirFeaturizer()

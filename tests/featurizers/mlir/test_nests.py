@@ -6,7 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import generate
-from featurizers.mlir.optimise import CARRIED, REASONS, VECTORISABLE
+from featurizers.mlir.loop import CARRIED, REASONS, VECTORISABLE
 from featurizers.mlir.program import Program
 from tests.featurizers.mlir.samples import LINALG, MATMUL, SAXPY, SUM
 

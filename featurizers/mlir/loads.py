@@ -1,0 +1,126 @@
+"""Loads that a compiler leaves out of a body: what does not vary, what was read already, what is in a register."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from featurizers.mlir import opclass
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Access, Chain, Moving
+
+Key = tuple[int, Moving | None, int]
+
+
+def _key(access: Access) -> Key:
+    return access.base, access.moving, access.constant
+
+
+class _Written:
+    """The stores of a loop, by what they may overwrite."""
+
+    def __init__(self, stores: Iterable[Access]):
+        self.external: set[int] = set()
+        self.unknown: set[int] = set()
+        self.places: dict[int, dict[Moving, set[int]]] = {}
+        for store in stores:
+            if store.external:
+                self.external.add(store.base)
+            if store.moving is None:
+                self.unknown.add(store.base)
+            else:
+                self.places.setdefault(store.base, {}).setdefault(store.moving, set()).add(store.constant)
+
+    def may_overwrite(self, access: Access) -> bool:
+        """Whether any of the stores may write where the access reads. Two buffers from outside may overlap; two offsets
+        of one buffer are told apart where they move alike."""
+        base = access.base
+        if access.external and (len(self.external) > 1 or (self.external and base not in self.external)):
+            return True
+        same = self.places.get(base)
+        if base in self.unknown or (same and access.moving is None):
+            return True
+        if not same:
+            return False
+        return len(same) > 1 or access.moving not in same or access.constant in same[access.moving or ()]
+
+
+def hoist(loop: Loop) -> None:
+    """Loads that do not vary move out when nothing may overwrite them; an accumulator in memory becomes a register
+    that is still stored where other accesses may read it."""
+    iv = loop.nest.iv
+    stores = [a for a in loop.accesses if a.store]
+    for child in loop.children:
+        stores += [a for inner in child.walk() for a in inner.accesses if a.store]
+    written = _Written(stores)
+    kept = []
+    for access in loop.accesses:
+        fixed = not access.store and access.moving is not None and not access.stride(iv)
+        if fixed and not written.may_overwrite(access):
+            loop.hoisted += 1
+            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
+            continue
+        kept.append(access)
+    loop.accesses = kept
+    fixed_stores = {_key(a): a for a in kept if a.store and a.moving is not None and not a.stride(iv)}
+    if fixed_stores:
+        _registers(loop, kept, stores, fixed_stores)
+
+
+def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict[Key, Access]) -> None:
+    """Places that the body reads and writes in every iteration, and nothing else may write, live in registers."""
+    reads: dict[Key, int] = {}
+    writes: dict[Key, int] = {}
+    for access in kept:
+        counted = writes if access.store else reads
+        counted[_key(access)] = counted.get(_key(access), 0) + 1
+    for key, store in fixed.items():
+        loads = reads.get(key, 0)
+        if not loads or _Written(s for s in stores if _key(s) != key).may_overwrite(store):
+            continue
+        loop.accesses = [a for a in loop.accesses if a.store or _key(a) != key]
+        loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - loads, 0.0)
+        loop.hoisted += loads
+        loop.chains.append(_memory_chain(loop, store, float(writes[key])))
+        written = _Written([store])
+        if loop.children or any(not a.store and written.may_overwrite(a) for a in loop.accesses):
+            loop.memory_chain = True
+        else:
+            loop.accesses = [a for a in loop.accesses if _key(a) != key]
+            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - 1, 0.0)
+
+
+def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
+    is_float = loop.nest.is_float
+    wanted = ("fadd", "fma", "fmul", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
+    for name in wanted:
+        if loop.counts[opclass.CLASS[name]]:
+            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax", steps)
+    return Chain(-1, store.bits, is_float, False, steps)
+
+
+def _moves(access: Access) -> float:
+    return max(access.lanes * access.bits / 512, 1.0)
+
+
+def common(loop: Loop) -> None:
+    """Equal loads are read once, unless a store that may overwrite them lies between."""
+    outside: dict[int, set[Key]] = {}
+    local: dict[int, set[Key]] = {}
+    kept = []
+    for access in loop.accesses:
+        key, base = _key(access), access.base
+        known = outside if access.external else local
+        if access.store:
+            if access.external:
+                outside.clear()
+            local.pop(base, None)
+            outside.pop(base, None)
+            known[base] = {key}
+            kept.append(access)
+        elif access.moving is not None and (key in outside.get(base, ()) or key in local.get(base, ())):
+            loop.removed += 1
+            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
+        else:
+            known.setdefault(base, set()).add(key)
+            kept.append(access)
+    loop.accesses = kept

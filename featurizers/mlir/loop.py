@@ -1,0 +1,63 @@
+"""A loop after the middle end: what is left of its body, and what was found out about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from featurizers.mlir.nest import Access, Chain, Nest
+
+VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
+REASONS = ("vectorisable", "not innermost", "calls", "carried value", "memory dependence", "not linear",
+           "vector code already", "too few iterations")  # fmt: skip
+
+
+@dataclass(slots=True)
+class Loop:
+    """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
+
+    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
+    total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
+    the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
+    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride.
+    """
+
+    nest: Nest
+    trip: float
+    exact: bool
+    counts: list[float]
+    accesses: list[Access]
+    chains: list[Chain]
+    children: list[Loop] = field(default_factory=list)
+    copies: float = 1.0
+    size: float = 0.0
+    weight: float = 1.0
+    entries: float = 1.0
+    factor: float = 1.0
+    multiplicity: float = 1.0
+    total: float = 0.0
+    path: float = 0.0
+    serial: float = 0.0
+    unrolled: bool = False
+    legality: int = VECTORISABLE
+    checks: int = 0
+    unit: int = 0
+    strided: int = 0
+    invariant: int = 0
+    gathered: int = 0
+    streams: int = 0
+    live_int: int = 0
+    live_float: int = 0
+    store_run: int = 1
+    memory_chain: bool = False
+    serial_chain: Chain | None = None
+    removed: int = 0
+    hoisted: int = 0
+    unrolled_below: int = 0
+    decided: list[tuple[float, float]] = field(default_factory=list)
+
+    def walk(self) -> list[Loop]:
+        """This loop and those below."""
+        found = [self]
+        for child in self.children:
+            found += child.walk()
+        return found
