@@ -5,8 +5,8 @@ from __future__ import annotations
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import generate
 from featurizers.mlir.decisions import DECISIONS, decisions
-from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE
+from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.program import Program
 
 FEATURIZER = MlirFeaturizer()
