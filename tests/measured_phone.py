@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -36,3 +36,39 @@ def measured(n: int = 10, seed: int = 0, factor: float = 1.0, space: str = "nasb
     return [
         {"input": dict(raw), "latency_ms": factor * ms} for raw, ms in zip(raws, latency_ms(raws, space), strict=True)
     ]
+
+
+def _scaled(m: list[dict[str, Any]], factor: float) -> None:
+    for one in m:
+        one["latency_ms"] *= factor
+
+
+_Change = Callable[[list[dict[str, Any]]], object]
+BAD_MEASUREMENTS: dict[str, tuple[_Change, str]] = {
+    "fewer than three": (lambda m: m.__delitem__(slice(2, None)), "at least 3"),
+    "duplicates": (lambda m: m.append(dict(m[0])), "is given once"),
+    "zero": (lambda m: m[0].update(latency_ms=0.0), "must be positive"),
+    "negative": (lambda m: m[0].update(latency_ms=-3.0), "must be positive"),
+    "contradicting repeats": (lambda m: m.append({**m[0], "latency_ms": 2 * m[0]["latency_ms"]}), "contradict"),
+    "unknown encoding": (lambda m: m[0].update(input={"darts": "x"}), "darts"),
+    "encoding that is none": (lambda m: m[0].update(input={"nasbench201": "|x~0|"}), "NAS-Bench-201 architecture"),
+    "mixed batch sizes": (lambda m: m[0].update(conditions={"batch": 8}), "one batch size"),
+    "one a thousand times off": (lambda m: _scaled(m[:1], 1e3), "10^3"),
+    "one a million times off": (lambda m: _scaled(m[:1], 1e6), "10^6"),
+    "one a thousand times too fast": (lambda m: _scaled(m[:1], 1e-3), "10^3"),
+    "one a million times too fast": (lambda m: _scaled(m[:1], 1e-6), "10^6"),
+    "all a thousand times off": (lambda m: _scaled(m, 1e3), "as if they were in microseconds"),
+    "all a million times off": (lambda m: _scaled(m, 1e6), "as if they were in nanoseconds"),
+    "all a thousand times too fast": (lambda m: _scaled(m, 1e-3), "as if they were in seconds"),
+    "all a million times too fast": (lambda m: _scaled(m, 1e-6), "as if they were in"),
+    "an unknown unit": (lambda m: m[0].update(latency_ms=None, value=3.0, unit="fortnights"), "fortnights"),
+}
+"""What must be refused, over REST as by the command: how ten good measurements are spoiled, and words of the reason."""
+
+
+def bad_measurements(case: str) -> tuple[list[dict[str, Any]], str]:
+    """The measurements of one of `BAD_MEASUREMENTS`, and words of the reason for which they are refused."""
+    change, reason = BAD_MEASUREMENTS[case]
+    given = measured()
+    change(given)
+    return given, reason

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from costmodel.benchmarks.nas import SPLITS, Split, data_folder, trimmed
 from costmodel.evaluation.metrics import spearman
 from costmodel.fewshot.known import additive_fit, additive_predict
-from costmodel.fewshot.tables import LatencyTable, load_table
+from costmodel.fewshot.tables import LatencyTable, load_table, model_of
 from costmodel.regressors.base import Array
 from featurizers.network.nas_cells import NASBENCH201_EDGES, NASBENCH201_OPS
 
@@ -34,6 +34,9 @@ _FOLDS = 3
 _REACHES = (1, 2, 4, 8, 16)
 """Rows before and after that tell a row's drift."""
 _ROUNDS = 120
+_TAUGHT_ROUNDS = 2
+_OUTLIER = 3.0
+_ALONE: dict[str, float | None] = {"agreement": None, "agreement_max": None}
 _BOOSTING = {
     "objective": "regression_l1", "num_leaves": 31, "learning_rate": 0.08, "feature_fraction": 0.3,
     "bagging_fraction": 0.7, "bagging_freq": 1, "verbose": -1, "num_threads": 1, "deterministic": True, "seed": 0,
@@ -44,21 +47,24 @@ def run(data: Path | None, mirror: Path | None = None) -> dict[str, Any]:
     """Rows per space and device; the summary has the mean ceiling of every task's targets that were found."""
     folder = data_folder(data, mirror)
     rows: list[dict[str, Any]] = []
-    predicted = {}
+    predicted, rest = {}, {}
     tables = {space: load_table(folder, space) for space in sorted({split.space for split in SPLITS.values()})}
     for space, table in tables.items():
         columns = _columns(table)
+        choices = np.column_stack([columns, _choices(table)])
         for device, latency in table.latency_ms.items():
             predicted[space, device] = fitted = _out_of_fold(columns, latency)
-            rows.append({
-                "space": space, "device": device, **_figures(latency, fitted), "repeats": _repeats(table, latency)
-            })  # fmt: skip
+            rest[space, device], taught = _taught(choices, latency, fitted)
+            figures = {**_figures(latency, fitted), "taught": taught, "repeats": _repeats(table, latency)}
+            rows.append({"space": space, "device": device, **figures})
+    for row in rows:
+        row |= _agreement(rest, row["space"], row["device"])
     summary = {f"ceiling_{name}": _task(split, tables[split.space], predicted) for name, split in SPLITS.items()}
     by_device = {(row["space"], row["device"]): row for row in rows}
     for name, split in SPLITS.items():
         if split.query is None:
             found = [by_device[key] for d in split.targets if (key := (split.space, d)) in by_device]
-            for side in ("repeats", "drift_free"):
+            for side in ("taught", "repeats", "drift_free"):
                 known = [row[side] for row in found if row[side] is not None]
                 if known:
                     summary[f"{side}_{name}"] = float(np.mean(known))
@@ -70,9 +76,52 @@ def _columns(table: LatencyTable) -> Array:
     return np.column_stack([physics.group(name) for name in ("network", "stage", "block")])
 
 
+def _choices(table: LatencyTable) -> Array:
+    """Every choice at every position, (n, positions * choices)."""
+    return np.asarray((table.ops[:, :, None] == np.arange(table.ops.max() + 1)).reshape(len(table.ops), -1) * 1.0)
+
+
+def _taught(columns: Array, latency: Array, fitted: Array) -> tuple[Array, float]:
+    """What a sum of costs leaves of the labels without their drift, (n,), and how well it ranks the labels."""
+    for _ in range(_TAUGHT_ROUNDS):
+        residual = np.log(latency) - fitted
+        residual -= np.median(residual)
+        rest = _without_drift(residual)
+        fitted = _sums_out_of_fold(columns, latency / np.exp(residual - rest))
+    residual = np.log(latency) - fitted
+    return _without_drift(residual - np.median(residual)), spearman(latency, fitted)
+
+
+def _agreement(rest: dict[tuple[str, str], Array], space: str, device: str) -> dict[str, float | None]:
+    own = _clipped(rest[space, device])
+    others = [
+        _clipped(values) for (of, name), values in rest.items() if of == space and model_of(name) != model_of(device)
+    ]
+    found = [abs(float(np.corrcoef(own, other)[0, 1])) for other in others]
+    return {"agreement": float(np.mean(found)), "agreement_max": max(found)} if found else _ALONE
+
+
+def _clipped(values: Array) -> Array:
+    most = _OUTLIER * 1.4826 * float(np.median(np.abs(values))) + 1e-12
+    return np.asarray(np.clip(values, -most, most))
+
+
+def _sums_out_of_fold(columns: Array, latency: Array) -> Array:
+    fold, level = _fold(len(latency)), np.array([float(np.median(latency))])
+    sums = np.zeros(len(latency))
+    for k in range(_FOLDS):
+        fitted = additive_fit(columns[fold != k], latency[fold != k])
+        sums[fold == k] = np.log(additive_predict(columns[fold == k], fitted[None], level)[:, 0])
+    return sums
+
+
+def _fold(rows: int) -> npt.NDArray[np.int64]:
+    return np.asarray(np.random.default_rng(0).integers(0, _FOLDS, rows))
+
+
 def _out_of_fold(columns: Array, latency: Array) -> Array:
     """Log latency (n,), each row predicted by a model that did not see it."""
-    fold = np.random.default_rng(0).integers(0, _FOLDS, len(latency))
+    fold = _fold(len(latency))
     sums, boosted = np.zeros(len(latency)), np.zeros(len(latency))
     for k in range(_FOLDS):
         seen, held = fold != k, fold == k

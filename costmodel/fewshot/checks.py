@@ -15,6 +15,8 @@ MIN_MEASUREMENTS = 3
 _CONTRADICTION = 1.5
 _FAR_OUTSIDE = 60.0
 """Times slower than the slowest known device, or faster than the fastest: another unit, not another device."""
+_OFF_FACTOR = 100.0
+"""A single value so far from what the others imply was not measured badly but written in another unit."""
 _UNITS = {3: "microseconds", 6: "nanoseconds", -3: "seconds"}
 
 
@@ -74,3 +76,18 @@ def check_scale(level: float, known_levels: Array) -> None:
         f"are in milliseconds; these make the device {math.exp(outside):.0f} times {direction} known device, "
         f"as if they were in {_UNITS[power]}",
     )
+
+
+def check_agreement(residual: Array, latency_ms: Array) -> None:
+    """residual : (n,) log latency over a latency that fits every architecture roughly.
+
+    Raises InputError for a measurement a hundred times off from what the others imply, before it teaches anything: a
+    share of a latency cannot be less than nothing, so a value that is far too small is no outlier to the fit.
+    """
+    off = residual - np.median(residual)
+    worst = int(np.argmax(np.abs(off)))
+    if abs(off[worst]) <= math.log(_OFF_FACTOR):
+        return
+    implied, decades = latency_ms[worst] / math.exp(off[worst]), max(1, round(abs(off[worst]) / math.log(1e3))) * 3
+    rule = f"agrees with the device's other measurements, which imply some {implied:.2g}, as if its unit were off by"
+    raise InputError("A latency", f"{rule} 10^{decades}", float(latency_ms[worst]), where=f"measurement {worst}")

@@ -142,18 +142,21 @@ def infer(
     precision = np.diagonal(inverse, axis1=1, axis2=2)
     surprise = math.sqrt((_EXPECTED + float((weight @ (dual**2 / precision)).sum())) / (_EXPECTED + len(target)))
     # As a future measurement is judged: an outlier among these is not excused by the little trust it got.
-    off = np.sqrt(weight @ ((dual / precision) ** 2 / (1 / precision - noise + scale * size)))
+    error, variance = dual / precision, 1 / precision - noise + scale * size
+    off = np.sqrt(weight @ (error**2 / variance))
     shared = np.bincount(hypers.structure, weight).astype(np.float64)
-    left_out = float(weight @ _left_out(dual, precision)) + to_log
+    left_out = float(np.log(weight @ np.exp(_log_student(error, variance, tails))).sum()) + to_log
     noise_variance = float(weight @ scale[:, 0])
     return Posterior(
         level, weight @ means, covariance, noise_variance, average, kept, surprise, shared, left_out, off, additive
     )
 
 
-def _left_out(dual: Array, precision: Array) -> Array:
-    """Per draw the log density of each measurement given the others, summed, (s,). Rasmussen and Williams, 5.10."""
-    return np.asarray(0.5 * (np.log(precision / (2 * np.pi)) - dual**2 / precision).sum(axis=1))
+def _log_student(error: Array, variance: Array, tails: Array) -> Array:
+    """Log density of Student's t with squared scales `variance`, all (s, n)."""
+    constant = np.array([math.lgamma((t + 1) / 2) - math.lgamma(t / 2) for t in tails[:, 0]])[:, None]
+    density = constant - 0.5 * np.log(np.pi * tails * variance)
+    return np.asarray(density - (tails + 1) / 2 * np.log1p(error**2 / (tails * variance)))
 
 
 def _diagonal(noise: Array) -> Array:
@@ -176,9 +179,7 @@ def _reweight(kernel: Array, target: Array, scale: Array, tails: Array, additive
 def _evidence(kernel: Array, target: Array, dual: Array, scale: Array, tails: Array, noise: Array) -> Array:
     """Laplace approximation of the log evidence per draw, (s,)."""
     fitted = np.matmul(kernel, dual[..., None])[..., 0]
-    error = target - fitted
-    constant = np.array([math.lgamma((t + 1) / 2) - math.lgamma(t / 2) for t in tails[:, 0]])[:, None]
-    density = constant - 0.5 * np.log(np.pi * tails * scale) - (tails + 1) / 2 * np.log1p(error**2 / (tails * scale))
+    density = _log_student(target - fitted, scale, tails)
     _, log_determinant = np.linalg.slogdet(kernel + _diagonal(noise))
     complexity = -0.5 * log_determinant + 0.5 * np.log(noise).sum(axis=1)
     return np.asarray(density.sum(axis=1) - 0.5 * (fitted * dual).sum(axis=1) + complexity)

@@ -11,7 +11,7 @@ import numpy as np
 
 from costmodel.fewshot.basis import Basis, KnownDevices
 from costmodel.fewshot.calibrate import COVERAGE, FewShotCalibration, own_scale
-from costmodel.fewshot.checks import check_measurements, check_scale
+from costmodel.fewshot.checks import check_agreement, check_measurements, check_scale
 from costmodel.fewshot.deep import DeepCosts
 from costmodel.fewshot.planning import PlanningPrior, greedy_plan
 from costmodel.fewshot.posterior import Hypers, Posterior, infer
@@ -135,6 +135,7 @@ class FewShotRegressor:
         residual = np.log(latency_ms) - offset
         if scale:
             check_scale(float(np.median(residual)), self.basis.arrays["known_mean"])
+            check_agreement(residual, latency_ms)
         posterior = infer(residual, features, self.basis.group_of, self.hypers, additive=True)
         return AdaptedDevice(self, self.learner, posterior, ops)
 

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from costmodel.state import Database, StateUnavailableError
 from costmodel.zoo import nasbench201_model
 from service import Settings, create_app
-from tests.measured_phone import cells, measured
+from tests.measured_phone import BAD_MEASUREMENTS, bad_measurements, cells, measured
 from tests.served_network import CELLS, DEVICE, network_models
 from tests.service.conftest import AppClient
 
@@ -142,36 +142,12 @@ def test_refusals_are_problems(service: AppClient, assert_problem: Callable[...,
     assert_problem(service.post("/v1/explain/network", json={"device": "phone", "inputs": [cells(1)[0]]}), 422)
 
 
-def _changed(change: Callable[[list[dict[str, Any]]], Any]) -> list[dict[str, Any]]:
-    given = measured()
-    change(given)
-    return given
-
-
-BAD = {
-    "fewer than three": (lambda m: m.__delitem__(slice(2, None)), "at least 3"),
-    "duplicates": (lambda m: m.append(dict(m[0])), "is given once"),
-    "zero": (lambda m: m[0].update(latency_ms=0.0), "must be positive"),
-    "negative": (lambda m: m[0].update(latency_ms=-3.0), "must be positive"),
-    "contradicting repeats": (lambda m: m.append({**m[0], "latency_ms": 2 * m[0]["latency_ms"]}), "contradict"),
-    "unknown encoding": (lambda m: m[0].update(input={"darts": "x"}), "darts"),
-    "encoding that is none": (lambda m: m[0].update(input={"nasbench201": "|x~0|"}), "measurement 0"),
-    "mixed batch sizes": (lambda m: m[0].update(conditions={"batch": 8}), "one batch size"),
-    "one a thousand times off": (lambda m: m[0].update(latency_ms=1e3 * m[0]["latency_ms"]), "10^3"),
-    "one a million times off": (lambda m: m[0].update(latency_ms=1e6 * m[0]["latency_ms"]), "10^6"),
-    "all a thousand times off": (lambda m: [one.update(latency_ms=1e3 * one["latency_ms"]) for one in m], "as if"),
-    "all a million times off": (lambda m: [one.update(latency_ms=1e6 * one["latency_ms"]) for one in m], "as if"),
-    "all a thousand times too fast": (lambda m: [x.update(latency_ms=1e-3 * x["latency_ms"]) for x in m], "as if"),
-    "an unknown unit": (lambda m: m[0].update(latency_ms=None, value=3.0, unit="fortnights"), "fortnights"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", BAD_MEASUREMENTS)
 def test_bad_measurements_are_refused_with_the_reason(
     name: str, service: AppClient, assert_problem: Callable[..., Any]
 ) -> None:
-    change, reason = BAD[name]
-    answer = add(service, measurements=_changed(change))
+    given, reason = bad_measurements(name)
+    answer = add(service, measurements=given)
     assert_problem(answer, 422)
     assert reason in answer.text
     assert service.get("/v1/devices/phone").status_code == 404

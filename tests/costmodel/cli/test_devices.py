@@ -19,7 +19,7 @@ from costmodel.client import AsyncClient, Client, RefusedError
 from costmodel.devices.wire import MoreMeasurements, NewDevice, PlanQuestion, read
 from costmodel.zoo import nasbench201_model
 from service import Settings, create_app
-from tests.measured_phone import cells, latency_ms, measured
+from tests.measured_phone import BAD_MEASUREMENTS, bad_measurements, cells, latency_ms, measured
 from tests.served_network import CELLS, network_models
 
 __all__ = ["network_models"]
@@ -138,6 +138,17 @@ def test_refusals_are_the_same(run: Run, here: Any, url: str, tmp_path: Path, ov
     code, _, err = run("devices", "plan", "--space", "darts", *where)
     assert code == 2
     assert "darts" in err
+
+
+@pytest.mark.parametrize("case", BAD_MEASUREMENTS)
+def test_bad_measurements_are_refused_with_the_reason(run: Run, here: Any, tmp_path: Path, case: str) -> None:
+    given, reason = bad_measurements(case)
+    path = tmp_path / "measured.json"
+    path.write_text(json.dumps(given))
+    code, out, err = run("devices", "add", "phone", "--measurements", str(path), *here)
+    assert (code, out) == (2, "")
+    assert reason in err
+    assert run("devices", "show", "phone", *here)[0] == 1
 
 
 def test_a_plan_is_filled_in_and_added(run: Run, here: Any, tmp_path: Path) -> None:
