@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -78,13 +78,17 @@ def check_scale(level: float, known_levels: Array) -> None:
     )
 
 
-def check_agreement(residual: Array, latency_ms: Array) -> None:
-    """residual : (n,) log latency over a latency that fits every architecture roughly.
+def check_agreement(residual: Array, latency_ms: Array, kept: Callable[[], Array]) -> None:
+    """residual : (n,) log latency over a latency that fits every architecture roughly. kept : (n,), 0 for a network
+    whose output does not depend on its input: a runtime may fold all of it away, so that any value is right.
 
     Raises InputError for a measurement a hundred times off from what the others imply, before it teaches anything: a
     share of a latency cannot be less than nothing, so a value that is far too small is no outlier to the fit.
     """
     off = residual - np.median(residual)
+    if np.abs(off).max() <= math.log(_OFF_FACTOR):
+        return
+    off = off * kept()
     worst = int(np.argmax(np.abs(off)))
     if abs(off[worst]) <= math.log(_OFF_FACTOR):
         return

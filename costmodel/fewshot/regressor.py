@@ -135,7 +135,7 @@ class FewShotRegressor:
         residual = np.log(latency_ms) - offset
         if scale:
             check_scale(float(np.median(residual)), self.basis.arrays["known_mean"])
-            check_agreement(residual, latency_ms)
+            check_agreement(residual, latency_ms, lambda: self.known.space.composition(ops).kept)
         posterior = infer(residual, features, self.basis.group_of, self.hypers, additive=True)
         return AdaptedDevice(self, self.learner, posterior, ops)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from costmodel.fewshot import FewShotRegressor, KnownDevice, meta_train
+from costmodel.fewshot import FewShotRegressor, KnownDevice, meta_train, training
 from costmodel.regressors.base import Array
 from featurizers.network.nas_physics import SPACES, OpIndices
 
@@ -44,7 +44,9 @@ def train(pool: OpIndices) -> Callable[[str], FewShotRegressor]:
 
     def get(learner: str) -> FewShotRegressor:
         if learner not in made:
-            made[learner] = meta_train(learner, SPACE, pool, known)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(training, "_REPEATS", 1)  # of calibration, which takes most of the time
+                made[learner] = meta_train(learner, SPACE, pool, known)
         return made[learner]
 
     return get

@@ -9,6 +9,7 @@ import pytest
 
 from costmodel.evaluation.metrics import spearman
 from costmodel.fewshot import LEARNERS, FewShotRegressor, champion, meta_train
+from costmodel.fewshot.checks import check_agreement
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.network.nas_physics import OpIndices
 from tests.costmodel.fewshot.conftest import SPACE, law, noisy
@@ -161,6 +162,8 @@ BAD = {
     "microseconds": (lambda ops, ms: (ops, [1e3 * value for value in ms]), "microseconds"),
     "nanoseconds": (lambda ops, ms: (ops, [1e6 * value for value in ms]), "nanoseconds"),
     "seconds": (lambda ops, ms: (ops, [1e-3 * value for value in ms]), "in seconds"),
+    "one in nanoseconds": (lambda ops, ms: (ops, [1e6 * ms[0], *ms[1:]]), r"10\^6.*measurement 0"),
+    "one in seconds": (lambda ops, ms: (ops, [*ms[:-1], 1e-3 * ms[-1]]), r"10\^3.*measurement 9"),
     "an unknown operation": (lambda ops, ms: ([[9] * 22, *ops[1:]], ms), "architecture 0"),
 }
 
@@ -170,6 +173,13 @@ def test_bad_measurements_are_refused_with_the_reason(case: str, meta: FewShotRe
     change, message = BAD[case]
     with pytest.raises(InputError, match=message):
         meta.adapt(*change(*ten()))
+
+
+def test_a_network_that_may_be_folded_away_may_take_no_time() -> None:
+    residual, latency = np.array([-8.0, 0.0, 0.0, 0.1]), np.array([1e-3, 2.0, 2.0, 2.2])
+    check_agreement(residual, latency, lambda: np.array([0.0, 1.0, 1.0, 1.0]))
+    with pytest.raises(InputError, match="measurement 0"):
+        check_agreement(residual, latency, lambda: np.ones(4))
 
 
 def test_truly_exotic_hardware_can_be_let_through(meta: FewShotRegressor) -> None:
