@@ -1,6 +1,6 @@
 /** Pictures as SVG by d3. Each has a table beside it in its view: a picture is never the only way to a number. */
 
-import { number } from "./format.js";
+import { number, short } from "./format.js";
 
 const d3 = window.d3;
 const WIDEST = 640, NARROWEST = 290;
@@ -13,7 +13,7 @@ export const HALF = 460;
 
 /** Of a picture with names on its left: how wide these are, and a name cut to fit. */
 const namesRoom = (most) => (widthNow(most) < 400 ? 122 : widthNow(most) < 500 ? 160 : 230);
-const cut = (text, room) => { const most = Math.floor(room / 6.6); return text.length > most ? `${text.slice(0, most - 1)}…` : text; };
+const cut = (text, room) => { const most = Math.floor(room / 6.9); return text.length > most ? `${text.slice(0, most - 1)}…` : text; };
 
 function frame(label, height, margin, most) {
   const width = widthNow(most);
@@ -30,10 +30,11 @@ function scaleOf(values, range, logarithmic) {
 
 function ticks(scale, room) {
   const all = scale.ticks(room);
-  return all.length <= room + 3 ? all : all.filter((tick) => /^[125]/.test(tick.toExponential()));
+  const spare = all.length <= room + 3 ? all : all.filter((tick) => /^[125]/.test(tick.toExponential()));
+  return spare.length <= room + 3 ? spare : spare.filter((tick) => /^1/.test(tick.toExponential()));
 }
 
-function axes({ svg, left, right, top, bottom }, x, y, xTitle, yTitle, words = number) {
+function axes({ svg, left, right, top, bottom }, x, y, xTitle, yTitle, words = short) {
   const wide = d3.axisBottom(x).tickValues(ticks(x, right - left > 300 ? 6 : 3)).tickFormat(words);
   const tall = d3.axisLeft(y).tickValues(ticks(y, 6)).tickFormat(words);
   svg.append("g").attr("class", "axis").attr("transform", `translate(0,${bottom})`).call(wide);
@@ -48,11 +49,11 @@ export function intervals(rows, unit) {
   const { svg, right, bottom } = frame(`Predictions with their intervals, in ${unit}`, 66 + 26 * rows.length, { left, right: 16, top: 6, bottom: 44 });
   const values = rows.flatMap((row) => [row.low, row.high]);
   const x = scaleOf(values, [left, right], Math.max(...values) > 8 * Math.min(...values));
-  svg.append("g").attr("class", "axis").attr("transform", `translate(0,${bottom})`).call(d3.axisBottom(x).tickValues(ticks(x, right - left > 300 ? 6 : 3)).tickFormat(number));
+  svg.append("g").attr("class", "axis").attr("transform", `translate(0,${bottom})`).call(d3.axisBottom(x).tickValues(ticks(x, right - left > 300 ? 6 : 3)).tickFormat(short));
   svg.append("text").attr("class", "title").attr("x", (left + right) / 2).attr("y", bottom + 34).attr("text-anchor", "middle").text(unit);
   rows.forEach((row, index) => {
     const y = 16 + 26 * index;
-    svg.append("text").attr("x", left - 10).attr("y", y + 4).attr("text-anchor", "end").text(cut(row.label, left)).append("title").text(row.label);
+    svg.append("text").attr("x", left - 10).attr("y", y + 4).attr("text-anchor", "end").text(cut(row.label, left - 10)).append("title").text(row.label);
     svg.append("line").attr("class", "range series-0").attr("x1", x(row.low)).attr("x2", x(row.high)).attr("y1", y).attr("y2", y);
     svg.append("circle").attr("class", `series-0 ${row.inDomain ? "" : "dot outside"}`).attr("cx", x(row.value)).attr("cy", y).attr("r", 5);
   });
@@ -116,7 +117,7 @@ export function bars(rows, label, { limit = null, width = WIDEST } = {}) {
   const x = d3.scaleLinear([0, Math.max(...rows.map((row) => row.value), limit ?? 0, 1e-300)], [left, right]);
   rows.forEach((row, index) => {
     const y = 6 + 24 * index;
-    svg.append("text").attr("x", left - 10).attr("y", y + 13).attr("text-anchor", "end").text(cut(row.label, left)).append("title").text(row.label);
+    svg.append("text").attr("x", left - 10).attr("y", y + 13).attr("text-anchor", "end").text(cut(row.label, left - 10)).append("title").text(row.label);
     svg.append("rect").attr("class", row.over ? "over" : "series-0").attr("rx", 2).attr("x", left).attr("y", y + 2).attr("height", 14).attr("width", Math.max(x(row.value) - left, 0.5));
     svg.append("text").attr("x", x(row.value) + 6).attr("y", y + 13).text(row.text);
   });

@@ -76,6 +76,22 @@ function read(name, space, measured) {
   return { name, space, measurements };
 }
 
+/** More measurements of a device: each is checked against what it answers, and all together make a new version. */
+function measuring(place, device) {
+  const more = h("textarea", { name: "more", rows: "4", spellcheck: "false" });
+  const progress = h("div");
+  const add = async (event) => {
+    event.preventDefault();
+    const body = read(device.name, device.space, more.value);
+    if (body instanceof Error) { show(progress, problemBox(body)); return; }
+    const path = `v1/devices/${encodeURIComponent(device.id)}/measurements`;
+    const added = await working(progress, `Checking ${body.measurements.length} measurements`, (signal) => post(path, { measurements: body.measurements }, signal));
+    if (added !== null) { say(`Version ${added.version}.`); await showDevice(place, device.name); }
+  };
+  return h("form", { on: { submit: add } }, field("More measurements", more, `One on a line: the architecture, then its ${device.target.name} in ${device.target.unit}.`),
+    h("button", {}, "Add these"), progress);
+}
+
 async function showDevice(place, name) {
   let device;
   try {
@@ -105,5 +121,5 @@ async function showDevice(place, name) {
     table("Versions", [["Version", (row) => row.version, true], ["Measurements", (row) => row.measurements, true], ["Learner", (row) => row.learner],
       ["Outliers", (row) => row.outliers.map((one) => `number ${one.index + 1}: ${withUnit(one.measured, unit)} measured, ${withUnit(one.predicted, unit)} expected`).join("; ") || "none"],
       ["Drift", (row) => (row.drift === null ? "none" : `${number(row.drift)} times what was expected`)]], versions),
-    h("p", {}, h("a", { href: "#/explore/cells" }, "See the space on it"), " "), forgetIt);
+    measuring(place, device), h("p", {}, h("a", { href: "#/explore/cells" }, "See the space on it")), forgetIt);
 }

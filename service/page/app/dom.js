@@ -68,8 +68,10 @@ export function chosen(root, name) {
 export function table(caption, columns, rows) {
   const head = h("tr", {}, columns.map(([name, , number]) => h("th", { scope: "col", class: number ? "number" : null }, name)));
   const body = rows.map((row) => h("tr", {}, columns.map(([, cell, number]) => h("td", { class: number ? "number" : null }, cell(row)))));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", {}, h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
+  // The words stand outside of what scrolls: on a narrow screen they would be cut.
+  return h("div", { class: "captioned" }, h("p", { class: "caption", "aria-hidden": "true" }, caption),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      h("table", { "aria-label": caption }, h("thead", {}, head), h("tbody", {}, body))));
 }
 
 /** A button that hands the text that `content()` makes to the user as a file. */

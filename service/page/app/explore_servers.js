@@ -6,7 +6,7 @@ import { field, h, saveButtons, show, slider, table } from "./dom.js";
 import { number } from "./format.js";
 import { empty, problemBox, working } from "./parts.js";
 
-const TYPES = ["aws/m7i.large", "aws/m7a.large", "aws/m7g.large", "aws/c7i.xlarge", "aws/c7g.xlarge", "aws/r7i.large", "gcp/n2-standard-2", "gcp/n2d-standard-2", "gcp/c3-standard-4", "gcp/t2a-standard-2"];
+const TYPES = ["aws/m7i.large", "aws/m7a.large", "aws/m7g.large", "aws/c7i.xlarge", "aws/c7g.xlarge", "aws/r7i.large", "azure/Standard_D2as_v5", "azure/Standard_D2s_v6", "gcp/n2-standard-2", "gcp/n2d-standard-2", "gcp/c3-standard-4", "gcp/t2a-standard-2"];
 const LIKELY = ["passmark:SUMM_CPU", "passmark:CPU_SINGLETHREAD", "bw_mem:rd:256.00MB", "passmark:ME_LATENCY"];
 
 export async function servers() {

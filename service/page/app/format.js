@@ -12,6 +12,11 @@ export function number(value) {
   return String(Number(value.toPrecision(3)));
 }
 
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+/** A number where there is little room, as on an axis: `20000` -> `20K`. */
+export const short = (value) => (Math.abs(value) >= 10000 ? compact.format(value) : number(value));
+
 /** A value with its unit; counts and ratios have none. */
 export function withUnit(value, unit) {
   return unit && unit !== "1" ? `${number(value)} ${unit}` : number(value);

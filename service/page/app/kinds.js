@@ -84,7 +84,8 @@ function hls4ml() {
     },
     calls() {
       const option = (name, value) => (value ? [`--${name} '${value}'`] : []);
-      return { file, options: [...(config.value.trim() ? ["--hls-config config.yml"] : []), ...option("part", part.value.trim())] };
+      const saves = file && config.value.trim() ? [["config.yml", config.value]] : [];
+      return { file, saves, options: [...(config.value.trim() ? ["--hls-config config.yml"] : []), ...option("part", part.value.trim())] };
     },
   };
 }
@@ -93,7 +94,7 @@ function cpu() {
   const server = h("input", { name: "server", value: "aws/m7i.large" });
   const lscpu = textArea("lscpu", "", 6);
   return {
-    form: [field("A cloud server type", server, "vendor/type"), field("or what lscpu -J prints", lscpu, "Given, it goes before the server type."),
+    form: [field("A cloud server type", server, "aws/m7i.large, azure/Standard_D8as_v5, gcp/n2-standard-8"), field("or what lscpu -J prints", lscpu, "Given, it goes before the server type."),
       filePlace("or a file of it", ".json,.txt", async (taken) => { lscpu.value = await taken.text(); })],
     raw: async () => (lscpu.value.trim() ? { lscpu: lscpu.value } : { server: server.value.trim() }),
   };

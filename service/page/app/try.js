@@ -85,16 +85,25 @@ async function explain(form, kind, input, answers) {
   show(answers, progress, result);
   const answer = await working(progress, "Asking what the total is made of", (signal) => post(`v1/explain/${kind}`, { device, inputs: [raw], ...(target && { target }) }, signal));
   if (answer === null) return;
-  const { prediction, shares } = answer.results[0].explanation;
+  const { prediction, shares, neighbours } = answer.results[0].explanation;
   const top = [...shares].sort((a, b) => b.value - a.value).slice(0, MOST_PARTS);
   const label = (share) => `${share.op} ${share.names[0] || ""}`;
   show(result, h("h2", { class: "first headline" }, `${withUnit(prediction.value, prediction.unit)} on ${prediction.device}`),
-    bars(top.map((share) => ({ label: label(share), value: share.value, text: `${percent(share.fraction)}` })), "Share of the total by part"),
+    h("p", { class: "hint" }, `${prediction.target}, ${number(prediction.low)} to ${number(prediction.high)} in nine cases out of ten${prediction.in_domain ? "" : `; out of the model's ground: ${prediction.reasons.join("; ")}`}.`),
+    neighbours.length > 0 && nearest(neighbours, prediction), shares.length > 0 && bars(top.map((share) => ({ label: label(share), value: share.value, text: `${percent(share.fraction)}` })), "Share of the total by part"),
     input.source && shadedSource(input.source(), shares),
-    table(`The ${top.length} dearest of ${shares.length} parts`, [
+    shares.length > 0 && table(`The ${top.length} dearest of ${shares.length} parts`, [
       ["Part", (share) => share.op], ["Made of", (share) => share.names.join(", ")],
       [prediction.unit === "1" ? "Count" : `Cost, ${prediction.unit}`, (share) => number(share.value), true], ["Share", (share) => percent(share.fraction), true],
-    ], top), samples("explain", kind, [device], { raw, ...(input.calls && input.calls()) }));
+    ], top), samples("explain", kind, [device], { raw, target, ...(input.calls && input.calls()) }));
+}
+
+/** For inputs without parts: what was measured on those most alike, and how they differ. */
+function nearest(neighbours, prediction) {
+  return table(`The ${neighbours.length} nearest that were measured`, [
+    ["Name", (row) => row.name], ["For example", (row) => row.example], [`Measured${prediction.unit === "1" ? "" : `, ${prediction.unit}`}`, (row) => number(row.value), true],
+    ["Alike", (row) => percent(row.likeness), true], ["Differs in", (row) => row.differences.join("; ") || "nothing that is known"],
+  ], neighbours);
 }
 
 /** The source with each line's ground the darker, the more of the cost stands there. */

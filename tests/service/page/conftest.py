@@ -60,10 +60,10 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 
 @pytest.fixture
 def picture(page: Any) -> Callable[..., None]:
-    """``picture(name)`` keeps what the page shows as FOLDER/name.png; without a folder it does nothing."""
+    """``picture(name)`` keeps what the page shows as FOLDER/name.png, from `at` on; without a folder nothing."""
     folder = os.environ.get("COSTMODEL_SCREENSHOTS")
 
-    def take(name: str, height: int = 900) -> None:
+    def take(name: str, height: int = 900, at: str = "") -> None:
         if not folder:
             return
         from PIL import Image
@@ -71,6 +71,8 @@ def picture(page: Any) -> Callable[..., None]:
         size = page.viewport_size
         page.set_viewport_size({"width": size["width"], "height": height})
         page.evaluate("() => { document.activeElement.blur(); window.scrollTo(0, 0); }")
+        if at:
+            page.evaluate("at => window.scrollTo(0, document.querySelector(at).offsetTop - 70)", at)
         page.wait_for_timeout(200)
         image = Image.open(BytesIO(page.screenshot())).convert("RGB")
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -93,6 +94,49 @@ def test_what_lscpu_prints_is_answered(page: Any, picture: Picture) -> None:
     page.click("button:text-is('Predict')")
     page.wait_for_function("() => !document.querySelector('progress') && document.querySelector('tbody, [role=alert]')")
     assert page.locator("[role=alert]").count() == 0, page.inner_text("[role=alert]")
+
+
+def test_a_server_is_explained_by_the_nearest_measured_ones(page: Any) -> None:
+    opened(page, "try/cpu")
+    page.fill("input[name=server]", "azure/Standard_D8as_v5")
+    page.select_option("select[name=target]", "passmark:ME_LATENCY")
+    page.click("button:text-is('Explain')")
+    page.wait_for_selector("[aria-label='The 3 nearest that were measured'] tbody tr:nth-child(3)")
+    assert "EPYC 7763" in page.inner_text("tbody")
+    assert "dearest" not in page.inner_text("main")
+    assert re.search(r"\d ns on spare-cores", page.inner_text("h2.headline"))
+    page.click("summary")
+    calls = page.locator("details.samples pre").all_inner_texts()
+    assert all("passmark:ME_LATENCY" in call for call in calls)
+
+
+def test_a_file_may_be_dropped(page: Any) -> None:
+    opened(page, "try/network")
+    content = base64.b64encode((EXAMPLES / "resnet.onnx").read_bytes()).decode()
+    dropped = page.evaluate_handle(
+        """content => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([Uint8Array.from(atob(content), (one) => one.charCodeAt(0))], "resnet.onnx"));
+          return carried;
+        }""",
+        content,
+    )
+    page.dispatch_event(".drop", "dragover", {"dataTransfer": dropped})
+    assert page.locator(".drop.over").count() == 1
+    page.dispatch_event(".drop", "drop", {"dataTransfer": dropped})
+    assert page.locator(".drop.over").count() == 0
+    assert page.inner_text(".drop .hint").startswith("resnet.onnx, ")
+    page.click("button:text-is('Predict')")
+    page.wait_for_selector("td:text-is('3.67 ms')")
+
+
+def test_an_exported_torch_program_is_answered(page: Any) -> None:
+    """net.pt2: a 3x3 convolution to 4 channels, ReLU, mean, a dense layer of 2, by torch.export.save of torch 2.13."""
+    opened(page, "try/network")
+    page.set_input_files("input[type=file]", Path(__file__).with_name("net.pt2"))
+    page.click("button:text-is('Predict')")
+    page.wait_for_selector("tbody tr")
+    assert "latency_ms" in page.inner_text("tbody")
 
 
 def test_cells_are_drawn_chosen_and_saved(page: Any, picture: Picture) -> None:
@@ -191,6 +235,32 @@ def test_a_device_is_planned_added_shown_and_removed(page: Any, picture: Picture
     page.wait_for_function("() => location.hash === '#/devices'")
 
 
+def test_outliers_and_drift_of_a_device_are_shown(page: Any, address: str, picture: Picture) -> None:
+    asked = {"space": "nasbench201", "n": 18}
+    planned = page.request.post(f"{address}/v1/devices/plan", data=asked).json()["inputs"]
+    cells = [each["nasbench201"] for each in planned]
+    line = {cell: 5 + 3 * cell.count("conv_3x3") + 1.1 * cell.count("conv_1x1") for cell in cells}
+    opened(page, "devices")
+    page.fill("input[name=name]", "drifting-phone")
+    page.fill("textarea[name=measured]", "\n".join(f"{cell} {line[cell]}" for cell in cells[:10]))
+    page.click("button.main")
+    page.wait_for_selector("h2:has-text('drifting-phone')")
+    assert re.search(r"Outliers\s+0 of 10", page.inner_text("dl.facts"))
+    assert "none seen" in page.inner_text("dl.facts")
+    hotter = [f"{cell} {line[cell] * 1.5}" for cell in cells[10:17]] + [f"{cells[17]} {line[cells[17]] * 9}"]
+    page.fill("textarea[name=more]", "\n".join(hotter))
+    page.click("text=Add these")
+    page.wait_for_selector("text=/Version 2, 18 measurements/")
+    told = page.inner_text("dl.facts")
+    assert re.search(r"Outliers\s+[12] of 18", told), told
+    assert 1.3 < float(re.search(r"Drift\s+([\d.]+) times what was expected", told)[1]) < 1.7, told
+    assert re.search(r"number 8: .* measured, .* expected", page.inner_text("[aria-label=Versions]"))
+    assert page.locator("svg .dot.outside").count() >= 1
+    picture("devices-drift", 1300)
+    page.click("text=Remove this device")
+    page.wait_for_function("() => location.hash === '#/devices'")
+
+
 def test_a_measurement_that_cannot_be_read_is_named_by_its_line(page: Any) -> None:
     opened(page, "devices")
     page.fill("input[name=name]", "page-phone")
@@ -212,6 +282,7 @@ def test_mlir_lines_are_shaded_by_what_they_cost(page: Any, picture: Picture) ->
     page.click("button:text-is('Explain')")
     page.wait_for_selector("h2:has-text('cycles on znver4')")
     picture("try-mlir", 1100)
+    picture("try-mlir-lines", 620, "pre.source")
 
 
 def test_a_model_shows_predictions_beside_measurements(page: Any, picture: Picture) -> None:
@@ -245,7 +316,7 @@ def test_a_champion_is_compared_with_a_rival(page: Any, picture: Picture) -> Non
         r"in (\d+) of (\d+)", page.inner_text("[aria-label='Champion and rivals'] p strong")
     ).groups()
     assert 0 < int(better) <= int(of)
-    page.locator("[aria-label='Champion and rivals']").first.scroll_into_view_if_needed()
+    picture("models-compare", 760, "[aria-label='Champion and rivals']")
 
 
 def test_versions_of_the_registry_are_shown_with_a_link_to_their_runs(page: Any) -> None:
@@ -316,6 +387,71 @@ def test_the_keyboard_alone_reaches_an_answer(page: Any, view: str, answer: str)
             break
     page.keyboard.press("Enter")
     page.wait_for_selector(answer, state="attached")
+
+
+def reach(page: Any, selector: str) -> None:
+    """By Tab alone to the next element that `selector` matches."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab never came to {selector}")
+
+
+def test_the_keyboard_alone_adds_a_device_and_removes_it(page: Any) -> None:
+    opened(page, "devices")
+    reach(page, "input[name=name]")
+    page.keyboard.type("typed-phone")
+    reach(page, "form button[type=button]")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('textarea[name=measured]').value.includes('nor_conv')")
+    cells = page.input_value("textarea[name=measured]").split("\n")
+    reach(page, "textarea[name=measured]")
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("\n".join(f"{cell.strip()} {4 + 3 * cell.count('conv_3x3')}" for cell in cells))
+    reach(page, "button.main")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h2:has-text('typed-phone')")
+    reach(page, "textarea[name=more]")
+    reach(page, "section > button")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.hash === '#/devices'")
+
+
+def test_the_keyboard_alone_goes_through_models(page: Any) -> None:
+    opened(page, "models/costmodel-network")
+    page.wait_for_selector("select[name=second]")
+    reach(page, "a[href='#/models/costmodel-hls4ml']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h2:has-text('costmodel-hls4ml')")
+    page.wait_for_selector("select[name=series]")
+    before = page.input_value("select[name=series]")
+    reach(page, "select[name=series]")
+    page.keyboard.press("ArrowDown")
+    assert page.input_value("select[name=series]") != before
+    page.wait_for_selector("[aria-label='Predicted against measured'] svg circle", state="attached")
+    reach(page, "summary")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("details[open] tbody tr")
+
+
+def test_the_keyboard_alone_moves_an_fpga_design(page: Any) -> None:
+    opened(page, "explore/designs")
+    page.wait_for_selector("text=The front over")
+    before = page.inner_text("h2.headline")
+    reach(page, "input[type=range]")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => document.querySelector('h2.headline').innerText !== before", arg=before)
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.name") == "part"
+    limit = page.inner_text("tbody tr:first-child td:nth-child(5)")
+    page.keyboard.type("zcu")
+    page.wait_for_function(
+        "before => document.querySelector('tbody tr:first-child td:nth-child(5)')?.innerText.match(/\\d/) &&"
+        " document.querySelector('tbody tr:first-child td:nth-child(5)').innerText !== before",
+        arg=limit,
+    )
 
 
 def test_theme_is_kept(page: Any, picture: Picture) -> None:
