@@ -39,6 +39,7 @@ BENCHMARKS: dict[str, str] = {
     "nas-ceiling": "costmodel.benchmarks.nas_ceiling:run",
     "hls4ml": "costmodel.benchmarks.hls4ml:run",
     "sparecores": "costmodel.benchmarks.cpu:run_sparecores",
+    "cpu-speed": "costmodel.benchmarks.cpu_speed:run",
     "perfcastdb": "costmodel.benchmarks.cpu:run_perfcastdb",
     "mlperf": "costmodel.benchmarks.mlperf:run_mlperf",
     "mlir-pass": "costmodel.benchmarks.mlir_pass:run",
