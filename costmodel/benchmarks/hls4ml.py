@@ -91,7 +91,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     rows += open_rows(_SEED)
     model = HlsModel(rounds=120).fit(designs, features, _SEED)
     rows.append(_speed(model, designs, summary))
-    rows += compare_rule4ml(model, summary)
+    rows += compare_rule4ml(model, summary, designs, held.value)
     columns = dict.fromkeys(key for row in rows for key in row)
     return {"benchmark": "hls4ml", "rows": [{c: row.get(c) for c in columns} for row in rows], "summary": summary}
 
