@@ -184,8 +184,9 @@ def _unrolled_terms(layers: Layers) -> list[Values]:
 
 def _distributed_terms(layers: Layers) -> list[Values]:
     """Bits of the adders of distributed arithmetic, one a signed digit of the constants but the first of each output;
-    every output pixel of a convolution has its own adders."""
-    everywhere = layers.is_strategy("distributed_arithmetic") * np.maximum(layers["positions"], 1.0)
+    where pixels stand apart every output pixel of a convolution has its own adders, else they take turns."""
+    copies = np.maximum(layers["positions"], 1.0) if layers.pixels_apart else 1.0
+    everywhere = layers.is_strategy("distributed_arithmetic") * copies
     width = layers["source_bits"] + layers["weight_bits"] / 2 + np.log2(np.maximum(layers["n_in"], 1.0))
     additions = np.maximum(layers["multiplications"] * layers["digits"] - layers["n_out"], 0.0)
     registers = np.divide(additions, layers["latency_cutoff"], out=0 * additions, where=layers["latency_cutoff"] > 0)

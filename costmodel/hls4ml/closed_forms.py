@@ -24,6 +24,12 @@ _WIDE_SHARE = (0.0, 0.19, 0.28, 0.32, 0.589, 0.646, 0.69, 0.824, 0.839, 0.87, 0.
 """log2 of the largest constant, and the share of the constants up to it that need a DSP."""
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv1d", "depthwise_conv2d")
+_DEPTHWISE = ("depthwise_conv1d", "depthwise_conv2d")
+_RECURRENT = ("gru", "lstm", "simple_rnn")
+_GATE_CYCLES = 8.0
+"""Of the tables and the products behind the matrices of a recurrent step: an estimate, nothing labelled has them."""
+
+_WIDE_PRODUCT_BITS = 10
 _YOSYS_DSP_BITS = 9
 _DIVISION_CYCLES = 21.0
 _REMAINDER_BITS = 2
@@ -153,6 +159,20 @@ def dsp_unrolled(layers: Layers) -> Values:
 
 
 @once
+def dsp_elementwise(layers: Layers) -> Values:
+    """DSPs of batch normalisation: a product an element, over `reuse` cycles (nnet_batchnorm.h), if it is wide."""
+    is_wide = layers.is_kind("batch_norm") & (layers["source_bits"] >= _WIDE_PRODUCT_BITS)
+    at_once = np.where(layers["stream"] > 0, np.maximum(layers["positions"], 1.0), 1.0)
+    products = layers["out_elements"] / at_once / np.maximum(layers["reuse_requested"], 1.0)
+    return np.where(is_wide, np.ceil(products), 0.0)
+
+
+def dsps(layers: Layers) -> Values:
+    """DSPs of each layer as HLS binds them."""
+    return dsp_multipliers(layers) + dsp_unrolled(layers) + dsp_elementwise(layers)
+
+
+@once
 def yosys_dsps(layers: Layers) -> Values:
     """DSPs of shared multipliers as Yosys infers them: every product of at least 9 bits (techmap's DSP_Y_MINWIDTH)."""
     is_wide = layers["weight_bits"] + layers["source_bits"] >= _YOSYS_DSP_BITS
@@ -183,19 +203,46 @@ def latency_cycles(layers: Layers) -> tuple[Values, Values]:
     once = np.where(layers.serial, worst_serial, unrolled)
     other = np.where(layers["table_entries"] > 0, 2.0, 0.0) + np.where(layers.is_kind("softmax"), 3.0, 0.0)
     other = np.where(pool_divisions(layers) > 0, _DIVISION_CYCLES, other)
-    worst = np.where(layers.matrix, _repeated(layers, once), _repeated(layers, other))
-    best = worst - np.where(layers.serial, 1.0, 0.0)
+    worst = np.where(layers.matrix, _repeated(layers, once), _passed(layers, other))
+    worst = np.where(_is_recurrent(layers), _stepped(layers, once), worst)
+    best = worst - np.where(layers.serial & (worst > 0), 1.0, 0.0)
     return best, worst
 
 
 def _repeated(layers: Layers, once: Values) -> Values:
-    """A layer in a stream, and one with time steps or pixels, runs once per position; an input pixel costs a cycle."""
+    """A matrix with pixels or time steps is applied once for each. In a stream an input pixel costs a cycle; with the
+    latency strategy the loop over input pixels is a pipeline that starts every `reuse` cycles, as hls4ml writes it."""
     positions = np.maximum(layers["positions"], 1)
-    pixels = np.where(layers["stream"] > 0, layers["in_elements"] / np.maximum(layers["n_in"] / layers["window"], 1), 0)
-    arriving = np.where(layers["stream"] > 0, np.maximum(pixels - positions, 0), 0)
-    is_parallel = (layers["stream"] == 0) & ~layers.is_kind("gru", "lstm", "simple_rnn")
-    repeated = once * positions + np.where(layers.matrix, arriving, 0.0)
-    return np.where(is_partitioned(layers), _turns(layers) + 3, np.where(is_parallel, once, repeated))
+    channels = np.where(layers.is_kind(*_DEPTHWISE), layers["n_out"], layers["n_in"] / np.maximum(layers["window"], 1))
+    pixels = np.where(layers["stream"] > 0, layers["in_elements"] / np.maximum(channels, 1), 0)
+    repeated = once * positions + np.maximum(pixels - positions, 0)
+    is_pipeline = (layers["stream"] > 0) & (positions > 1) & layers.is_kind(*_CONVOLUTIONS) & ~layers.serial
+    repeated = np.where(is_pipeline, np.maximum(pixels, positions) * layers["reuse"] + once, repeated)
+    return np.where(is_partitioned(layers), _turns(layers) + 3, np.where(layers["stream"] > 0, repeated, once))
+
+
+def _passed(layers: Layers, once: Values) -> Values:
+    """A layer without a matrix, `once` on its own; in a stream at least a cycle for each word that enters or leaves."""
+    positions = np.maximum(layers["positions"], 1)
+    word = np.maximum(layers["out_elements"] / positions, 1.0)
+    words = np.maximum(positions, np.where(positions > 1, layers["in_elements"] / word, 1.0))
+    moves = (layers["stream"] > 0) & (words > 1) & ~layers.is_kind("input", "reshape")
+    return np.where(moves, words + once, np.where(layers["stream"] > 0, once * positions, once))
+
+
+@once
+def _is_recurrent(layers: Layers) -> Mask:
+    return layers.is_kind(*_RECURRENT)
+
+
+def _stepped(layers: Layers, each: Values) -> Values:
+    """Recurrent layers, in pairs: the input's matrix and the state's stand side by side in every step, then the gates.
+
+    All of it is told of the second.
+    """
+    is_second = _is_recurrent(layers) & (layers["function"] > 0)
+    step = np.maximum(each, np.roll(each, 1)) + _GATE_CYCLES
+    return np.where(is_second, step * np.maximum(layers["positions"], 1), 0.0)
 
 
 @once
@@ -206,7 +253,7 @@ def is_partitioned(layers: Layers) -> Mask:
 
 @once
 def _turns(layers: Layers) -> Values:
-    return np.maximum(layers["positions"], 1) * np.where(layers.serial, layers["reuse"], 1.0)
+    return np.maximum(layers["positions"], 1) * np.maximum(layers["reuse"], 1.0)
 
 
 @once
@@ -220,18 +267,34 @@ def design_cycles(layers: Layers) -> tuple[Values, Values, Values]:
     links = np.maximum(layers.total(layers.matrix) - 1, 0) * (layers.most(layers.serial) > 0)
     chain_worst, chain_best = layers.total(np.where(timed, worst, 0)) + links, layers.total(np.where(timed, best, 0))
     is_stream = layers.most(layers["stream"]) > 0
-    slowest = layers.most(worst)
-    fill = 3.0 * layers.total(np.ones(len(worst)))
-    top = np.where(is_stream, slowest + fill, chain_worst)
-    low = np.where(is_stream, slowest + fill, chain_best + links)
-    return low, top, np.maximum(np.where(is_stream, slowest, interval_cycles(layers, top)), 1.0)
+    filled, apart = _streamed(layers, worst)
+    top = np.where(is_stream, filled, chain_worst)
+    low = np.where(is_stream, filled, chain_best + links)
+    return low, top, np.maximum(np.where(is_stream, apart, interval_cycles(layers, top)), 1.0)
+
+
+def _streamed(layers: Layers, worst: Values) -> tuple[Values, Values]:
+    """(latency, interval) of designs in a stream, where every layer is a process of its own.
+
+    Layers that pass word after word overlap, the slowest decides; one that takes a single word adds all of its own.
+    Each fills for a cycle, a window of pixels for two. The next input comes when the slowest process is done; with
+    Vivado HLS processes without a loop are pipelines (hls4ml's own tests).
+    """
+    idle = layers.is_kind("input", "reshape")
+    fill = np.where(idle, 0.0, 1.0 + layers.is_kind(*_CONVOLUTIONS))
+    moves = ~idle & ((layers["positions"] > 1) | (layers["in_elements"] > layers["out_elements"]) & ~layers.matrix)
+    worst = worst - (layers.unrolled & ~moves & (worst > 0))  # its one register is what fills
+    latency = layers.most(np.where(moves, worst, 0.0)) + layers.total(np.where(moves | idle, 0.0, worst) + fill)
+    loops = moves | layers.serial | (layers["vitis"] > 0)
+    return latency, layers.most(np.where(loops & ~idle, worst + fill + 1, 0.0))
 
 
 def interval_cycles(layers: Layers, latency: Values) -> Values:
     """Initiation interval when every layer reads all inputs at once: the slowest layer's reuse.
 
     A resource design of reuse 1 is not pipelined across its layers: latency + 1. Shared DSPs: latency + 1. Convolutions
-    take their output pixels in turn (hls4ml's own tests: 49 cycles for 49 pixels with Vivado, latency + 1 with Vitis).
+    take their output pixels in turn (hls4ml's own tests: 49 cycles for 49 pixels with Vivado, latency + 1 with Vitis),
+    recurrent layers all of their steps, since a step needs the state of the one before.
     """
     shared = layers.most(_is_shared(layers)) > 0
     serial = layers.most(np.where(layers.serial, layers["reuse"], 0.0))
@@ -239,6 +302,8 @@ def interval_cycles(layers: Layers, latency: Values) -> Values:
     unrolled = np.where(shared | plain_resource, latency + 1, 1.0)
     plain = np.where(serial > 0, serial, unrolled)
     turns = layers.most(np.where(is_partitioned(layers), _turns(layers), 0.0))
+    steps = layers.most(np.where(_is_recurrent(layers), latency_cycles(layers)[1], 0.0))
+    plain, turns = np.maximum(plain, steps), np.where(turns > 0, np.maximum(turns, steps), 0.0)
     is_vitis = layers.most(layers["vitis"]) > 0
     return np.where(turns > 0, np.where(is_vitis, latency + 1, np.maximum(turns, serial)), plain)
 

@@ -15,7 +15,7 @@ from costmodel.prediction import Target
 from featurizers.hls4ml import Board
 
 FORMS: Final[Mapping[str, Callable[[Layers], Values]]] = {
-    "dsp": lambda layers: layers.total(closed_forms.dsp_multipliers(layers) + closed_forms.dsp_unrolled(layers)),
+    "dsp": lambda layers: layers.total(closed_forms.dsps(layers)),
     "blocks": lambda layers: layers.total(memory_terms(layers).sum(axis=1)),
     "index tiles": lambda layers: layers.total(memory_terms(layers)[:, [0, 2]].sum(axis=1)) / 2,
     "yosys dsp": lambda layers: layers.total(closed_forms.yosys_dsps(layers)),

@@ -35,8 +35,9 @@ class Layers:
 
     matrix : has stored weights. serial : its products are reused over `reuse` cycles (resource strategy, also where
     its loops are written out). unrolled : all its products stand side by side, with weights as constants (reuse 1, or
-    the latency strategy). starts : each design's first layer; every design has one. found : what was worked out, see
-    `once`.
+    the latency strategy). pixels_apart : the output pixels of a convolution are built side by side, as the open flow
+    does; hls4ml has them take turns. starts : each design's first layer; every design has one. found : what was worked
+    out, see `once`.
     """
 
     column: dict[str, Values]
@@ -46,6 +47,7 @@ class Layers:
     owner: npt.NDArray[np.int64]
     designs: int
     starts: npt.NDArray[np.int64]
+    pixels_apart: bool = False
     found: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Values:
@@ -111,7 +113,7 @@ def once(form: Callable[[Layers], Form]) -> Callable[[Layers], Form]:
     return remembered
 
 
-def layers_of(features: Features) -> Layers:
+def layers_of(features: Features, pixels_apart: bool = False) -> Layers:
     """The layers of `features`, one entry per layer of each design."""
     parts = features.parts
     assert parts is not None, "hls4ml features have parts"
@@ -121,4 +123,4 @@ def layers_of(features: Features) -> Layers:
     shares = (column["strategy"] == _STRATEGY["resource"]) | (column["strategy"] == _STRATEGY["unrolled"])
     serial = is_matrix & shares & (column["reuse"] > 1)
     starts = np.searchsorted(parts.owner, np.arange(len(features)))
-    return Layers(column, is_matrix, serial, is_matrix & ~serial, parts.owner, len(features), starts)
+    return Layers(column, is_matrix, serial, is_matrix & ~serial, parts.owner, len(features), starts, pixels_apart)

@@ -15,7 +15,7 @@ from costmodel.domain import Domain
 from costmodel.hls4ml.answers import DesignAnswer, Place, Shared, TargetAnswer, at_clock, in_units
 from costmodel.hls4ml.basis import PRIORS, terms
 from costmodel.hls4ml.details import percent_of_part
-from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, TARGETS, HlsTarget, totals
+from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, TARGETS, YOSYS_TARGETS, HlsTarget, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
 from costmodel.hls4ml.outside import WIDEST, Z90, half_outside, rehearse
 from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix, regimes
@@ -135,6 +135,10 @@ class HlsModel:
             kept = np.random.default_rng(seed).permutation(len(rows))[:_JOINT_ROWS]
             self.joint[stage] = np.clip(together[kept], -6, 6)
 
+    def layers(self, features: Features) -> Layers:
+        """The layers of designs as the tool builds them that this model learned from."""
+        return layers_of(features, pixels_apart=bool(self.learned) and self.learned.keys() <= YOSYS_TARGETS.keys())
+
     def answer(
         self,
         features: Features,
@@ -142,8 +146,8 @@ class HlsModel:
         reasons: Sequence[tuple[str, ...]] | None = None,
         layers: Layers | None = None,
     ) -> dict[str, TargetAnswer]:
-        """Values and intervals of many designs, by target. reasons, layers : as `reasons` and `layers_of` gave them."""
-        layers = layers_of(features) if layers is None else layers
+        """Values and intervals of many designs, by target. reasons, layers : as `reasons` and `layers` gave them."""
+        layers = self.layers(features) if layers is None else layers
         sums = totals(layers)
         place = self._place(features, layers, self.reasons(features) if reasons is None else reasons)
         residuals = network_residuals(self.network, features)
@@ -167,7 +171,11 @@ class HlsModel:
     def _estimate(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
         """Once per call and target, since some targets are told from others."""
         if name not in shared.estimates:
-            shared.estimates[name] = self._estimate_anew(name, shared)
+            estimate, half = self._estimate_anew(name, shared)
+            if name == "interval":  # a design takes its next input one cycle after it has told the last, at the latest
+                latest = np.log(np.exp(self._estimate("cycles_max", shared)[0].point) + 1)
+                estimate = Estimate(np.minimum(estimate.point, latest), estimate.spread)
+            shared.estimates[name] = estimate, half
         return shared.estimates[name]
 
     def _estimate_anew(self, name: str, shared: Shared) -> tuple[Estimate, Array]:
@@ -234,7 +242,7 @@ class HlsModel:
         """P(synthesis succeeds), (n,); 1 where nothing is known of failures."""
         if self.success is None:
             return np.ones(len(features))
-        return self.success.probability(layers_of(features) if layers is None else layers)
+        return self.success.probability(self.layers(features) if layers is None else layers)
 
     def predict(
         self, designs: Sequence[HlsDesign], targets: Sequence[str] | None = None, stage: str = "csynth"
@@ -242,7 +250,7 @@ class HlsModel:
         """Everything about each design. `stage` : whose resources decide whether it fits."""
         features = self.featurizer.features(designs, extras=self.extras)
         listed = list(targets or HLS_TARGETS)
-        reasons, layers = self.reasons(features), layers_of(features)
+        reasons, layers = self.reasons(features), self.layers(features)
         needed = list(dict.fromkeys([*listed, *RESOURCES[stage], "latency_ns"]))
         answers = self.answer(features, needed, reasons, layers)
         fits = self.fits(answers, [design.board for design in designs], stage)
@@ -288,7 +296,7 @@ class HlsModel:
             raise InputError("The target", f"must be one of {', '.join(TARGETS)}", target)
         features = self.featurizer.features([design], names=True, extras=self.extras)
         value = float(self.answer(features, [target])[target].value[0])
-        weights = np.maximum(self.layer_costs(spec, layers_of(features)), 0.0)
+        weights = np.maximum(self.layer_costs(spec, self.layers(features)), 0.0)
         total = float(weights.sum())
         fractions = weights / total if total > 0 else np.full(len(weights), 1 / max(len(weights), 1))
         return tuple(
@@ -306,7 +314,7 @@ class HlsModel:
             learned = self.learned.get(spec.name) or self.learned.get(source)
             return terms(layers) @ learned.regressor.coefficients if learned else np.zeros(len(layers["n_in"]))
         if spec.form == "dsp":
-            return closed_forms.dsp_multipliers(layers) + closed_forms.dsp_unrolled(layers)
+            return closed_forms.dsps(layers)
         if spec.form in ("blocks", "index tiles"):
             return np.asarray(memory_terms(layers).sum(axis=1))
         return closed_forms.latency_cycles(layers)[1]

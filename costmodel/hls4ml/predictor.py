@@ -14,7 +14,6 @@ from costmodel.bundle_format import BundleError, read_manifest, write_manifest
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
-from costmodel.hls4ml.layers import layers_of
 from costmodel.hls4ml.model import HlsModel
 from costmodel.hls4ml.outside import Z90
 from costmodel.prediction import Explanation, Predictions, Target
@@ -106,7 +105,7 @@ class HlsPredictor(Predictor):
         """With details: all of them when every target was asked for, else what was corrected in the design."""
         model = self._model_of(device)
         features = self.featurizer.features(designs, extras=model.extras)
-        reasons, layers = model.reasons(features), layers_of(features)
+        reasons, layers = model.reasons(features), model.layers(features)
         answers = model.answer(features, names, reasons, layers)
         listed = model.predictions(answers, names, reasons, [device] * len(designs))
         whole = Details(model, designs, features, answers, layers) if answers.keys() >= HLS_TARGETS.keys() else None

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.hls4ml.basis import PRIORS, TERMS, terms
-from costmodel.hls4ml.forms import TARGETS, fixed_form, totals
+from costmodel.hls4ml.forms import TARGETS, YOSYS_TARGETS, fixed_form, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of, once
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.folds import group_folds
@@ -76,9 +76,12 @@ class HlsPhysics:
     def _spec(self) -> Any:
         return TARGETS[self.settings["target"]]
 
+    def _layers(self, features: Features) -> Layers:
+        return layers_of(features, pixels_apart=self.settings["target"] in YOSYS_TARGETS)
+
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         """`y` is ``log(value + offset)``."""
-        layers = layers_of(features)
+        layers = self._layers(features)
         sums = totals(layers)
         matrix = learner_matrix(features, sums)
         amounts = sums[:, : len(TERMS)] if self._spec.form == "terms" else None
@@ -179,7 +182,7 @@ class HlsPhysics:
 
     def predict(self, features: Features) -> Estimate:
         """Median and spread in learning space."""
-        layers = layers_of(features)
+        layers = self._layers(features)
         sums = totals(layers)
         return self.predict_with(layers, sums, learner_matrix(features, sums), np.ones(len(features)))
 
@@ -203,7 +206,7 @@ class HlsPhysics:
         """Cost of each distinct layer by the fitted terms; None for targets that are no sum over layers."""
         if self._spec.form != "terms" or features.parts is None:
             return None
-        return np.asarray(terms(layers_of(features)) @ self.coefficients)
+        return np.asarray(terms(self._layers(features)) @ self.coefficients)
 
     def save(self, folder: Path) -> None:
         content = {

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from costmodel.hls4ml.basis import TERMS, terms
 from costmodel.hls4ml.closed_forms import ram_blocks
 from costmodel.hls4ml.forms import fixed_form
 from costmodel.hls4ml.layers import layers_of, once
@@ -79,3 +80,56 @@ def test_a_design_costs_the_same_alone_and_among_others():
     together = layers_of(FEATURIZER.features([FEATURIZER.parse(raw) for raw in raws]))
     for name in ("cycles max", "interval", "dsp", "blocks"):
         assert fixed_form(name, together).tolist() == [form(name, raw) for raw in raws]
+
+
+STREAM = {"io_type": "io_stream", "part": "alveo-u250"}
+PLAIN = {"reuse_factor": 1, "strategy": "latency"}
+
+
+def after(activation, backend, units=64):
+    layers = [{"class": "Dense", "units": units, **PLAIN}, {"class": "Activation", "activation": activation}]
+    return {"layers": layers, "input_shape": [1], "backend": backend, **STREAM}
+
+
+@pytest.mark.parametrize(
+    ("raw", "cycles", "interval"),
+    [
+        (after("relu", "vitis"), 2, 2),
+        (after("relu", "vivado"), 2, 1),
+        (after("sigmoid", "vitis"), 4, 4),
+        (after("sigmoid", "vivado"), 4, 1),
+        (
+            {"layers": [{"class": "DepthwiseConv1D", "kernel_size": 3, **PLAIN}], "input_shape": [32, 3], **STREAM},
+            35,
+            36,
+        ),
+    ],
+)
+def test_reports_of_layers_in_a_stream(raw, cycles, interval):
+    """hls4ml's own unit tests (Apache-2.0), Vivado 2020.1 and Vitis 2023.1."""
+    assert (form("cycles max", raw), form("interval", raw)) == (cycles, interval)
+
+
+def test_a_stream_pools_every_pixel_that_enters():
+    raw = {"layers": [{"class": "MaxPooling2D", "pool_size": 2}], "input_shape": [16, 16, 4], **STREAM}
+    assert 256 <= form("interval", raw) <= 260
+
+
+def test_the_matrices_of_a_recurrent_step_stand_side_by_side_and_steps_wait_for_each_other():
+    layer = {"class": "GRU", "units": 8, "reuse_factor": 48, "strategy": "resource"}
+    raw = {"layers": [layer], "input_shape": [10, 6], "part": "alveo-u250"}
+    assert 10 * 50 <= form("interval", raw) <= form("cycles max", raw) < 10 * 2 * 50
+
+
+def test_pixels_of_an_adder_tree_take_turns_unless_they_stand_apart():
+    layer = {"class": "Conv2D", "filters": 4, "kernel_size": 3, "strategy": "distributed_arithmetic"}
+    features = FEATURIZER.features([FEATURIZER.parse({"layers": [layer], "input_shape": [8, 8, 2]})])
+    column = TERMS.index("distributed adder bits")
+    turns, apart = (layers_of(features, pixels_apart=each) for each in (False, True))
+    assert turns.total(terms(apart))[0, column] == 36 * turns.total(terms(turns))[0, column] > 0
+
+
+def test_wide_normalisation_multiplies_in_dsps():
+    raw = {"layers": [{"class": "BatchNormalization"}], "input_shape": [8, 8, 4], **STREAM}
+    assert form("dsp", raw) == 4
+    assert form("dsp", {**raw, "hls_config": {"Model": {"Precision": "fixed<8,3>"}}}) == 0
