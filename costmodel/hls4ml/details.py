@@ -80,7 +80,7 @@ class Details:
             scale = np.divide(self._answers[name].value, total, out=np.zeros(len(total)), where=total > 0)
             columns.append(costs * scale[layers.owner])
         starts = np.append(layers.starts, len(layers.owner))
-        return np.stack(columns, axis=1), latency_cycles(layers)[1], starts
+        return np.round(np.stack(columns, axis=1), 1), latency_cycles(layers)[1], starts
 
     def _layers(self, index: int) -> list[dict[str, Any]]:
         resources, cycles, starts = self._shares
@@ -91,7 +91,7 @@ class Details:
                 "kind": layer.kind,
                 "strategy": layer.strategy,
                 "reuse_factor": layer.reuse_factor,
-                **dict(zip(_LAYER_KEYS, np.round(resources[row], 1).tolist(), strict=True)),
+                **dict(zip(_LAYER_KEYS, resources[row].tolist(), strict=True)),
                 "cycles": float(cycles[row]),
             }
             for row, layer in zip(rows, self._designs[index].layers, strict=True)

@@ -222,7 +222,7 @@ class HlsModel:
         halves = np.stack([answers[name].half for name in names], axis=1) / Z90
         draws = points[:, None, :] + halves[:, None, :] * self._error_shapes(stage)[None, :, :]
         offsets = np.array([TARGETS[name].offset for name in names])
-        inside = np.exp(np.minimum(draws, 60.0)) - offsets <= limits[:, None, :]
+        inside = draws <= np.log(limits + offsets)[:, None, :]
         probability = inside.all(axis=2).mean(axis=1)
         return np.where(np.isnan(limits[:, 0]), np.nan, probability)
 

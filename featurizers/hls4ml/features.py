@@ -125,7 +125,7 @@ class HlsFeaturizer:
     """Everything an hls4ml user already has -> `HlsDesign` -> columns. See `parse` for the forms of raw input."""
 
     kind = "hls4ml"
-    version = "2"
+    version = "3"
     columns = COLUMNS
     part_columns = PART_COLUMNS
 

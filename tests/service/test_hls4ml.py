@@ -81,7 +81,7 @@ def test_bad_input_is_refused_by_name_and_the_rest_answered(served: Any, name: s
     assert all(word in told for word in words), told
 
 
-@pytest.mark.parametrize("name", ["precision", "unknown layer", "unknown part", "configured layer", "major version"])
+@pytest.mark.parametrize("name", BAD)
 def test_the_command_line_refuses_with_the_same_words(name: str, tmp_path: Path, capsys: Any) -> None:
     raw, words = BAD[name]
     path = tmp_path / "design.json"
