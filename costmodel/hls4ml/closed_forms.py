@@ -29,6 +29,7 @@ _RECURRENT = ("gru", "lstm", "simple_rnn")
 _GATE_CYCLES = 8.0
 """Of the tables and the products behind the matrices of a recurrent step: an estimate, nothing labelled has them."""
 
+_GATE_PRODUCTS = 3
 _WIDE_PRODUCT_BITS = 10
 _YOSYS_DSP_BITS = 9
 _DIVISION_CYCLES = 21.0
@@ -160,11 +161,20 @@ def dsp_unrolled(layers: Layers) -> Values:
 
 @once
 def dsp_elementwise(layers: Layers) -> Values:
-    """DSPs of batch normalisation: a product an element, over `reuse` cycles (nnet_batchnorm.h), if it is wide."""
-    is_wide = layers.is_kind("batch_norm") & (layers["source_bits"] >= _WIDE_PRODUCT_BITS)
+    """DSPs of products of two numbers that stand outside of a matrix, as hls4ml's sources write them.
+
+    Batch normalisation: one an element, over `reuse` cycles. A recurrent step: three a unit in its gates. Softmax: each
+    exponential times the inverse of their sum, by their tables' types. Narrow products are built of LUTs.
+    """
     at_once = np.where(layers["stream"] > 0, np.maximum(layers["positions"], 1.0), 1.0)
-    products = layers["out_elements"] / at_once / np.maximum(layers["reuse_requested"], 1.0)
-    return np.where(is_wide, np.ceil(products), 0.0)
+    elements = layers["out_elements"] / at_once
+    scaled = np.ceil(elements / np.maximum(layers["reuse_requested"], 1.0))
+    is_wide = layers["source_bits"] >= _WIDE_PRODUCT_BITS
+    gated = layers.is_kind("gru", "lstm") & (layers["function"] > 0)
+    found = np.where(layers.is_kind("batch_norm") & is_wide, scaled, 0.0)
+    found = np.where(gated & (layers["result_bits"] >= _WIDE_PRODUCT_BITS), _GATE_PRODUCTS * layers["n_in"], found)
+    wide_table = layers["table_bits"] >= _WIDE_PRODUCT_BITS
+    return np.where(layers.is_kind("softmax") & wide_table, np.ceil(elements), found)
 
 
 def dsps(layers: Layers) -> Values:

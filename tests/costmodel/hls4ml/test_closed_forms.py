@@ -133,3 +133,11 @@ def test_wide_normalisation_multiplies_in_dsps():
     raw = {"layers": [{"class": "BatchNormalization"}], "input_shape": [8, 8, 4], **STREAM}
     assert form("dsp", raw) == 4
     assert form("dsp", {**raw, "hls_config": {"Model": {"Precision": "fixed<8,3>"}}}) == 0
+
+
+def test_gates_and_softmax_multiply_in_dsps():
+    gru = {"class": "GRU", "units": 8, "reuse_factor": 48, "strategy": "resource"}
+    raw = {"layers": [gru], "input_shape": [10, 6], "part": "alveo-u250"}
+    assert form("dsp", raw) == 3 * 8 + (6 * 24 + 8 * 24) / 48
+    softmax = {"layers": [{"class": "Softmax"}], "input_shape": [5]}
+    assert form("dsp", softmax) == 5
