@@ -58,6 +58,7 @@ TERMS: Final[tuple[str, ...]] = (
     "other element bits",
     "stream layer",
     "stream window bits",
+    "stream word bits",
     "layer",
     "distributed adder bits",
     "distributed output bits",
@@ -95,7 +96,8 @@ PRIORS: Final[Mapping[str, Values]] = {
         _UNROLLED_LUTS, _UNROLLED_LUTS, _UNROLLED_LUTS, serial_layer=4500, input_mux=32,
         combinational_product_bits=3.7, single_product=23, output_registers=24,
         output_mux=1, two_way_output_mux=42, products_in_LUTs=5, unrolled_inputs=20, unrolled_outputs=10, relu_bits=2.8,
-        table_lookups=80, softmax_values=150, other_element_bits=1, stream_layer=400, stream_window_bits=5, layer=20,
+        table_lookups=80, softmax_values=150, other_element_bits=1, stream_layer=30, stream_window_bits=5,
+        stream_word_bits=0.5, layer=20,
         distributed_adder_bits=0.5, distributed_output_bits=0.5, one_input_products=7, pool_comparison_bits=2,
         pool_divisions=500,
     ),
@@ -103,7 +105,7 @@ PRIORS: Final[Mapping[str, Values]] = {
         _UNROLLED_FFS, _SHARED_FFS, _RESOURCE_FFS, serial_layer=110,
         combinational_outputs=16, single_product=16, output_registers=16, products_in_DSPs=15,
         product_bits_in_LUTs=1, unrolled_outputs=16, unrolled_inputs=8, relu_bits=0.5, table_lookups=20,
-        softmax_values=60, other_element_bits=0.5, stream_layer=300, stream_window_bits=3, layer=20,
+        softmax_values=60, other_element_bits=0.5, stream_layer=20, stream_window_bits=3, stream_word_bits=1, layer=20,
         distributed_adder_bits=0.2, distributed_output_bits=1, one_input_bits=1, pool_input_bits=1,
         pool_divisions=790,
     ),
@@ -234,6 +236,7 @@ def _other_terms(layers: Layers) -> list[Values]:
         rest * elements * width,
         np.asarray(stream, dtype=np.float64),
         stream * layers["window"] * layers["source_bits"] * layers.matrix,
+        stream * ~layers.is_kind("input", "reshape") * elements * width,
     ]
 
 

@@ -299,6 +299,14 @@ def _streamed(layers: Layers, worst: Values) -> tuple[Values, Values]:
     return latency, layers.most(np.where(loops & ~idle, worst + fill + 1, 0.0))
 
 
+def combinational_registers(layers: Layers) -> Values:
+    """Flip-flops of designs of latency 0, (n,); NaN of others. They register their input, and two bits of handshake
+    (exact in 5 of 6 such reports of dense1, and in hls4ml's own tests of activations and pools)."""
+    bits = layers["in_elements"][layers.starts] * layers["source_bits"][layers.starts]
+    at_once = (design_cycles(layers)[1] == 0) & (layers.most(layers["stream"]) == 0)
+    return np.where(at_once, bits + 2, np.nan)
+
+
 def interval_cycles(layers: Layers, latency: Values) -> Values:
     """Initiation interval when every layer reads all inputs at once: the slowest layer's reuse.
 

@@ -31,13 +31,13 @@ _MARGIN = 2.0
 
 _COVERAGE = 0.9
 _FEWEST = 20
-_FARTHEST = 9.0
+_FARTHEST = 4.0
 """Distance beyond which another kind of design is not stranger still."""
 
 WIDEST = 3.3
 """Largest half interval (natural log): a factor of 27 either way says that hardly anything is known."""
 
-_STRANGE_FORM, _STRANGE_TERMS, _STRANGE_REGISTERS = 0.6 * Z90, 1.0 * Z90, 1.3 * Z90
+_STRANGE_FORM, _STRANGE_TERMS, _STRANGE_REGISTERS = 0.35 * Z90, 0.8 * Z90, 1.0 * Z90
 """Added with a kind of layer that no training design had. More for LUT, whose closed form is a fitted sum: a term that
 was never fitted is a guess. Most for FF: where HLS puts a register depends on delays that no term sees."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.hls4ml.basis import PRIORS, TERMS, terms
+from costmodel.hls4ml.closed_forms import combinational_registers
 from costmodel.hls4ml.forms import TARGETS, YOSYS_TARGETS, fixed_form, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of, once
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
@@ -55,6 +57,18 @@ def learner_matrix(features: Features, sums: Values) -> Values:
     return np.concatenate([features.vectors.astype(np.float64), np.log1p(sums)], axis=1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a closed form rests on: amounts of terms (n, q) or the logs of a fixed form (n,).
+
+    settled : of designs whose amount is known without any price, (n,); NaN of others.
+    """
+
+    amounts: Values | None
+    fixed: Array | None
+    settled: Array | None
+
+
 class HlsPhysics:
     """The closed form alone (rounds = 0) or with boosting on its residual.
 
@@ -84,19 +98,18 @@ class HlsPhysics:
         layers = self._layers(features)
         sums = totals(layers)
         matrix = learner_matrix(features, sums)
-        amounts = sums[:, : len(TERMS)] if self._spec.form == "terms" else None
-        fixed = None if amounts is not None else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
+        shown = self._shown(layers, sums)
         w = np.ones(len(y)) if weights is None else weights
         bases, residuals = np.zeros(len(y)), np.zeros(len(y))
         for fold, held_out in enumerate(group_folds(groups, self.settings["folds"], seed)):
             train = ~held_out
             if not train.any() or not held_out.any():
                 continue
-            coefficients, booster = self._learn(matrix, amounts, fixed, y, w, train, seed + fold)
-            base = self._base(amounts, fixed, coefficients)
+            coefficients, booster = self._learn(matrix, shown, y, w, train, seed + fold)
+            base = self._base(shown, coefficients)
             bases[held_out], residuals[held_out] = base[held_out], self._residual(booster, matrix, base)[held_out]
         everything = np.ones(len(y), dtype=bool)
-        self.coefficients, self.booster = self._learn(matrix, amounts, fixed, y, w, everything, seed)
+        self.coefficients, self.booster = self._learn(matrix, shown, y, w, everything, seed)
         self.bases = bases
         self.take_residuals(residuals, y, regimes(layers), groups)
         if not self.gates.any():
@@ -132,20 +145,19 @@ class HlsPhysics:
     def _learn(
         self,
         matrix: Values,
-        amounts: Values | None,
-        fixed: Array | None,
+        shown: _Shown,
         y: Array,
         w: Array,
         train: npt.NDArray[np.bool_],
         seed: int,
     ) -> tuple[Array, NativeBooster | None]:
         coefficients = np.empty(0)
-        if amounts is not None:
+        if shown.amounts is not None:
             prior = PRIORS[self._spec.resource] * self._spec.prior_share
-            coefficients = fit_terms(amounts[train], np.exp(y[train]), w[train], prior)
+            coefficients = fit_terms(shown.amounts[train], np.exp(y[train]), w[train], prior)
         if self.settings["rounds"] == 0:
             return coefficients, None
-        base = self._base(amounts, fixed, coefficients)
+        base = self._base(shown, coefficients)
         inputs = np.concatenate([matrix, base[:, None]], axis=1)
         return coefficients, self._boost(inputs[train], (y - base)[train], w[train], seed)
 
@@ -167,11 +179,21 @@ class HlsPhysics:
         text: str = lightgbm.train(parameters, data, self.settings["rounds"]).model_to_string()
         return NativeBooster(text)
 
-    def _base(self, amounts: Values | None, fixed: Array | None, coefficients: Array) -> Array:
-        if amounts is None:
-            assert fixed is not None, "a target has terms or a fixed form"
-            return fixed
-        return np.asarray(np.log(np.maximum(amounts @ coefficients, 0.0) + self._spec.offset))
+    def _shown(self, layers: Layers, sums: Values) -> _Shown:
+        spec = self._spec
+        if spec.form != "terms":
+            return _Shown(None, np.log(fixed_form(spec.form, layers) + spec.offset), None)
+        settled = combinational_registers(layers) if spec.name == "ff_csynth" else None
+        return _Shown(sums[:, : len(TERMS)], None, settled)
+
+    def _base(self, shown: _Shown, coefficients: Array) -> Array:
+        if shown.amounts is None:
+            assert shown.fixed is not None, "a target has terms or a fixed form"
+            return shown.fixed
+        amount = np.maximum(shown.amounts @ coefficients, 0.0)
+        if shown.settled is not None:
+            amount = np.where(np.isnan(shown.settled), amount, shown.settled)
+        return np.asarray(np.log(amount + self._spec.offset))
 
     @staticmethod
     def _residual(booster: NativeBooster | None, matrix: Values, base: Array) -> Array:
@@ -193,10 +215,7 @@ class HlsPhysics:
 
         residual : (n,) of a network that all targets share, in place of the booster's.
         """
-        is_sum = self._spec.form == "terms"
-        amounts = sums[:, : len(TERMS)] if is_sum else None
-        fixed = None if is_sum else np.log(fixed_form(self._spec.form, layers) + self._spec.offset)
-        base = self._base(amounts, fixed, self.coefficients)
+        base = self._base(self._shown(layers, sums), self.coefficients)
         regime = regimes(layers)
         learned = self._residual(self.booster, matrix, base) if residual is None else residual
         point = base + weight * self.gates[regime] * learned

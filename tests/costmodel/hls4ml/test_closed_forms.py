@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel.hls4ml.basis import TERMS, terms
-from costmodel.hls4ml.closed_forms import ram_blocks
+from costmodel.hls4ml.closed_forms import combinational_registers, ram_blocks
 from costmodel.hls4ml.forms import fixed_form
 from costmodel.hls4ml.layers import layers_of, once
 from featurizers.hls4ml import HlsFeaturizer
@@ -141,3 +141,12 @@ def test_gates_and_softmax_multiply_in_dsps():
     assert form("dsp", raw) == 3 * 8 + (6 * 24 + 8 * 24) / 48
     softmax = {"layers": [{"class": "Softmax"}], "input_shape": [5]}
     assert form("dsp", softmax) == 5
+
+
+def test_a_combinational_design_registers_its_input():
+    """hls4ml's own tests: 18 flip-flops of 64 activations of one input, 12,962 of a pool over 18 x 15 x 3."""
+    relu = {**after("relu", "vivado"), "io_type": "io_parallel"}
+    pool = {"layers": [{"class": "MaxPooling2D", "pool_size": 2}], "input_shape": [18, 15, 3], "part": "vu13p"}
+    layers = layers_of(FEATURIZER.features([FEATURIZER.parse(raw) for raw in (relu, pool, dense([64, 64]))]))
+    assert combinational_registers(layers)[:2].tolist() == [18, 12_962]
+    assert np.isnan(combinational_registers(layers)[2])
