@@ -9,14 +9,16 @@ five before anything was measured, then, at each of `_STEPS`, the next ones give
 The learners are closed forms and trained when the benchmark runs, within seconds, on the task's known devices alone:
 the packaged ones know every device of the tables, targets among them. `--set bundle=DIR` takes learners from a folder
 instead (of `costmodel train --kind network --learner ...`), and refuses those that were trained on a target.
-`adapt_ms` is processor time of one thread, both learners of the champion together: what a quiet machine takes.
+`--set learners=meta,transfer,gnn` trains and compares those; `--set targets=gold_6240` asks for other devices than the
+split's. `adapt_ms` is processor time of one thread, all learners
+that the champion is chosen from together: what a quiet machine takes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ import numpy.typing as npt
 
 from costmodel.evaluation.metrics import interval_quality, kendall, spearman
 from costmodel.fewshot import AdaptedDevice, FewShotRegressor, champion, meta_train
+from costmodel.fewshot.basis import Inputs
 from costmodel.fewshot.tables import LatencyTable, load_table
 from costmodel.regressors.base import Array
 from featurizers.errors import InputError, UnknownNameError
@@ -99,38 +102,41 @@ SPLITS: dict[str, Split] = {
 
 
 def run(
-    name: str, data: Path | None, mirror: Path | None = None, seeds: int = SEEDS, bundle: str = ""
+    name: str, data: Path | None, mirror: Path | None = None, seeds: int = SEEDS, bundle: str = "",
+    learners: str = ",".join(_LEARNERS), targets: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """One task over the devices found in `data` (or ``<mirror>/nas_latency``): {"benchmark", "rows", "summary"}.
 
+    learners : closed-form ones to train, the default one first (`gnn` needs torch); the champion is chosen among them.
+    targets : other target devices than the split's, for a table that lacks those.
     The result also lists `known`, `targets` and `missing` devices, and under `trained_on` those of the learners. Raises
     UnknownNameError for a task, InputError without a folder or for a `bundle` that was trained on a target,
     FileNotFoundError without the table, ValueError without a target or with fewer than two known devices.
     """
     if name not in SPLITS:
         raise UnknownNameError("NAS benchmark", name, SPLITS)
-    split = SPLITS[name]
+    split = SPLITS[name] if not targets else replace(SPLITS[name], targets=tuple(targets.split(",")))
+    if common := sorted(set(split.targets) & set(split.known)):
+        raise InputError("'targets'", f"must not be among the known devices of {name}", common)
     table = load_table(data_folder(data, mirror), split.space)
     missing = [device for device in (*split.known, *split.targets) if device not in table.latency_ms]
-    known, targets = table.known(split.known), [d for d in split.targets if d in table.latency_ms]
-    if len(known) < 2 or not targets:
-        raise ValueError(
-            f"{name}: needs two known devices and a target, found {[d.name for d in known]} and {targets}."
-        )
+    known, found = table.known(split.known), [d for d in split.targets if d in table.latency_ms]
+    if len(known) < 2 or not found:
+        raise ValueError(f"{name}: needs two known devices and a target, found {[d.name for d in known]} and {found}.")
     started = time.perf_counter()
     if not bundle:
-        learners = [meta_train(learner, table.space, table.ops, known) for learner in _LEARNERS]
+        trained = [meta_train(learner, table.space, table.ops, known) for learner in learners.split(",")]
     else:
-        learners = _packaged(Path(bundle), table, targets)
+        trained = _packaged(Path(bundle), table, found)
     training_s = time.perf_counter() - started
-    task = _Task(split, table, learners, seeds)
-    rows = [row for target in targets for row in task.rows(target)]
+    task = _Task(split, table, trained, seeds)
+    rows = [row for target in found for row in task.rows(target)]
     summary = {**_summary(rows), "meta_training_s": training_s, "seeds": float(seeds)}
-    trained_on = {learner.learner: list(learner.devices) for learner in learners}
-    found = {
-        "known": [device.name for device in known], "targets": targets, "missing": missing, "trained_on": trained_on
+    trained_on = {learner.learner: list(learner.devices) for learner in trained}
+    told = {
+        "known": [device.name for device in known], "targets": found, "missing": missing, "trained_on": trained_on
     }  # fmt: skip
-    return {"benchmark": name, "rows": rows, "summary": summary | {"targets_missing": _gone(split, missing)}, **found}
+    return {"benchmark": name, "rows": rows, "summary": summary | {"targets_missing": _gone(split, missing)}, **told}
 
 
 def _packaged(bundle: Path, table: LatencyTable, targets: Sequence[str]) -> list[FewShotRegressor]:
@@ -179,7 +185,7 @@ class _Task:
     def __init__(self, split: Split, table: LatencyTable, learners: Sequence[FewShotRegressor], seeds: int):
         self.split, self.table, self.learners, self.seeds = split, table, learners, seeds
         inputs = learners[0].known.inputs(table.ops)
-        self.features = {learner.learner: learner.basis(inputs) for learner in learners}
+        self.features = {one.learner: _features(one, learners[0], inputs, table) for one in learners}
         self.macs = inputs.physics.column("macs")
         devices = [device for device in learners[0].devices if device in table.latency_ms]
         self.known_log = np.log(np.column_stack([table.latency_ms[device] for device in devices]))
@@ -213,7 +219,7 @@ class _Task:
             figures[device.learner] = {**self._score(device, latency, query), "adapt_ms": adapt_ms}
         best = champion([device for device, _ in adapted]).learner
         both = sum(adapt_ms for _, adapt_ms in adapted)
-        figures["champion"] = {**figures[best], "adapt_ms": both, "chose_meta": float(best == _LEARNERS[0])}
+        figures["champion"] = {**figures[best], "adapt_ms": both, "chose_meta": float(best == adapted[0][0].learner)}
         return figures
 
     def _adapt(self, learner: FewShotRegressor, latency: Array, measured: Rows) -> tuple[AdaptedDevice, float]:
@@ -248,6 +254,14 @@ class _Task:
 
     def _rows_of(self, architectures: Sequence[Sequence[int]]) -> Rows:
         return np.array([self.places[np.array(row, dtype=np.int64).tobytes()] for row in architectures])
+
+
+def _features(
+    learner: FewShotRegressor, first: FewShotRegressor, inputs: Inputs, table: LatencyTable
+) -> tuple[Array, Array]:  # fmt: skip
+    """Learners of the same known devices read the same inputs, unless one has a network of its own."""
+    same = learner.devices == first.devices and learner.known.deep is first.known.deep
+    return learner.basis(inputs) if same else learner.features(table.ops)
 
 
 def trimmed(rows: range | None, latency: Array) -> Rows:

@@ -136,6 +136,15 @@ def test_every_learner_trains_by_the_command_and_loads(
     assert np.median(np.abs(np.exp(device.predict(ops.tolist()).point) / latency - 1)) < 0.1
 
 
+def test_other_targets_and_learners_are_compared_when_asked_for(tables: Path) -> None:
+    result = nas.run("nasflat-FA", tables, seeds=1, learners="transfer", targets="pixel2")
+    assert result["targets"] == ["pixel2"]
+    assert result["trained_on"] == {"transfer": result["known"]}
+    assert {row["method"] for row in result["rows"]} == {"flops", "ridge", "transfer", "champion"}
+    with pytest.raises(InputError, match=r"must not be among the known devices.*1080ti_1"):
+        nas.run("nasflat-FA", tables, targets="1080ti_1")
+
+
 def test_a_bundle_that_knows_a_target_is_refused(tables: Path, tmp_path: Path) -> None:
     train_few_shot(FewShotRequest("transfer", tables, out=tmp_path, track=False))
     with pytest.raises(InputError, match="must not be trained on target devices"):
