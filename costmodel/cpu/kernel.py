@@ -99,6 +99,18 @@ def raw_columns(features: Features) -> npt.NDArray[np.float64]:
     return out
 
 
+@dataclass(frozen=True)
+class _Side:
+    """What squared distances to points (s, columns) need of them: ``-2 points.T`` and their squared lengths (s,)."""
+
+    double: FloatArray
+    length: FloatArray
+
+    @classmethod
+    def of(cls, points: FloatArray) -> _Side:
+        return cls(np.ascontiguousarray(points.T * np.float32(-2)), (points * points).sum(axis=1))
+
+
 class Support:
     """The training servers that a model compares with: `points` float32 (s, columns), already scaled."""
 
@@ -111,6 +123,23 @@ class Support:
         """Identity of the support: models with equal digests share each other's work."""
         parts = (self.points, self.scaling.fill, self.scaling.center, self.scaling.scale)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:32]
+
+    @cached_property
+    def _sides(self) -> tuple[_Side, ...]:
+        first, second = len(CORE), len(CORE) + len(SIZE)
+        columns = (slice(0, first), slice(first, second), slice(second, None))
+        return tuple(_Side.of(self.points[:, each]) for each in columns)
+
+    @cached_property
+    def _deviations(self) -> dict[Shape, FloatArray]:
+        return {}
+
+    def deviations(self, shape: Shape) -> FloatArray:
+        """Standard deviation of each support point, (s,); worked out once per shape."""
+        found = self._deviations.get(shape)
+        if found is None:
+            found = self._deviations[shape] = np.sqrt(own_covariance(self.points, shape))
+        return found
 
     def save(self, folder: Path) -> None:
         """support.zst: fill, center, scale, then the points column by column; most columns hold few distinct values."""
@@ -138,7 +167,7 @@ class Support:
         out = np.empty((len(points), len(self.points)), dtype=np.float32)
         for start in range(0, len(points), _CHUNK):
             block = slice(start, start + _CHUNK)
-            out[block] = _covariances(points[block], self.points, shape)
+            out[block] = _covariances(points[block], self.points, self._sides, shape)
         return out
 
 
@@ -155,15 +184,17 @@ def own_covariance(points: FloatArray, shape: Shape) -> FloatArray:
 def size_kernel(points: FloatArray, shape: Shape) -> FloatArray:
     """The part of the covariance that comes from size alone, without its variance, (n, n)."""
     size = points[:, len(CORE) : len(CORE) + len(SIZE)]
-    return np.asarray(np.exp(_squared(size, size) * np.float32(-0.5 / shape.size_length**2)), dtype=np.float32)
+    return np.asarray(
+        np.exp(_squared(size, _Side.of(size)) * np.float32(-0.5 / shape.size_length**2)), dtype=np.float32
+    )
 
 
-def _covariances(a: FloatArray, b: FloatArray, shape: Shape) -> FloatArray:
+def _covariances(a: FloatArray, b: FloatArray, sides: tuple[_Side, ...], shape: Shape) -> FloatArray:
     first, second = len(CORE), len(CORE) + len(SIZE)
-    core = 1 / (1 + _squared(a[:, :first], b[:, :first]) * np.float32(0.5 / shape.core_length**2))
-    size = _squared(a[:, first:second], b[:, first:second]) * np.float32(-0.5 / shape.size_length**2)
+    core = 1 / (1 + _squared(a[:, :first], sides[0]) * np.float32(0.5 / shape.core_length**2))
+    size = _squared(a[:, first:second], sides[1]) * np.float32(-0.5 / shape.size_length**2)
     np.exp(size, out=size)
-    platform = _squared(a[:, second:], b[:, second:]) * np.float32(-0.5 / shape.platform_length**2)
+    platform = _squared(a[:, second:], sides[2]) * np.float32(-0.5 / shape.platform_length**2)
     np.exp(platform, out=platform)
     out = platform * np.float32(shape.core_platform_size)
     out += np.float32(shape.core_size)
@@ -182,11 +213,11 @@ def _covariances(a: FloatArray, b: FloatArray, shape: Shape) -> FloatArray:
     return np.asarray(out, dtype=np.float32)
 
 
-def _squared(a: FloatArray, b: FloatArray) -> FloatArray:
+def _squared(a: FloatArray, b: _Side) -> FloatArray:
     """Squared distances (n, m); rounding may leave them a little below zero."""
-    out = a @ (b.T * np.float32(-2))
+    out = a @ b.double
     out += (a * a).sum(axis=1)[:, None]
-    out += (b * b).sum(axis=1)[None, :]
+    out += b.length[None, :]
     return np.asarray(np.maximum(out, 0, out=out), dtype=np.float32)
 
 

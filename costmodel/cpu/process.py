@@ -115,8 +115,7 @@ class ScoreProcess:
             return found[1]
         covariances = shared_covariances(self.support, features, self.shape)
         own = own_covariance(self.support.scaling.apply(features), self.shape)
-        others = own_covariance(self.support.points, self.shape)
-        novelty = _novelty(covariances / np.sqrt(others), own)
+        novelty = _novelty(covariances / self.support.deviations(self.shape), own)
         _last.novelty = {key: (features, novelty)}
         return novelty
 
