@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--coverage", type=float, default=0.9, help="of the intervals (default: 0.9)")
     parser.add_argument("--tune", type=int, default=0, metavar="TRIALS", help="Optuna trials before the fit")
+    parser.add_argument("--episodes", type=int, default=0, help="of the learner 'help' (default: the paper's 2000)")
     parser.add_argument("--device", action="append", default=[], help="train for this device only; may be repeated")
     parser.add_argument(
         "--include-feedback",
@@ -89,6 +90,6 @@ def _few_shot(args: argparse.Namespace, folder: Path) -> int:
     from costmodel.evaluation.tables import format_table
     from costmodel.fewshot.train_run import FewShotRequest, train_few_shot
 
-    request = FewShotRequest(args.learner, folder, args.seed, args.out, not args.no_track)
+    request = FewShotRequest(args.learner, folder, args.seed, args.out, not args.no_track, args.episodes or None)
     print(format_table(train_few_shot(request)))
     return 0

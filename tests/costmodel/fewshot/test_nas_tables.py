@@ -119,8 +119,9 @@ def test_every_learner_trains_by_the_command_and_loads(
         pytest.importorskip("torch_geometric")
         monkeypatch.setattr(training, "train_deep", partial(train_deep, steps=15))
     if learner == "help":
-        monkeypatch.setattr(help_learner, "HelpSettings", partial(HelpSettings, episodes=20, queries=50))
+        monkeypatch.setattr(help_learner, "HelpSettings", partial(HelpSettings, queries=50))
     command = ["train", "--kind", "network", "--learner", learner, "--data", str(tables), "--no-track"]
+    command += ["--episodes", "20"]
     assert main([*command, "--out", str(tmp_path)]) == 0
     assert "fbnet" in capsys.readouterr().out
     folder = tmp_path / "network_fewshot_fbnet"
