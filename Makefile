@@ -7,7 +7,7 @@ BIN := .venv/bin
 AUDIT := .venv-audit/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-hls4ml test-simulate train check audit docs screenshots lock clean
+.PHONY: serve test test-hls4ml test-nas test-simulate train check audit docs screenshots lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
@@ -33,6 +33,17 @@ test-hls4ml: .venv-hls4ml/.done
 .venv-hls4ml/.done: requirements/hls4ml.txt
 	$(PYTHON) -m venv .venv-hls4ml
 	.venv-hls4ml/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	touch $@
+
+# Search frameworks on top of the development packages: each client's example against the framework itself.
+test-nas: .venv-nas/.done
+	.venv-nas/bin/python -m pytest -rs -p no:cacheprovider tests/costmodel/nas/test_clients.py
+
+.venv-nas/.done: requirements/nas.txt .venv/.dev
+	$(PYTHON) -m venv .venv-nas
+	.venv-nas/bin/python -c "import sysconfig as s; open(s.get_path('purelib') + '/dev.pth', 'w').write('$(CURDIR)/' + s.get_path('purelib', vars={'base': '.venv'}))"
+	.venv-nas/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	.venv-nas/bin/python -m pip --disable-pip-version-check --quiet install --no-deps archai==1.0.0
 	touch $@
 
 train: .venv/.dev

@@ -20,7 +20,7 @@ def main(trials=8, url=None):
     client = Client()
     client.configure_experiment(
         parameters=[
-            ChoiceParameterConfig(name=name, values=list(choices), parameter_type="str")
+            ChoiceParameterConfig(name=name, values=list(choices), parameter_type="str", is_ordered=False)
             for name, choices in CHOICES.items()
         ]
     )

@@ -20,6 +20,8 @@ from tests.measured_phone import cells, latency_ms
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "nas"
 DEVICE = "xeon-emr-ort-fp32-b1"
+OTHERS_WARN = pytest.mark.filterwarnings("ignore")
+"""Frameworks warn about themselves; what they do with our answers is what is tested."""
 
 
 class CountingOracle:
@@ -83,6 +85,7 @@ def test_optuna_example() -> None:
     assert len(study.trials) == 40
 
 
+@OTHERS_WARN
 def test_ax_metric_and_example() -> None:
     pytest.importorskip("ax.api.client")
     from costmodel.nas.ax import LatencyMetric
@@ -93,6 +96,7 @@ def test_ax_metric_and_example() -> None:
     assert len(client.summarize()) == 4
 
 
+@OTHERS_WARN
 def test_syne_tune_blackbox_and_example() -> None:
     pytest.importorskip("syne_tune.blackbox_repository.blackbox")
     from costmodel.nas.syne_tune import LATENCY, LatencyBlackbox
@@ -101,6 +105,7 @@ def test_syne_tune_blackbox_and_example() -> None:
     assert len(example("syne_tune_blackbox").main(trials=5)) == 5
 
 
+@OTHERS_WARN
 def test_archai_evaluator_and_example() -> None:
     pytest.importorskip("archai.discrete_search.api.model_evaluator")
     from archai.discrete_search.api.archai_model import ArchaiModel
