@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ def test_the_calls_shown_run_as_they_stand(page: Any, address: str, folder: Path
     saved(page, folder)
     curl, python, shell = page.locator("details.samples pre").all_inner_texts()
     here = address.removeprefix("http://")
-    done = [
-        run(language, text, folder, here) for language, text in (("shell", curl), ("python", python), ("shell", shell))
-    ]
+    calls = [("shell", curl), ("python", python), ("shell", shell)]
+    with ThreadPoolExecutor() as threads:
+        done = list(threads.map(lambda call: run(*call, folder, here), calls))
     for each in done:
         assert each.returncode == 0, each.args[-1] + each.stdout[-1500:] + each.stderr[-1500:]
     value = first_value(json.loads(done[0].stdout))
