@@ -79,16 +79,22 @@ FOREIGN = {
     " %v = memref.load %w[%c] : memref<4xf32>\n return %v : f32 }",
     "gpu": "gpu.module @m { gpu.func @k(%a: memref<64xf32>) kernel { %i = gpu.thread_id x\n"
     " %v = memref.load %a[%i] : memref<64xf32>\n memref.store %v, %a[%i] : memref<64xf32>\n gpu.return } }",
-    "llvm": "llvm.func @f(%p: !llvm.ptr, %n: i64) -> f32 { %0 = llvm.getelementptr %p[%n] : (!llvm.ptr, i64) -> !llvm.ptr, f32\n"
+    "llvm": "llvm.func @f(%p: !llvm.ptr, %n: i64) -> f32 { %0 = llvm.getelementptr %p[%n] : (!llvm.ptr,"
+    " i64) -> !llvm.ptr, f32\n"
     " %1 = llvm.load %0 : !llvm.ptr -> f32\n %2 = llvm.fadd %1, %1 : f32\n llvm.return %2 : f32 }",
     "spirv": "spirv.module Logical GLSL450 { spirv.func @f(%a: f32) -> f32 \"None\" { %0 = spirv.FAdd %a, %a : f32\n"
     " spirv.ReturnValue %0 : f32 } }",
     "descriptor": "llvm.func @f(%d: !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>) -> i64 {\n"
-    " %0 = llvm.extractvalue %d[2] : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>\n llvm.return %0 : i64 }",
-    "unranked": "func.func private @g(memref<*xf32>)\nfunc.func @f(%a: memref<*xf32>) { call @g(%a) : (memref<*xf32>) -> ()\n return }",
-    "unregistered": '"test.program"() ({ %0 = "test.a"() : () -> !test.t\n "test.b"(%0) : (!test.t) -> () }) : () -> ()',
-    "pdl": "pdl.pattern : benefit(1) { %t = pdl.type\n %r = pdl.operation \"foo.op\"\n pdl.rewrite %r with \"rewriter\" }",
-    "irreducible": "func.func @f(%c: i1) { cf.cond_br %c, ^a, ^b\n ^a: cf.br ^b\n ^b: cf.cond_br %c, ^a, ^d\n ^d: return }",
+    " %0 = llvm.extractvalue %d[2] : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>\n"
+    " llvm.return %0 : i64 }",
+    "unranked": "func.func private @g(memref<*xf32>)\nfunc.func @f(%a: memref<*xf32>) { call @g(%a) :"
+    " (memref<*xf32>) -> ()\n return }",
+    "unregistered": '"test.program"() ({ %0 = "test.a"() : () -> !test.t\n "test.b"(%0) : (!test.t) -> ()'
+    ' }) : () -> ()',
+    "pdl": "pdl.pattern : benefit(1) { %t = pdl.type\n %r = pdl.operation \"foo.op\"\n pdl.rewrite %r with"
+    " \"rewriter\" }",
+    "irreducible": "func.func @f(%c: i1) { cf.cond_br %c, ^a, ^b\n ^a: cf.br ^b\n ^b: cf.cond_br %c, ^a,"
+    " ^d\n ^d: return }",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The packaged MLIR model as C, through the command, compiled: a thousand programs and CPUs get the library's numbers."""
+"""The packaged MLIR model as C, by the command, compiled: a thousand rows of columns get the library's numbers."""
 
 from __future__ import annotations
 
