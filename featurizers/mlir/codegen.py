@@ -12,15 +12,14 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import VECTORISABLE, Loop
+from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.vectorise import plan
 
 _TINY_TRIP = 16
-_SMALL_LOOP = 20
 _LOOP_CONTROL = 3.0
 _CHECK = 5.0
-_RUNTIME_UNROLL = 4
 _MASKED_CYCLES = 7.0
 _LIBM_CYCLES, _CALL_CYCLES = 40.0, 20.0
 
@@ -69,13 +68,13 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
 def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
     body, uops = _body(loop, cpu)
     chain = max((_latency(c, cpu, loop) * c.steps for c in loop.chains), default=0.0) * _chain_length(loop)
-    vf = _vector_factor(loop, cpu, body)
-    interleave = _interleave(loop, cpu, vf, body) if vf > 1 else 1
-    strided_cost = _vector_cost(loop, cpu, vf, body) / body
+    chosen = plan(loop, cpu, body)
+    vf, interleave = chosen.vf, chosen.interleave
+    strided_cost = chosen.work / body
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
-    unroll, full = _unroll(loop, cpu, vf, interleave, main_trips)
-    folded = cpu.isa == "riscv" and not loop.checks  # the last iterations run in a shorter vector
+    unroll, full = _unroll(loop, cpu, vf, interleave, main_trips, chosen.work)
+    folded = chosen.folded or (cpu.isa == "riscv" and not loop.checks)  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = body * strided_cost * interleave * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
@@ -89,7 +88,7 @@ def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
         instructions += body + _LOOP_CONTROL
     pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
     instructions += 2 * spills
-    ports = _ports(loop, cpu, uops, unroll) * _vector_cycles(loop, cpu, vf, body) / body
+    ports = _ports(loop, cpu, uops, unroll) * chosen.cost * vf
     ports = max(ports, _path(loop, cpu, uops))
     per_vector = max(ports * interleave, chain)
     vector_trips = int(main_trips) if lanes > 1 else main_trips
@@ -179,61 +178,11 @@ def _plain_latency(chain: Chain, cpu: Cpu) -> float:
     return float(cpu.fdiv_latency if op_class in (_FDIV, _FSQRT) else cpu.fadd_latency)
 
 
-def _vector_factor(loop: Loop, cpu: Cpu, body: float) -> int:
-    legal = loop.legality == VECTORISABLE or (_ordered_only(loop) and bool(cpu.ordered_reductions))
-    if not legal or not loop.nest.depth or loop.trip < 2:
-        return 1
-    vf = cpu.prefer_bits // max(loop.nest.bits, 8)
-    if vf < 2 or loop.trip < vf:
-        return 1
-    if loop.exact and loop.trip < _TINY_TRIP and loop.trip % vf:
-        return 1
-    return vf if _vector_cycles(loop, cpu, vf, body) < 0.9 * body * vf else 1
-
-
-def _vector_cost(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
-    """Instructions of one vector iteration: elements that do not lie next to each other are moved one by one, and so
-    is a sum that must be made in order."""
-    if vf == 1:
-        return body
-    scattered = (loop.strided + loop.gathered) * (1.5 if cpu.gather else 2.0 * (vf - 1))
-    return body + scattered + _ordered_only(loop) * (1 if cpu.scalable else vf - 1)
-
-
-def _vector_cycles(loop: Loop, cpu: Cpu, vf: int, body: float) -> float:
-    """The same in units of work: an instruction that gathers still moves element by element."""
-    if vf == 1:
-        return body
-    scattered = (loop.strided + loop.gathered) * (vf - 1) * (0.7 if cpu.gather else 2.0)
-    return body + scattered + _ordered_only(loop) * (vf - 1)
-
-
-def _ordered_only(loop: Loop) -> bool:
-    """The one thing in the way is a floating-point sum: some targets vectorise it in order."""
-    from featurizers.mlir.loop import CARRIED
-
-    fadd = CLASS["fadd"]
-    return loop.legality == CARRIED and all(c.reassociable or c.op_class == fadd for c in loop.chains)
-
-
-def _interleave(loop: Loop, cpu: Cpu, vf: int, body: float) -> int:
-    live = max(loop.live_float if loop.nest.is_float else loop.live_int, 1)
-    limit = cpu.max_interleave
-    by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
-    trips = loop.trip / vf
-    count = min(limit, 1 << int(log2(by_registers)))
-    while count > 1 and trips < count:
-        count //= 2
-    if loop.chains or body < _SMALL_LOOP:
-        return max(count, 1)
-    return 1
-
-
-def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float) -> tuple[int, bool]:
+def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float, work: float) -> tuple[int, bool]:
     """Unroll factor of the (vector) loop after the vectoriser, and whether that leaves no loop."""
     if not loop.nest.depth or loop.children:
         return 1, False
-    size = (loop.size - 3) * interleave + 3
+    size = (work if vf > 1 else loop.size - 3) * interleave + 3
     whole = int(trips)
     if vf > 1 and cpu.scalable:
         return 1, False

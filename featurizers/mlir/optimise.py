@@ -11,9 +11,10 @@ from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import PASSED, Moving, Nest
+from featurizers.mlir.nest import PASSED, Nest
 
 UNROLL_THRESHOLD = 300
+_ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
 
@@ -52,10 +53,21 @@ def _optimise(nest: Nest) -> Loop:
     _measure(loop)
     loop.total = loop.size + sum(child.total * child.factor for child in loop.children)
     if nest.depth and nest.exact and not nest.unknown_trip:
-        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD
+        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD or _worth_it(loop)
     if not loop.unrolled:
         judge(loop)
     return loop
+
+
+def _worth_it(loop: Loop) -> bool:
+    """LLVM goes through short innermost loops (`analyzeLoopUnrollCost`): what folds away when the index is known raises
+    the threshold in proportion, up to four times."""
+    if loop.children or loop.trip > _ANALYSED:
+        return False
+    iv = loop.nest.iv
+    scaled = {a.stride(iv) for a in loop.accesses if abs(a.stride(iv)) > 1}
+    left = max(loop.size - 3.0 - len(scaled), 1.0)
+    return loop.trip * left < UNROLL_THRESHOLD * min(loop.size / left, _MOST_BOOST)
 
 
 def _forget(loop: Loop, iv: int) -> None:
@@ -106,16 +118,16 @@ _CALL_SIZE = 6.0
 
 
 def _measure(loop: Loop) -> None:
-    """Size in LLVM instructions: arithmetic, accesses, an addition per access that depends on outer loops too."""
+    """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0
     size += (counts[opclass.CALL] + counts[opclass.LIBM]) * (_CALL_SIZE - 1)
     iv = loop.nest.iv
-    rows: set[tuple[Moving, int]] = set()
+    scaled: set[int] = set()
     for access in loop.accesses:
-        moving = access.moving
-        if moving is None:
+        stride = access.stride(iv)
+        if access.moving is None:
             size += 2
-        elif len(moving) > 1 or access.constant or (moving and moving[0][0] != iv):
-            rows.add((moving, access.constant))
-    loop.size = size + len(rows)
+        elif abs(stride) > 1:
+            scaled.add(abs(stride))
+    loop.size = size + len(scaled)

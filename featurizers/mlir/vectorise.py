@@ -1,0 +1,197 @@
+"""Whether and how LLVM's loop vectoriser takes a loop, by its own comparison of costs.
+
+Sources (LLVM 22): `LoopVectorizationCostModel::computeMaxVF`, `isMoreProfitable` and `selectInterleaveCount`;
+`X86TTIImpl::getGSVectorCost`, `getInterleavedMemoryOpCost` of each target. Costs are reciprocal throughputs, one for a
+plain instruction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log2
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
+from featurizers.mlir.nest import Access
+from featurizers.mlir.opclass import CLASS
+
+_TINY_TRIP = 16
+_SMALL_LOOP = 20.0
+_CONTROL = 2.0
+_GATHER_OVERHEAD = 2.0
+_MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
+"""Strides up to which accesses are read as one wide access that is taken apart."""
+_INSERT = 2.0
+_INDEX_BITS = 64
+_LEAST_GATHERED = 32
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
+    work : instructions of one vector iteration. folded : the last iterations run under a mask."""
+
+    vf: int
+    interleave: int
+    cost: float
+    work: float
+    folded: bool
+
+
+def ordered_only(loop: Loop) -> bool:
+    """The one thing in the way is a floating-point sum: some targets vectorise it in order."""
+    fadd = CLASS["fadd"]
+    return loop.legality == CARRIED and all(c.reassociable or c.op_class == fadd for c in loop.chains)
+
+
+def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
+    """The vectoriser's choice for a loop whose scalar iteration takes `body` instructions."""
+    scalar = Plan(1, 1, 1.0, body, False)
+    legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
+    if not legal or not loop.nest.depth or loop.trip < 2:
+        return scalar
+    tiny = loop.exact and loop.trip < _TINY_TRIP
+    if loop.checks and (tiny or _without_bounds(loop)):
+        return scalar
+    alone = body + _CONTROL + _multiplications(loop)
+    total, chosen = alone * loop.trip, scalar
+    for vf in _candidates(loop, cpu):
+        folded = tiny and loop.trip % vf != 0
+        if folded and not _masks(cpu):
+            continue
+        cost, work = _vector(loop, cpu, vf, body)
+        cost += _CONTROL + (folded * 2.0)
+        whole, rest = divmod(loop.trip, vf)
+        if not loop.exact:
+            taken = cost * loop.trip / vf
+        else:
+            taken = cost * (whole + (folded and rest > 0)) + (0.0 if folded else alone * rest)
+        if taken <= total and (taken < total or vf > 2):
+            total = taken
+            chosen = Plan(vf, 1, cost / (alone * vf), work, folded)
+    if chosen.vf == 1 and cpu.isa != "aarch64":
+        return chosen
+    count = _interleave(loop, cpu, chosen, alone)
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded)
+
+
+def _without_bounds(loop: Loop) -> bool:
+    """Whether a buffer is read at places that no check can enclose."""
+    return any(a.moving is None and a.external for a in loop.accesses)
+
+
+def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
+    widest = cpu.prefer_bits // max(loop.nest.bits, 8)
+    if loop.exact and loop.trip < widest and not cpu.scalable:
+        wanted = 1 << int(log2(loop.trip))
+        widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
+    if cpu.scalable:
+        return [widest] if widest > 1 and loop.trip >= widest / 2 else []
+    found, vf = [], 2
+    while vf <= widest:
+        found.append(vf)
+        vf *= 2
+    return found
+
+
+def _masks(cpu: Cpu) -> bool:
+    return cpu.isa == "x86" and cpu.vector_bits >= 512
+
+
+def _multiplications(loop: Loop) -> float:
+    """Offsets of accesses that do not go on by one element, one for each stride."""
+    iv = loop.nest.iv
+    strides = {a.stride(iv) for a in loop.accesses}
+    return float(sum(abs(stride) > 1 for stride in strides))
+
+
+def _vector(loop: Loop, cpu: Cpu, vf: int, body: float) -> tuple[float, float]:
+    """Cost and instructions of one vector iteration."""
+    moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
+    parts = max(vf * max(loop.nest.bits, 8) / cpu.prefer_bits, 1.0)
+    cost = work = max(body - moves * 0.7, 1.0) * parts
+    groups = _groups(loop)
+    for access in loop.accesses:
+        own_cost, own_work = _move(access, loop, cpu, vf, groups)
+        cost += own_cost
+        work += own_work
+    in_order = ordered_only(loop)
+    if in_order:
+        cost += vf * 2.0
+        work += 0.0 if cpu.scalable else vf - 1
+    return cost, work
+
+
+def _groups(loop: Loop) -> dict[tuple[int, int, bool], int]:
+    """Members of each group of strided accesses of one buffer."""
+    found: dict[tuple[int, int, bool], int] = {}
+    iv = loop.nest.iv
+    for access in loop.accesses:
+        stride = access.stride(iv)
+        if abs(stride) > max(access.lanes, 1):
+            key = access.base, stride, access.store
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+def _move(
+    access: Access, loop: Loop, cpu: Cpu, vf: int, groups: dict[tuple[int, int, bool], int]
+) -> tuple[float, float]:
+    stride = None if access.moving is None else access.stride(loop.nest.iv)
+    registers = max(ceil(vf * access.bits / cpu.prefer_bits), 1)
+    if stride == 0:
+        return 1.0, 1.0
+    if stride is not None and abs(stride) <= max(access.lanes, 1):
+        reverse = 1.0 if stride < 0 else 0.0
+        return registers * (1.0 + reverse), registers * (1.0 + reverse)
+    best = _one_by_one(access, cpu, vf)
+    if stride is not None and abs(stride) <= _MAX_GROUP[cpu.isa]:
+        members = groups.get((access.base, stride, access.store), 1)
+        full = members >= abs(stride)
+        if full or not access.store:
+            best = min(best, _group(cpu, abs(stride), min(members, abs(stride)), registers))
+    return best
+
+
+def _group(cpu: Cpu, factor: int, members: int, registers: int) -> tuple[float, float]:
+    if cpu.isa == "x86":  # all of it is read, and every member is put together by permutations
+        wide = factor * registers / members
+        shuffles = registers * max(factor - 1, 1)
+        return wide + shuffles, wide + shuffles
+    return factor * registers / members, factor * registers / members
+
+
+def _one_by_one(access: Access, cpu: Cpu, vf: int) -> tuple[float, float]:
+    if cpu.gather and cpu.isa == "x86" and access.bits >= _LEAST_GATHERED:
+        splits = max(ceil(vf * _INDEX_BITS / cpu.vector_bits), 1)
+        return vf + _GATHER_OVERHEAD * splits, 3.0 * splits + (splits > 1)
+    if cpu.isa == "riscv":
+        return float(vf), 1.5
+    if cpu.scalable:
+        return 10.0 * vf, 3.0
+    return vf * (1.0 + _INSERT), 2.0 * vf
+
+
+def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
+    """`selectInterleaveCount`: by registers, by the trip count, and only for small bodies or reductions."""
+    vf = chosen.vf
+    if chosen.folded or (vf == 1 and (loop.checks or loop.chains)):
+        return 1
+    live = max(loop.live_float if loop.nest.is_float else loop.live_int, 1)
+    by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
+    count = min(cpu.max_interleave, 1 << int(log2(by_registers)))
+    if loop.exact:
+        most = max(int(loop.trip) // vf, 1)
+        upper = min(1 << int(log2(most)), count)
+        lower = min(1 << int(log2(max(most // 2, 1))), count)
+        count = upper if loop.trip % (upper * vf) == loop.trip % (lower * vf) else lower
+    if vf > 1 and loop.chains and not ordered_only(loop):
+        return max(count, 1)
+    cost = chosen.cost * alone * vf
+    if cost >= _SMALL_LOOP:
+        return 1
+    small = min(count, 1 << int(log2(max(_SMALL_LOOP / max(cost, 1.0), 1.0))))
+    loads = max(sum(not a.store for a in loop.accesses), 1)
+    stores = max(sum(a.store for a in loop.accesses), 1)
+    return max(small, count // loads, count // stores, 1) if cpu.isa != "riscv" else max(small, 1)
