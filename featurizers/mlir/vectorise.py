@@ -22,7 +22,7 @@ _CONTROL = 2.0
 _GATHER_OVERHEAD = 2.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
-_INSERT = 2.0
+_INSERT = {"x86": 2.0, "aarch64": 5.0, "riscv": 2.0, "amdgpu": 2.0}
 _INDEX_BITS = 64
 _LEAST_GATHERED = 32
 
@@ -170,7 +170,7 @@ def _one_by_one(access: Access, cpu: Cpu, vf: int) -> tuple[float, float]:
         return float(vf), 1.5
     if cpu.scalable:
         return 10.0 * vf, 3.0
-    return vf * (1.0 + _INSERT), 2.0 * vf
+    return vf * (1.0 + _INSERT[cpu.isa]), 2.0 * vf
 
 
 def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
