@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.benchmarks.http_load import load, post
+from costmodel.benchmarks.questions import questions
 from costmodel.benchmarks.servers import Server, our_server
-from costmodel.benchmarks.serving import NO_MEMORY, cells
+from costmodel.benchmarks.serving import NO_MEMORY
 from costmodel.registry import PRETRAINED
 
 _SECONDS = 2.0
@@ -26,17 +27,6 @@ _BULK = ((100, 1), (100, 16), (10_000, 1))
 """Inputs of a request, and connections."""
 _MOST_PROGRAMS = 100
 _DAY_S = 86_400
-_MLIR = """func.func @f(%a: memref<{n}x{k}xf32>, %b: memref<{k}x{m}xf32>, %c: memref<{n}x{m}xf32>) {{
-  affine.for %i = 0 to {n} {{ affine.for %j = 0 to {m} {{ affine.for %l = 0 to {k} {{
-    %x = affine.load %a[%i, %l] : memref<{n}x{k}xf32>
-    %y = affine.load %b[%l, %j] : memref<{k}x{m}xf32>
-    %z = affine.load %c[%i, %j] : memref<{n}x{m}xf32>
-    %p = arith.mulf %x, %y : f32
-    %s = arith.addf %z, %p : f32
-    affine.store %s, %c[%i, %j] : memref<{n}x{m}xf32>
-  }} }} }}
-  return
-}}"""
 
 
 def run(
@@ -74,29 +64,6 @@ def run(
             "cores": per_s * mean_ms / 1e3 / busy,
         },
     }
-
-
-def questions() -> dict[str, tuple[str, list[dict[str, Any]]]]:
-    """By kind, the device asked about, and distinct inputs as JSON."""
-    sizes = [(n, m, k) for n in range(4, 26) for m in range(4, 26) for k in range(4, 26)]
-    layers = [(a, b, reuse) for a in range(8, 30) for b in range(8, 30) for reuse in range(1, 23)]
-    return {
-        "network": ("xeon-emr-ort-fp32-b1", [{"nasbench201": cell} for cell in cells(10_000, seed=3)]),
-        "cpu": ("spare-cores", [_machine(place) for place in range(10_000)]),
-        "hls4ml": ("vivado-vitis", [_design(a, b, reuse) for a, b, reuse in layers[:10_000]]),
-        "mlir": ("znver4", [{"mlir": _MLIR.format(n=n, m=m, k=k)} for n, m, k in sizes[:10_000]]),
-    }
-
-
-def _machine(place: int) -> dict[str, Any]:
-    cpus = 2 * (1 + place % 96)
-    return {"cpu_name": "AMD EPYC 9654", "logical_cpus": cpus, "memory_gb": 4 * cpus + place // 96}
-
-
-def _design(first: int, second: int, reuse: int) -> dict[str, Any]:
-    layers = [{"class": "Dense", "name": f"fc{i}", "units": units} for i, units in enumerate((first, second, 5))]
-    config = {"Model": {"Precision": "ap_fixed<16,6>", "ReuseFactor": reuse, "Strategy": "Resource"}}
-    return {"layers": layers, "input_shape": [16], "hls_config": config, "part": "zcu102", "clock_period": 5}
 
 
 def _loaded(

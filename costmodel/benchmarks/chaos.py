@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.benchmarks.postgres import NoPostgresError, new_database, running_postgres
+from costmodel.benchmarks.questions import cells
 from costmodel.benchmarks.registry_faults import registry_rows
 from costmodel.benchmarks.servers import Server, our_server
-from costmodel.benchmarks.serving import cells
 from costmodel.benchmarks.traffic import Callers, Writers, calling
 from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED

@@ -6,13 +6,15 @@ request), the fastest of its input forms, one worker as we have. Payload: NAS-Be
 
 The service remembers what it answered, and the 2,000 single cells (5,000 in bulk) come again and again: "costmodel" is
 the service as it is. "costmodel, nothing remembered" is a second one that computes every answer anew.
+
+Single inputs of every kind go to the second one, beside the echo of the same bodies; `phases` says where their time
+goes. What requests of many inputs cost is `capacity`'s, what memory does over ten minutes `soak`'s.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import random
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +22,19 @@ from time import perf_counter
 from typing import Any
 
 from costmodel.benchmarks.http_load import Load, load, post
+from costmodel.benchmarks.phases import phase_row
+from costmodel.benchmarks.questions import cells, questions
 from costmodel.benchmarks.servers import Server, mlflow_server, our_server
+from costmodel.kinds import load_bundle
 from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED
 
-_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _TURNS = 5
 _SECONDS = 1.0
 _BULK = 1000
+_FEW = 100
 _CONNECTIONS = (1, 16)
+_KIND_CONNECTIONS = (1, 16, 256)
 _FRESH = "costmodel, nothing remembered"
 NO_MEMORY = {"COSTMODEL_MEMORY_BYTES_MAX": "0"}
 """Settings of a service that remembers no answer."""
@@ -51,25 +57,25 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         mlflow_server(models / "network", device, target) as rival,
     ):
         rows = _compared(ours, fresh, rival, device, target)
+        kinds = [row for kind in questions() for row in _kind_rows(fresh, kind)]
         onnx = _onnx_row(ours, device, target)
-        summary = _ratios(rows) | {
-            "onnx_100_nodes_p50_ms": onnx["p50_ms"],
-            "ready_second_start_s": ours.ready_s,
-            "resident_memory_mb": ours.resident_mb(),
-        }
+        summary = (
+            _ratios(rows)
+            | _kind_ratios(kinds)
+            | {
+                "onnx_100_nodes_p50_ms": onnx["p50_ms"],
+                "ready_second_start_s": ours.ready_s,
+                "resident_memory_mb": ours.resident_mb(),
+            }
+        )
     cells_per_s = _in_process(predictor, device)
-    rows += [onnx, {"server": "in process", "request": "10,000 cells", "items_per_s": cells_per_s}]
+    rows += [*kinds, onnx, {"server": "in process", "request": "10,000 cells", "items_per_s": cells_per_s}]
+    rows += [{"server": "in process", "request": "phases", **row} for row in _phases(models)]
     return {
         "benchmark": "serving",
         "rows": rows,
         "summary": summary | {"nasbench201_cells_per_s_in_process": cells_per_s},
     }
-
-
-def cells(count: int, seed: int) -> list[str]:
-    """Distinct NAS-Bench-201 cells, of which there are 15,625."""
-    chosen = random.Random(seed).sample(list(itertools.product(_OPERATIONS, repeat=6)), count)
-    return [f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|" for a, b, c, d, e, f in chosen]
 
 
 def _compared(ours: Server, fresh: Server, rival: Server, device: str, target: str) -> list[dict[str, Any]]:
@@ -99,6 +105,47 @@ def question(batch: list[str], device: str, target: str) -> bytes:
     return json.dumps({"device": device, "target": target, "inputs": inputs}, separators=(",", ":")).encode()
 
 
+def _kind_rows(fresh: Server, kind: str) -> list[dict[str, Any]]:
+    """Single inputs, none twice, beside the echo of the same bodies."""
+    device, inputs = questions()[kind]
+    bodies = [json.dumps({"device": device, "inputs": [each]}).encode() for each in inputs]
+    rows = []
+    for connections in _KIND_CONNECTIONS:
+        turns: dict[str, list[Load]] = {_FRESH: [], "echo": []}
+        cpu_s = dict.fromkeys(turns, 0.0)
+        for _ in range(_TURNS):
+            for name, path in ((_FRESH, f"/v1/predict/{kind}"), ("echo", "/v1/echo")):
+                before_s = fresh.cpu_s()
+                turns[name].append(
+                    load(fresh.port, [post("localhost", path, b) for b in bodies], connections, _SECONDS)
+                )
+                cpu_s[name] += fresh.cpu_s() - before_s
+        for name, found in turns.items():
+            row = _row(name, 1, connections, found)
+            cpu_ms = cpu_s[name] / sum(turn.requests for turn in found) * 1e3
+            rows.append(row | {"request": f"1 input of kind {kind}", "kind": kind, "cpu_ms": cpu_ms})
+    return rows
+
+
+def _kind_ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """p50 and processor time at one connection over the echo's, by kind."""
+    ratios = {}
+    for ours, echo in zip(rows[::2], rows[1::2], strict=True):
+        if ours["connections"] == 1:
+            ratios[f"single_p50_over_echo_{ours['kind']}"] = ours["p50_ms"] / echo["p50_ms"]
+            ratios[f"single_p50_ms_{ours['kind']}"] = ours["p50_ms"]
+    return ratios
+
+
+def _phases(models: Path) -> list[dict[str, Any]]:
+    rows = []
+    for kind, (device, inputs) in questions().items():
+        predictor = load_bundle(models / kind)
+        predictor.warm_up()
+        rows += [phase_row(predictor, device, inputs, items) for items in (1, _FEW)]
+    return rows
+
+
 def _invocation(batch: list[str]) -> bytes:
     # A list under "inputs" reaches the model as it is; "dataframe_split" goes through pandas and is slower.
     return json.dumps({"inputs": [json.dumps({"nasbench201": cell}) for cell in batch]}).encode()
@@ -114,6 +161,7 @@ def _row(server: str, items: int, connections: int, turns: list[Load]) -> dict[s
         "connections": connections,
         "p50_ms": statistics.median(turn.p50_ms for turn in turns),
         "p99_ms": statistics.median(turn.p99_ms for turn in turns),
+        "p999_ms": statistics.median(turn.p999_ms for turn in turns),
         "requests_per_s": per_s,
         "items_per_s": per_s * items,
     }

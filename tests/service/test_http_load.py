@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from costmodel.benchmarks.http_load import load, post
-from costmodel.benchmarks.serving import cells
+from costmodel.benchmarks.questions import cells
 from featurizers.network import NetworkFeaturizer
 from tests.served_box import box_models, box_url
 

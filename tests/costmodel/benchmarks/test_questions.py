@@ -1,4 +1,4 @@
-"""The load of benchmark `capacity`: inputs that are all different, and that the packaged models answer."""
+"""What the benchmarks of the service ask: inputs that are all different, and that the packaged models answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from costmodel.benchmarks.capacity import questions
+from costmodel.benchmarks.questions import questions
 from costmodel.kinds import load_bundle
 from costmodel.registry import PRETRAINED
 from featurizers.errors import InputError
