@@ -18,6 +18,11 @@ from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct("<I")
 _START_SECONDS = 60.0
+_START = """
+import os, runpy, sys
+sys.path[:] = sys.argv.pop(1).split(os.pathsep)
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 LONGEST_BYTES = 2**32 - 1
 
 
@@ -26,15 +31,14 @@ class ProcessDied(Exception):  # noqa: N818
 
 
 class Process:
-    """One process that runs ``python -m MODULE ARGUMENTS``. Not thread-safe; see `Processes`."""
+    """One process that runs a module with arguments, found where this process finds it. Not thread-safe."""
 
     def __init__(self, module: str, arguments: Sequence[str], seconds: float):
         self.seconds = seconds
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        command = [sys.executable, "-m", module, *arguments]
-        self.popen = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        )
+        # The path of this process, but once Python itself has started: beside a caller's script may lie a types.py.
+        path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
+        command = [sys.executable, "-P", "-c", _START, path, module, *arguments]
+        self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self._first = True
 
     def ask(self, message: bytes) -> bytes:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from featurizers.errors import InputError
 from featurizers.processes import Process, Processes
+from featurizers.supervised import Supervised
 
 MODULE = "featurizers.supervised"
 
@@ -29,6 +33,18 @@ def test_a_process_at_work_ends_after_its_pool(pool: Processes) -> None:
         pool.close()
         assert process.popen.poll() is None
     assert process.popen.poll() is not None
+
+
+def test_files_beside_the_callers_script_do_not_stand_for_pythons_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "types.py").write_text("raise SystemExit(1)")
+    monkeypatch.syspath_prepend(tmp_path)
+    readers = Supervised(size=1)
+    with pytest.raises(InputError, match="ONNX"):
+        readers.parse("network", {"onnx": b"no model"}, lambda content: content)
+    assert readers.deaths == 0
+    readers.close()
 
 
 def test_a_block_that_raises_gives_up_its_process(pool: Processes) -> None:
