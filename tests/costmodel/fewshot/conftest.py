@@ -1,11 +1,13 @@
 """Devices with a known law: latency is a sum of launches, multiply-adds and moved elements, with noise."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 
 from costmodel.fewshot import FewShotRegressor, KnownDevice, meta_train, training
+from costmodel.fewshot.deep import train_deep
 from costmodel.regressors.base import Array
 from featurizers.network.nas_physics import SPACES, OpIndices
 
@@ -46,6 +48,7 @@ def train(pool: OpIndices) -> Callable[[str], FewShotRegressor]:
         if learner not in made:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(training, "_REPEATS", 1)  # of calibration, which takes most of the time
+                patch.setattr(training, "train_deep", partial(train_deep, steps=200))
                 made[learner] = meta_train(learner, SPACE, pool, known)
         return made[learner]
 
