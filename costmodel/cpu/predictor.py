@@ -28,6 +28,7 @@ _MANY_TARGETS = 8
 class CpuPredictor(Predictor):
     """As `Predictor`, and what only this kind answers: see `costmodel.cpu.operations`."""
 
+    default_device = "spare-cores"
     folder: Path | None = None
     """Where the bundle's tables lie; None for a predictor that was just trained."""
 

@@ -60,6 +60,14 @@ def test_what_says_too_little_or_what_cannot_be(packaged: Any, raw: dict[str, An
     assert detail in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("operation", ["predict", "rank", "explain"])
+def test_who_asks_about_a_server_need_not_know_of_a_device(packaged: Any, operation: str):
+    asked = {"inputs": [MILAN], "target": "passmark:SUMM_CPU"}
+    found = packaged.post(f"/v1/{operation}/cpu", json=asked)
+    assert found.status_code == 200, found.text
+    assert found.json() == packaged.post(f"/v1/{operation}/cpu", json=asked | ASKED).json()
+
+
 def test_an_unknown_cpu_is_answered_from_its_fields_and_marked(packaged: Any):
     raws = [{"cpu_name": "Unheard Of 1", "logical_cpus": 8}, MILAN]
     answer = packaged.post("/v1/predict/cpu", json={"inputs": raws, **ASKED}).json()
