@@ -71,9 +71,10 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     cells_per_s = _in_process(predictor, device)
     rows += [*kinds, onnx, {"server": "in process", "request": "10,000 cells", "items_per_s": cells_per_s}]
     rows += [{"server": "in process", "request": "phases", **row} for row in _phases(models)]
+    columns = dict.fromkeys(name for row in rows for name in row)
     return {
         "benchmark": "serving",
-        "rows": rows,
+        "rows": [{**dict.fromkeys(columns, ""), **row} for row in rows],
         "summary": summary | {"nasbench201_cells_per_s_in_process": cells_per_s},
     }
 
