@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
+from costmodel.calibration import NORMAL_90
 from costmodel.kinds import kind_of
 from costmodel.mix import MIX, check_weights, mixed
 from costmodel.operations import KindOperation
@@ -331,7 +332,7 @@ def _regret(taken: Prediction, rival: Prediction) -> float:
 
 def _in_logs(p: Prediction) -> tuple[float, float]:
     low, value, high = (log(max(x, _TINY)) for x in (p.low, p.value, p.high))
-    return value, max((high - low) / 2 / 1.6449, 1e-9)
+    return value, max((high - low) / 2 / NORMAL_90, 1e-9)
 
 
 _MAX_LOG, _TINY = 50.0, 1e-300
@@ -342,7 +343,7 @@ def _p_better(a: Prediction, b: Prediction, sign: float, positive: bool) -> floa
 
     def place(p: Prediction) -> tuple[float, float]:
         low, value, high = (log(x) if positive else x for x in (p.low, p.value, p.high))
-        return value, max((high - low) / 2 / 1.6449, 1e-9)
+        return value, max((high - low) / 2 / NORMAL_90, 1e-9)
 
     (mean_a, sigma_a), (mean_b, sigma_b) = place(a), place(b)
     return 0.5 * (1 + erf(sign * (mean_b - mean_a) / sqrt(2 * (sigma_a**2 + sigma_b**2))))

@@ -23,7 +23,6 @@ import os, runpy, sys
 sys.path[:] = sys.argv.pop(1).split(os.pathsep)
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
-LONGEST_BYTES = 2**32 - 1
 
 
 class ProcessDied(Exception):  # noqa: N818

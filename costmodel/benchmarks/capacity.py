@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.benchmarks.http_load import load, post
-from costmodel.benchmarks.questions import questions
+from costmodel.benchmarks.questions import onnx_files, questions
 from costmodel.benchmarks.servers import Server, our_server
 from costmodel.benchmarks.serving import NO_MEMORY
 from costmodel.registry import PRETRAINED
@@ -76,12 +76,9 @@ def _loaded(
 
 
 def _files(server: Server) -> dict[str, Any]:
-    """ONNX files of about a hundred nodes with their weights, posted as they are."""
-    from costmodel.zoo import build, sample_specs, size
-
-    near = sorted(sample_specs(200, seed=1), key=lambda spec: abs(size(spec).nodes - 100))[:8]
+    """ONNX files, posted as they are."""
     path = "/v1/predict/network?device=xeon-emr-ort-fp32-b1"
-    files = [post("localhost", path, build(each).SerializeToString(), "application/octet-stream") for each in near]
+    files = [post("localhost", path, each, "application/octet-stream") for each in onnx_files()]
     return _measured(server, files, 1, 16)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.benchmarks.cpu import data_folder
-from costmodel.cpu.mlperf import NORMAL_90, ROUNDS, Results, RoundForecast, load_results
+from costmodel.calibration import NORMAL_90
+from costmodel.cpu.mlperf import ROUNDS, Results, RoundForecast, load_results
 from costmodel.evaluation.tables import format_table
 from costmodel.regressors import Array
 

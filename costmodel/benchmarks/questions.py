@@ -38,6 +38,14 @@ def questions() -> dict[str, tuple[str, list[dict[str, Any]]]]:
     }
 
 
+def onnx_files() -> list[bytes]:
+    """ONNX files of about a hundred nodes, with their weights."""
+    from costmodel.zoo import build, sample_specs, size
+
+    near = sorted(sample_specs(200, seed=1), key=lambda spec: abs(size(spec).nodes - 100))[:8]
+    return [build(spec).SerializeToString() for spec in near]
+
+
 def _machine(place: int) -> dict[str, Any]:
     cpus = 2 * (1 + place % 96)
     return {"cpu_name": "AMD EPYC 9654", "logical_cpus": cpus, "memory_gb": 4 * cpus + place // 96}

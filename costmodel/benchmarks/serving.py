@@ -23,7 +23,7 @@ from typing import Any
 
 from costmodel.benchmarks.http_load import Load, load, post
 from costmodel.benchmarks.phases import phase_row
-from costmodel.benchmarks.questions import cells, questions
+from costmodel.benchmarks.questions import cells, onnx_files, questions
 from costmodel.benchmarks.servers import Server, mlflow_server, our_server
 from costmodel.kinds import load_bundle
 from costmodel.predictor import Predictor
@@ -49,6 +49,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     predictor.warm_up()
     device = next((name for name in predictor.devices if _DEVICE in name), next(iter(predictor.devices)))
     target = predictor.devices[device].targets[0]
+    asked = questions()
     with our_server(models):
         pass
     with (
@@ -57,7 +58,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         mlflow_server(models / "network", device, target) as rival,
     ):
         rows = _compared(ours, fresh, rival, device, target)
-        kinds = [row for kind in questions() for row in _kind_rows(fresh, kind)]
+        kinds = [row for kind, pair in asked.items() for row in _kind_rows(fresh, kind, *pair)]
         onnx = _onnx_row(ours, device, target)
         summary = (
             _ratios(rows)
@@ -70,7 +71,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         )
     cells_per_s = _in_process(predictor, device)
     rows += [*kinds, onnx, {"server": "in process", "request": "10,000 cells", "items_per_s": cells_per_s}]
-    rows += [{"server": "in process", "request": "phases", **row} for row in _phases(models)]
+    rows += [{"server": "in process", "request": "phases", **row} for row in _phases(models, asked)]
     columns = dict.fromkeys(name for row in rows for name in row)
     return {
         "benchmark": "serving",
@@ -106,20 +107,19 @@ def question(batch: list[str], device: str, target: str) -> bytes:
     return json.dumps({"device": device, "target": target, "inputs": inputs}, separators=(",", ":")).encode()
 
 
-def _kind_rows(fresh: Server, kind: str) -> list[dict[str, Any]]:
+def _kind_rows(fresh: Server, kind: str, device: str, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Single inputs, none twice, beside the echo of the same bodies."""
-    device, inputs = questions()[kind]
     bodies = [json.dumps({"device": device, "inputs": [each]}).encode() for each in inputs]
+    paths = {_FRESH: f"/v1/predict/{kind}", "echo": "/v1/echo"}
+    requests = {name: [post("localhost", path, body) for body in bodies] for name, path in paths.items()}
     rows = []
     for connections in _KIND_CONNECTIONS:
-        turns: dict[str, list[Load]] = {_FRESH: [], "echo": []}
+        turns: dict[str, list[Load]] = {name: [] for name in requests}
         cpu_s = dict.fromkeys(turns, 0.0)
         for _ in range(_TURNS):
-            for name, path in ((_FRESH, f"/v1/predict/{kind}"), ("echo", "/v1/echo")):
+            for name, sent in requests.items():
                 before_s = fresh.cpu_s()
-                turns[name].append(
-                    load(fresh.port, [post("localhost", path, b) for b in bodies], connections, _SECONDS)
-                )
+                turns[name].append(load(fresh.port, sent, connections, _SECONDS))
                 cpu_s[name] += fresh.cpu_s() - before_s
         for name, found in turns.items():
             row = _row(name, 1, connections, found)
@@ -129,7 +129,7 @@ def _kind_rows(fresh: Server, kind: str) -> list[dict[str, Any]]:
 
 
 def _kind_ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """p50 and processor time at one connection over the echo's, by kind."""
+    """By kind, p50 at one connection, and over the echo's."""
     ratios = {}
     for ours, echo in zip(rows[::2], rows[1::2], strict=True):
         if ours["connections"] == 1:
@@ -138,9 +138,9 @@ def _kind_ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
     return ratios
 
 
-def _phases(models: Path) -> list[dict[str, Any]]:
+def _phases(models: Path, asked: Mapping[str, tuple[str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
     rows = []
-    for kind, (device, inputs) in questions().items():
+    for kind, (device, inputs) in asked.items():
         predictor = load_bundle(models / kind)
         predictor.warm_up()
         rows += [phase_row(predictor, device, inputs, items) for items in (1, _FEW)]
@@ -192,12 +192,9 @@ def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _onnx_row(ours: Server, device: str, target: str) -> dict[str, Any]:
-    """ONNX files of about a hundred nodes with their weights, posted as they are."""
-    from costmodel.zoo import build, sample_specs, size
-
-    near = sorted((spec for spec in sample_specs(200, seed=1)), key=lambda spec: abs(size(spec).nodes - 100))[:8]
+    """ONNX files, posted as they are."""
     path = f"/v1/predict/network?device={device}&target={target}"
-    files = [build(spec).SerializeToString() for spec in near]
+    files = onnx_files()
     sent = [post("localhost", path, content, "application/octet-stream") for content in files]
     row = _row("costmodel", 1, 1, [load(ours.port, sent, 1, _SECONDS) for _ in range(_TURNS)])
     return row | {"request": f"ONNX, 100 nodes, {statistics.median(map(len, files)) / 1e6:.1f} MB"}

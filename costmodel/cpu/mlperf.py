@@ -29,8 +29,6 @@ _LENGTHS = {
     **dict.fromkeys(("log_tdp_w", "year"), 1.5),
     **dict.fromkeys(("nvidia", "is_cpu", "log_link_gbs"), 2.0),
 }
-NORMAL_90 = 1.6449
-"""Half of a normal distribution's central 90%, in standard deviations."""
 
 _RULE = {"log_int8_tops": 0.35, "log_fp16_tflops": 0.35, "log_tdp_w": 0.3}
 _ONE_SAMPLE = 0.5

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from costmodel.calibration import NORMAL_90
 from costmodel.cpu.kernel import Shape, Support, own_covariance
 from costmodel.prediction import Prediction, Target
 from costmodel.regressors import Array
@@ -151,7 +152,7 @@ class ChangeSpread:
     def half(self, moved: float, half_width: float) -> float:
         """Half of the interval of the ratio, in log units."""
         share = float(np.interp(moved, self.distance, self.share)) if self.distance else math.sqrt(2)
-        return min(_NORMAL_90 * moved, share * half_width)
+        return min(NORMAL_90 * moved, share * half_width)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Sequence[float]]) -> ChangeSpread:
@@ -170,7 +171,6 @@ class ChangeSpread:
 
 
 _BINS = 8
-_NORMAL_90 = 1.6449
 
 
 def _prediction(predictor: CpuPredictor, device: str, target: Target, answers: Answers, i: int) -> Prediction:

@@ -19,7 +19,6 @@ Mask = npt.NDArray[np.bool_]
 
 Form = TypeVar("Form")
 
-_CODE = {kind: i for i, kind in enumerate(KINDS)}
 _STRATEGY = {strategy: i for i, strategy in enumerate(STRATEGIES)}
 _MATRIX = tuple(sorted(MATRIX_KINDS))
 _LUT_PRODUCT_BITS = 4

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.calibration import Calibration
+from costmodel.calibration import NORMAL_90, Calibration
 from costmodel.domain import Domain
 from costmodel.hls4ml.answers import DesignAnswer, Place, Shared, TargetAnswer, at_clock, in_units
 from costmodel.hls4ml.basis import PRIORS, terms
 from costmodel.hls4ml.details import percent_of_part
 from costmodel.hls4ml.forms import HLS_TARGETS, RESOURCES, TARGETS, YOSYS_TARGETS, HlsTarget, totals
 from costmodel.hls4ml.layers import Layers, Values, layers_of
-from costmodel.hls4ml.outside import WIDEST, Z90, half_outside, rehearse
+from costmodel.hls4ml.outside import WIDEST, half_outside, rehearse
 from costmodel.hls4ml.regressor import HlsPhysics, learner_matrix, regimes
 from costmodel.hls4ml.residual import NETWORKS, check_learner, fit_network, load_network, network_residuals
 from costmodel.hls4ml.rows import LabelledDesign
@@ -203,8 +203,8 @@ class HlsModel:
             plain.coefficients = PRIORS[spec.resource] * spec.prior_share
         estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
         if spec.form in ("terms", "index tiles"):
-            return estimate, np.full(len(estimate.point), Z90 * _NEVER_LEARNED_SPREAD)
-        return estimate, half_outside(spec, Z90 * _NEVER_LEARNED_EXACT, shared.place)
+            return estimate, np.full(len(estimate.point), NORMAL_90 * _NEVER_LEARNED_SPREAD)
+        return estimate, half_outside(spec, NORMAL_90 * _NEVER_LEARNED_EXACT, shared.place)
 
     def reasons(self, features: Features) -> list[tuple[str, ...]]:
         """Why each design lies outside of what was trained on; empty when it does not."""
@@ -219,7 +219,7 @@ class HlsModel:
         of_board = {board: [spec.limit(board) if board else np.nan for spec in specs] for board in set(boards)}
         limits = np.array([of_board[board] for board in boards])
         points = np.stack([answers[name].point for name in names], axis=1)
-        halves = np.stack([answers[name].half for name in names], axis=1) / Z90
+        halves = np.stack([answers[name].half for name in names], axis=1) / NORMAL_90
         draws = points[:, None, :] + halves[:, None, :] * self._error_shapes(stage)[None, :, :]
         offsets = np.array([TARGETS[name].offset for name in names])
         inside = draws <= np.log(limits + offsets)[:, None, :]
@@ -234,7 +234,7 @@ class HlsModel:
             if errors is None:
                 alike = np.random.default_rng(0).standard_normal((_JOINT_ROWS, 1))
                 errors = alike.repeat(len(RESOURCES[stage]), axis=1)
-            scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / Z90
+            scale = np.maximum(np.quantile(np.abs(errors), _COVERAGE, axis=0), 1e-9) / NORMAL_90
             known = self._shapes[stage] = np.clip(errors / scale, -_FARTHEST_ERROR, _FARTHEST_ERROR)
         return known
 

@@ -11,16 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.calibration import NORMAL_90
 from costmodel.hls4ml.answers import Place
 from costmodel.hls4ml.forms import HlsTarget
 from costmodel.hls4ml.regressor import HlsPhysics
 from costmodel.regressors.base import Array
 from featurizers.core import Features
 
-Z90 = 1.6449
-"""Half of a normal distribution's central 90 % in standard deviations."""
-
-UNREHEARSED = 0.25 * Z90
+UNREHEARSED = 0.25 * NORMAL_90
 """Half interval (natural log) just outside, where no step out could be rehearsed."""
 
 _LEAST, _MOST = 0.04, 0.7
@@ -37,7 +35,7 @@ _FARTHEST = 4.0
 WIDEST = 3.3
 """Largest half interval (natural log): a factor of 27 either way says that hardly anything is known."""
 
-_STRANGE_FORM, _STRANGE_TERMS, _STRANGE_REGISTERS = 0.35 * Z90, 0.8 * Z90, 1.0 * Z90
+_STRANGE_FORM, _STRANGE_TERMS, _STRANGE_REGISTERS = 0.35 * NORMAL_90, 0.8 * NORMAL_90, 1.0 * NORMAL_90
 """Added with a kind of layer that no training design had. More for LUT, whose closed form is a fitted sum: a term that
 was never fitted is a guess. Most for FF: where HLS puts a register depends on delays that no term sees."""
 

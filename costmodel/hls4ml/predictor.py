@@ -11,11 +11,11 @@ from typing import Any, Self
 import numpy as np
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
+from costmodel.calibration import NORMAL_90
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
 from costmodel.hls4ml.model import HlsModel
-from costmodel.hls4ml.outside import Z90
 from costmodel.prediction import Explanation, Predictions, Target
 from costmodel.predictor import Device, Outcome, Predictor
 from costmodel.target_model import Answers
@@ -58,7 +58,7 @@ class HlsTargetModel:
         found = self._hls.answer(features, [self._target], reasons)[self._target]
         least = TARGETS[self._target].step
         value, low, high = (np.maximum(part, least) for part in (found.value, found.low, found.high))
-        return Answers(value, low, high, found.half / Z90, reasons)
+        return Answers(value, low, high, found.half / NORMAL_90, reasons)
 
 
 class HlsPredictor(Predictor):

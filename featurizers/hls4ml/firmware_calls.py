@@ -58,7 +58,11 @@ def array_sizes(text: str, macros: Mapping[str, int]) -> dict[str, int]:
     """Elements of each array that the top function declares or takes (io_parallel)."""
     sizes = {}
     for match in _ARRAY.finditer(text):
-        factors = [factor.strip() for factor in match[2].split("*")]
-        numbers = [int(factor) if factor.isdigit() else macros.get(factor, 0) for factor in factors]
-        sizes[match[1]] = prod(numbers)
+        sizes[match[1]] = size_of(match[2], macros, unknown=0)
     return sizes
+
+
+def size_of(text: str, macros: Mapping[str, int], unknown: int) -> int:
+    """A size as C++ writes it: numbers and macros, multiplied. unknown : stands for a macro that nobody defined."""
+    factors = [factor.strip() for factor in text.split("*")]
+    return prod(int(factor) if factor.isdigit() else macros.get(factor, unknown) for factor in factors)

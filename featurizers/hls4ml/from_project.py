@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,7 @@ from featurizers.hls4ml.archives import read_folder, read_members
 from featurizers.hls4ml.attributes import layers_of
 from featurizers.hls4ml.build import FoundLayer
 from featurizers.hls4ml.config import check_strategy
-from featurizers.hls4ml.firmware_calls import Call, array_sizes, read_calls
+from featurizers.hls4ml.firmware_calls import Call, array_sizes, read_calls, size_of
 from featurizers.hls4ml.precision import Precision, parse_precision
 
 _WANTED = ("parameters.h", "defines.h", "hls4ml_config.yml", "build_prj.tcl", "project.tcl")
@@ -306,8 +305,7 @@ def _widths(text: str, macros: Mapping[str, int]) -> dict[str, int]:
     for match in _TYPEDEF.finditer(text):
         array = _ARRAY.match(match[1].strip())
         if array:
-            factors = [factor.strip() for factor in array[2].split("*")]
-            found[match[2]] = prod(int(f) if f.isdigit() else macros.get(f, 1) for f in factors)
+            found[match[2]] = size_of(array[2], macros, unknown=1)
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 PROJECTS = Path(__file__).parent / "projects"
 PART = "xcu250-figd2104-2L-e"
-KEPT = ("firmware/parameters.h", "firmware/defines.h", "firmware/myproject.cpp", "project.tcl", "build_prj.tcl")
+KEPT = ("firmware/parameters.h", "firmware/defines.h", "firmware/myproject.cpp", "project.tcl")
 
 
 def layer(class_name, name, **config):
