@@ -88,12 +88,21 @@ class Parser:
 
         held = self._contexts.get(allow_unregistered)
         if held is None or held[3] >= _MAX_MODULES:
-            context = ir.Context()
-            context.allow_unregistered_dialects = allow_unregistered
-            context.enable_multithreading(False)
+            context = _context(allow_unregistered)
             held = (context, Walker(), Simplifier(context), 0)
         self._contexts[allow_unregistered] = (*held[:3], held[3] + 1)
         return held[:3]
+
+
+def _context(allow_unregistered: bool) -> Any:
+    """A context that loads a dialect when a program first uses it: a canonicalisation sorts the patterns of all loaded
+    dialects, which for all that there are takes as long as parsing 15 operations."""
+    from iree.compiler import ir
+
+    context = ir.Context(load_on_create_dialects=[])
+    context.allow_unregistered_dialects = allow_unregistered
+    context.enable_multithreading(False)
+    return context
 
 
 def _refusal(error: Any, bytecode: bool) -> InputError:
