@@ -47,6 +47,7 @@ BENCHMARKS: dict[str, str] = {
     "mlir": "costmodel.benchmarks.mlir:run",
     "mlir-baselines": "costmodel.benchmarks.mlir_baselines:run",
     "mlir-fuzz": "costmodel.benchmarks.mlir_fuzz:run",
+    "mlir-speed": "costmodel.benchmarks.mlir_speed:run",
     "mlir-new-cpu": "costmodel.benchmarks.mlir_new_cpu:run",
 }
 """Name -> ``module:function``, imported when it is run."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.benchmarks.mlir_speed import predict_over_parse
 from costmodel.corpus import Corpus, Labels
 from costmodel.evaluation.metrics import accuracy, interval_quality
 from costmodel.kinds import kind_of
@@ -22,11 +22,13 @@ from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED
 from costmodel.training.fitting import FeatureStore
 from costmodel.training.shared import leave_out_refused, pooled
+from featurizers.core import Raw
 from featurizers.errors import InputError
 
 Array = npt.NDArray[np.float64]
 _SPLITS = {"test_seen": "seen", "test_unseen": "unseen"}
 _POSITIVE = ("instructions", "cycles")
+_TIMED = 200
 BASELINES = Path("benchmarks/results/mlir-baselines.json")
 """Figures of the sequence models on the repository's own data, made by ``costmodel benchmark mlir-baselines``."""
 
@@ -61,7 +63,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     rows = [row for name, got in answered.items() for row in _rows(name, got)]
     rows += _baseline_rows() if data is None else []
     summary = _summary(answered)
-    summary["predict_over_parse"] = predict_over_parse(predictor, [str(raw["mlir"]) for raw in corpus.raws[:300]])
+    summary["predict_over_parse"] = predict_over_parse(predictor, _spread_over(corpus.raws))
     return {"benchmark": "mlir", "rows": rows, "summary": summary}
 
 
@@ -153,27 +155,9 @@ def _summary(answered: Mapping[str, _Answered]) -> dict[str, float]:
     return {key: value for key, value in summary.items() if np.isfinite(value)}
 
 
-def predict_over_parse(predictor: Predictor, texts: Sequence[str], cpu: str | None = None) -> float:
-    """Time of a prediction of cycles from text, in process, over that of MLIR's parser alone on the same texts."""
-    from iree.compiler import ir
-
-    from featurizers.mlir import MlirFeaturizer
-
-    device = cpu or sorted(name for name, own in predictor.devices.items() if "cycles" in own.targets)[0]
-    here = MlirFeaturizer(in_process=True)
-    profile, model = predictor.devices[device].profile, predictor.model(device, "cycles")
-    context = ir.Context()
-    parse_s = predict_s = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        for text in texts:
-            ir.Module.parse(text, context)
-        middle = time.perf_counter()
-        for text in texts:
-            model.answer(here.features([here.parse({"mlir": text})], profile=profile))
-        ended = time.perf_counter()
-        parse_s, predict_s = min(parse_s, middle - started), min(predict_s, ended - middle)
-    return predict_s / parse_s
+def _spread_over(raws: Sequence[Raw]) -> list[str]:
+    """Some texts, evenly from all: neighbours are of one family, and of one size."""
+    return [str(raw["mlir"]) for raw in raws[:: max(len(raws) // _TIMED, 1)]][:_TIMED]
 
 
 def _baseline_rows() -> list[dict[str, Any]]:

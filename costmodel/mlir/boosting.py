@@ -17,6 +17,7 @@ from featurizers.core import Features, FloatArray
 _MIN_ERROR = 3e-3
 _LIKELY = tuple(round(0.4 + 0.05 * step, 2) for step in range(12))
 """Probabilities from which a count may be answered as not 0; which of them, the held-out half of the folds says."""
+_ONE = float(np.log(2.0))
 _FEW = 50
 _FOLDS = 2
 """Of functions: what is held out of each says how far off the boosters are."""
@@ -140,11 +141,16 @@ class CodeBoosting:
 
     def predict(self, features: Features) -> Estimate:
         assert self.spread_booster is not None, "fit or load first"
+        return Estimate(self.point(features), np.exp(self.spread_booster.predict(features.vectors)))
+
+    def point(self, features: Features) -> Array:
+        """The point of `predict` alone, (n,)."""
         x = features.vectors
-        point = np.mean([booster.predict(x) for booster in self.boosters], axis=0) + self._start(features)
+        each = [booster.predict(x) for booster in self.boosters]
+        point = (each[0] if len(each) == 1 else np.mean(each, axis=0)) + self._start(features)
         if self.any_booster is not None:
-            point = np.where(self.any_booster.predict(x) > self.settings["likely"], np.maximum(point, np.log(2.0)), 0.0)
-        return Estimate(point, np.exp(self.spread_booster.predict(x)))
+            point = np.where(self.any_booster.predict(x) > self.settings["likely"], np.maximum(point, _ONE), 0.0)
+        return np.asarray(point)
 
     def probability(self, features: Features) -> Array:
         """Of a count: the probability that it is not 0, (n,)."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from costmodel.kinds import kind_of
 from costmodel.predictor import Predictor
 from costmodel.regressors import extras_of
+from costmodel.regressors.base import point_of
 from featurizers.core import Features, Raw
 from featurizers.errors import InputError
 
@@ -81,7 +82,7 @@ class CostModel:
 
     def of_features(self, features: Features) -> Costs:
         """Of columns that are there already, (n,)."""
-        point = self._model.regressor.predict(features).point + self._model.calibration.shift
+        point = point_of(self._model.regressor, features) + self._model.calibration.shift
         if self._model.positive:
             return np.asarray(np.exp(point))
         return np.asarray(np.expm1(np.maximum(point, 0.0)) if getattr(self._model, "count", False) else point)

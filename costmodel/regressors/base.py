@@ -68,6 +68,12 @@ def extras_of(regressor: Regressor | type[Regressor]) -> frozenset[str]:
     return found
 
 
+def point_of(regressor: Regressor, features: Features) -> Array:
+    """The point of `predict`, (n,), without what only the spread needs where a regressor's `point` gives it so."""
+    own = getattr(regressor, "point", None)
+    return regressor.predict(features).point if own is None else np.asarray(own(features))
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """JSON with sorted keys: same model, same bytes."""
     path.write_text(json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n")

@@ -84,7 +84,6 @@ class Parser:
             raise InputError("MLIR text", "must be UTF-8", where="line 1, column 1") from None
 
     def _context(self, allow_unregistered: bool) -> tuple[Any, Walker, Simplifier]:
-        from iree.compiler import ir
 
         held = self._contexts.get(allow_unregistered)
         if held is None or held[3] >= _MAX_MODULES:

@@ -1,0 +1,168 @@
+"""`mlir-speed`: a prediction from text beside MLIR's parser alone on the same text, by size; REST beside its echo.
+
+Parser and prediction take turns on each program, and of each the least of some turns counts: what a parser costs whose
+code lies in the processor's caches, since it does nothing else, is half of what it costs inside a compiler.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from costmodel.benchmarks.http_load import load, post
+from costmodel.benchmarks.servers import Server, our_server
+from costmodel.benchmarks.serving import NO_MEMORY
+from costmodel.kinds import kind_of
+from costmodel.passes import CostModel
+from costmodel.paths import dataset_folder
+from costmodel.predictor import Predictor
+from costmodel.registry import PRETRAINED
+
+SIZES = (10, 50, 200, 1000)
+_PROGRAMS = 20
+_LIKE = 0.15
+"""A program counts as one of a size when its number of operations is so near."""
+_TURNS = 5
+_SECONDS = 1.0
+_REST_OPERATIONS = 50
+
+
+def run(data: Path | None, mirror: Path | None, cpu: str = "znver4") -> dict[str, Any]:
+    """data : a folder of programs in place of the repository's, see `datasets/mlir_programs`."""
+    predictor = Predictor.load(PRETRAINED / "mlir")
+    kind = kind_of("mlir")
+    assert kind.corpus is not None
+    by_size = of_sizes([str(raw["mlir"]) for raw in kind.corpus(data or dataset_folder(kind.dataset)).raws])
+    rows: list[dict[str, Any]] = [
+        {"where": "in process", "operations": size, **in_process(predictor, texts, cpu)}
+        for size, texts in by_size.items()
+        if texts
+    ]
+    with our_server(PRETRAINED, NO_MEMORY) as server:
+        rows += _rest_rows(server, cpu, by_size[_REST_OPERATIONS])
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return {
+        "benchmark": "mlir-speed",
+        "rows": [{**dict.fromkeys(columns, ""), **row} for row in rows],
+        "summary": _summary(rows),
+    }
+
+
+def of_sizes(texts: Sequence[str]) -> dict[int, list[str]]:
+    """Of each of `SIZES` some programs, evenly from all; lines are near enough to tell which are worth counting."""
+    found = {}
+    for size in SIZES:
+        likely = [text for text in texts if size * (1 - _LIKE) < text.count("\n") < size * 2]
+        step = max(len(likely) // (_PROGRAMS * 3), 1)
+        exact = [text for text in likely[::step] if abs(operations(text) - size) <= size * _LIKE]
+        found[size] = exact[:: max(len(exact) // _PROGRAMS, 1)][:_PROGRAMS]
+    return found
+
+
+def operations(text: str) -> int:
+    """How many operations a program holds as it is written; 0 where this parser refuses it."""
+    from iree.compiler import ir
+
+    count = 0
+
+    def note(_: Any) -> Any:
+        nonlocal count
+        count += 1
+        return ir.WalkResult.ADVANCE
+
+    try:
+        ir.Module.parse(text, _context()).operation.walk(note)
+    except ir.MLIRError:
+        return 0
+    return count
+
+
+def _context() -> Any:
+    from iree.compiler import ir
+
+    global _held
+    if _held is None:
+        _held = ir.Context()
+        _held.enable_multithreading(False)
+    return _held
+
+
+_held: Any = None
+
+
+def in_process(predictor: Predictor, texts: Sequence[str], cpu: str) -> dict[str, Any]:
+    """Microseconds of the parser alone and of `CostModel.cost`, per program, and one over the other."""
+    from iree.compiler import ir
+
+    context, model = _context(), CostModel(predictor, cpu, "cycles")
+    parse_s = predict_s = 0.0
+    counted = 0
+    for text in texts:
+        if not operations(text):
+            continue
+        counted += 1
+        parsed, predicted = [], []
+        for _ in range(_TURNS):
+            started = perf_counter()
+            ir.Module.parse(text, context)
+            middle = perf_counter()
+            model.cost(text)
+            parsed.append(middle - started)
+            predicted.append(perf_counter() - middle)
+        parse_s += min(parsed)
+        predict_s += min(predicted)
+    each = 1e6 / max(counted, 1)
+    return {
+        "programs": counted,
+        "parse_us": parse_s * each,
+        "predict_us": predict_s * each,
+        "predict_over_parse": predict_s / parse_s,
+    }
+
+
+def predict_over_parse(predictor: Predictor, texts: Sequence[str], cpu: str | None = None) -> float:
+    """Time of a prediction of cycles from text, in process, over that of MLIR's parser alone on the same texts."""
+    device = cpu or sorted(name for name, own in predictor.devices.items() if "cycles" in own.targets)[0]
+    return float(in_process(predictor, texts, device)["predict_over_parse"])
+
+
+def _rest_rows(server: Server, cpu: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """One target, all that the CPU has, and the echo of the same bodies; in turns."""
+    one, every = ([_body(text, cpu, target) for text in texts] for target in ("cycles", None))
+    requests = {
+        "REST, one target": [post("localhost", "/v1/predict/mlir", body) for body in one],
+        "REST, all targets": [post("localhost", "/v1/predict/mlir", body) for body in every],
+        "REST, echo": [post("localhost", "/v1/echo", body) for body in one],
+    }
+    turns: dict[str, list[float]] = {name: [] for name in requests}
+    for _ in range(_TURNS):
+        for name, sent in requests.items():
+            found = load(server.port, sent, 1, _SECONDS)
+            if found.failed:
+                raise RuntimeError(f"{name}: {found.failed} requests were answered with an error")
+            turns[name].append(found.p50_ms)
+    return [
+        {"where": name, "operations": _REST_OPERATIONS, "programs": len(texts), "p50_ms": statistics.median(found)}
+        for name, found in turns.items()
+    ]
+
+
+def _body(text: str, cpu: str, target: str | None) -> bytes:
+    asked = {"device": cpu, "inputs": [{"mlir": text}]} | ({} if target is None else {"target": target})
+    return json.dumps(asked).encode()
+
+
+def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    inside = {row["operations"]: row for row in rows if row["where"] == "in process"}
+    rest = {row["where"]: row["p50_ms"] for row in rows if "p50_ms" in row}
+    summary = {f"predict_over_parse_{size}": row["predict_over_parse"] for size, row in inside.items()}
+    if _REST_OPERATIONS in inside:
+        summary[f"predict_ms_{_REST_OPERATIONS}"] = inside[_REST_OPERATIONS]["predict_us"] / 1e3
+    summary[f"rest_p50_ms_{_REST_OPERATIONS}"] = rest["REST, one target"]
+    summary[f"rest_p50_ms_{_REST_OPERATIONS}_all_targets"] = rest["REST, all targets"]
+    summary["rest_p50_over_echo"] = rest["REST, one target"] / rest["REST, echo"]
+    return summary
