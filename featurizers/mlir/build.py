@@ -19,7 +19,11 @@ _MODULES = frozenset({"builtin.module", "gpu.module"})
 
 @dataclass(slots=True)
 class Builder:
-    """State of one function's walk; `handlers` is the registry of operations that need more than a class."""
+    """State of one function's walk; `handlers` is the registry of operations that need more than a class.
+
+    floating : of each of the module's types, whether its elements are floating-point numbers. steps : strides of
+    buffers that were asked for already.
+    """
 
     module: Module
     dims: Mapping[str, int]
@@ -38,13 +42,15 @@ class Builder:
     allocs: int = 0
     trips: dict[int, float] = field(default_factory=dict)
     ready: dict[int, float] = field(default_factory=dict)
+    steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    floating: Sequence[bool] = ()
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
         classes, handlers, counts = opclass.OP_CLASS, HANDLERS, nest.counts
         types, of = self.module.types, self.module.value_types
+        nest.ops += len(block.ops)
         for op in block.ops:
-            nest.ops += 1
             name = op.name
             handler = handlers.get(name)
             if handler is not None:
@@ -55,9 +61,10 @@ class Builder:
                 other(self, op, nest)
             elif found >= 0:
                 counts[found] += 1.0
-                if op.results:
+                results = op.results
+                if results:
                     self.follow(op, nest, found)
-                    kind = types[of[op.results[0]]]
+                    kind = types[of[results[0]]]
                     if kind.bits > nest.bits:
                         nest.bits = kind.bits
                     if kind.kind == "float":
@@ -73,9 +80,8 @@ class Builder:
         ready = self.ready
         longest = 0.0
         for value in op.operands:
-            at = ready.get(value, 0.0)
-            if at > longest:
-                longest = at
+            if value in ready and ready[value] > longest:
+                longest = ready[value]
         longest += opclass.LATENCY[op_class]
         for value in op.results:
             ready[value] = longest
@@ -189,10 +195,11 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     import featurizers.mlir.vectors  # noqa: F401
 
     functions: list[Function] = []
+    floating = [kind.is_float for kind in module.types]
     last = Builder(module, dims)
     used: set[str] = set()
     for op in _functions(module.ops):
-        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips)
+        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips, floating=floating)
         functions.append(_function(builder, op, used))
         builder.unknown_trips += last.unknown_trips
         builder.allocs += last.allocs

@@ -123,12 +123,17 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     )  # fmt: skip
 
 
+_WORK = (
+    opclass.FLOAT_CLASSES,
+    tuple(opclass.CLASS[name] for name in ("iadd", "imul", "logic", "compare", "select", "extend")),
+    tuple(opclass.CLASS[name] for name in ("fdiv", "fsqrt", "idiv")),
+)
+
+
 def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
     loop = code.loop
     counts, nest = loop.counts, loop.nest
-    floats = sum(counts[i] for i in opclass.FLOAT_CLASSES)
-    ints = sum(counts[opclass.CLASS[n]] for n in ("iadd", "imul", "logic", "compare", "select", "extend"))
-    divides = sum(counts[opclass.CLASS[n]] for n in ("fdiv", "fsqrt", "idiv"))
+    floats, ints, divides = (sum([counts[i] for i in indices]) for indices in _WORK)
     lanes = code.vf * code.interleave
     return [
         loop.trip, float(loop.exact), float(nest.depth), code.cycles / estimates[1], loop.size, loop.copies,
@@ -139,7 +144,7 @@ def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
         code.chain_cycles, float(loop.memory_chain), float(loop.live_float), float(loop.live_int), float(nest.bits),
         float(nest.is_float), float(nest.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
         code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
-        loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum(a.fill for a in loop.accesses)),
+        loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum([a.fill for a in loop.accesses])),
     ]  # fmt: skip
 
 

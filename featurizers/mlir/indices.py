@@ -180,12 +180,17 @@ def strides_of(b: Builder, value: int) -> tuple[int, ...]:
 def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: bool, lanes: int = 1) -> Access:
     """An access of a buffer at the given subscripts, followed back through views to where the buffer was made."""
     kind = b.type(value)
+    steps = b.steps.get(value)
+    if steps is None:
+        steps = b.steps[value] = strides_of(b, value)
     offset: Form | None = {CONSTANT: 0}
-    for form, stride in zip(subscripts, strides_of(b, value), strict=False):
-        if form is None or offset is None:
+    for form, stride in zip(subscripts, steps, strict=False):
+        if form is None:
             offset = None
             break
-        offset = add_forms(offset, form, stride)
+        assert offset is not None
+        for key, factor in form.items():
+            offset[key] = offset.get(key, 0) + stride * factor
     base = value
     while base in b.aliases:
         base, shift = b.aliases[base]

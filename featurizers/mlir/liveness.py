@@ -17,7 +17,7 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
     A value from outside is alive throughout; a buffer counts as the one register of its pointer.
     """
     ops = block.ops
-    forms, types, of = b.forms, b.module.types, b.module.value_types
+    forms, floating, of = b.forms, b.floating, b.module.value_types
     inside = set(block.arguments)
     outside: set[int] = set()
     for op in ops:
@@ -30,7 +30,7 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
         for value in op.results:
             if value in alive:
                 alive.discard(value)
-                if types[of[value]].is_float:
+                if floating[of[value]]:
                     floats -= 1
                 else:
                     ints -= 1
@@ -41,7 +41,7 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
                 outside.add(value)
             elif value not in forms:
                 alive.add(value)
-                if types[of[value]].is_float:
+                if floating[of[value]]:
                     floats += 1
                 else:
                     ints += 1
@@ -50,9 +50,9 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
         if ints > most_ints:
             most_ints = ints
     for value in outside:
-        kind = types[of[value]]
-        if kind.kind == "memref" or value not in forms:
-            if kind.is_float and kind.kind != "memref":
+        buffer = b.module.types[of[value]].kind == "memref"
+        if buffer or value not in forms:
+            if floating[of[value]] and not buffer:
                 most_floats += 1
             else:
                 most_ints += 1

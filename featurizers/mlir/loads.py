@@ -9,6 +9,7 @@ from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Chain, Moving
 
 Key = tuple[int, Moving | None, int]
+Place = tuple[Moving | None, int]
 
 
 def _key(access: Access) -> Key:
@@ -48,20 +49,24 @@ def hoist(loop: Loop) -> None:
     """Loads that do not vary move out when nothing may overwrite them; an accumulator in memory becomes a register
     that is still stored where other accesses may read it."""
     iv = loop.nest.iv
+    fixed = [access.moving is not None and not access.stride(iv) for access in loop.accesses]
+    if not any(fixed):
+        return
     stores = [a for a in loop.accesses if a.store]
     for child in loop.children:
         stores += [a for inner in child.walk() for a in inner.accesses if a.store]
     written = _Written(stores)
     kept = []
-    for access in loop.accesses:
-        fixed = not access.store and access.moving is not None and not access.stride(iv)
-        if fixed and not written.may_overwrite(access):
+    fixed_stores: dict[Key, Access] = {}
+    for access, stays in zip(loop.accesses, fixed, strict=True):
+        if stays and access.store:
+            fixed_stores[_key(access)] = access
+        elif stays and not written.may_overwrite(access):
             loop.hoisted += 1
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
             continue
         kept.append(access)
     loop.accesses = kept
-    fixed_stores = {_key(a): a for a in kept if a.store and a.moving is not None and not a.stride(iv)}
     if fixed_stores:
         _registers(loop, kept, stores, fixed_stores)
 
@@ -104,23 +109,27 @@ def _moves(access: Access) -> float:
 
 def common(loop: Loop) -> None:
     """Equal loads are read once, unless a store that may overwrite them lies between."""
-    outside: dict[int, set[Key]] = {}
-    local: dict[int, set[Key]] = {}
-    kept = []
+    outside: dict[int, set[Place]] = {}
+    local: dict[int, set[Place]] = {}
+    kept, removed = [], 0
     for access in loop.accesses:
-        key, base = _key(access), access.base
+        base, place = access.base, (access.moving, access.constant)
         known = outside if access.external else local
         if access.store:
             if access.external:
                 outside.clear()
-            local.pop(base, None)
-            outside.pop(base, None)
-            known[base] = {key}
+            known[base] = {place}
             kept.append(access)
-        elif access.moving is not None and (key in outside.get(base, ()) or key in local.get(base, ())):
-            loop.removed += 1
+            continue
+        read = known.get(base)
+        if read is None:
+            known[base] = {place}
+        elif place not in read:
+            read.add(place)
+        elif access.moving is not None:
+            removed += 1
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
-        else:
-            known.setdefault(base, set()).add(key)
-            kept.append(access)
+            continue
+        kept.append(access)
     loop.accesses = kept
+    loop.removed += removed

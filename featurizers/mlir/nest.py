@@ -42,9 +42,11 @@ class Access(msgspec.Struct, gc=False):
 
     def stride(self, iv: int) -> int:
         """Elements from one iteration of a loop to the next; 0 also where the offset is not linear."""
-        for key, factor in self.moving or ():
-            if key == iv:
-                return factor
+        moving = self.moving
+        if moving:
+            for key, factor in moving:
+                if key == iv:
+                    return factor
         return 0
 
     def shifted(self, iv: int, iteration: int) -> Access:
@@ -55,6 +57,20 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill)
+
+
+def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
+    """The accesses of each iteration of a loop in order, as `Access.shifted` gives them one by one."""
+    found: list[Access] = []
+    steps = [access.stride(iv) for access in accesses]
+    rests = [tuple([pair for pair in access.moving or () if pair[0] != iv]) for access in accesses]
+    for iteration in range(trip):
+        for a, step, rest in zip(accesses, steps, rests, strict=True):
+            if step:
+                constant = a.constant + step * iteration
+                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill)
+            found.append(a)
+    return found
 
 
 def moving_of(form: Form) -> Moving:

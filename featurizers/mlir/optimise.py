@@ -11,7 +11,7 @@ from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import PASSED, Nest
+from featurizers.mlir.nest import PASSED, Nest, iterations
 
 UNROLL_THRESHOLD = 300
 _ANALYSED, _MOST_BOOST = 10, 4.0
@@ -90,8 +90,7 @@ def _merge(loop: Loop, below: Loop) -> None:
             counts[index] += count * trip
     counts[opclass.ADDRESS] -= min(inner[opclass.ADDRESS] * trip, counts[opclass.ADDRESS])
     if len(below.accesses) * trip + len(loop.accesses) <= _MAX_EXPANDED:
-        for iteration in range(trip):
-            loop.accesses += [a.shifted(iv, iteration) for a in below.accesses]
+        loop.accesses += iterations(below.accesses, iv, trip)
     else:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))

@@ -36,18 +36,18 @@ def totals(program: Program) -> list[float]:
     innermost = [loop for loop in loops if not loop.children and loop.nest.depth]
     plain, weighted = _dialects(program)
     static = [
-        len(program.functions), program.module.size, sum(f.arguments for f in program.functions),
-        sum(f.buffers for f in program.functions), len(written) - len(program.functions),
-        sum(loop.nest.depth > 0 for loop in loops), len(innermost), max(n.depth for n in written),
-        log2(1 + sum(loop.weight for loop in innermost)), program.unknown_trips, sum(program.unknown_ops.values()),
-        program.allocations, sum(len(f.calls) for f in program.functions), log2(1 + flops[64]), log2(1 + flops[32]),
+        len(program.functions), program.module.size, sum([f.arguments for f in program.functions]),
+        sum([f.buffers for f in program.functions]), len(written) - len(program.functions),
+        sum([loop.nest.depth > 0 for loop in loops]), len(innermost), max([n.depth for n in written]),
+        log2(1 + sum([loop.weight for loop in innermost])), program.unknown_trips, sum(program.unknown_ops.values()),
+        program.allocations, sum([len(f.calls) for f in program.functions]), log2(1 + flops[64]), log2(1 + flops[32]),
         log2(1 + flops[16]), log2(1 + ints), log2(1 + moved), log2(1 + footprint),
-        sum(flops.values()) / max(moved, 1.0), moved / max(footprint, 1.0), max(x.live_float for x in loops),
-        max(x.live_int for x in loops), max(x.store_run for x in loops), max(x.nest.widths for x in loops),
-        sum(x.size for x in loops), max(x.size for x in loops), sum(x.removed for x in loops),
-        sum(x.hoisted for x in loops), sum(x.checks for x in loops), sum(n.parallel for n in written),
-        log2(1 + distance), sum(not n.exact for n in written), sum(x.memory_chain for x in loops),
-        max(x.copies for x in loops),
+        sum(flops.values()) / max(moved, 1.0), moved / max(footprint, 1.0), max([x.live_float for x in loops]),
+        max([x.live_int for x in loops]), max([x.store_run for x in loops]), max([x.nest.widths for x in loops]),
+        sum([x.size for x in loops]), max([x.size for x in loops]), sum([x.removed for x in loops]),
+        sum([x.hoisted for x in loops]), sum([x.checks for x in loops]), sum([n.parallel for n in written]),
+        log2(1 + distance), sum([not n.exact for n in written]), sum([x.memory_chain for x in loops]),
+        max([x.copies for x in loops]),
     ]  # fmt: skip
     return [float(value) for value in static] + plain + [log2(1 + value) for value in weighted]
 
@@ -57,14 +57,19 @@ def _work(loops: list[Loop]) -> tuple[dict[int, float], float, float]:
     flops = {64: 0.0, 32: 0.0, 16: 0.0}
     ints = moved = 0.0
     for loop in loops:
-        lanes = max(loop.nest.widths / max(loop.nest.bits, 8), 1.0)
-        bits = 64 if loop.nest.bits > 32 else 32 if loop.nest.bits > 16 else 16
-        counts = loop.counts
-        work = sum(counts[index] for index in opclass.FLOAT_CLASSES) + counts[opclass.CLASS["fma"]]
-        flops[bits] += work * lanes * loop.weight
-        ints += (counts[opclass.IADD] + counts[opclass.CLASS["imul"]]) * loop.weight
-        moved += sum(a.bits * a.lanes for a in loop.accesses) / 8 * loop.weight
+        nest, counts, weight = loop.nest, loop.counts, loop.weight
+        lanes = max(nest.widths / max(nest.bits, 8), 1.0)
+        bits = 64 if nest.bits > 32 else 32 if nest.bits > 16 else 16
+        work = 0.0
+        for index in opclass.FLOAT_CLASSES:
+            work += counts[index]
+        flops[bits] += (work + counts[_FMA]) * lanes * weight
+        ints += (counts[opclass.IADD] + counts[_IMUL]) * weight
+        moved += sum([a.bits * a.lanes for a in loop.accesses]) / 8 * weight
     return flops, ints, moved
+
+
+_FMA, _IMUL = opclass.CLASS["fma"], opclass.CLASS["imul"]
 
 
 def _memory(program: Program, loops: list[Loop]) -> tuple[float, float]:
@@ -77,10 +82,9 @@ def _memory(program: Program, loops: list[Loop]) -> tuple[float, float]:
         footprint += kind.size * max(kind.bits, 8) / 8
     distance = 0.0
     for loop in loops:
-        iv = loop.nest.iv
-        swept = sum(a.bits / 8 * a.lanes * loop.trip for a in loop.accesses if a.stride(iv))
-        reused = any(a.moving is not None and len(a.moving) < loop.nest.depth for a in loop.accesses)
-        distance = max(distance, swept if reused else 0.0)
+        iv, depth = loop.nest.iv, loop.nest.depth
+        if any(a.moving is not None and len(a.moving) < depth for a in loop.accesses):
+            distance = max(distance, sum([a.bits / 8 * a.lanes * loop.trip for a in loop.accesses if a.stride(iv)]))
     return footprint, distance
 
 
