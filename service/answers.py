@@ -44,21 +44,28 @@ class Predict:
 
     def __call__(self, predictor: Predictor, asked: Asked, observe: Observe) -> bytes:
         """Every result, or the error of the only input."""
-        _refuse_weights(asked)
-        asked.devices = _devices(predictor, asked)
-        texts = asked.texts
-        if texts is None or not self._bytes_max:
-            return _joined([each for chunk in _fresh(predictor, asked, range(len(asked))) for each in chunk], observe)
+        check(predictor, asked)
+        return joined(self.told(predictor, asked, self.known(predictor, asked)), observe)
+
+    def known(self, predictor: Predictor, asked: Asked) -> list[Told | None]:
+        """What is remembered of the inputs of a checked question, in their order; None of what is not."""
+        if asked.texts is None or not self._bytes_max:
+            return [None] * len(asked)
         memory, about = self._memory(predictor), (asked.devices, asked.targets)
-        found = [memory.get((about, text), len(text)) for text in texts]
-        if None in found:
-            missing = [i for i, told in enumerate(found) if told is None]
-            answered = (each for chunk in _fresh(predictor, asked, missing) for each in chunk)
+        return [memory.get((about, text), len(text)) for text in asked.texts]
+
+    def told(self, predictor: Predictor, asked: Asked, known: Sequence[Told | None]) -> list[Told]:
+        """One result per input: what is `known`, and the rest computed and remembered."""
+        missing = [i for i, told in enumerate(known) if told is None]
+        answered = [each for chunk in _fresh(predictor, asked, missing) for each in chunk]
+        if asked.texts is not None and self._bytes_max:
+            memory, about = self._memory(predictor), (asked.devices, asked.targets)
             for i, told in zip(missing, answered, strict=True):
-                found[i] = told
-                if not told.failed and len(texts[i]) <= _REMEMBERED_INPUT_BYTES:
-                    memory.put((about, texts[i]), len(texts[i]), told)
-        return _joined(found, observe)  # type: ignore[arg-type]
+                text = asked.texts[i]
+                if not told.failed and len(text) <= _REMEMBERED_INPUT_BYTES:
+                    memory.put((about, text), len(text), told)
+        fresh = iter(answered)
+        return [next(fresh) if told is None else told for told in known]
 
     def _memory(self, predictor: Predictor) -> Memory:
         """Of this very predictor: a new champion, or a device added to the old one, starts from nothing."""
@@ -69,7 +76,14 @@ class Predict:
         return memory
 
 
-def _joined(told: Sequence[Told], observe: Observe) -> bytes:
+def check(predictor: Predictor, asked: Asked) -> None:
+    """Settle the devices. Raises InputError and UnknownNameError for what no input could mend."""
+    _refuse_weights(asked)
+    asked.devices = _devices(predictor, asked)
+
+
+def joined(told: Sequence[Told], observe: Observe) -> bytes:
+    """The answer that has these results. Raises BadInputError where the only one is an error."""
     observe(told)
     if len(told) == 1:
         if isinstance(told[0], Refused):

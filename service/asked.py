@@ -67,6 +67,10 @@ class Asked:
         assert self._limits is not None
         return _inputs_of((self.texts[i] for i in indices), self._limits)
 
+    def with_texts(self, texts: list[bytes]) -> Asked:
+        """The same question about other inputs."""
+        return Asked(self.devices, self.targets, None, False, texts, self._limits)
+
     def __len__(self) -> int:
         return len(self.texts if self._inputs is None and self.texts is not None else self._inputs or ())
 

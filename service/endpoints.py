@@ -19,13 +19,14 @@ from costmodel.predictor import Predictor
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.supervised import Supervised
 from service import asked as ask
-from service.answers import Operation
+from service.answers import Operation, Predict
 from service.asked import Asked, Limits
 from service.body import DisconnectedError, header, limited_receive, read_body, refuse_declared_length
 from service.meters import KindMeter, Meters
 from service.problems import BadInputError, RefusedError, not_found, response_of
 from service.settings import Settings
 from service.source import PredictorSource
+from service.together import Together
 from service.workers import Workers
 
 JSON = "application/json"
@@ -70,6 +71,7 @@ class OperationEndpoint:
         self.operation = operation
         self._answer = answer
         self._desk = desk
+        self._together = Together(answer) if isinstance(answer, Predict) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: small JSON at once, files and long requests in a worker thread."""
@@ -95,7 +97,7 @@ class OperationEndpoint:
             started = perf_counter()
             asked = ask.from_json(body, limits)
             if not asked.has_files and len(asked) <= settings.inline_items_max:
-                return self._timed(predictor, meter, asked, started)
+                return await self._inline(predictor, meter, asked, started)
             return await self._in_worker(predictor, meter, lambda: asked)
         read = {FORM: read_form, FILE: read_file}.get(media_type)
         if read is None:
@@ -113,6 +115,14 @@ class OperationEndpoint:
             return self._timed(predictor, meter, read(), started)
 
         return await self._desk.workers.run(work)
+
+    async def _inline(self, predictor: Predictor, meter: KindMeter, asked: Asked, started: float) -> bytes:
+        if self._together is None:
+            return self._timed(predictor, meter, asked, started)
+        try:
+            return await self._together(predictor, asked, meter.observe)
+        finally:
+            meter.answer_s.observe(perf_counter() - started)
 
     def _timed(self, predictor: Predictor, meter: KindMeter, asked: Asked, started: float) -> bytes:
         try:
