@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.regressors.base import Array
 from featurizers.core import Features, FloatArray
 
 # Column -> length scale in standard deviations; "log:" takes the log1p of a column first.
@@ -39,7 +40,8 @@ PLATFORM = {
     **dict.fromkeys(("hypervisor_kvm", "hypervisor_microsoft", "hypervisor_xen"), 1.5),
 }
 _MIN_STD = 0.15
-_CHUNK = 256
+_CHUNK = 16
+"""Servers compared at once with the support: so few that what is worked out stays in the cache of a core."""
 _MAX_SUPPORT_BYTES = 64 << 20
 
 
@@ -103,12 +105,13 @@ def raw_columns(features: Features) -> npt.NDArray[np.float64]:
 class _Side:
     """What squared distances to points (s, columns) need of them: ``-2 points.T`` and their squared lengths (s,)."""
 
-    double: FloatArray
-    length: FloatArray
+    double: Array
+    length: Array
 
     @classmethod
     def of(cls, points: FloatArray) -> _Side:
-        return cls(np.ascontiguousarray(points.T * np.float32(-2)), (points * points).sum(axis=1))
+        exact = points.astype(np.float64)
+        return cls(np.ascontiguousarray(exact.T * -2), (exact * exact).sum(axis=1))
 
 
 class Support:
@@ -162,12 +165,16 @@ class Support:
         body = np.frombuffer(data, dtype="<f4", offset=head.nbytes).reshape(columns, -1)
         return cls(body.T.astype(np.float32), Scaling(*head.astype(np.float64)))
 
-    def covariances(self, points: FloatArray, shape: Shape) -> FloatArray:
-        """Covariance of each of `points` with each support point but for what a shared CPU model adds, (n, s)."""
-        out = np.empty((len(points), len(self.points)), dtype=np.float32)
+    def covariances(self, points: FloatArray, shape: Shape) -> Array:
+        """Covariance of each of `points` with each support point but for what a shared CPU model adds, (n, s).
+
+        In float64: weights of both signs are put on it, and what float32 rounds away showed in the sixth digit of a
+        score, another one for a server that was asked about alone and in a list.
+        """
+        out = np.empty((len(points), len(self.points)))
         for start in range(0, len(points), _CHUNK):
             block = slice(start, start + _CHUNK)
-            out[block] = _covariances(points[block], self.points, self._sides, shape)
+            out[block] = _covariances(points[block], self._sides, shape)
         return out
 
 
@@ -181,44 +188,41 @@ def own_covariance(points: FloatArray, shape: Shape) -> FloatArray:
     return np.asarray(flat + linear, dtype=np.float32)
 
 
-def size_kernel(points: FloatArray, shape: Shape) -> FloatArray:
+def size_kernel(points: FloatArray, shape: Shape) -> Array:
     """The part of the covariance that comes from size alone, without its variance, (n, n)."""
     size = points[:, len(CORE) : len(CORE) + len(SIZE)]
-    return np.asarray(
-        np.exp(_squared(size, _Side.of(size)) * np.float32(-0.5 / shape.size_length**2)), dtype=np.float32
-    )
+    return np.asarray(np.exp(_squared(size.astype(np.float64), _Side.of(size)) * (-0.5 / shape.size_length**2)))
 
 
-def _covariances(a: FloatArray, b: FloatArray, sides: tuple[_Side, ...], shape: Shape) -> FloatArray:
+def _covariances(points: FloatArray, sides: tuple[_Side, ...], shape: Shape) -> Array:
+    a = points.astype(np.float64)
     first, second = len(CORE), len(CORE) + len(SIZE)
-    core = 1 / (1 + _squared(a[:, :first], sides[0]) * np.float32(0.5 / shape.core_length**2))
-    size = _squared(a[:, first:second], sides[1]) * np.float32(-0.5 / shape.size_length**2)
+    core = 1 / (1 + _squared(a[:, :first], sides[0]) * (0.5 / shape.core_length**2))
+    size = _squared(a[:, first:second], sides[1]) * (-0.5 / shape.size_length**2)
     np.exp(size, out=size)
-    platform = _squared(a[:, second:], sides[2]) * np.float32(-0.5 / shape.platform_length**2)
+    platform = _squared(a[:, second:], sides[2]) * (-0.5 / shape.platform_length**2)
     np.exp(platform, out=platform)
-    out = platform * np.float32(shape.core_platform_size)
-    out += np.float32(shape.core_size)
+    out = platform * shape.core_platform_size
+    out += shape.core_size
     out *= size
-    out += np.float32(shape.core)
+    out += shape.core
     out *= core
-    size *= np.float32(shape.size)
+    size *= shape.size
     out += size
-    platform *= np.float32(shape.platform)
+    platform *= shape.platform
     out += platform
-    scaled = np.concatenate(
-        [a[:, :first] * np.float32(shape.linear_core), a[:, first:second] * np.float32(shape.linear_size)], axis=1
-    )
-    out += scaled @ b[:, :second].T
-    out += np.float32(1.0)
-    return np.asarray(out, dtype=np.float32)
+    out += (a[:, :first] * (-0.5 * shape.linear_core)) @ sides[0].double
+    out += (a[:, first:second] * (-0.5 * shape.linear_size)) @ sides[1].double
+    out += 1.0
+    return np.asarray(out)
 
 
-def _squared(a: FloatArray, b: _Side) -> FloatArray:
+def _squared(a: Array, b: _Side) -> Array:
     """Squared distances (n, m); rounding may leave them a little below zero."""
     out = a @ b.double
     out += (a * a).sum(axis=1)[:, None]
     out += b.length[None, :]
-    return np.asarray(np.maximum(out, 0, out=out), dtype=np.float32)
+    return np.asarray(np.maximum(out, 0, out=out))
 
 
 def shape_from_json(content: Mapping[str, float]) -> Shape:

@@ -100,8 +100,8 @@ class ScoreProcess:
         assert self.support is not None, "fit or load first"
         covariances = shared_covariances(self.support, features, self.shape)
         point = covariances @ self.weights
-        spread = bounded_spread((self.spread_mean + covariances @ self.spread_weights).astype(np.float64))
-        return Estimate(point.astype(np.float64) + law_of(features, self.law), spread)
+        spread = bounded_spread(self.spread_mean + covariances @ self.spread_weights)
+        return Estimate(point + law_of(features, self.law), spread)
 
     def part_costs(self, features: Features) -> Array | None:
         return None
@@ -149,14 +149,14 @@ class _Last(threading.local):
     """What this thread compared last, by support and shape."""
 
     def __init__(self) -> None:
-        self.found: dict[str, tuple[Features, FloatArray]] = {}
+        self.found: dict[str, tuple[Features, Array]] = {}
         self.novelty: dict[str, tuple[Features, Array]] = {}
 
 
 _last = _Last()
 
 
-def shared_covariances(support: Support, features: Features, shape: Shape) -> FloatArray:
+def shared_covariances(support: Support, features: Features, shape: Shape) -> Array:
     """Covariances with the support, kept for the next target: all targets of a bundle compare with the same servers."""
     key = f"{support.digest}{shape}"
     found = _last.found.get(key)
@@ -286,9 +286,9 @@ def _spread_out(values: Array, rows: npt.NDArray[np.int64], merged: Merged) -> A
 def _training_covariance(merged: Merged, shape: Shape) -> Array:
     """Between support points: what any server shares with them, what a common CPU model adds, and noise."""
     points = merged.support.points
-    full = merged.support.covariances(points, shape).astype(np.float64)
+    full = merged.support.covariances(points, shape)
     same = merged.groups[:, None] == merged.groups[None, :]
-    full += same * (shape.group + shape.group_size * size_kernel(points, shape).astype(np.float64))
+    full += same * (shape.group + shape.group_size * size_kernel(points, shape))
     full[np.diag_indices_from(full)] += shape.noise
     return full
 

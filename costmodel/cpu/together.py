@@ -20,7 +20,7 @@ from costmodel.regressors.base import Array
 from costmodel.regressors.joined_lightgbm import joined_booster
 from costmodel.regressors.native_lightgbm import NativeBooster
 from costmodel.target_model import Answers, TargetModel
-from featurizers.core import Features, FloatArray
+from featurizers.core import Features
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Widths:
 
 @dataclass(frozen=True)
 class Together:
-    """Targets that share support, shape and domain. weights float32 (s, 2 t): of the points, then of the spreads.
+    """Targets that share support, shape and domain. weights (s, 2 t): of the points, then of the spreads.
 
     laws (t,) : the place of each target's law in `LAWS`. lead : the model of the first target.
     """
@@ -61,7 +61,7 @@ class Together:
     names: tuple[str, ...]
     lead: ScoreBlend
     domain: Domain
-    weights: FloatArray
+    weights: Array
     spread_mean: Array
     laws: npt.NDArray[np.int64]
     trees: NativeBooster
@@ -80,7 +80,7 @@ class Together:
             tuple(models),
             blends[0],
             next(iter(models.values())).domain,
-            np.stack(parts, axis=1),
+            np.stack(parts, axis=1).astype(np.float64),
             np.array([process.spread_mean for process in processes]),
             np.array([LAWS.index(process.law) for process in processes]),
             joined_booster(boosters),
@@ -103,7 +103,7 @@ class Together:
         """Log score and expected error, (n, t) each: see `ScoreBlend.predict`."""
         process = self.lead.process
         assert process.support is not None
-        both = (shared_covariances(process.support, features, process.shape) @ self.weights).astype(np.float64)
+        both = shared_covariances(process.support, features, process.shape) @ self.weights
         smooth, log_spread = both[:, : len(self.names)], both[:, len(self.names) :]
         laws = np.stack([law_of(features, law) for law in LAWS], axis=1)[:, self.laws]
         rest = (1 - TREES) * smooth + TREES * self.trees.predict(features.vectors)
