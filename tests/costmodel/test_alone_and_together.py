@@ -57,9 +57,7 @@ def test_one_target_is_told_as_among_all(predictor: Predictor, asked: dict[str, 
     assert [p.value for p in single] == pytest.approx([p.value for p in among], rel=1e-12)
 
 
-def test_threads_that_ask_at_once_change_nothing(
-    predictor: Predictor, asked: dict[str, tuple[str, list[Any]]]
-) -> None:
+def test_threads_that_ask_at_once_change_nothing(predictor: Predictor, asked: dict[str, tuple[str, list[Any]]]) -> None:
     device, inputs = asked[predictor.kind]
     alone = [numbers(predictor.predict([each], [device])) for each in inputs]
     with ThreadPoolExecutor(6) as threads:
