@@ -20,6 +20,7 @@ from costmodel.mix import MIX, check_weights, mixed
 from costmodel.operations import KindOperation
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.regressors import extras_of
+from costmodel.regressors.native_lightgbm import read_waiting
 from costmodel.target_model import Answers, TargetModel
 from featurizers.core import Features, Raw
 from featurizers.errors import InputError, UnknownNameError
@@ -112,6 +113,7 @@ class Predictor:
     def warm_up(self) -> None:
         """Read every model and compute every table now instead of at first use."""
         self.load_models()
+        read_waiting()
         self.featurizer.warm(sorted({device.profile for device in self.devices.values()}))
 
     def predict(

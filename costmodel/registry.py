@@ -11,8 +11,9 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from costmodel.bundle_format import BundleError
@@ -36,7 +37,7 @@ class ModelStore:
     """Predictors by kind. `refresh` asks the registry and swaps in a new champion; what is in memory goes on answering.
 
     packaged : folder of bundles by kind. use_registry : whether `refresh` looks at MLflow at all. prepare : done
-    to each predictor before it answers.
+    to each predictor before it answers. loaded : packaged predictors that were read before, by kind.
     problem : in words, why the registry could not be asked or a champion not be loaded; None when all is well.
     """
 
@@ -45,7 +46,9 @@ class ModelStore:
         packaged: Path = PRETRAINED,
         use_registry: bool = True,
         prepare: Callable[[Predictor], None] = lambda _: None,
+        loaded: Mapping[str, Predictor] = MappingProxyType({}),
     ):
+        self._loaded = loaded
         self._packaged = packaged
         self._prepare = prepare
         self._use_registry = use_registry
@@ -75,7 +78,7 @@ class ModelStore:
                     raise LookupError(
                         f"No model of kind '{kind}' is packaged or registered; costmodel train makes one."
                     )
-                predictor = kind_of(kind).load(folder, None)
+                predictor = self._loaded.get(kind) or kind_of(kind).load(folder, None)
                 self._prepare(predictor)
                 self._predictors[kind] = predictor
             return self._predictors[kind]
@@ -101,7 +104,7 @@ class ModelStore:
         for kind, champion in found["champions"].items():
             try:
                 self._swap_in(kind, Path(champion["folder"]), champion["version"])
-            except (BundleError, InputError, OSError) as error:
+            except (BundleError, InputError, OSError, RuntimeError, ValueError) as error:
                 problems[kind] = f"champion {champion['version']} is refused: {error}"
         for kind, problem in problems.items():
             _log.warning("champion of %s: %s", kind, problem)

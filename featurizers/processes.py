@@ -90,6 +90,7 @@ class Processes:
     def __init__(self, make: Callable[[], Process], size: int | None = None):
         self._make = make
         self._idle: list[Process] = []
+        self._owner = os.getpid()
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(size or max(os.cpu_count() or 1, 1))
         self._closed = False
@@ -110,6 +111,9 @@ class Processes:
 
     def _take(self) -> Process:
         with self._lock:
+            if self._owner != os.getpid():
+                # Forked: the processes talk to the one that started them, which may be asking them right now.
+                self._owner, self._idle = os.getpid(), []
             if self._idle:
                 return self._idle.pop()
         return self._make()

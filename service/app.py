@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,13 +49,20 @@ class Application(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings | None = None, source: PredictorSource | None = None) -> FastAPI:
-    """The service over `source`, which is the packaged models and the registry's champions unless given."""
+def create_app(
+    settings: Settings | None = None,
+    source: PredictorSource | None = None,
+    loaded: Mapping[str, Predictor] | None = None,
+) -> FastAPI:
+    """The service over `source`, which is the packaged models and the registry's champions unless given.
+
+    loaded : by kind, packaged models that are in memory already, see `packaged`.
+    """
     settings = settings or Settings()
     book, database = None, Database(settings.database_url or None)
     readers = Supervised(ReadingLimits(settings.reading_s_max, settings.reading_bytes_max), settings.threads)
     if source is None:
-        store = _model_store(settings, readers)
+        store = _model_store(settings, readers, loaded or {})
         book = DeviceBook(store, DeviceStore(database))
         source = StoreSource(store, book)
     workers = Workers(settings.threads, settings.queue_max, settings.retry_after_s)
@@ -91,24 +98,33 @@ def create_app(settings: Settings | None = None, source: PredictorSource | None 
     return app
 
 
-def from_environment() -> FastAPI:
-    """The application as uvicorn's factory: settings from the environment."""
+def from_environment(loaded: Mapping[str, Predictor] | None = None) -> FastAPI:
+    """The application as uvicorn's factory: settings from the environment. loaded : see `create_app`."""
     telemetry.configure()
-    return create_app(Settings.from_environment())
+    return create_app(Settings.from_environment(), loaded=loaded)
+
+
+def packaged() -> dict[str, Predictor]:
+    """By kind the packaged models, read but for what LightGBM and the tables take; settings from the environment."""
+    store = ModelStore(_models_dir(Settings.from_environment()), use_registry=False)
+    StoreSource(store).load()
+    return {kind: store.predictor(kind) for kind in store.kinds()}
 
 
 def _post(path: str, endpoint: OperationEndpoint | EchoEndpoint) -> Route:
     return Route(path, endpoint, methods=["POST"], name=endpoint.operation, include_in_schema=False)
 
 
-def _model_store(settings: Settings, readers: Supervised) -> ModelStore:
-    packaged = Path(settings.models_dir) if settings.models_dir else PRETRAINED
+def _models_dir(settings: Settings) -> Path:
+    return Path(settings.models_dir) if settings.models_dir else PRETRAINED
 
+
+def _model_store(settings: Settings, readers: Supervised, loaded: Mapping[str, Predictor]) -> ModelStore:
     def prepare(predictor: Predictor) -> None:
         if predictor.kind in READERS:
             predictor.featurizer = SupervisedFeaturizer(predictor.featurizer, readers)
 
-    return ModelStore(packaged, use_registry=settings.use_registry, prepare=prepare)
+    return ModelStore(_models_dir(settings), settings.use_registry, prepare, loaded)
 
 
 @contextlib.asynccontextmanager

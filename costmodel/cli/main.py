@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 
 from costmodel.bundle_format import BundleError
-from costmodel.client.errors import ServiceError
 from costmodel.corpus import CorpusError
 from featurizers.errors import InputError
 
@@ -48,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"costmodel {args.command}: {error}", file=sys.stderr)
         return USAGE
-    except (BundleError, CorpusError, ServiceError) as error:
+    except _failures() as error:
         print(f"costmodel {args.command}: {error}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
@@ -57,6 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ends a command with one sentence. The client's library is read for it only when something failed."""
+    from costmodel.client.errors import ServiceError
+
+    return BundleError, CorpusError, ServiceError
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from tempfile import TemporaryDirectory
@@ -10,8 +11,8 @@ from tempfile import TemporaryDirectory
 from featurizers.errors import InputError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_FACTORY = "service.app:from_environment"
-"""Named, not imported: the service is a layer above the library, and worker processes import it themselves."""
+_SERVICE = "service.processes"
+"""Named, not imported: the service is a layer above the library."""
 
 _SHARED_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 """Where workers leave their counters, so that /metrics of any of them tells the sum of all."""
@@ -31,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     with TemporaryDirectory(prefix="costmodel-metrics-") as folder:
         if args.workers > 1:
             os.environ[_SHARED_COUNTERS] = folder
-        _serve(args)
-    return 0
+        service = importlib.import_module(_SERVICE)
+        return int(service.run(args.host, args.port, args.workers, args.log_level))
 
 
 def _check_exposure(host: str) -> None:
@@ -41,26 +42,14 @@ def _check_exposure(host: str) -> None:
         return
     from costmodel.state import Database, KeyStore, StateUnavailableError
 
+    database = Database()
     try:
-        keys = KeyStore(Database()).living()
+        keys = KeyStore(database).living()
     except StateUnavailableError as error:
         print(f"costmodel serve: API keys cannot be read yet: {error}", file=sys.stderr)
         return
+    finally:
+        database.close()
     if not keys:
         rule = "needs an API key: 'costmodel keys create NAME', or COSTMODEL_ACCESS=open to let everybody in"
         raise InputError("An address that other machines reach", rule, host)
-
-
-def _serve(args: argparse.Namespace) -> None:
-    import uvicorn
-
-    uvicorn.run(
-        _FACTORY,
-        factory=True,
-        host=args.host,
-        port=args.port,
-        workers=args.workers,
-        log_level=args.log_level,
-        access_log=False,
-        server_header=False,
-    )

@@ -18,6 +18,7 @@ from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
 from costmodel.hls4ml.model import HlsModel
 from costmodel.prediction import Explanation, Predictions, Target
 from costmodel.predictor import Device, Outcome, Predictor
+from costmodel.regressors.native_lightgbm import read_waiting
 from costmodel.target_model import Answers
 from featurizers.core import Features, Raw
 from featurizers.errors import InputError
@@ -84,7 +85,8 @@ class HlsPredictor(Predictor):
         """Everything is read when the bundle is loaded."""
 
     def warm_up(self) -> None:
-        """Start what reads files, where that is another process."""
+        """Have LightGBM read its models, and start what reads files, where that is another process."""
+        read_waiting()
         self.featurizer.warm(())
 
     def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:

@@ -13,6 +13,7 @@ import threading
 from functools import cache
 from pathlib import Path
 from typing import Self
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ _FLOAT32 = 0
 _NORMAL = 0
 _ROW_MAJOR = 1
 _MAX_MODEL_BYTES = 256 << 20
+_HEAD_CHARACTERS = 4096
+"""Within so many stand the numbers of columns and outputs."""
 
 DETERMINISTIC = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 """Training parameters under which the same data and seed give the same model, bit by bit."""
@@ -44,6 +47,27 @@ def compact(model_text: str) -> str:
 
     trees = _UNUSED.sub("", model_text)
     return _NUMBERS.sub(shortened, trees[: trees.index(_END) + len(_END)])
+
+
+_waiting: WeakSet[NativeBooster] = WeakSet()
+_waiting_lock = threading.Lock()
+
+
+def read_waiting() -> None:
+    """Have LightGBM read every model that it has not read yet, so that no question waits for it."""
+    while True:
+        with _waiting_lock:
+            if not _waiting:
+                return
+            booster = _waiting.pop()
+        booster._read()
+
+
+def _number(model_text: str, name: str) -> int:
+    found = re.search(rf"^{name}=([0-9]+)$", model_text[:_HEAD_CHARACTERS], re.MULTILINE)
+    if found is None:
+        raise ValueError(f"The text of a LightGBM model has a line '{name}=N'. Got {model_text[:40]!r}.")
+    return int(found[1])
 
 
 @cache
@@ -113,23 +137,30 @@ class _OneRow:
 
 
 class NativeBooster:
-    """A trained LightGBM model, ready to predict raw scores on one thread. Safe to share between threads."""
+    """A trained LightGBM model that predicts raw scores on one thread. Safe to share between threads.
+
+    LightGBM reads the text when a score is first asked for, or when `read_waiting` is called: a service has two hundred
+    models and is to answer as soon as it is started. Raises ValueError where the text is no model.
+    """
 
     def __init__(self, model_text: str):
         self.model_text = model_text
-        self._handle = ctypes.c_void_p()
-        trees = ctypes.c_int()
-        _check(
-            _library().LGBM_BoosterLoadModelFromString(
-                ctypes.c_char_p(model_text.encode()), ctypes.byref(trees), ctypes.byref(self._handle)
-            )
-        )
-        columns, outputs = ctypes.c_int(), ctypes.c_int()
-        _check(_library().LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(columns)))
-        _check(_library().LGBM_BoosterGetNumClasses(self._handle, ctypes.byref(outputs)))
-        self.columns, self.outputs = columns.value, outputs.value
+        self.columns, self.outputs = _number(model_text, "max_feature_idx") + 1, _number(model_text, "num_class")
+        self._handle: ctypes.c_void_p | None = None
         self._one: _OneRow | None = None
         self._lock = threading.Lock()
+        with _waiting_lock:
+            _waiting.add(self)
+
+    def _read(self) -> ctypes.c_void_p:
+        """LightGBM's own object. Raises RuntimeError where LightGBM cannot read the text."""
+        with self._lock:
+            if self._handle is None:
+                handle, trees = ctypes.c_void_p(), ctypes.c_int()
+                text = ctypes.c_char_p(self.model_text.encode())
+                _check(_library().LGBM_BoosterLoadModelFromString(text, ctypes.byref(trees), ctypes.byref(handle)))
+                self._handle = handle
+            return self._handle
 
     def predict(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Raw scores float64 (n,), or (n, outputs) of a joined model, of float32 (n, columns).
@@ -138,10 +169,11 @@ class NativeBooster:
         """
         if matrix.shape[1] != self.columns:
             raise ValueError(f"The model has {self.columns} columns. Got {matrix.shape[1]}.")
+        handle = self._handle or self._read()
         if len(matrix) == 1:
             with self._lock:
                 if self._one is None:
-                    self._one = _OneRow(self._handle, self.columns, self.outputs)
+                    self._one = _OneRow(handle, self.columns, self.outputs)
                 found = self._one.predict(matrix[0])
                 return found if self.outputs == 1 else found[None]
         data = np.ascontiguousarray(matrix, dtype=np.float32)
@@ -151,7 +183,7 @@ class NativeBooster:
         length = ctypes.c_int64()
         _check(
             _library().LGBM_BoosterPredictForMat(
-                self._handle,
+                handle,
                 data.ctypes.data_as(ctypes.c_void_p),
                 ctypes.c_int(_FLOAT32),
                 ctypes.c_int32(data.shape[0]),
