@@ -42,7 +42,7 @@ class Type(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Op(msgspec.Struct, array_like=True, gc=False):
-    """One operation. operands, results : value ids. attributes : those that `walk.ATTRIBUTES` names, as plain values.
+    """One operation. operands, results : value ids. attributes : those that `wanted.ATTRIBUTES` names, as plain values.
     successors : indices of blocks of the same region, of a terminator that has them. line, column : 0 when unknown."""
 
     name: str

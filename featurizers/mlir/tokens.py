@@ -27,6 +27,7 @@ class _Writer:
         self.operands = stream == "ops_operands"
         self.ids: list[int] = []
         self.type_ids: dict[int, list[int]] = {}
+        self.order: dict[int, int] = {}
 
     def run(self) -> list[int]:
         for op in self.module.ops:
@@ -39,8 +40,9 @@ class _Writer:
         words = self.words
         self.ids.append(words.get(op.name, 0))
         if self.operands:
-            self.ids += [words[value_word(v)] for v in op.results]
-            self.ids += [words[value_word(v)] for v in op.operands]
+            operands = self.values(op.operands)
+            self.ids += self.values(op.results)
+            self.ids += operands
         shown = op.results[:1] or op.operands[:1]
         for value in shown:
             self.ids += self.type(self.module.value_types[value])
@@ -52,7 +54,14 @@ class _Writer:
                     self.block(block)
             self.ids.append(words["<close>"])
 
+    def values(self, values: Sequence[int]) -> list[int]:
+        """The words of values, which are numbered in the order in which they appear."""
+        order, words = self.order, self.words
+        return [words[value_word(order.setdefault(value, len(order)))] for value in values]
+
     def block(self, block: Block) -> None:
+        if self.operands:
+            self.values(block.arguments)
         for value in block.arguments:
             self.ids.append(self.words["<argument>"])
             self.ids += self.type(self.module.value_types[value])

@@ -1,82 +1,25 @@
-"""One walk over a module of the bindings. Types and attributes are read once per context, by identity.
+"""A module of MLIR's bindings as plain values, in one walk over its bytecode.
 
-Calls into C++ are what a walk costs (0.2-0.5 us each), so only what something downstream reads is asked for.
+Each call into the bindings costs 0.1-0.5 us, an operation needs a dozen of them, and the writer of bytecode is done
+with one in 1.5 us: so the structure is read from there, and the bindings are asked for attributes, types and places
+alone, for equal ones once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Generator
+from typing import Any
 
-from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
+from featurizers.errors import InputError
+from featurizers.mlir.bytecode import IR, SIZES, section, varint, written
+from featurizers.mlir.module import Block, Module, Op, Type
+from featurizers.mlir.reading import read_attribute, read_type
+from featurizers.mlir.wanted import Wanted, wanted
 
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "affine.for": ("lowerBoundMap", "upperBoundMap", "step", "operandSegmentSizes"),
-    "affine.parallel": ("lowerBoundsMap", "upperBoundsMap", "steps"),
-    "affine.load": ("map",),
-    "affine.store": ("map",),
-    "affine.vector_load": ("map",),
-    "affine.vector_store": ("map",),
-    "affine.apply": ("map",),
-    "affine.min": ("map",),
-    "affine.max": ("map",),
-    "affine.prefetch": ("map",),
-    "arith.constant": ("value",),
-    "arith.addf": ("fastmath",),
-    "arith.mulf": ("fastmath",),
-    "arith.cmpi": ("predicate",),
-    "llvm.mlir.constant": ("value",),
-    "stablehlo.constant": ("value",),
-    "tosa.const": ("values",),
-    "func.func": ("sym_name", "sym_visibility", "arg_attrs"),
-    "llvm.func": ("sym_name",),
-    "gpu.func": ("sym_name", "workgroup_attributions", "known_block_size"),
-    "gpu.module": ("sym_name",),
-    "func.call": ("callee",),
-    "llvm.call": ("callee",),
-    "gpu.launch": ("operandSegmentSizes",),
-    "memref.subview": ("static_offsets", "static_sizes", "static_strides", "operandSegmentSizes"),
-    "memref.reinterpret_cast": ("static_offsets", "static_sizes", "static_strides", "operandSegmentSizes"),
-    "memref.alloc": ("operandSegmentSizes",),
-    "memref.alloca": ("operandSegmentSizes",),
-    "memref.get_global": ("name",),
-    "tensor.extract_slice": ("static_offsets", "static_sizes", "static_strides", "operandSegmentSizes"),
-    "tensor.insert_slice": ("static_offsets", "static_sizes", "static_strides", "operandSegmentSizes"),
-    "tensor.pad": ("static_low", "static_high", "operandSegmentSizes"),
-    "scf.parallel": ("operandSegmentSizes",),
-    "scf.forall": ("staticLowerBound", "staticUpperBound", "staticStep", "operandSegmentSizes"),
-    "vector.transfer_read": ("permutation_map", "in_bounds"),
-    "vector.transfer_write": ("permutation_map", "in_bounds"),
-    "vector.contract": ("indexing_maps", "iterator_types"),
-    "vector.reduction": ("kind",),
-    "vector.multi_reduction": ("kind", "reduction_dims"),
-    "vector.shuffle": ("mask",),
-    "linalg.generic": ("indexing_maps", "iterator_types", "operandSegmentSizes"),
-    "linalg.reduce": ("dimensions",),
-    "linalg.transpose": ("permutation",),
-    "linalg.broadcast": ("dimensions",),
-    "linalg.map": (),
-    "stablehlo.dot_general": ("dot_dimension_numbers",),
-    "stablehlo.convolution": ("dimension_numbers", "window_strides", "feature_group_count"),
-    "stablehlo.reduce": ("dimensions",),
-    "stablehlo.transpose": ("permutation",),
-    "stablehlo.broadcast_in_dim": ("broadcast_dimensions",),
-    "stablehlo.reduce_window": ("window_dimensions", "window_strides"),
-    "stablehlo.compare": ("comparison_direction",),
-    "tosa.conv2d": ("stride", "dilation", "pad"),
-    "tosa.depthwise_conv2d": ("stride", "dilation", "pad"),
-    "tosa.avg_pool2d": ("kernel", "stride", "pad"),
-    "tosa.max_pool2d": ("kernel", "stride", "pad"),
-    "tosa.reduce_sum": ("axis",),
-    "tosa.reduce_max": ("axis",),
-    "tosa.transpose": ("perms",),
-}
-"""By operation, the attributes that are read. Named linalg ops have more (see `_attribute_names`)."""
-
-_MAX_TEXT = 200
-_MAX_LIST = 64
-_DYNAMIC_CODE = -(2**63)
+_WITH_SUCCESSORS = frozenset({"cf.br", "cf.cond_br", "cf.switch", "llvm.br", "llvm.cond_br", "llvm.switch"})
+_ATTRIBUTES, _RESULTS, _OPERANDS, _SUCCESSORS, _REGIONS, _USE_ORDERS, _PROPERTIES = (1 << bit for bit in range(7))
+_REST = _SUCCESSORS | _USE_ORDERS | _REGIONS
+_MISSING = object()
 
 
 class Walker:
@@ -89,17 +32,25 @@ class Walker:
     def __init__(self) -> None:
         self._types: dict[int, Type] = {}
         self._attributes: dict[int, Any] = {}
-        self._names: dict[str, Wanted] = {}
+        self._wanted: dict[str, Wanted] = {}
 
     def module(self, operation: Any) -> Module:
-        """The module (or any operation with regions), with ids given to values in order of appearance."""
-        return _Walk(self).run(operation)
+        """The module (or any operation with regions); ids of values go up in each region.
 
-    def type(self, found: Any, key: int) -> Type:
-        """A type of the bindings as plain values. key : its hash."""
+        Raises InputError where its bytecode is not what `bytecode` reads.
+        """
+        try:
+            return _Walk(self, operation).run()
+        except (ValueError, IndexError, KeyError) as error:
+            rule = f"cannot be read back from MLIR's bytecode: {error}"
+            raise InputError("The module", rule, where="line 1, column 1") from error
+
+    def type(self, found: Any) -> Type:
+        """A type of the bindings as plain values."""
+        key = hash(found)
         known = self._types.get(key)
         if known is None:
-            known = self._types[key] = _read_type(found)
+            known = self._types[key] = read_type(found)
         return known
 
     def attribute(self, found: Any) -> Any:
@@ -107,33 +58,219 @@ class Walker:
         key = hash(found)
         known = self._attributes.get(key, _MISSING)
         if known is _MISSING:
-            known = self._attributes[key] = _read_attribute(found)
+            known = self._attributes[key] = read_attribute(found)
         return known
 
     def wanted(self, op: str) -> Wanted:
         """What to read of an operation."""
-        known = self._names[op] = Wanted(
-            _attribute_names(op), not op.startswith(_WITHOUT_PLACE), not op.startswith(_WITHOUT_REGIONS)
-        )
+        known = self._wanted.get(op)
+        if known is None:
+            known = self._wanted[op] = wanted(op)
         return known
 
 
-class Wanted(NamedTuple):
-    """By operation name: attributes to read, whether its place in the source is of interest, whether it may have
-    regions."""
+def _flat(operation: Any) -> list[Any]:
+    """An operation and all inside, each before those in its regions. A walk of the bindings makes no view class of each
+    operation, which iterating over a block does (2 us)."""
+    from iree.compiler.ir import WalkOrder, WalkResult
 
-    attributes: tuple[str, ...]
-    placed: bool
-    regions: bool
+    found: list[Any] = []
+    notes = _noting(found, WalkResult.ADVANCE)
+    next(notes)
+    operation.operation.walk(notes.send, WalkOrder.PRE_ORDER)
+    return found
 
 
-_MISSING = object()
-_WITHOUT_REGIONS = (
-    "arith.", "math.", "index.", "affine.load", "affine.store", "affine.apply", "affine.yield", "memref.load",
-    "memref.store", "scf.yield", "linalg.yield",
-)  # fmt: skip
-_WITHOUT_PLACE = (*_WITHOUT_REGIONS, "vector.", "llvm.mlir")
-"""Operations that no explanation and no refusal speaks of by themselves: their lines are not asked for."""
+def _noting(found: list[Any], answer: Any) -> Generator[Any, Any, None]:
+    """Keeps what it is sent: cheaper to call from C++ than a function."""
+    while True:
+        found.append((yield answer))
+
+
+class _Walk:
+    def __init__(self, walker: Walker, operation: Any):
+        self.walker = walker
+        self.data, names, self.start = written(operation.operation)
+        self.names = [(name, *walker.wanted(name), name in _WITH_SUCCESSORS) for name in names]
+        self.flat = _flat(operation)
+        self.read = 0
+        self.types: list[Type] = []
+        self.type_ids: dict[int, int] = {}
+        self.value_types: list[int] = []
+        self.attributes: dict[tuple[str, bytes], dict[str, Any]] = {}
+
+    def run(self) -> Module:
+        _, at = varint(self.data, self.start)
+        (root,), _, _ = self.ops(at, 1, [], 0)
+        if self.read != len(self.flat):
+            raise ValueError(f"{self.read} of {len(self.flat)} operations were found in the bytecode.")
+        ops = [op for region in root.regions for block in region for op in block.ops]
+        return Module(self.types, self.value_types, ops, self.read - 1)
+
+    def region(self, at: int, scope: list[int], owner: int, position: int) -> tuple[list[Block], int]:
+        """The blocks of a region, and where the next thing starts. scope : ids of the values that it may use; its own
+        are added while it is read. owner : number of the operation that it belongs to."""
+        data = self.data
+        blocks, at = varint(data, at)
+        if not blocks:
+            return [], at
+        values, at = varint(data, at)
+        outside, first = len(scope), len(self.value_types)
+        scope.extend(range(first, first + values))
+        self.value_types.extend([0] * values)
+        found = []
+        for index in range(blocks):
+            size, at = varint(data, at)
+            arguments: list[int] = []
+            if size & 1:
+                arguments, at = self.arguments(at, first, (owner, position, index))
+                first += len(arguments)
+            ops, at, first = self.ops(at, size >> 1, scope, first)
+            found.append(Block(arguments, ops))
+        del scope[outside:]
+        return found, at
+
+    def arguments(self, at: int, first: int, place: tuple[int, int, int]) -> tuple[list[int], int]:
+        """Ids of a block's arguments. place : operation, region and block."""
+        data = self.data
+        count, at = varint(data, at)
+        for position in range(count):
+            kind, at = varint(data, at)
+            if kind & 1:
+                at += SIZES[data[at]]  # its location
+            known = self.type_ids.get(kind >> 1)
+            if known is None:
+                owner, region, block = place
+                held = self.flat[owner].regions[region].blocks[block].arguments[position]
+                known = self.new_type(kind >> 1, held.type)
+            self.value_types[first + position] = known
+        at += 1
+        if data[at - 1]:
+            at = self.skip_use_orders(at, count)
+        return list(range(first, first + count)), at
+
+    def ops(self, at: int, count: int, scope: list[int], first: int) -> tuple[list[Op], int, int]:
+        """Operations one after the other, where the next thing starts, and the id of the next result. first : id of the
+        first result.
+
+        One long loop, without a call for each of the dozen numbers of an operation: it is where a walk's time goes.
+        """
+        data, names, ids, types, shared, sizes = (
+            self.data, self.names, self.type_ids, self.value_types, self.attributes, SIZES,
+        )  # fmt: skip
+        found = []
+        for _ in range(count):
+            number = self.read
+            self.read = number + 1
+            start = at
+            at += sizes[data[at]]
+            key = data[start] >> 1 if at - start == 1 else varint(data, start)[0]
+            name, wanted_here, placed, branches = names[key]
+            mask = data[at]
+            at += 1
+            at += sizes[data[at]]  # its location
+            start = at
+            if mask & _ATTRIBUTES:
+                at += sizes[data[at]]
+            if mask & _PROPERTIES:
+                at += sizes[data[at]]
+            attributes = _NONE
+            if wanted_here:
+                held = name, data[start:at]
+                known = shared.get(held)
+                attributes = self.read_attributes(held, wanted_here, number) if known is None else known
+            results: list[int] = []
+            if mask & _RESULTS:
+                made, at = varint(data, at)
+                for position in range(made):
+                    start = at
+                    at += sizes[data[at]]
+                    kind = data[start] >> 1 if at - start == 1 else varint(data, start)[0]
+                    if kind not in ids:
+                        self.new_type(kind, self.flat[number].results[position].type)
+                    types[first] = ids[kind]
+                    results.append(first)
+                    first += 1
+            operands: list[int] = []
+            if mask & _OPERANDS:
+                start = at
+                at += sizes[data[at]]
+                used = data[start] >> 1 if at - start == 1 else varint(data, start)[0]
+                for _ in range(used):
+                    value = data[at]
+                    if value & 1:
+                        at += 1
+                        operands.append(scope[value >> 1])
+                    else:
+                        value, at = varint(data, at)
+                        operands.append(scope[value])
+            successors: list[int] = []
+            regions: list[list[Block]] = []
+            if mask & _REST:
+                successors, at = self.rest(at, mask, len(results))
+                if mask & _REGIONS:
+                    regions, at = self.regions(at, scope, number)
+            line, column = _place(self.flat[number]) if placed else (0, 0)
+            found.append(Op(name, operands, results, attributes, regions, successors if branches else [], line, column))
+        return found, at, first
+
+    def rest(self, at: int, mask: int, results: int) -> tuple[list[int], int]:
+        """Blocks of its region to which an operation may go on."""
+        successors = []
+        if mask & _SUCCESSORS:
+            count, at = varint(self.data, at)
+            for _ in range(count):
+                block, at = varint(self.data, at)
+                successors.append(block)
+        if mask & _USE_ORDERS:
+            at = self.skip_use_orders(at, results)
+        return successors, at
+
+    def regions(self, at: int, scope: list[int], number: int) -> tuple[list[list[Block]], int]:
+        """Regions of an operation; those of one that is isolated from above start with no value."""
+        found = []
+        count, at = varint(self.data, at)
+        for position in range(count >> 1):
+            if count & 1:
+                kind, at, _ = section(self.data, at)
+                if kind != IR:
+                    raise ValueError(f"A region lies in a section of kind {kind}.")
+                region, at = self.region(at, [], number, position)
+            else:
+                region, at = self.region(at, scope, number, position)
+            found.append(region)
+        return found, at
+
+    def skip_use_orders(self, at: int, values: int) -> int:
+        """Past the orders in which values list their uses."""
+        listed, at = varint(self.data, at) if values != 1 else (1, at)
+        for _ in range(listed):
+            if values != 1:
+                at += SIZES[self.data[at]]
+            indices, at = varint(self.data, at)
+            for _ in range(indices >> 1):
+                at += SIZES[self.data[at]]
+        return at
+
+    def new_type(self, kind: int, found: Any) -> int:
+        index = self.type_ids[kind] = len(self.types)
+        self.types.append(self.walker.type(found))
+        return index
+
+    def read_attributes(self, key: tuple[str, bytes], names: tuple[str, ...], number: int) -> dict[str, Any]:
+        """Attributes by name; operations of one name with equal ones share them. key : the name, and the numbers of
+        its attributes and properties as they are written."""
+        held = self.flat[number].attributes
+        read = self.walker.attribute
+        found = self.attributes[key] = {}
+        for name in names:
+            value = held.get(name)
+            if value is not None:
+                found[name] = read(value)
+        return found
+
+
+_NONE: dict[str, Any] = {}
 
 
 def _place(operation: Any) -> tuple[int, int]:
@@ -142,220 +279,3 @@ def _place(operation: Any) -> tuple[int, int]:
         return int(location.start_line), int(location.start_col)
     except AttributeError:  # not a place in a file
         return 0, 0
-
-
-def _attribute_names(op: str) -> tuple[str, ...]:
-    if op in ATTRIBUTES:
-        return ATTRIBUTES[op]
-    if op.startswith("linalg."):
-        return ("indexing_maps", "strides", "dilations", "operandSegmentSizes")
-    if op.startswith(("tosa.reduce", "tosa.argmax")):
-        return ("axis",)
-    return ()
-
-
-def _flat(operation: Any) -> Iterator[Any]:
-    """All operations inside, each before those in its regions. A walk of the bindings makes no view class of each
-    operation, which iterating over a block does (2 us)."""
-    from iree.compiler.ir import WalkOrder, WalkResult
-
-    found: list[Any] = []
-    append, advance = found.append, WalkResult.ADVANCE
-
-    def note(op: Any) -> Any:
-        append(op)
-        return advance
-
-    operation.operation.walk(note, WalkOrder.PRE_ORDER)
-    return islice(found, 1, None)
-
-
-class _Walk:
-    def __init__(self, walker: Walker):
-        self.walker = walker
-        self.ids: dict[int, int] = {}
-        self.types: list[Type] = []
-        self.type_ids: dict[int, int] = {}
-        self.value_types: list[int] = []
-        self.size = 0
-        self.coming: Iterator[Any] = iter(())
-
-    def run(self, operation: Any) -> Module:
-        self.coming = _flat(operation)
-        ops = [op for region in operation.regions for block in region.blocks for op in self.ops(block)]
-        return Module(self.types, self.value_types, ops, self.size)
-
-    def new(self, value: Any, key: int) -> int:
-        number = self.ids[key] = len(self.value_types)
-        found = value.type
-        type_key = hash(found)
-        index = self.type_ids.get(type_key)
-        if index is None:
-            index = self.type_ids[type_key] = len(self.types)
-            self.types.append(self.walker.type(found, type_key))
-        self.value_types.append(index)
-        return number
-
-    def numbers(self, values: Any) -> list[int]:
-        """Ids of values; one may be used before the block that makes it is reached (graph regions, back edges)."""
-        ids, numbers = self.ids, []
-        for value in values:
-            key = hash(value)
-            number = ids.get(key)
-            numbers.append(self.new(value, key) if number is None else number)
-        return numbers
-
-    def ops(self, block: Any) -> list[Op]:
-        """The operations of a block, which are the next that come."""
-        count = len(block.operations)
-        self.size += count
-        return [self.op(operation) for operation in islice(self.coming, count)]
-
-    def op(self, operation: Any) -> Op:
-        name = operation.name
-        walker = self.walker
-        wanted = walker._names.get(name) or walker.wanted(name)
-        operands = self.numbers(list(operation.operands))
-        results = self.numbers(list(operation.results))
-        attributes = self.attributes(wanted.attributes, operation) if wanted.attributes else {}
-        successors = _successors(operation) if name in _WITH_SUCCESSORS else []
-        held = operation.regions if wanted.regions else ()
-        regions = [[self.block(block) for block in list(region.blocks)] for region in held] if len(held) else []
-        line, column = _place(operation) if wanted.placed else (0, 0)
-        return Op(name, operands, results, attributes, regions, successors, line, column)
-
-    def block(self, block: Any) -> Block:
-        return Block(self.numbers(list(block.arguments)), self.ops(block))
-
-    def attributes(self, wanted: tuple[str, ...], operation: Any) -> dict[str, Any]:
-        held = operation.attributes
-        read = self.walker.attribute
-        found = {}
-        for key in wanted:
-            value = held.get(key)
-            if value is not None:
-                found[key] = read(value)
-        return found
-
-
-_WITH_SUCCESSORS = frozenset({"cf.br", "cf.cond_br", "cf.switch", "llvm.br", "llvm.cond_br", "llvm.switch"})
-
-
-def _successors(operation: Any) -> list[int]:
-    blocks = list(operation.block.region.blocks)
-    return [blocks.index(block) for block in operation.successors]
-
-
-def _read_type(found: Any) -> Type:
-    name = type(found).__name__
-    if name in _SHAPED:
-        element = _read_type(found.element_type)
-        ranked = bool(getattr(found, "has_rank", True))
-        shape = tuple(DYNAMIC if d < 0 else int(d) for d in found.shape) if ranked else (DYNAMIC,)
-        strides: tuple[int, ...] = ()
-        space = 0
-        if name == "MemRefType":
-            strides, space = _strides(found), _space(found)
-        return Type(_SHAPED[name], element.element, element.bits, shape, strides, space)
-    text = str(found)
-    if name == "IntegerType":
-        return Type("int", f"i{found.width}", int(found.width))
-    if name == "IndexType":
-        return Type("index", "index", 64)
-    if name == "ComplexType":
-        inner = _read_type(found.element_type)
-        return Type("complex", "complex", 2 * inner.bits)
-    if hasattr(found, "width"):
-        return Type("float", text, int(found.width))
-    return Type("function" if name == "FunctionType" else "other", "!" + text[:_MAX_TEXT], 0)
-
-
-_SHAPED = {
-    "MemRefType": "memref",
-    "UnrankedMemRefType": "memref",
-    "RankedTensorType": "tensor",
-    "UnrankedTensorType": "tensor",
-    "VectorType": "vector",
-}
-
-
-def _strides(found: Any) -> tuple[int, ...]:
-    try:
-        strides, _ = found.get_strides_and_offset()
-    except RuntimeError:
-        return ()
-    return tuple(DYNAMIC if s == _DYNAMIC_CODE else int(s) for s in strides)
-
-
-def _space(found: Any) -> int:
-    space = found.memory_space
-    if space is None:
-        return 0
-    text = str(space)
-    if "workgroup" in text or text.startswith("3"):
-        return 3
-    return 5 if "private" in text or text.startswith("5") else 1
-
-
-def _read_attribute(found: Any) -> Any:
-    name = type(found).__name__
-    if name in ("IntegerAttr", "BoolAttr", "StringAttr", "FlatSymbolRefAttr"):
-        return found.value
-    if name == "FloatAttr":
-        return float(found.value)
-    if name == "AffineMapAttr":
-        return _read_map(found.value)
-    if name == "ArrayAttr":
-        return [_read_attribute(item) for item in list(found)[:_MAX_LIST]]
-    if name in ("DenseI32ArrayAttr", "DenseI64ArrayAttr", "DenseBoolArrayAttr"):
-        return [DYNAMIC if item == _DYNAMIC_CODE else item for item in found]
-    if name in ("DenseIntElementsAttr", "DenseFPElementsAttr"):
-        return _read_elements(found)
-    if name == "DenseResourceElementsAttr":
-        return None
-    return str(found)[:_MAX_TEXT]
-
-
-def _read_elements(found: Any) -> Any:
-    if found.is_splat:
-        return found.get_splat_value().value
-    return list(found) if len(found) <= _MAX_LIST else None
-
-
-def _read_map(found: Any) -> list[Any]:
-    """[dims, symbols, results]; a result is [constant, coefficients of dims then symbols], or None if not linear."""
-    dims, symbols = found.n_dims, found.n_symbols
-    return [dims, symbols, [_linear(expr, dims, dims + symbols) for expr in found.results]]
-
-
-def _linear(expr: Any, dims: int, width: int) -> list[int] | None:
-    terms = _terms(expr, dims)
-    if terms is None:
-        return None
-    flat = [0] * (width + 1)
-    for position, factor in terms.items():
-        flat[position + 1] += factor
-    return flat
-
-
-def _terms(expr: Any, dims: int) -> dict[int, int] | None:
-    """Coefficient by position (-1: the constant)."""
-    name = type(expr).__name__
-    if name == "AffineConstantExpr":
-        return {-1: expr.value}
-    if name == "AffineDimExpr":
-        return {expr.position: 1}
-    if name == "AffineSymbolExpr":
-        return {dims + expr.position: 1}
-    if name not in ("AffineAddExpr", "AffineMulExpr"):
-        return None
-    left, right = _terms(expr.lhs, dims), _terms(expr.rhs, dims)
-    if left is None or right is None:
-        return None
-    if name == "AffineAddExpr":
-        return {k: left.get(k, 0) + right.get(k, 0) for k in left.keys() | right.keys()}
-    if set(right) - {-1}:
-        left, right = right, left
-    if set(right) - {-1}:
-        return None
-    return {k: v * right.get(-1, 0) for k, v in left.items()}

@@ -1,0 +1,113 @@
+"""The parts of MLIR's bytecode that say how a module is built: names of operations, and the section that holds them.
+
+Format: "MLIR Bytecode Format", version 6 (mlir.llvm.org/docs/BytecodeFormat). The writer of a later MLIR still writes
+it when asked to. What an attribute or a type says is not read here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+VERSION = 6
+IR = 4
+_MAGIC = 4
+_STRINGS, _DIALECTS = 0, 1
+_ALIGNED = 0x80
+
+
+SIZES = tuple(min((first & -first).bit_length(), 9) if first else 9 for first in range(256))
+"""Bytes that a number takes, by the first of them: the zeros below its lowest one bit count those that follow."""
+
+
+class Layout(NamedTuple):
+    """data : the whole bytecode. names : full names of operations by their number. start : of the section of
+    operations."""
+
+    data: bytes
+    names: list[str]
+    start: int
+
+
+class _Chunks:
+    """A file that is written to."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.write = self.chunks.append
+
+
+def written(operation: Any) -> Layout:
+    """An operation of MLIR's bindings as bytecode. ValueError where it is not of this version."""
+    file = _Chunks()
+    operation.write_bytecode(file, desired_version=VERSION)
+    return layout(b"".join(file.chunks))
+
+
+def layout(data: bytes) -> Layout:
+    """Where things lie in a module's bytecode."""
+    version, at = varint(data, _MAGIC)
+    if version != VERSION:
+        raise ValueError(f"Bytecode of version {version}, not {VERSION}.")
+    at = data.index(0, at) + 1
+    sections: dict[int, int] = {}
+    while at < len(data):
+        kind, start, at = section(data, at)
+        sections[kind] = start
+    return Layout(data, _names(data, sections[_DIALECTS], _strings(data, sections[_STRINGS])), sections[IR])
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number, and where the next thing starts."""
+    first = data[at]
+    if first & 1:
+        return first >> 1, at + 1
+    size = SIZES[first]
+    return int.from_bytes(data[at : at + size], "little") >> min(size, 8), at + size
+
+
+def section(data: bytes, at: int) -> tuple[int, int, int]:
+    """A section's kind, where its content starts, and where the next thing does."""
+    kind = data[at]
+    size, at = varint(data, at + 1)
+    if kind & _ALIGNED:
+        alignment, at = varint(data, at)
+        at += -at % alignment
+    return kind & ~_ALIGNED, at, at + size
+
+
+def _strings(data: bytes, at: int) -> list[bytes]:
+    """All strings; their lengths stand first, the last string's before the others'."""
+    count, at = varint(data, at)
+    lengths = []
+    for _ in range(count):
+        length = data[at]
+        if length & 1:
+            lengths.append(length >> 1)
+            at += 1
+        else:
+            length, at = varint(data, at)
+            lengths.append(length)
+    found = []
+    for length in reversed(lengths):
+        found.append(data[at : at + length - 1])
+        at += length
+    return found
+
+
+def _names(data: bytes, at: int, strings: list[bytes]) -> list[str]:
+    count, at = varint(data, at)
+    dialects = []
+    for _ in range(count):
+        name, at = varint(data, at)
+        dialects.append(strings[name >> 1].decode())
+        if name & 1:  # with a version of its own
+            _, _, at = section(data, at)
+    total, at = varint(data, at)
+    names: list[str] = []
+    while len(names) < total:
+        dialect, at = varint(data, at)
+        own, at = varint(data, at)
+        for _ in range(own):
+            name, at = varint(data, at)
+            names.append(f"{dialects[dialect]}.{strings[name >> 1].decode()}")
+    return names
