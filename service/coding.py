@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import zstandard
 from starlette.types import Message, Receive, Scope
@@ -22,31 +22,39 @@ _PACK: Final[dict[str, Callable[[bytes], bytes]]] = {
     "zstd": lambda body: zstandard.compress(body, 3),
     "gzip": lambda body: gzip.compress(body, 5, mtime=0),
 }
+_UNPACK: Final[dict[str, Callable[[], Any]]] = {
+    "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(),
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+}
 CODINGS: Final = tuple(_PACK)
+_PIECE_BYTES: Final = 4096
+_AT_ONCE_BYTES: Final = 1 << 20
+"""So much is unpacked in the event loop; what turns out to be more is unpacked in a thread."""
 
 
 def unpack(body: bytes, coding: str, limit: int) -> bytes:
     """The body that was packed. Raises `LimitError` above `limit` bytes and `RefusedError` (400) for what is none."""
     try:
-        return _gunzip(body, limit) if coding == "gzip" else _unzstd(body, limit)
+        return _members(body, limit, _UNPACK[coding])
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise RefusedError(400, f"The body is not {coding}: {error}") from None
 
 
-def _gunzip(body: bytes, limit: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    found = unpacker.decompress(body, limit + 1)
-    _refuse_above(limit, len(found))
+def _members(body: bytes, limit: int, start: Callable[[], Any]) -> bytes:
+    """What was packed, in one part or in several; in pieces, since four bytes may stand for 128 kB."""
+    found: list[bytes] = []
+    length, unpacker = 0, start()
+    for begin in range(0, len(body), _PIECE_BYTES):
+        piece = body[begin : begin + _PIECE_BYTES]
+        while piece:
+            unpacker = start() if unpacker.eof else unpacker
+            found.append(unpacker.decompress(piece))
+            length += len(found[-1])
+            _refuse_above(limit, length)
+            piece = unpacker.unused_data if unpacker.eof else b""
     if not unpacker.eof:
         raise EOFError("it ends too early")
-    return found
-
-
-def _unzstd(body: bytes, limit: int) -> bytes:
-    with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
-        found = reader.read(limit + 1)
-    _refuse_above(limit, len(found))
-    return bytes(found)
+    return b"".join(found)
 
 
 def _refuse_above(limit: int, length: int) -> None:
@@ -59,11 +67,7 @@ async def unpacked(scope: Scope, receive: Receive, coding: str, limit: int) -> R
     if coding not in CODINGS:
         detail = f"The content encoding must be one of {', '.join(CODINGS)}. Got {coding!r}."
         raise RefusedError(415, detail, headers={"accept-encoding": ", ".join(CODINGS)}, known=CODINGS)
-    packed = await read_body(scope, receive, limit)
-    if len(packed) > _AWAY_FROM_BYTES:
-        body = await asyncio.to_thread(unpack, packed, coding, limit)
-    else:
-        body = unpack(packed, coding, limit)
+    body = await _unpacked(await read_body(scope, receive, limit), coding, limit)
     kept = [pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")]
     scope["headers"] = [*kept, (b"content-length", b"%d" % len(body))]
     sent = False
@@ -76,6 +80,16 @@ async def unpacked(scope: Scope, receive: Receive, coding: str, limit: int) -> R
         return {"type": "http.request", "body": body, "more_body": False}
 
     return plain
+
+
+async def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
+    if len(body) <= _AWAY_FROM_BYTES:
+        try:
+            return unpack(body, coding, min(limit, _AT_ONCE_BYTES))
+        except LimitError:
+            if limit <= _AT_ONCE_BYTES:
+                raise
+    return await asyncio.to_thread(unpack, body, coding, limit)
 
 
 def accepted(header: str) -> str | None:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from featurizers.errors import InputError
 from service.access import Access
-from service.body import DisconnectedError
+from service.body import DisconnectedError, header
 from service.coding import PACKED_FROM_BYTES, accepted, packed, unpacked
 from service.meters import Meters
 from service.problems import RefusedError, response_of
@@ -52,20 +52,23 @@ class Front:
         self._app, self._access, self._meters, self._settings = app, access, meters, settings
         traced = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
         self._endpoints = {} if traced else endpoints
+        self._held = Held(settings.bodies_bytes_max, settings.retry_after_s)
         self._process = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it."""
         exchange = Exchange(send)
-        token = coding = None
+        token = coding = length = None
         peer = scope.get("client")
         for name, value in scope["headers"]:
             if name == b"authorization" and value[:7].lower() == b"bearer ":
                 token = value[7:].decode("latin-1").strip()
             elif name == b"accept-encoding":
                 exchange.coding = accepted(value.decode("latin-1"))
-            elif name == b"content-encoding" and value != b"identity":
+            elif name == b"content-length":
+                length = value
+            elif name == b"content-encoding" and value.lower() != b"identity":
                 coding = value.decode("latin-1").strip().lower()
             elif name == b"x-request-id" and _REQUEST_ID.fullmatch(given := value.decode("latin-1")):
                 exchange.id = given
@@ -74,8 +77,11 @@ class Front:
         try:
             who = self._access.check(scope["method"], scope["path"], peer[0] if peer else "", token)
             scope["costmodel.caller"] = who
+            if length is None or len(length) > 5:
+                receive = self._held.counted(receive, exchange)
             if coding is not None:
                 receive = await unpacked(scope, receive, coding, self._settings.body_bytes_max)
+                self._held.add(exchange, int(header(scope, b"content-length")))
             await (self._endpoint(scope) or self._app)(scope, receive, exchange.send)
         except DisconnectedError:
             exchange.status = 499
@@ -85,6 +91,7 @@ class Front:
         except Exception as error:
             await self._failed(scope, receive, exchange, error)
         finally:
+            self._held.give_back(exchange)
             self._over(scope, exchange)
 
     def _endpoint(self, scope: Scope) -> ASGIApp | None:
@@ -113,7 +120,8 @@ class Front:
         endpoint = scope.get("endpoint")
         operation = getattr(endpoint, "operation", None) or getattr(endpoint, "__name__", "unmatched")
         seconds = perf_counter() - exchange.started
-        count, histogram = self._meters.of_request(operation, exchange.status or 500)
+        # Nothing was sent to a caller that went away while it was sending.
+        count, histogram = self._meters.of_request(operation, exchange.status or 499)
         count.inc()
         histogram.observe(seconds)
         if self._settings.log_requests:
@@ -122,22 +130,54 @@ class Front:
                 "caller": scope.get("costmodel.caller"),
                 "method": scope["method"],
                 "path": scope["path"],
-                "status": exchange.status,
+                "status": exchange.status or 499,
                 "ms": round(seconds * 1e3, 3),
             }
             requests_log.info("%s", msgspec.json.encode(told).decode())
 
 
+class Held:
+    """Bytes of long bodies in memory now. Each may be half a gigabyte: what bounds one does not bound a hundred."""
+
+    def __init__(self, bytes_max: int, retry_after_s: int):
+        self._bytes_max, self._retry_after_s = bytes_max, retry_after_s
+        self._bytes = 0
+
+    def counted(self, receive: Receive, exchange: Exchange) -> Receive:
+        """`receive` that raises `RefusedError` (503) where too much is held."""
+
+        async def counting() -> Message:
+            message = await receive()
+            self.add(exchange, len(message.get("body", b"")))
+            return message
+
+        return counting
+
+    def add(self, exchange: Exchange, count: int) -> None:
+        """Count bytes of one request. Raises `RefusedError` (503) where too much is held."""
+        exchange.held_bytes += count
+        self._bytes += count
+        if self._bytes > self._bytes_max:
+            detail = "The bodies of other requests fill the memory that there is for them; try again later."
+            raise RefusedError(503, detail, headers={"retry-after": str(self._retry_after_s)})
+
+    def give_back(self, exchange: Exchange) -> None:
+        """The request is over."""
+        self._bytes -= exchange.held_bytes
+        exchange.held_bytes = 0
+
+
 class Exchange:
     """The answer on its way out: adds headers, packs a long body, and remembers how it ended."""
 
-    __slots__ = ("_head", "_send", "coding", "finished", "id", "started", "status")
+    __slots__ = ("_head", "_send", "coding", "finished", "held_bytes", "id", "started", "status")
 
     def __init__(self, send: Send):
         self._send = send
         self._head: Message | None = None
         self.coding: str | None = None
         self.finished = False
+        self.held_bytes = 0
         self.id = ""
         self.started = perf_counter()
         self.status = 0

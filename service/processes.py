@@ -24,6 +24,9 @@ from typing import Any
 
 import uvicorn
 
+from service.protocol import GuardedProtocol
+from service.settings import Settings
+
 log = logging.getLogger("uvicorn.error")
 
 STARTUP_FAILURE = 3
@@ -49,7 +52,10 @@ def run(host: str, port: int, workers: int, log_level: str) -> int:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": _GRACE_S,
+        "http": GuardedProtocol,
+        "ws": "none",
     }
+    _take_all_descriptors()
     if workers == 1:
         server = _Server(uvicorn.Config(_APP, **options))
         server.run()
@@ -70,14 +76,33 @@ def run(host: str, port: int, workers: int, log_level: str) -> int:
     return Supervisor(uvicorn.Config(lambda: from_environment(loaded), **options), workers, warm_up).run()
 
 
+def _take_all_descriptors() -> None:
+    """As many connections as the machine lets one process have: what a shell gives it is often 1,024."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class _Server(uvicorn.Server):
-    """Collects garbage among what requests leave behind, and not among models and code, again and again."""
+    """Collects garbage among what requests leave behind, and not among models and code, again and again; and closes
+    connections whose callers are silent."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's."""
+        self._silence_s_max = Settings.from_environment().silence_s_max
         await super().startup(sockets)
         gc.freeze()
         gc.enable()
+
+    async def on_tick(self, counter: int) -> bool:
+        """As uvicorn's, ten times a second."""
+        if counter % max(round(self._silence_s_max), 1) == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.end_if_silent(self._silence_s_max)
+        return await super().on_tick(counter)
 
 
 class _Worker(_Server):

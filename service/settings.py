@@ -24,6 +24,15 @@ class Settings:
     """Names carry units; defaults suit one machine and trusted callers on loopback."""
 
     body_bytes_max: int = _setting(512 * 1024**2, "Largest request body; a longer one is refused before it is read.", 1)
+    bodies_bytes_max: int = _setting(
+        2 * 1024**3, "Bytes of all long request bodies that are in memory at once; more are refused with 503.", 1
+    )
+    silence_s_max: float = _setting(
+        60.0,
+        "How long a caller may be silent in the middle of a request, take over its headers, or not take its answer, "
+        "before its connection is closed.",
+        0.1,
+    )
     items_max: int = _setting(100_000, "Most inputs in one request.", 1)
     json_values_max: int = _setting(
         10_000_000, "Most commas and brackets in one JSON body: bounds the memory that decoding it can take.", 1
