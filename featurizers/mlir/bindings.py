@@ -24,6 +24,9 @@ _UNKNOWN = re.compile(r"unregistered dialect|Dialect `.*' not found|unknown (?:o
 _LINE = re.compile(r":(\d+):(\d+)")
 
 
+_OF_TENSORS = ("tensor.", "linalg.", "tosa.", "stablehlo.", "chlo.", "vector.", "gpu.", "bufferization.")
+"""Dialects with many patterns of canonicalisation."""
+
 _CLAMP = re.compile(r"(tosa\.clamp %[\w#]+) \{([^{}\n]*)\}")
 
 
@@ -60,11 +63,12 @@ class Reader:
 class Parser:
     """Parses with contexts of its own. Not thread-safe.
 
-    allow_unregistered is per call; a context is kept for each of both cases.
+    allow_unregistered is per call; a context is kept for each of both cases, and for programs with tensors and those
+    without: a canonicalisation sorts the patterns of all dialects that its context has loaded.
     """
 
     def __init__(self) -> None:
-        self._contexts: dict[bool, tuple[Any, Walker, Simplifier, int]] = {}
+        self._contexts: dict[tuple[bool, bool], tuple[Any, Walker, Simplifier, int]] = {}
 
     def parse(self, source: str | bytes, allow_unregistered: bool = False) -> Module:
         """Raises InputError with the place of the first diagnostic."""
@@ -72,7 +76,8 @@ class Parser:
 
         if isinstance(source, str) and "tosa.clamp" in source:
             source = _CLAMP.sub(_clamp, source)
-        context, walker, simplifier = self._context(allow_unregistered)
+        tensors = isinstance(source, bytes) or any(dialect in source for dialect in _OF_TENSORS)
+        context, walker, simplifier = self._context(allow_unregistered, tensors)
         try:
             with context:
                 operation = ir.Module.parse(source).operation
@@ -83,19 +88,18 @@ class Parser:
         except UnicodeDecodeError:
             raise InputError("MLIR text", "must be UTF-8", where="line 1, column 1") from None
 
-    def _context(self, allow_unregistered: bool) -> tuple[Any, Walker, Simplifier]:
-
-        held = self._contexts.get(allow_unregistered)
+    def _context(self, allow_unregistered: bool, tensors: bool) -> tuple[Any, Walker, Simplifier]:
+        held = self._contexts.get((allow_unregistered, tensors))
         if held is None or held[3] >= _MAX_MODULES:
             context = _context(allow_unregistered)
             held = (context, Walker(), Simplifier(context), 0)
-        self._contexts[allow_unregistered] = (*held[:3], held[3] + 1)
+        self._contexts[allow_unregistered, tensors] = (*held[:3], held[3] + 1)
         return held[:3]
 
 
 def _context(allow_unregistered: bool) -> Any:
-    """A context that loads a dialect when a program first uses it: a canonicalisation sorts the patterns of all loaded
-    dialects, which for all that there are takes as long as parsing 15 operations."""
+    """A context that loads a dialect when a program first uses it: all that there are have patterns to sort for as long
+    as parsing 15 operations takes."""
     from iree.compiler import ir
 
     context = ir.Context(load_on_create_dialects=[])

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-PIPELINE = "any(canonicalize{max-iterations=3},cse,loop-invariant-code-motion)"
+PIPELINE = "any(canonicalize{max-iterations=3 top-down=false region-simplify=disabled},cse,loop-invariant-code-motion)"
+"""Bottom up and without merging blocks, which takes a quarter less time than canonicalisation's defaults and came to
+another program for 1 of 3,472."""
 
 
 class Simplifier:
