@@ -3,7 +3,8 @@
     python datasets/mlir_programs/build.py --work-dir DIR --jobs 2
 
 Needs ``apt-get install mlir-22-tools llvm-22`` (the versions are checked). A third to half a CPU-second a program;
-killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, gpu, host, assemble.
+killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, gpu, host, iree,
+assemble. The step ``iree`` needs iree-base-runtime 3.13 beside the project's own packages.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from costmodel.mlir.labelling.campaign import (  # noqa: E402
     work,
     work_gpu,
     work_host,
+    work_iree,
 )
 from costmodel.mlir.labelling.dataset import assemble, summary  # noqa: E402
 from costmodel.mlir.labelling.tools import INSTALL  # noqa: E402
@@ -47,7 +49,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cpus-per-group", type=int, default=2, help="CPUs of a group in the other rounds")
     parser.add_argument("--host-programs", type=int, default=2500, help="programs that are run on this host")
     parser.add_argument("--hours", type=float, help="stop labelling after this time (default: when all is labelled)")
-    parser.add_argument("--step", choices=("all", "plan", "label", "gpu", "host", "assemble"), default="all")
+    parser.add_argument("--step", choices=("all", "plan", "label", "gpu", "host", "iree", "assemble"), default="all")
     return parser.parse_args(arguments)
 
 
@@ -78,6 +80,8 @@ def main(arguments: list[str]) -> int:
         work_gpu(args.work_dir, deadline=deadline)
     if args.step in ("all", "host"):
         work_host(args.work_dir, args.host_programs, deadline=deadline)
+    if args.step in ("all", "iree"):
+        work_iree(args.work_dir, args.host_programs, deadline=deadline)
     if args.step in ("all", "assemble"):
         rows = assemble(args.work_dir, args.data, HERE / "dataset.yaml")
         print(summary(args.work_dir))

@@ -10,6 +10,7 @@ from typing import Any
 
 from featurizers.errors import InputError
 from featurizers.mlir.module import Module
+from featurizers.mlir.older import readable
 from featurizers.mlir.simplify import Simplifier
 from featurizers.mlir.walk import Walker
 
@@ -26,18 +27,6 @@ _LINE = re.compile(r":(\d+):(\d+)")
 
 _OF_TENSORS = ("tensor.", "linalg.", "tosa.", "stablehlo.", "chlo.", "vector.", "gpu.", "bufferization.")
 """Dialects with many patterns of canonicalisation."""
-
-_CLAMP = re.compile(r"(tosa\.clamp %[\w#]+) \{([^{}\n]*)\}")
-
-
-def _clamp(found: re.Match[str]) -> str:
-    """LLVM 22 and before write ``tosa.clamp %x {max_val = .., min_val = ..}``; this parser wants the bounds by name."""
-    bounds = dict(part.strip().split(" = ", 1) for part in found[2].split(",") if " = " in part)
-    if not {"min_val", "max_val"} <= bounds.keys():
-        return found[0]
-    rest = {name: value for name, value in bounds.items() if name not in ("min_val", "max_val")}
-    extra = " {" + ", ".join(f"{name} = {value}" for name, value in rest.items()) + "}" if rest else ""
-    return f"{found[1]} min_val({bounds['min_val']}) max_val({bounds['max_val']}){extra}"
 
 
 class Reader:
@@ -74,8 +63,8 @@ class Parser:
         """Raises InputError with the place of the first diagnostic."""
         from iree.compiler import ir
 
-        if isinstance(source, str) and "tosa.clamp" in source:
-            source = _CLAMP.sub(_clamp, source)
+        if isinstance(source, str):
+            source = readable(source)
         tensors = isinstance(source, bytes) or any(dialect in source for dialect in _OF_TENSORS)
         context, walker, simplifier = self._context(allow_unregistered, tensors)
         try:

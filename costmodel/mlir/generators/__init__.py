@@ -14,7 +14,7 @@ The same seed gives the same programs; programs of one call are distinct texts. 
 """
 
 from costmodel.mlir.generators.expanding import expand
-from costmodel.mlir.generators.families import FAMILIES, TEST_UNSEEN, sample_groups
+from costmodel.mlir.generators.families import FAMILIES, IMPORTED, TEST_UNSEEN, sample_groups
 from costmodel.mlir.generators.groups import Group, Program, Variant
 
-__all__ = ["FAMILIES", "TEST_UNSEEN", "Group", "Program", "Variant", "expand", "sample_groups"]
+__all__ = ["FAMILIES", "IMPORTED", "TEST_UNSEEN", "Group", "Program", "Variant", "expand", "sample_groups"]

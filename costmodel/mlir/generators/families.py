@@ -13,7 +13,9 @@ from costmodel.mlir.generators import (
     polyhedral,
     reductions,
     scalar,
+    stablehlo,
     stencils,
+    torch_modules,
     tosa,
     triangular,
     vectors,
@@ -43,7 +45,11 @@ FAMILIES: dict[str, Draw] = {
     "elementwise": graphs.elementwise,
     "tosa": tosa.tosa,
     "vector": vectors.vector,
+    "stablehlo": stablehlo.stablehlo,
 }
+
+IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph}
+"""Families that only an environment with torch-mlir can draw from."""
 
 TEST_UNSEEN = ("convolution", "bit_tricks", "normalisation")
 """Families that no model is trained on: a loop nest, a scalar kernel, a graph."""
@@ -56,15 +62,18 @@ def sample_groups(family: str, count: int, seed: int) -> list[Group]:
     ------
     featurizers.errors.UnknownNameError
         Names the families.
+    costmodel.mlir.labelling.ToolError
+        A family of `IMPORTED` without torch-mlir.
     """
     from featurizers.errors import UnknownNameError
 
-    if family not in FAMILIES:
-        raise UnknownNameError("family", family, sorted(FAMILIES))
+    draws = {**FAMILIES, **IMPORTED}
+    if family not in draws:
+        raise UnknownNameError("family", family, sorted(draws))
     rng = random.Random(f"{family}:{seed}")
     found: dict[str, Group] = {}
     for _ in range(20 * count):
-        group = FAMILIES[family](rng)
+        group = draws[family](rng)
         if group.key not in found:
             found[group.key] = group
         if len(found) == count:

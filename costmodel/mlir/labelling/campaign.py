@@ -21,7 +21,9 @@ from typing import Any
 
 from costmodel.distributed import Here, active
 from costmodel.measure.journal import Journal, read_journal
-from costmodel.mlir.generators import FAMILIES, Program, expand, sample_groups
+from costmodel.mlir.generators import FAMILIES, IMPORTED, Program, expand, sample_groups
+from costmodel.mlir.generators.torch_modules import TORCH_MLIR, importer_version
+from costmodel.mlir.labelling import iree
 from costmodel.mlir.labelling.api import BATCH, label_batch
 from costmodel.mlir.labelling.gpu import GPUS, label_gpu
 from costmodel.mlir.labelling.host import COMPILER, measure
@@ -138,6 +140,15 @@ def work_host(folder: Path, programs: int, *, deadline: float | None = None, bat
     _append(folder / "host.jsonl", "compiler", COMPILER, chosen, measure, deadline, batch)
 
 
+def work_iree(folder: Path, programs: int, *, deadline: float | None = None) -> None:
+    """Measure about `programs` of the labelled programs on tensors by the second compiler, whole groups at a time."""
+    rows = [row for row in _labelled(folder) if iree.takes(row["text"]) and _affordable(row)]
+    measured = {row["program_id"] for row in read_journal(folder / "host.jsonl") if row["compiler"] == COMPILER}
+    groups = {row["group"] for row in rows if row["program_id"] in measured}
+    chosen = sorted(rows, key=lambda row: row["group"] not in groups)[:programs]
+    _append(folder / "host.jsonl", "compiler", iree.COMPILER, chosen, iree.measure_iree, deadline, iree.BATCH)
+
+
 _SCALAR = ("scalar_math", "bit_tricks")
 _NO_KERNELS = (*_SCALAR, "gather", "vector", "control")
 LONGEST_RUN = 1e6
@@ -222,5 +233,5 @@ def _progress(folder: Path, done: int, labelled: int, started: float) -> None:
 
 
 def all_families() -> list[str]:
-    """Every family, in the order in which they take turns."""
-    return list(FAMILIES)
+    """Every family that this environment can draw from, in the order in which they take turns."""
+    return [*FAMILIES, *(IMPORTED if importer_version() == TORCH_MLIR else ())]

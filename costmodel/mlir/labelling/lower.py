@@ -1,8 +1,9 @@
 """From MLIR text of any of these dialects to one LLVM bitcode module, by a fixed pipeline.
 
-tosa and linalg on tensors are bufferised (results become out-parameters), linalg becomes affine loops, everything ends
-in the LLVM dialect. Static shapes: memrefs are passed as bare pointers. No optimisation happens here; LLVM's -O3 does
-it afterwards. A function's text may say ``llvm.noalias`` on its arguments; nothing is assumed where it does not.
+StableHLO becomes linalg (by IREE's passes); tosa and linalg on tensors are bufferised (results become out-parameters),
+linalg becomes affine loops, everything ends in the LLVM dialect. Static shapes: memrefs are passed as bare pointers.
+No optimisation happens here; LLVM's -O3 does it afterwards. A function's text may say ``llvm.noalias`` on its
+arguments; nothing is assumed where it does not.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from costmodel.mlir.labelling.stablehlo import to_linalg
 from costmodel.mlir.labelling.tools import ToolError, run
 
 TOSA = [
@@ -73,7 +75,7 @@ def lower_batch(texts: list[str], folder: Path, *, seconds: float) -> Path:
     run(
         "mlir-opt",
         ["--split-input-file", f"--pass-pipeline={CPU_PIPELINE}", "-o", str(lowered), "-"],
-        stdin=SPLIT.join(texts),
+        stdin=SPLIT.join(map(to_linalg, texts)),
         seconds=seconds,
     )
     translated = run(

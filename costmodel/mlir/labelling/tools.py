@@ -83,7 +83,7 @@ def run(
         if errors:
             sink.close()  # type: ignore[union-attr]
     if done.returncode != 0:
-        raise ToolError(tool, _first_error(done.stderr or (errors.read_text() if errors else ""), done.returncode))
+        raise ToolError(tool, first_error(done.stderr or (errors.read_text() if errors else ""), done.returncode))
     return done.stdout
 
 
@@ -91,7 +91,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", "LLVM_DISABLE_SYMBOLIZATION": "1"}
 
 
-def _first_error(text: str, code: int) -> str:
+def first_error(text: str, code: int) -> str:
+    """The first line of a tool's standard error that names an error, else the first of any."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or "assert" in line.lower()]
     return (errors or lines or [f"exit code {code}"])[0][:300]

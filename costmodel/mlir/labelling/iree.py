@@ -1,0 +1,175 @@
+"""The second compiler, IREE's ``llvm-cpu`` for this host: executed instructions and time of programs on tensors.
+
+Programs go through ``iree-compile`` many at a time, as functions of one module, and are called through IREE's runtime
+on one thread. Counted are the instructions of the code that IREE generated (callgrind sees them as code that belongs
+to no file): its runtime, which costs some forty thousand instructions per call whatever the program is, is not counted,
+nor are the fills and copies that the compiler leaves to it. Times are of a whole call, the runtime's eight microseconds
+included. Data as in `costmodel.mlir.labelling.host`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from costmodel.mlir.labelling.host import HostLabel, host_name
+from costmodel.mlir.labelling.tools import ToolError, first_error
+from featurizers.mlir.older import readable
+
+COMPILER = "iree-llvm-cpu-3.13"
+BATCH = 32
+INSTALL = "pip install iree-base-compiler==3.13.0 iree-base-runtime==3.13.0; apt-get install clang-22 valgrind"
+FLAGS = (
+    "--iree-hal-target-device=local",
+    "--iree-hal-local-target-device-backends=llvm-cpu",
+    "--iree-llvmcpu-target-cpu=host",
+    "--iree-input-demote-f64-to-f32=false",
+)
+_KINDS = ("f16", "f32", "f64", "i8", "i16", "i32", "i64")
+_REQUESTS = """
+#include <valgrind/callgrind.h>
+void start(void) { CALLGRIND_START_INSTRUMENTATION; }
+void stop(const char *name) { CALLGRIND_DUMP_STATS_AT(name); CALLGRIND_STOP_INSTRUMENTATION; }
+"""
+
+Signature = list[tuple[list[int], str]]
+"""Shape and element type of each argument."""
+
+
+def missing() -> list[str]:
+    """What labelling by IREE needs and this environment lacks."""
+    packages = [name for name in ("iree.compiler", "iree.runtime") if find_spec(name) is None]
+    return [*packages, *(tool for tool in ("clang-22", "valgrind") if shutil.which(tool) is None)]
+
+
+def takes(text: str) -> bool:
+    """Whether this is a program for IREE: a function of tensors. Those of buffers are past what it does first."""
+    return "tensor<" in text and "memref" not in text
+
+
+def measure_iree(texts: list[str], *, seconds: float = 300.0) -> list[HostLabel]:
+    """One label per text; a batch that does not compile or crashes is halved.
+
+    Raises
+    ------
+    ToolError
+        IREE's compiler or runtime, clang or valgrind is not installed.
+    """
+    if missing():
+        raise ToolError("iree", f"{', '.join(missing())} not installed. {INSTALL}")
+    try:
+        return _measure_batch(texts, seconds)
+    except (ToolError, subprocess.SubprocessError) as error:
+        if len(texts) == 1:
+            return [HostLabel(host_name(), COMPILER, status="failed", reason=_short(error))]
+    middle = len(texts) // 2
+    return measure_iree(texts[:middle], seconds=seconds) + measure_iree(texts[middle:], seconds=seconds)
+
+
+def _measure_batch(texts: list[str], seconds: float) -> list[HostLabel]:
+    with tempfile.TemporaryDirectory(prefix="mlir-iree-") as name:
+        folder = Path(name)
+        module, signatures = merged(texts)
+        (folder / "module.mlir").write_text(module)
+        (folder / "signatures.json").write_text(json.dumps(signatures))
+        _compile(folder, seconds)
+        times = _times(folder, seconds)
+        counts = _counts(folder, seconds)
+    host = host_name()
+    return [HostLabel(host, COMPILER, counts[name], *times[name]) for name in signatures]
+
+
+def merged(texts: list[str]) -> tuple[str, dict[str, Signature]]:
+    """One module of the programs' functions, called ``p0``, ``p1``, ..., and what each takes.
+
+    Raises
+    ------
+    ToolError
+        One is not a single function of tensors of known size, or does not parse.
+    """
+    from iree.compiler import ir
+
+    functions, signatures = [], {}
+    with ir.Context():
+        for index, text in enumerate(texts):
+            try:
+                module = ir.Module.parse(readable(text))
+            except ir.MLIRError as error:
+                raise ToolError("iree", _short(error)) from None
+            if len(module.body.operations) != 1:
+                raise ToolError("iree", "the program is not one function")
+            function = module.body.operations[0]
+            function.attributes["sym_name"] = ir.StringAttr.get(f"p{index}")
+            signatures[f"p{index}"] = [_argument(kind) for kind in function.type.inputs]
+            functions.append(function.operation.get_asm(use_local_scope=True))
+    return "\n".join(functions), signatures
+
+
+def _argument(kind: Any) -> tuple[list[int], str]:
+    found = re.fullmatch(r"tensor<((?:\d+x)*)(\w+)>", str(kind))
+    if found is None or found[2] not in _KINDS:
+        raise ToolError("iree", f"an argument is a {kind}, not a tensor of known size")
+    return [int(extent) for extent in found[1].split("x") if extent], found[2]
+
+
+def _compile(folder: Path, seconds: float) -> None:
+    from iree.compiler.tools import binaries
+
+    compiler = binaries.find_tool("iree-compile")
+    command = [compiler, *FLAGS, str(folder / "module.mlir"), "-o", str(folder / "module.vmfb")]
+    _run(command, seconds)
+
+
+def _times(folder: Path, seconds: float) -> dict[str, tuple[float, float]]:
+    """Microseconds of a call and the repeats' relative spread."""
+    printed = _run(_calls(folder, "-"), seconds)
+    return {name: (float(time), float(noise)) for name, time, noise in map(str.split, printed.splitlines())}
+
+
+def _counts(folder: Path, seconds: float) -> dict[str, float]:
+    """Instructions of generated code in one warm call."""
+    source, library, out = folder / "requests.c", folder / "requests.so", folder / "callgrind"
+    source.write_text(_REQUESTS)
+    _run(["clang-22", "-shared", "-fPIC", "-O1", str(source), "-o", str(library)], seconds)
+    plain = ["--instr-atstart=no", "--compress-strings=no", "--compress-pos=no", f"--callgrind-out-file={out}"]
+    _run(["valgrind", "--tool=callgrind", *plain, *_calls(folder, str(library))], seconds)
+    parts = [path.read_text() for path in folder.glob("callgrind.*")]
+    return dict(generated(part) for part in parts)
+
+
+def _calls(folder: Path, requests: str) -> list[str]:
+    script = Path(__file__).with_name("iree_calls.py")
+    return [sys.executable, "-P", str(script), str(folder / "module.vmfb"), str(folder / "signatures.json"), requests]
+
+
+def generated(dump: str) -> tuple[str, float]:
+    """Name of a dump of callgrind's, and the instructions in code of no file."""
+    name = re.search(r"^desc: Trigger: Client Request: (.*)$", dump, re.MULTILINE)
+    total, inside, called = 0, False, False
+    for line in dump.splitlines():
+        if line.startswith("ob="):
+            inside = line == "ob=???"
+        elif line.startswith("calls="):
+            called = True
+        elif line[:1].isdigit():
+            total += int(line.split()[1]) if inside and not called else 0
+            called = False
+    return name[1] if name else "", float(total)
+
+
+def _run(command: list[str], seconds: float) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    if done.returncode != 0:
+        raise ToolError(Path(command[0]).name, first_error(done.stderr, done.returncode))
+    return done.stdout
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
