@@ -131,19 +131,23 @@ class Predictor:
         while chunk := list(islice(iterator, _CHUNK)):
             yield from self._predict_chunk(chunk, asked)
 
-    def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
+    def _predict_chunk(
+        self, raws: Sequence[Raw], asked: list[tuple[Device, Target]], together: bool = False
+    ) -> list[Outcome]:
         parsed = [self._parse(raw) for raw in raws]
         good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
         outcomes: list[Any] = list(parsed)
         if good:
-            answered = self._answered([parsed[i] for i in good], asked)
+            answered = self._answered([parsed[i] for i in good], asked, together)
             columns = [self._predictions(each, *pair) for each, pair in zip(answered, asked, strict=True)]
             for i, predictions in zip(good, zip(*columns, strict=True), strict=True):
                 outcomes[i] = predictions
         return outcomes
 
-    def _answered(self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]]) -> Iterator[Answers]:
-        """What the model of each (device, target) says of all subjects, in order."""
+    def _answered(
+        self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
+    ) -> Iterator[Answers]:
+        """What the model of each (device, target) says of all subjects, in order; `together` as in `TargetModel`."""
         features: dict[tuple[str, frozenset[str]], Features] = {}
         checked: dict[tuple[int, int], list[tuple[str, ...]]] = {}
         for device, target in asked:
@@ -155,7 +159,7 @@ class Predictor:
             domain = id(model.domain), id(features[key])
             if domain not in checked:
                 checked[domain] = self._reasons(subjects, model.domain.check(features[key]))
-            yield model.answer(features[key], checked[domain])
+            yield model.answer(features[key], checked[domain], together)
 
     def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """`found` by the domain check; a kind may add reasons of its own not to trust an answer."""
@@ -181,6 +185,8 @@ class Predictor:
     ) -> tuple[list[Ranked], dict[int, InputError]]:
         """Best first by one target (the device's first) or by a mix of several, and by index the inputs that failed.
 
+        Where the inputs are variants of one function and the model knows how such differ, values are answered for all
+        of them together: see `TargetModel.answer`.
         weights : by target; see `costmodel.mix` for what the mix means. Not together with `target`.
         """
         if weights is not None and target is not None:
@@ -192,7 +198,7 @@ class Predictor:
             check_weights(weights, {name: self.targets[name] for name in self.devices[device].targets})
         outcomes: list[Outcome] = []
         for start in range(0, len(raws), _CHUNK):
-            outcomes += self._predict_chunk(raws[start : start + _CHUNK], asked)
+            outcomes += self._predict_chunk(raws[start : start + _CHUNK], asked, together=True)
         errors = {i: outcome for i, outcome in enumerate(outcomes) if isinstance(outcome, InputError)}
         parts = [(i, outcome) for i, outcome in enumerate(outcomes) if not isinstance(outcome, InputError)]
         if weights is None:

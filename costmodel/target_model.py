@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -42,9 +42,17 @@ class TargetModel:
     positive: bool = True
     count: bool = False
 
-    def answer(self, features: Features, reasons: list[tuple[str, ...]] | None = None) -> Answers:
-        """Point, interval and domain of each subject. reasons : what the domain check said, where that is known."""
+    def answer(
+        self, features: Features, reasons: list[tuple[str, ...]] | None = None, together: bool = False
+    ) -> Answers:
+        """Point, interval and domain of each subject. reasons : what the domain check said, where that is known.
+
+        together : they are to be compared with one another; a regressor that knows how variants of one input differ
+        then says so, around the mean of its points.
+        """
         estimate = self.regressor.predict(features)
+        if together:
+            estimate = replace(estimate, point=self.compared(features, estimate.point))
         if reasons is None:
             reasons = self.domain.check(features)
         half = self._half_width(features, estimate, reasons)
@@ -56,6 +64,12 @@ class TargetModel:
             low, value, high = (np.expm1(np.maximum(x, 0.0)) for x in (low, value, high))
             low, value, high = np.floor(low), np.round(value), np.ceil(high - 1e-9) + 0.0  # no negative zero
         return Answers(value, low, high, half / NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
+
+    def compared(self, features: Features, point: Array) -> Array:
+        """Points in learning space (n,) as they are where these are variants of one input, see `answer`."""
+        relative = getattr(self.regressor, "relative", None)
+        apart = None if relative is None else relative(features, point)
+        return point if apart is None else np.asarray(point.mean() + apart)
 
     def _half_width(self, features: Features, estimate: Estimate, reasons: list[tuple[str, ...]]) -> Array:
         if not any(reasons):

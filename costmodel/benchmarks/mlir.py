@@ -1,10 +1,14 @@
-"""`mlir`: the packaged bundle on labelled programs, beside the analytic estimate and the paper's sequence models."""
+"""`mlir`: the model on labelled programs, beside the analytic estimate and the paper's sequence models.
+
+The packaged bundle answers about programs of others (``--data DIR``). To the repository's own it was fitted, test
+splits and all: there the same learner is trained on the training split first.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +24,26 @@ from costmodel.mlir.ranking import area_under_curve, pairs_right
 from costmodel.paths import dataset_folder
 from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED
-from costmodel.training.fitting import FeatureStore
-from costmodel.training.shared import leave_out_refused, pooled
-from featurizers.core import Raw
+from costmodel.target_model import TargetModel
+from costmodel.training.fitting import FeatureStore, FitSettings
+from costmodel.training.shared import fit_shared, leave_out_refused, pooled
+from featurizers.core import Features, Raw
 from featurizers.errors import InputError
 
+Models = Mapping[tuple[str, str], TargetModel]
 Array = npt.NDArray[np.float64]
 _SPLITS = {"test_seen": "seen", "test_unseen": "unseen"}
 _POSITIVE = ("instructions", "cycles")
 _TIMED = 200
+TARGETS = ("instructions", "cycles", "code_bytes", "register_spills", "register_reloads", "stack_bytes")
 BASELINES = Path("benchmarks/results/mlir-baselines.json")
 """Figures of the sequence models on the repository's own data, made by ``costmodel benchmark mlir-baselines``."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """One target on all CPUs: labels, answers, and who each row belongs to."""
+    """One target on all CPUs: labels, answers, and who each row belongs to. together : answers where the variants of
+    each function are asked about at once, as `rank` does."""
 
     value: Array
     point: Array
@@ -44,6 +52,7 @@ class _Answered:
     flagged: npt.NDArray[np.bool_]
     analytic: Array
     any_spill: Array
+    together: Array
     split: npt.NDArray[np.str_]
     pair_group: npt.NDArray[np.str_]
 
@@ -51,15 +60,15 @@ class _Answered:
 def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     """Both test splits, all CPUs that the bundle knows. Rows: a line per split and target, then per CPU."""
     predictor = Predictor.load(PRETRAINED / "mlir")
-    corpus = _corpus(predictor, data)
-    store = FeatureStore(corpus)
+    store = FeatureStore(_corpus(predictor, data))
     leave_out_refused(store, print)
-    corpus = store.corpus
+    models = _models(predictor, store)
+    corpus = store.corpus = _tests(store.corpus)
     answered = {}
-    for name in ("instructions", "cycles", "code_bytes", "register_spills", "register_reloads", "stack_bytes"):
+    for name in TARGETS:
         labels = [own for own in corpus.labels if own.target.name == name]
         if labels:
-            answered[name] = _answer(predictor, store, labels)
+            answered[name] = _answer(models, store, labels)
     rows = [row for name, got in answered.items() for row in _rows(name, got)]
     rows += _baseline_rows() if data is None else []
     summary = _summary(answered)
@@ -68,27 +77,50 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
 
 
 def _corpus(predictor: Predictor, data: Path | None) -> Corpus:
-    from dataclasses import replace
-
+    """The labels that the bundle can be asked for."""
     kind = kind_of("mlir")
     assert kind.corpus is not None
     corpus = kind.corpus(data or dataset_folder(kind.dataset))
-    tests = np.isin(corpus.split, list(_SPLITS))
-    known = []
-    for own in corpus.labels:
-        device = predictor.devices.get(own.device.name)
-        if device is not None and own.target.name in device.targets:
-            keep = tests[own.subject]
-            known.append(replace(own, subject=own.subject[keep], value=own.value[keep], noise=own.noise[keep]))
+    devices = predictor.devices
+    known = [
+        own
+        for own in corpus.labels
+        if own.target.name in TARGETS
+        and own.device.name in devices
+        and own.target.name in devices[own.device.name].targets
+    ]
     if not known:
-        raise InputError("The labels", "must be of a CPU that the bundle knows", sorted(predictor.devices))
-    return replace(corpus, labels=tuple(own for own in known if len(own.subject)))
+        raise InputError("The labels", "must be of a CPU that the bundle knows", sorted(devices))
+    return replace(corpus, labels=tuple(known))
 
 
-def _answer(predictor: Predictor, store: FeatureStore, labels: Sequence[Labels]) -> _Answered:
+def _models(predictor: Predictor, store: FeatureStore) -> Models:
+    """The packaged models; where they were fitted to these very data, models of the training split alone."""
+    card, corpus = predictor.card, store.corpus
+    if "held_out" not in card or card.get("data_checksum") != corpus.checksum:
+        return {
+            (own.device.name, own.target.name): predictor.model(own.device.name, own.target.name)
+            for own in corpus.labels
+        }
+    print("The packaged model was fitted to all of these data: training one on their training split (several minutes)")
+    settings = FitSettings(card["learner"], card["seed"], parameters=card["parameters"])
+    return fit_shared(store, settings, print)
+
+
+def _tests(corpus: Corpus) -> Corpus:
+    """The labels of the test splits."""
+    tests = np.isin(corpus.split, list(_SPLITS))
+    labels = []
+    for own in corpus.labels:
+        keep = tests[own.subject]
+        labels.append(replace(own, subject=own.subject[keep], value=own.value[keep], noise=own.noise[keep]))
+    return replace(corpus, labels=tuple(own for own in labels if len(own.subject)))
+
+
+def _answer(models: Models, store: FeatureStore, labels: Sequence[Labels]) -> _Answered:
     pool = pooled(store, labels)
     target = labels[0].target
-    model = predictor.model(labels[0].device.name, target.name)
+    model = models[labels[0].device.name, target.name]
     answers = model.answer(pool.features)
     analytic = CodeEstimate(target.name).predict(pool.features).point
     regressor: Any = model.regressor
@@ -97,9 +129,21 @@ def _answer(predictor: Predictor, store: FeatureStore, labels: Sequence[Labels])
     cpu = np.concatenate([np.full(len(own.subject), own.device.name) for own in labels])
     groups = np.char.add(np.char.add(pool.ids.astype(str), "|"), cpu)
     flagged = np.array([bool(reason) for reason in answers.reasons])
+    together = answers.value if target.count else _together(model, pool.features, answers.value, groups)
+    plain = target.answered(analytic)
     return _Answered(
-        value, answers.value, answers.low, answers.high, flagged, target.answered(analytic), some, pool.split, groups
+        value, answers.value, answers.low, answers.high, flagged, plain, some, together, pool.split, groups
     )
+
+
+def _together(model: TargetModel, features: Features, alone: Array, groups: npt.NDArray[np.str_]) -> Array:
+    """Answers (n,) about all variants of a function on a CPU at once; `alone` : about each by itself."""
+    together = alone.copy()
+    order = np.argsort(groups, kind="stable")
+    for rows in np.split(order, np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1):
+        if len(rows) > 1:
+            together[rows] = np.exp(model.compared(features.take(rows), np.log(alone[rows])))
+    return together
 
 
 def _rows(target: str, got: _Answered) -> list[dict[str, Any]]:
@@ -123,10 +167,12 @@ def _figures(target: str, got: _Answered, chosen: npt.NDArray[np.bool_]) -> dict
         row |= {key: own[key] for key in ("median_error", "p90_error", "within_10pct", "spearman")}
         row |= {f"analytic_{key}": plain[key] for key in ("median_error", "p90_error", "spearman")}
         row["coverage"] = interval_quality(value, got.low[chosen], got.high[chosen])["coverage"]
-        right, total = pairs_right(got.pair_group[chosen].tolist(), value, point)
+        right, total = pairs_right(got.pair_group[chosen].tolist(), value, got.together[chosen])
+        right_alone, _ = pairs_right(got.pair_group[chosen].tolist(), value, point)
         right_plain, _ = pairs_right(got.pair_group[chosen].tolist(), value, got.analytic[chosen])
         if total:
-            row |= {"pairwise": right / total, "analytic_pairwise": right_plain / total}
+            row |= {"pairwise": right / total, "pairwise_alone": right_alone / total}
+            row |= {"analytic_pairwise": right_plain / total}
     else:
         row["exact"] = float(np.mean(np.round(point) == value))
         row["auc"] = area_under_curve(value > 0, got.any_spill[chosen])

@@ -1,6 +1,8 @@
 """`mlir-baselines`: the paper's networks, the graph network, boosting and the estimate, all on the same programs.
 
-One CPU, since who reads tokens does not see the CPU's columns. ``--set programs=N`` trains on N programs.
+One CPU, since who reads tokens does not see the CPU's columns. ``--set programs=N`` trains on N programs. With
+``--set journal=FILE`` each row is kept as it is made, and what the file has of these very settings is not made again:
+networks take minutes, and boosting may be measured anew after the columns have changed (take its lines out first).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from costmodel.corpora.mlir_programs import load_corpus
 from costmodel.corpus import Corpus, Labels
 from costmodel.evaluation.metrics import accuracy
+from costmodel.measure.journal import Journal, read_journal
 from costmodel.paths import dataset_folder
 from costmodel.regressors import Regressor, learner
 from costmodel.training.fitting import FeatureStore
@@ -38,27 +41,66 @@ def run(
     epochs: int = 15,
     learners: str = "mlir-estimate,mlir-boost,conv1d,lstm,gnn",
     seed: int = 0,
+    journal: str = "",
 ) -> dict[str, Any]:
     """A row per learner, target and split. longest : tokens that are read of a program. epochs : of the networks."""
-    chosen = learners.split(",")
+    told = {"cpu": cpu, "programs": programs, "longest": longest, "epochs": epochs, "seed": seed}
+    kept = _Kept(Path(journal) if journal else None, told)
+    chosen = [name for name in learners.split(",") if not kept.has_all(name)]
+    if not chosen:
+        return {"benchmark": "mlir-baselines", "rows": kept.rows, "summary": _summary(kept.rows)}
     corpus = load_corpus(data or dataset_folder("mlir_programs"))
     extras = _EXTRAS if set(chosen) - _ON_COLUMNS else ()
     store = FeatureStore(_of_cpu(corpus, cpu, programs, seed), extras)
     leave_out_refused(store, print)
-    rows = []
     for labels in store.corpus.labels:
         features, y = store.features(labels), np.log(labels.value)
         split = store.corpus.split[labels.subject]
         train = np.flatnonzero(split == "train")
         groups = np.asarray(store.corpus.ids)[labels.subject][train]
         for name, stream, model in _learners(chosen, labels.target.name, longest, epochs):
+            if kept.has(name, labels.target.name, stream):
+                continue
             started = time.process_time()
             model.fit(features.take(train), y[train], groups, seed)
             spent = time.process_time() - started
             print(f"{labels.target.name} {name} {stream}: {spent:.0f} CPU-s", flush=True)
             row = {"target": labels.target.name, "cpu": cpu, "learner": name, "stream": stream, "trained": len(train)}
-            rows += [row | {"cpu_s": round(spent, 1)} | own for own in _scores(model, features, labels, split)]
-    return {"benchmark": "mlir-baselines", "rows": rows, "summary": _summary(rows)}
+            kept.add([row | {"cpu_s": round(spent, 1)} | own for own in _scores(model, features, labels, split)])
+    return {"benchmark": "mlir-baselines", "rows": kept.rows, "summary": _summary(kept.rows)}
+
+
+class _Kept:
+    """Rows of one benchmark's settings, in a file too where there is one."""
+
+    def __init__(self, path: Path | None, told: dict[str, Any]):
+        self.path, self.told = path, told
+        found = read_journal(path) if path is not None and path.is_file() else []
+        self.rows: list[dict[str, Any]] = [entry["row"] for entry in found if entry["settings"] == told]
+
+    def has(self, learner: str, target: str, stream: str) -> bool:
+        """Whether one fit was made before."""
+        return any((r["learner"], r["target"], r["stream"]) == (learner, target, stream) for r in self.rows)
+
+    def has_all(self, learner: str) -> bool:
+        """Whether every fit of a learner was made before."""
+        fits = [(target, stream) for target in _TARGETS for stream in _streams(learner)]
+        return all(self.has(learner, *fit) for fit in fits)
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """The rows of one fit."""
+        self.rows += rows
+        if self.path is not None:
+            out = Journal(self.path)
+            for row in rows:
+                out.append({"settings": self.told, "row": row})
+            out.close()
+
+
+def _streams(learner: str) -> tuple[str, ...]:
+    if learner in _ON_COLUMNS:
+        return ("columns",)
+    return ("graph",) if learner == "gnn" else _STREAMS
 
 
 def _of_cpu(corpus: Corpus, cpu: str, programs: int, seed: int) -> Corpus:
@@ -83,12 +125,12 @@ def _of_cpu(corpus: Corpus, cpu: str, programs: int, seed: int) -> Corpus:
 def _learners(chosen: Sequence[str], target: str, longest: int, epochs: int) -> Iterator[tuple[str, str, Regressor]]:
     for name in chosen:
         made: Any = learner(name)
-        if name in _ON_COLUMNS:
-            yield name, "columns", made().for_target(target)
-        elif name == "gnn":
-            yield name, "graph", made(readout="pooled", epochs=epochs)
-        else:
-            for stream in _STREAMS:
+        for stream in _streams(name):
+            if name in _ON_COLUMNS:
+                yield name, stream, made().for_target(target)
+            elif name == "gnn":
+                yield name, stream, made(readout="pooled", epochs=epochs)
+            else:
                 yield name, stream, made(stream=stream, longest=longest, epochs=epochs)
 
 

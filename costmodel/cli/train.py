@@ -31,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("true", "false", ""),
         help="measured values that were reported to the service join the data (COSTMODEL_DATABASE_URL)",
     )
+    parser.add_argument(
+        "--refit",
+        nargs="?",
+        const="true",
+        default="false",
+        choices=("true", "false", ""),
+        help="judge on held-out subjects as always, then fit to every split what is written and registered",
+    )
     parser.add_argument("--out", type=Path, help="write the bundle into this new or empty folder too")
     parser.add_argument("--scheduler", default="", help="of a Dask cluster that computes features and large fits")
     parser.add_argument("--no-track", action="store_true", help="do not log to MLflow or register")
@@ -63,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         track=not args.no_track,
         devices=tuple(args.device),
         include_feedback=feedback,
+        refit=args.refit == "true",
     )
     with connected(args.scheduler), grouped() as group:
         if group.rank:

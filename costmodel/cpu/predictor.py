@@ -68,16 +68,18 @@ class CpuPredictor(Predictor):
             found = self._joined[device.name] = Together.of(models)
         return found  # type: ignore[return-value]
 
-    def _answered(self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]]) -> Iterator[Answers]:
+    def _answered(
+        self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
+    ) -> Iterator[Answers]:
         first = asked[0][0]
         alone = len(asked) < _MANY_TARGETS or any(device is not first for device, _ in asked)
-        together = None if alone else self._together(first)
-        if together is None:
-            yield from super()._answered(subjects, asked)
+        joined = None if alone else self._together(first)
+        if joined is None:
+            yield from super()._answered(subjects, asked, together)
             return
         features = self.featurizer.features(subjects, profile=first.profile)
-        reasons = self._reasons(subjects, together.domain.check(features))
-        answers = together.answer(features, reasons)
+        reasons = self._reasons(subjects, joined.domain.check(features))
+        answers = joined.answer(features, reasons)
         yield from (answers[target.name] for _, target in asked)
 
     def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -78,7 +78,9 @@ class ExtendedPredictor(Predictor):
         rule = f"has no breakdown: its learner '{learner}' knows totals only"
         raise InputError(f"The device '{device}'", rule)
 
-    def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
+    def _predict_chunk(
+        self, raws: Sequence[Raw], asked: list[tuple[Device, Target]], together: bool = False
+    ) -> list[Outcome]:
         known = [(device, target) for device, target in asked if device.name not in self.added]
         from_base = iter(self.base._predict_chunk(raws, known)) if known else None
         columns = {device.name: self._column(device, raws) for device, _ in asked if device.name in self.added}

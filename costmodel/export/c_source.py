@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from costmodel.export.formula import Formula
+from costmodel.export.network_source import network_source
 from costmodel.export.trees import Forest
 
 _WIDTH = 110
@@ -72,6 +73,7 @@ def source(formula: Formula) -> str:
         "",
         _WALK,
         *(_tables(i, forest) for i, forest in enumerate(forests)),
+        *([network_source(formula.network)] if formula.network is not None else []),
         _body(formula, place),
     ])  # fmt: skip
 
@@ -134,9 +136,12 @@ def _tables(index: int, forest: Forest) -> str:
 
 def _body(formula: Formula, place: dict[str, int]) -> str:
     members = len(formula.forests)
+    share = formula.network_share
     lines = [f"double {c_name(formula)}(const float *columns) {{", "  double y = 0.0;"]
     lines += [f"  y += {_call(i, forest)};" for i, forest in enumerate(formula.forests)]
     lines.append(f"  y /= {members}.0;")
+    if formula.network is not None:
+        lines.append(f"  y = {1 - share!r} * y + {share!r} * network(columns);")
     if formula.base is not None:
         lines.append(f"  y += log(fmax((double)columns[{place[formula.base]}], 1.0));")
     if formula.any is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from costmodel.export.trees import Forest, read_forest
+from costmodel.mlir.network import ColumnNetwork
 from costmodel.predictor import Predictor
 from featurizers.core import Column
 from featurizers.errors import InputError, UnknownNameError
@@ -19,6 +20,7 @@ EXPORTABLE = ("lightgbm", "mlir-boost")
 class Formula:
     """``exp(base + mean of the forests + shift)``, or for counts ``round(exp(...) - 1)``, 0 where `any` is negative.
 
+    network : where there is one, `network_share` of the mean of the forests is its instead.
     base : column whose log the forests correct; None for 0. constants : columns that are the target CPU's, and their
     values. any : of a count, the forest that says whether there are any: where its log odds are above `any_above`.
     """
@@ -35,6 +37,8 @@ class Formula:
     is_log: bool = True
     any: Forest | None = None
     any_above: float = 0.0
+    network: ColumnNetwork | None = None
+    network_share: float = 0.0
 
 
 def formula(predictor: Predictor, device: str, target: str | None = None) -> Formula:
@@ -64,6 +68,8 @@ def formula(predictor: Predictor, device: str, target: str | None = None) -> For
         is_log=model.positive,
         any=read_forest(regressor.any_booster.model_text) if is_count else None,
         any_above=_log_odds(regressor.settings["likely"]) if is_count else 0.0,
+        network=getattr(regressor, "network", None),
+        network_share=getattr(regressor, "network_share", 0.0),
     )
 
 

@@ -89,7 +89,9 @@ class HlsPredictor(Predictor):
         read_waiting()
         self.featurizer.warm(())
 
-    def _predict_chunk(self, raws: Sequence[Raw], asked: list[tuple[Device, Target]]) -> list[Outcome]:
+    def _predict_chunk(
+        self, raws: Sequence[Raw], asked: list[tuple[Device, Target]], together: bool = False
+    ) -> list[Outcome]:
         parsed = [self._parse(raw) for raw in raws]
         good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
         outcomes: list[Any] = list(parsed)

@@ -1,13 +1,16 @@
-"""LightGBM on what the estimate gets wrong, for all CPUs at once; counts in two parts: whether, and how many."""
+"""What the estimate gets wrong, by trees and a network for all CPUs at once; counts in two parts: any, and how many."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from costmodel.mlir.estimate import COUNTS, estimated, part_costs
+from costmodel.mlir.network import ColumnNetwork
+from costmodel.mlir.variants import VariantOrder
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.boosting import boosted
 from costmodel.regressors.folds import group_folds
@@ -19,6 +22,10 @@ _LIKELY = tuple(round(0.4 + 0.05 * step, 2) for step in range(12))
 """Probabilities from which a count may be answered as not 0; which of them, the held-out half of the folds says."""
 _ONE = float(np.log(2.0))
 _FEW = 50
+_MANY = 1500
+"""From so many rows on, a network is trained beside the trees."""
+NETWORK_SHARE = 0.5
+"""What the network counts in the mean of both. Each is wrong in its own way: the mean is better than the better one."""
 _FOLDS = 2
 """Of functions: what is held out of each says how far off the boosters are."""
 
@@ -34,9 +41,16 @@ def _threshold(likely: Array, predicted: Array, y: Array) -> float:
     return max(_LIKELY, key=lambda p: float(np.mean(np.where(likely > p, exact, y == 0))))
 
 
+def _mean_of(boosters: Sequence[NativeBooster], network: ColumnNetwork | None, x: FloatArray) -> Array:
+    each = [booster.predict(x) for booster in boosters]
+    trees = each[0] if len(each) == 1 else np.mean(each, axis=0)
+    return np.asarray(trees if network is None else (1 - NETWORK_SHARE) * trees + NETWORK_SHARE * network.predict(x))
+
+
 class CodeBoosting:
     """Point: the estimate plus the mean of `members` boosters of all rows, fitted to absolute errors (an estimate that
-    missed a decision of the compiler is wrong by factors). Spread: a booster on errors out of group folds.
+    missed a decision of the compiler is wrong by factors), and of `networks` perceptrons of `epochs` on the same
+    columns, where there are rows enough for them. Spread: a booster on errors out of group folds.
 
     For counts a further booster gives the probability of any, and the others are fitted where there are some. The point
     is 0 where that probability is below the one that makes most points exact on folds held out: one count among many
@@ -46,6 +60,7 @@ class CodeBoosting:
     """
 
     name = "mlir-boost"
+    network_share = NETWORK_SHARE
 
     def __init__(
         self,
@@ -54,6 +69,8 @@ class CodeBoosting:
         leaves: int = 31,
         min_leaf: int = 20,
         members: int = 1,
+        networks: int = 2,
+        epochs: int = 14,
         target: str = "",
         likely: float = 0.5,
     ):
@@ -63,12 +80,16 @@ class CodeBoosting:
             "leaves": leaves,
             "min_leaf": min_leaf,
             "members": members,
+            "networks": networks,
+            "epochs": epochs,
             "target": target,
             "likely": likely,
         }
         self.boosters: list[NativeBooster] = []
         self.any_booster: NativeBooster | None = None
         self.spread_booster: NativeBooster | None = None
+        self.network: ColumnNetwork | None = None
+        self.order: VariantOrder | None = None
 
     @property
     def _counts(self) -> bool:
@@ -83,27 +104,52 @@ class CodeBoosting:
         w = _by_group(groups) * (np.ones(len(y)) if weights is None else weights)
         x, start = features.vectors, self._start(features)
         some = y > 0 if self._counts else np.ones(len(y), dtype=bool)
-        if self._counts:
-            self.any_booster = self._whether(x, some, w, seed)
         predicted, likely = np.zeros(len(y)), np.zeros(len(y))
-        residual = y - start
         for fold, held_out in enumerate(group_folds(groups, _FOLDS, seed)):
             train = ~held_out & some
-            booster = self._boost(x[train], residual[train], w[train], seed + fold, self.settings["rounds"])
-            predicted[held_out] = booster.predict(x[held_out]) + start[held_out]
+            booster = self._boost(x[train], (y - start)[train], w[train], seed + fold, self.settings["rounds"])
+            network = self._net(x[train], (y - start)[train], w[train], seed + fold, members=1)
+            predicted[held_out] = _mean_of([booster], network, x[held_out]) + start[held_out]
             if self._counts:
                 whether = self._whether(x[~held_out], some[~held_out], w[~held_out], seed + fold)
                 likely[held_out] = whether.predict(x[held_out])
+        if self._counts:
+            self.settings["likely"] = _threshold(likely, predicted, y)
+            predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
+        else:
+            self.order = VariantOrder.fit(features, y, groups, predicted, self.settings["rounds"], seed)
+        error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
+        self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
+        self._fit_points(features, y, w, seed)
+        return self
+
+    def _fit_points(self, features: Features, y: Array, w: Array, seed: int) -> None:
+        x, residual = features.vectors, y - self._start(features)
+        some = y > 0 if self._counts else np.ones(len(y), dtype=bool)
+        if self._counts:
+            self.any_booster = self._whether(x, some, w, seed)
         self.boosters = [
             self._boost(x[some], residual[some], w[some], seed + _FOLDS + member, self.settings["rounds"])
             for member in range(self.settings["members"])
         ]
-        if self._counts:
-            self.settings["likely"] = _threshold(likely, predicted, y)
-            predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
-        error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
-        self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
-        return self
+        self.network = self._net(x[some], residual[some], w[some], seed + _FOLDS, self.settings["networks"])
+
+    def refitted(self, features: Features, y: Array, groups: Groups, seed: int) -> Self:
+        """The same with points fitted to these subjects, more than were there before. What folds held out have said of
+        errors and of when a count is answered stays."""
+        again = type(self)(**self.settings)
+        again.spread_booster = self.spread_booster
+        if self.order is not None:
+            again.order = self.order.refitted(features, y, groups, self.settings["rounds"], seed)
+        again._fit_points(features, y, _by_group(groups), seed)
+        return again
+
+    def _net(self, x: FloatArray, y: Array, w: Array, seed: int, members: int) -> ColumnNetwork | None:
+        if self._counts or len(y) < _MANY or not self.settings["networks"]:
+            return None
+        from costmodel.mlir.network_training import fit_columns
+
+        return fit_columns(x, y, w, self.settings["epochs"], members, seed)
 
     def _start(self, features: Features) -> Array:
         return np.zeros(len(features)) if self._counts else estimated(features, self.settings["target"])
@@ -146,8 +192,7 @@ class CodeBoosting:
     def point(self, features: Features) -> Array:
         """The point of `predict` alone, (n,)."""
         x = features.vectors
-        each = [booster.predict(x) for booster in self.boosters]
-        point = (each[0] if len(each) == 1 else np.mean(each, axis=0)) + self._start(features)
+        point = _mean_of(self.boosters, self.network, x) + self._start(features)
         if self.any_booster is not None:
             point = np.where(self.any_booster.predict(x) > self.settings["likely"], np.maximum(point, _ONE), 0.0)
         return np.asarray(point)
@@ -156,6 +201,13 @@ class CodeBoosting:
         """Of a count: the probability that it is not 0, (n,)."""
         assert self.any_booster is not None, "not a count, or not fitted"
         return self.any_booster.predict(features.vectors)
+
+    def relative(self, features: Features, point: Array) -> Array | None:
+        """Of variants of one function: log cost of each against the mean of all, (n,); None where that is not known.
+
+        point : what `predict` said of them.
+        """
+        return None if self.order is None else self.order.relative(features, point)
 
     def part_costs(self, features: Features) -> Array | None:
         return part_costs(features, self.settings["target"])
@@ -168,6 +220,10 @@ class CodeBoosting:
         self.spread_booster.save(folder / "spread.txt.zst")
         if self.any_booster is not None:
             self.any_booster.save(folder / "any.txt.zst")
+        if self.network is not None:
+            self.network.save(folder / "network.safetensors")
+        if self.order is not None:
+            self.order.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -177,4 +233,7 @@ class CodeBoosting:
         loaded.spread_booster = NativeBooster.load(folder / "spread.txt.zst")
         if loaded._counts:
             loaded.any_booster = NativeBooster.load(folder / "any.txt.zst")
+        if (folder / "network.safetensors").is_file():
+            loaded.network = ColumnNetwork.load(folder / "network.safetensors")
+        loaded.order = VariantOrder.load(folder)
         return loaded

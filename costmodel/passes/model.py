@@ -68,21 +68,33 @@ class CostModel:
 
     def of_modules(self, modules: Sequence[Any]) -> Costs:
         """Of modules or functions of MLIR's Python bindings (iree.compiler.ir) as they are in memory, (n,)."""
+        return self.of_subjects(self._walked(modules))
+
+    def of_variants(self, modules: Sequence[Any]) -> Costs:
+        """As `of_modules`, of modules that are ways to write one function: what they differ by is asked of the model's
+        knowledge of variants, where it has any."""
+        return self.of_subjects(self._walked(modules), together=True)
+
+    def _walked(self, modules: Sequence[Any]) -> list[Any]:
         from featurizers.mlir import featurize_module
 
         if self.kind != "mlir":
             raise InputError("Modules in memory", "need a model of the kind 'mlir'", self.kind)
-        return self.of_subjects([featurize_module(module) for module in modules])
+        return [featurize_module(module) for module in modules]
 
-    def of_subjects(self, subjects: Sequence[Any]) -> Costs:
-        """Of what the featurizer's `parse` gave, (n,)."""
+    def of_subjects(self, subjects: Sequence[Any], together: bool = False) -> Costs:
+        """Of what the featurizer's `parse` gave, (n,). together : they are variants of one function."""
         if not subjects:
             return np.empty(0)
-        return self.of_features(self.featurizer.features(subjects, profile=self._profile, extras=self._extras))
+        features = self.featurizer.features(subjects, profile=self._profile, extras=self._extras)
+        return self.of_features(features, together)
 
-    def of_features(self, features: Features) -> Costs:
-        """Of columns that are there already, (n,)."""
-        point = point_of(self._model.regressor, features) + self._model.calibration.shift
+    def of_features(self, features: Features, together: bool = False) -> Costs:
+        """Of columns that are there already, (n,). together : they are variants of one function."""
+        point = point_of(self._model.regressor, features)
+        if together:
+            point = self._model.compared(features, point)
+        point = point + self._model.calibration.shift
         if self._model.positive:
             return np.asarray(np.exp(point))
         return np.asarray(np.expm1(np.maximum(point, 0.0)) if getattr(self._model, "count", False) else point)

@@ -13,8 +13,6 @@ from featurizers.core import FloatArray
 
 def boosted(parameters: Mapping[str, Any], x: FloatArray, y: Array, w: Array, rounds: int, seed: int) -> NativeBooster:
     """Trees on x (n, columns) for y (n,), weighted by w (n,); the same ones each time (`DETERMINISTIC`)."""
-    import lightgbm
-
     parameters = {**parameters, "seed": seed, **DETERMINISTIC}
     cluster = active()
     if isinstance(cluster, DaskCluster):
@@ -22,5 +20,18 @@ def boosted(parameters: Mapping[str, Any], x: FloatArray, y: Array, w: Array, ro
 
         if len(y) >= MANY_ROWS:
             return NativeBooster(compact(fit_on_workers(cluster, parameters, x, y, w, rounds)))
-    booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, weight=w), num_boost_round=max(rounds, 1))
+    return _trained(parameters, x, y, w, rounds)
+
+
+def boosted_here(
+    parameters: Mapping[str, Any], x: FloatArray, y: Array, w: Array, rounds: int, seed: int
+) -> NativeBooster:
+    """As `boosted`, never on workers: for objectives that look at several rows at once, which must stay together."""
+    return _trained({**parameters, "seed": seed, **DETERMINISTIC}, x, y, w, rounds)
+
+
+def _trained(parameters: Mapping[str, Any], x: FloatArray, y: Array, w: Array, rounds: int) -> NativeBooster:
+    import lightgbm
+
+    booster = lightgbm.train(dict(parameters), lightgbm.Dataset(x, y, weight=w), num_boost_round=max(rounds, 1))
     return NativeBooster(compact(booster.model_to_string()))

@@ -47,7 +47,8 @@ def _champion(client: Any, name: str) -> Any | None:
 
 
 def _error_of(client: Any, name: str, present: Any, corpus: Corpus, rival: Predictor) -> float | None:
-    """The champion's error on this corpus: as tagged when the data are the same, else measured anew."""
+    """The champion's error on this corpus: as tagged when the data are the same, or when it was fitted to every split;
+    else measured anew."""
     from costmodel.kinds import load_bundle
     from costmodel.training.run import evaluate_on, held_out_error
 
@@ -59,6 +60,8 @@ def _error_of(client: Any, name: str, present: Any, corpus: Corpus, rival: Predi
             return None
         if not set(rival.devices) <= set(champion.devices):
             return None
+        if "held_out" in champion.card and "held_out_median_error" in tags:
+            return float(tags["held_out_median_error"])  # fitted to these very subjects, or to their neighbours
         same_data = tags.get("data_checksum") == corpus.checksum
         if same_data and set(rival.devices) == set(champion.devices) and "held_out_median_error" in tags:
             return float(tags["held_out_median_error"])

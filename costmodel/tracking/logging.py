@@ -27,13 +27,17 @@ def log_training(
     settings: FitSettings,
     corpus: Corpus,
     predictor: Predictor,
+    judged: Predictor,
     rows: list[dict[str, Any]],
     held_out_error: float,
     folder: Path,
     store: FeatureStore,
     log: Callable[[str], None],
 ) -> str:
-    """Log the run, register the model, perhaps move the alias; returns a sentence that says what happened."""
+    """Log the run, register the model, perhaps move the alias; returns a sentence that says what happened.
+
+    judged : what `rows` and the error are of; `predictor` itself unless that was fitted again to every split.
+    """
     import mlflow
 
     run_id = run_to_resume()
@@ -45,7 +49,7 @@ def log_training(
     with started as run:
         _log_parameters(client, run.info.run_id, settings, corpus, request)
         _log_metrics(client, run.info.run_id, rows, held_out_error)
-        _log_plots(predictor, store, rows)
+        _log_plots(judged, store, rows)
         version = _log_model(predictor, folder, corpus, name)
     sentence = promote_if_better(client, name, version, held_out_error, predictor, corpus)
     log(f"MLflow run {run.info.run_id}: {sentence}")
@@ -54,7 +58,7 @@ def log_training(
 
 def _log_parameters(client: Any, run_id: str, settings: FitSettings, corpus: Corpus, request: TrainRequest) -> None:
     values = {"kind": request.kind, "learner": settings.learner, "seed": settings.seed, "coverage": settings.coverage}
-    values["include_feedback"] = request.include_feedback
+    values |= {"include_feedback": request.include_feedback, "refit": request.refit}
     values |= {f"learner.{key}": value for key, value in (settings.parameters or {}).items()}
     known = client.get_run(run_id).data.params
     for key, value in values.items():

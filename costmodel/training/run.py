@@ -22,6 +22,8 @@ from costmodel.training.feedback import Joined, join_reports
 from costmodel.training.fitting import FeatureStore, FitSettings, fit_target
 from featurizers.errors import InputError
 
+REFITTED = "nothing: fitted on every split; its accuracy and points are of fits that had seen the training split alone"
+
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
@@ -29,7 +31,8 @@ class TrainRequest:
 
     data : the dataset folder. out : write the bundle there too (must not exist). track : log to MLflow.
     tune : Optuna trials before the fit; 0 for none. parameters : of the learner. include_feedback : measured values
-    that were reported to the service join the data, see `costmodel.training.feedback`.
+    that were reported to the service join the data, see `costmodel.training.feedback`. refit : what is judged has seen
+    the training split alone; what is written has then been fitted again to every split.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class TrainRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     include_feedback: bool = False
+    refit: bool = False
 
     def __post_init__(self) -> None:
         kind_of(self.kind)
@@ -52,6 +56,8 @@ class TrainRequest:
             raise InputError("'coverage'", "must be at least 0.5 and below 1", self.coverage)
         if self.tune < 0:
             raise InputError("'tune'", "must be a number of trials, 0 or more", self.tune)
+        if self.refit and not kind_of(self.kind).shared:
+            raise InputError("'refit'", "goes with kinds whose devices share one model", self.kind)
         if self.out is not None and self.out.exists() and any(self.out.iterdir()):
             raise InputError("'out'", "must not exist, or be an empty folder", str(self.out))
 
@@ -91,7 +97,10 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         models = {(t.device.name, t.target.name): fit_target(store, t, settings, log) for t in corpus.labels}
     rows = table(store, models, kind, request.seed)
     error = held_out_error(rows)
-    predictor = whole or _predictor(kind, corpus, models, settings, rows)
+    predictor = judged = whole or _predictor(kind, corpus, models, settings, rows)
+    if request.refit:
+        predictor = _predictor(kind, corpus, _refitted(store, settings, models, log), settings, rows)
+        predictor.card = {**predictor.card, "held_out": REFITTED}
     if feedback is not None:
         predictor.card = {**predictor.card, "feedback": feedback.card()}
     registered = None
@@ -103,8 +112,21 @@ def train(request: TrainRequest, log: Callable[[str], None] = print) -> TrainRes
         if request.track:
             from costmodel.tracking.logging import log_training
 
-            registered = log_training(request, settings, corpus, predictor, rows, error, folder, store, log)
+            registered = log_training(request, settings, corpus, predictor, judged, rows, error, folder, store, log)
     return TrainResult(predictor, rows, error, registered)
+
+
+def _refitted(
+    store: FeatureStore,
+    settings: FitSettings,
+    models: Mapping[tuple[str, str], TargetModel],
+    log: Callable[[str], None],
+) -> dict[tuple[str, str], TargetModel]:
+    from costmodel.training.shared import refit_shared
+
+    if store.extras:
+        raise InputError("'refit'", "goes with learners on columns that all devices share", settings.learner)
+    return refit_shared(store, settings, models, log)
 
 
 def _feedback(store: FeatureStore, kind: str, log: Callable[[str], None]) -> Joined:

@@ -15,7 +15,7 @@ ATTRIBUTE = "costmodel.cost"
 
 
 class Costs(Protocol):
-    """What the passes need of a `CostModel`."""
+    """What the passes need of a `CostModel`. One that has `of_variants` is asked by that for ways to write a nest."""
 
     def of_modules(self, modules: Sequence[Any]) -> Sequence[float] | Array:
         """Predicted cost of each module of MLIR's Python bindings."""
@@ -54,7 +54,8 @@ class LoopTuner:
         """Decide about one nest, and replace it in its function where something is cheaper."""
         own = alone(nest)
         written = variants(own, choices(depth(nest), may_jam(nest), self.space))
-        costs = self.model.of_modules(list(written.values()))
+        ask = getattr(self.model, "of_variants", self.model.of_modules)
+        costs = ask(list(written.values()))
         predicted = dict(zip(written, map(float, costs), strict=True))
         best = min(predicted, key=lambda choice: predicted[choice])
         if predicted[best] > (1 - self.margin) * predicted[AS_IT_IS]:

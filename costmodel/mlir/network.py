@@ -1,0 +1,120 @@
+"""A perceptron on the columns of a program: what trees, which cut one column at a time, cannot multiply.
+
+Costs are products of counts, lengths and factors. On signed logs of the columns those are sums, which a network of two
+hidden layers continues to programs between and beyond those that it has seen. Answers by numpy; trained by torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodel.regressors.base import Array
+from featurizers.core import FloatArray
+
+MOST = 5.0
+"""Columns count for at most so many standard deviations from their mean."""
+_LEAST_SCALE = 0.02
+_CONSTANT = 1e-3
+_DIGITS = 9
+"""Points are rounded to so many: sums of one program alone and among others differ behind that."""
+Weights = npt.NDArray[np.float64]
+Layers = tuple[tuple[Weights, Weights], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnScaling:
+    """Which columns are read (k,), and the mean and standard deviation of their signed logs (k,)."""
+
+    columns: npt.NDArray[np.int64]
+    center: Weights
+    scale: Weights
+
+    @classmethod
+    def fit(cls, x: FloatArray) -> Self:
+        """From the columns of training programs (n, columns)."""
+        logs = signed_logs(x)
+        center, spread = logs.mean(axis=0), logs.std(axis=0)
+        columns = np.flatnonzero(spread > _CONSTANT)
+        scale = np.maximum(spread[columns], _LEAST_SCALE)
+        return cls(columns, _short(center[columns]), _short(scale))
+
+    def __call__(self, x: FloatArray) -> Weights:
+        """(n, columns) -> (n, k)."""
+        z = (signed_logs(x[:, self.columns]) - self.center) / self.scale
+        return np.asarray(np.clip(z, -MOST, MOST))
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNetwork:
+    """scaling, then layers of weights (in, out) and biases (out,) with SiLU between; the mean of `members` such."""
+
+    scaling: ColumnScaling
+    members: tuple[Layers, ...]
+
+    def predict(self, x: FloatArray) -> Array:
+        """What was learned, float64 (n,), of columns (n, columns)."""
+        z = self.scaling(x)
+        return np.asarray(np.round(np.mean([_forward(layers, z) for layers in self.members], axis=0), _DIGITS))
+
+    def save(self, path: Path) -> None:
+        """Numbers of 16 bits, which they were rounded to when they were learned."""
+        from safetensors.numpy import save_file
+
+        arrays: dict[str, npt.NDArray[Any]] = {"columns": self.scaling.columns.astype(np.int32)}
+        arrays |= {"center": self.scaling.center, "scale": self.scaling.scale}
+        for m, layers in enumerate(self.members):
+            for k, (weights, bias) in enumerate(layers):
+                arrays |= {f"{m}.{k}.weights": weights, f"{m}.{k}.bias": bias}
+        save_file({k: np.ascontiguousarray(v if k == "columns" else _half(v)) for k, v in arrays.items()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """What `save` wrote."""
+        from safetensors.numpy import load_file
+
+        arrays = load_file(path)
+        scaling = ColumnScaling(
+            arrays["columns"].astype(np.int64), *(arrays[name].astype(np.float64) for name in ("center", "scale"))
+        )
+        places = sorted({tuple(map(int, name.split(".")[:2])) for name in arrays if name[0].isdigit()})
+        members = tuple(
+            tuple(
+                (arrays[f"{m}.{k}.weights"].astype(np.float64), arrays[f"{m}.{k}.bias"].astype(np.float64))
+                for other, k in places
+                if other == m
+            )
+            for m in sorted({m for m, _ in places})
+        )
+        return cls(scaling, members)
+
+
+def rounded(layers: Layers) -> Layers:
+    """As they will be after `save` and `load`: what is judged is what is kept."""
+    return tuple((_short(weights), _short(bias)) for weights, bias in layers)
+
+
+def signed_logs(x: FloatArray) -> Weights:
+    """sign(x) log(1 + |x|), a missing value as 0; of the same shape."""
+    clean = np.nan_to_num(np.asarray(x, dtype=np.float64))
+    return np.copysign(np.log1p(np.abs(clean)), clean)
+
+
+def _forward(layers: Layers, z: Weights) -> Weights:
+    for weights, bias in layers[:-1]:
+        z = z @ weights + bias
+        z = z / (1.0 + np.exp(np.minimum(-z, 80.0)))
+    weights, bias = layers[-1]
+    return np.asarray((z @ weights + bias)[:, 0])
+
+
+def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
+    return np.clip(values, -6e4, 6e4).astype(np.float16)
+
+
+def _short(values: npt.NDArray[Any]) -> Weights:
+    return _half(values).astype(np.float64)

@@ -1,0 +1,68 @@
+"""How the perceptron on columns is trained (torch: for training only)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from costmodel.mlir.network import ColumnNetwork, ColumnScaling, Layers, rounded
+from costmodel.regressors.base import Array
+from costmodel.regressors.onnx_export import seeded
+from featurizers.core import FloatArray
+
+_HIDDEN, _DROPPED = (256, 128), (0.2, 0.1)
+_BATCH = 128
+_LEARNING_RATE, _FIRST_RATE, _DECAY = 3e-3, 1e-3, 0.02
+_HUBER = 0.1
+"""Errors beyond so many standard deviations of the labels count linearly: decisions missed are wrong by factors."""
+
+
+def fit_columns(x: FloatArray, y: Array, w: Array, epochs: int, members: int, seed: int) -> ColumnNetwork:
+    """Learn y (n,) of columns x (n, columns), weighted by w (n,): the mean of `members` networks."""
+    scaling = ColumnScaling.fit(x)
+    centre, scale = float(np.median(y)), max(float(np.std(y)), 1e-6)
+    z, target = scaling(x).astype(np.float32), ((y - centre) / scale).astype(np.float32)
+    weights = (w / w.mean()).astype(np.float32)
+    layers = [_trained(z, target, weights, epochs, seed + member) for member in range(members)]
+    return ColumnNetwork(scaling, tuple(rounded(_in_units(own, centre, scale)) for own in layers))
+
+
+def _trained(z: Any, y: Any, w: Any, epochs: int, seed: int) -> Layers:
+    with seeded(seed):
+        network = _network(z.shape[1])
+        optimiser = torch.optim.AdamW(network.parameters(), _FIRST_RATE, weight_decay=_DECAY)
+        steps = epochs * -(-len(y) // _BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
+        tensors = [torch.from_numpy(np.ascontiguousarray(values)) for values in (z, y, w)]
+        order = np.random.default_rng(seed)
+        for _ in range(epochs):
+            _epoch(network, tensors, order.permutation(len(y)), optimiser, schedule)
+    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
+    return tuple((layer.weight.detach().double().numpy().T, layer.bias.detach().double().numpy()) for layer in linear)
+
+
+def _epoch(network: nn.Sequential, tensors: list[Any], order: Any, optimiser: Any, schedule: Any) -> None:
+    for start in range(0, len(order), _BATCH):
+        z, y, w = (values[order[start : start + _BATCH]] for values in tensors)
+        error = nn.functional.huber_loss(network(z)[:, 0], y, reduction="none", delta=_HUBER)
+        optimiser.zero_grad()
+        (error * w).mean().backward()
+        optimiser.step()
+        schedule.step()
+
+
+def _network(columns: int) -> nn.Sequential:
+    widths = (columns, *_HIDDEN)
+    layers: list[nn.Module] = []
+    for wide, narrow, dropped in zip(widths, _HIDDEN, _DROPPED, strict=False):
+        layers += [nn.Linear(wide, narrow), nn.SiLU(), nn.Dropout(dropped)]
+    return nn.Sequential(*layers, nn.Linear(_HIDDEN[-1], 1))
+
+
+def _in_units(layers: Layers, centre: float, scale: float) -> Layers:
+    """With the last layer in the units of the labels."""
+    weights, bias = layers[-1]
+    return (*layers[:-1], (weights * scale, bias * scale + centre))
