@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from costmodel.export.formula import Formula
-from costmodel.export.network_source import network_source
+from costmodel.export.network_source import LAYER, network_source
 from costmodel.export.trees import Forest
 
 _WIDTH = 110
@@ -73,7 +73,7 @@ def source(formula: Formula) -> str:
         "",
         _WALK,
         *(_tables(i, forest) for i, forest in enumerate(forests)),
-        *([network_source(formula.network)] if formula.network is not None else []),
+        *_networks(formula),
         _body(formula, place),
     ])  # fmt: skip
 
@@ -134,6 +134,12 @@ def _tables(index: int, forest: Forest) -> str:
     ])  # fmt: skip
 
 
+def _networks(formula: Formula) -> list[str]:
+    named = {"network": formula.network, "any_network": formula.any_network}
+    written = [network_source(network, name) for name, network in named.items() if network is not None]
+    return [LAYER, *written] if written else []
+
+
 def _body(formula: Formula, place: dict[str, int]) -> str:
     members = len(formula.forests)
     share = formula.network_share
@@ -145,7 +151,10 @@ def _body(formula: Formula, place: dict[str, int]) -> str:
     if formula.base is not None:
         lines.append(f"  y += log(fmax((double)columns[{place[formula.base]}], 1.0));")
     if formula.any is not None:
-        lines.append(f"  if ({_call(members, formula.any)} <= {formula.any_above!r}) y = 0.0;")
+        odds = _call(members, formula.any)
+        if formula.any_network is not None:
+            odds = f"{1 - share!r} * {odds} + {share!r} * any_network(columns)"
+        lines.append(f"  if ({odds} <= {formula.any_above!r}) y = 0.0;")
         lines.append("  else if (y < log(2.0)) y = log(2.0);")
     lines.append(f"  y += {_float(formula.shift)};")
     if formula.any is not None:

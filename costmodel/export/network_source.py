@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.mlir.network import MOST, ColumnNetwork
+from costmodel.mlir.network import MOST, STEP, ColumnNetwork
 
 _WIDTH = 110
-_LAYER = """static void layer(const float *weights, const float *bias, int in, int out, const double *x, double *y,
+LAYER = """static void layer(const float *weights, const float *bias, int in, int out, const double *x, double *y,
                   int last) {
   for (int j = 0; j < out; ++j) y[j] = bias[j];
   for (int i = 0; i < in; ++i)
@@ -21,42 +21,42 @@ _LAYER = """static void layer(const float *weights, const float *bias, int in, i
 """
 
 
-def network_source(network: ColumnNetwork) -> str:
-    """Tables, and ``double network(const float *columns)``: what `ColumnNetwork.predict` says of one row."""
+def network_source(network: ColumnNetwork, name: str = "network") -> str:
+    """Tables and ``double NAME(const float *columns)``, which needs `LAYER`: what `ColumnNetwork.predict` says."""
     scaling = network.scaling
     tables = [
-        _table("int", "network_columns", scaling.columns),
-        _table("float", "network_center", scaling.center),
-        _table("float", "network_scale", scaling.scale),
+        _table("int", f"{name}_columns", scaling.columns),
+        _table("float", f"{name}_center", scaling.center),
+        _table("float", f"{name}_scale", scaling.scale),
     ]
     calls = []
     for m, layers in enumerate(network.members):
         source = "z"
         for k, (weights, bias) in enumerate(layers):
-            name, last = f"{m}_{k}", k == len(layers) - 1
-            tables += [_table("float", f"weights_{name}", weights.ravel()), _table("float", f"bias_{name}", bias)]
+            own, last = f"{name}_{m}_{k}", k == len(layers) - 1
+            tables += [_table("float", f"weights_{own}", weights.ravel()), _table("float", f"bias_{own}", bias)]
             into = ("a", "b")[k % 2]
             shape = f"{weights.shape[0]}, {weights.shape[1]}"
-            calls.append(f"  layer(weights_{name}, bias_{name}, {shape}, {source}, {into}, {int(last)});")
+            calls.append(f"  layer(weights_{own}, bias_{own}, {shape}, {source}, {into}, {int(last)});")
             source = into
         calls.append(f"  sum += {source}[0];")
     widest = max(len(bias) for layers in network.members for _, bias in layers)
-    return "\n".join([*tables, _LAYER, _function(len(scaling.columns), widest, calls, len(network.members))])
+    return "\n".join([*tables, _function(name, len(scaling.columns), widest, calls, len(network.members))])
 
 
-def _function(columns: int, widest: int, calls: list[str], members: int) -> str:
+def _function(name: str, columns: int, widest: int, calls: list[str], members: int) -> str:
     body = "\n".join(calls)
-    return f"""static double network(const float *columns) {{
+    return f"""static double {name}(const float *columns) {{
   double z[{columns}], a[{widest}], b[{widest}], sum = 0.0;
   (void)b;
   for (int i = 0; i < {columns}; ++i) {{
-    double x = columns[network_columns[i]];
+    double x = columns[{name}_columns[i]];
     if (isnan(x)) x = 0.0;
-    x = (copysign(log1p(fabs(x)), x) - network_center[i]) / network_scale[i];
+    x = (copysign(log1p(fabs(x)), x) - {name}_center[i]) / {name}_scale[i];
     z[i] = fmax(fmin(x, {MOST!r}), {-MOST!r});
   }}
 {body}
-  return nearbyint(sum / {members}.0 * 1e9) / 1e9;
+  return nearbyint(sum / ({members}.0 * {STEP!r})) * {STEP!r};
 }}
 """
 

@@ -47,14 +47,25 @@ def _mean_of(boosters: Sequence[NativeBooster], network: ColumnNetwork | None, x
     return np.asarray(trees if network is None else (1 - NETWORK_SHARE) * trees + NETWORK_SHARE * network.predict(x))
 
 
+def _probability(booster: NativeBooster, network: ColumnNetwork | None, x: FloatArray) -> Array:
+    """Of any, (n,): log odds of both are averaged."""
+    trees = booster.predict(x)
+    if network is None:
+        return trees
+    odds = (1 - NETWORK_SHARE) * np.log(trees / (1.0 - trees)) + NETWORK_SHARE * network.predict(x)
+    return np.asarray(1.0 / (1.0 + np.exp(-odds)))
+
+
 class CodeBoosting:
     """Point: the estimate plus the mean of `members` boosters of all rows, fitted to absolute errors (an estimate that
     missed a decision of the compiler is wrong by factors), and of `networks` perceptrons of `epochs` on the same
     columns, where there are rows enough for them. Spread: a booster on errors out of group folds.
 
-    For counts a further booster gives the probability of any, and the others are fitted where there are some. The point
-    is 0 where that probability is below the one that makes most points exact on folds held out: one count among many
-    must be likely to be likelier than 0.
+    Where `orders`, what the variants of one function differ by is learned too, see `costmodel.mlir.variants`.
+
+    For counts a further booster and network give the probability of any, and the others are fitted where there are
+    some. The point is 0 where that probability is below the one that makes most points exact on folds held out: one
+    count among many must be likely to be likelier than 0.
 
     Rows of a large group count less (by the root of its size): functions differ more than their variants do.
     """
@@ -71,6 +82,7 @@ class CodeBoosting:
         members: int = 1,
         networks: int = 2,
         epochs: int = 14,
+        orders: bool = True,
         target: str = "",
         likely: float = 0.5,
     ):
@@ -82,6 +94,7 @@ class CodeBoosting:
             "members": members,
             "networks": networks,
             "epochs": epochs,
+            "orders": orders,
             "target": target,
             "likely": likely,
         }
@@ -89,6 +102,7 @@ class CodeBoosting:
         self.any_booster: NativeBooster | None = None
         self.spread_booster: NativeBooster | None = None
         self.network: ColumnNetwork | None = None
+        self.any_network: ColumnNetwork | None = None
         self.order: VariantOrder | None = None
 
     @property
@@ -112,11 +126,11 @@ class CodeBoosting:
             predicted[held_out] = _mean_of([booster], network, x[held_out]) + start[held_out]
             if self._counts:
                 whether = self._whether(x[~held_out], some[~held_out], w[~held_out], seed + fold)
-                likely[held_out] = whether.predict(x[held_out])
+                likely[held_out] = _probability(*whether, x[held_out])
         if self._counts:
             self.settings["likely"] = _threshold(likely, predicted, y)
             predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
-        else:
+        elif self.settings["orders"]:
             self.order = VariantOrder.fit(features, y, groups, predicted, self.settings["rounds"], seed)
         error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
         self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
@@ -127,7 +141,7 @@ class CodeBoosting:
         x, residual = features.vectors, y - self._start(features)
         some = y > 0 if self._counts else np.ones(len(y), dtype=bool)
         if self._counts:
-            self.any_booster = self._whether(x, some, w, seed)
+            self.any_booster, self.any_network = self._whether(x, some, w, seed)
         self.boosters = [
             self._boost(x[some], residual[some], w[some], seed + _FOLDS + member, self.settings["rounds"])
             for member in range(self.settings["members"])
@@ -151,11 +165,18 @@ class CodeBoosting:
 
         return fit_columns(x, y, w, self.settings["epochs"], members, seed)
 
+    def _whether(self, x: FloatArray, some: Any, w: Array, seed: int) -> tuple[NativeBooster, ColumnNetwork | None]:
+        """What says of a count whether there are any: trees, and a network where there are rows enough."""
+        target = some.astype(np.float64)
+        booster = self._boost(x, target, w, seed, self.settings["rounds"] // 2, objective="binary")
+        if len(target) < _MANY or not self.settings["networks"]:
+            return booster, None
+        from costmodel.mlir.network_training import fit_columns
+
+        return booster, fit_columns(x, target, w, self.settings["epochs"], 1, seed, logistic=True)
+
     def _start(self, features: Features) -> Array:
         return np.zeros(len(features)) if self._counts else estimated(features, self.settings["target"])
-
-    def _whether(self, x: FloatArray, some: Any, w: Array, seed: int) -> NativeBooster:
-        return self._boost(x, some.astype(np.float64), w, seed, self.settings["rounds"] // 2, objective="binary")
 
     def _boost(
         self,
@@ -194,13 +215,14 @@ class CodeBoosting:
         x = features.vectors
         point = _mean_of(self.boosters, self.network, x) + self._start(features)
         if self.any_booster is not None:
-            point = np.where(self.any_booster.predict(x) > self.settings["likely"], np.maximum(point, _ONE), 0.0)
+            likely = _probability(self.any_booster, self.any_network, x)
+            point = np.where(likely > self.settings["likely"], np.maximum(point, _ONE), 0.0)
         return np.asarray(point)
 
     def probability(self, features: Features) -> Array:
         """Of a count: the probability that it is not 0, (n,)."""
         assert self.any_booster is not None, "not a count, or not fitted"
-        return self.any_booster.predict(features.vectors)
+        return _probability(self.any_booster, self.any_network, features.vectors)
 
     def relative(self, features: Features, point: Array) -> Array | None:
         """Of variants of one function: log cost of each against the mean of all, (n,); None where that is not known.
@@ -220,6 +242,8 @@ class CodeBoosting:
         self.spread_booster.save(folder / "spread.txt.zst")
         if self.any_booster is not None:
             self.any_booster.save(folder / "any.txt.zst")
+        if self.any_network is not None:
+            self.any_network.save(folder / "any.safetensors")
         if self.network is not None:
             self.network.save(folder / "network.safetensors")
         if self.order is not None:
@@ -233,7 +257,7 @@ class CodeBoosting:
         loaded.spread_booster = NativeBooster.load(folder / "spread.txt.zst")
         if loaded._counts:
             loaded.any_booster = NativeBooster.load(folder / "any.txt.zst")
-        if (folder / "network.safetensors").is_file():
-            loaded.network = ColumnNetwork.load(folder / "network.safetensors")
+        loaded.network = ColumnNetwork.load(folder / "network.safetensors")
+        loaded.any_network = ColumnNetwork.load(folder / "any.safetensors")
         loaded.order = VariantOrder.load(folder)
         return loaded

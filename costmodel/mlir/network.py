@@ -20,8 +20,8 @@ MOST = 5.0
 """Columns count for at most so many standard deviations from their mean."""
 _LEAST_SCALE = 0.02
 _CONSTANT = 1e-3
-_DIGITS = 9
-"""Points are rounded to so many: sums of one program alone and among others differ behind that."""
+STEP = 1e-9
+"""Points are multiples of it: sums of one program alone and among others differ behind that."""
 Weights = npt.NDArray[np.float64]
 Layers = tuple[tuple[Weights, Weights], ...]
 
@@ -46,7 +46,7 @@ class ColumnScaling:
     def __call__(self, x: FloatArray) -> Weights:
         """(n, columns) -> (n, k)."""
         z = (signed_logs(x[:, self.columns]) - self.center) / self.scale
-        return np.asarray(np.clip(z, -MOST, MOST))
+        return np.minimum(np.maximum(z, -MOST), MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,10 @@ class ColumnNetwork:
     def predict(self, x: FloatArray) -> Array:
         """What was learned, float64 (n,), of columns (n, columns)."""
         z = self.scaling(x)
-        return np.asarray(np.round(np.mean([_forward(layers, z) for layers in self.members], axis=0), _DIGITS))
+        total = _forward(self.members[0], z)
+        for layers in self.members[1:]:
+            total = total + _forward(layers, z)
+        return np.asarray(np.rint(total / (len(self.members) * STEP)) * STEP)
 
     def save(self, path: Path) -> None:
         """Numbers of 16 bits, which they were rounded to when they were learned."""
@@ -73,8 +76,10 @@ class ColumnNetwork:
         save_file({k: np.ascontiguousarray(v if k == "columns" else _half(v)) for k, v in arrays.items()}, path)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """What `save` wrote."""
+    def load(cls, path: Path) -> Self | None:
+        """What `save` wrote; None where it wrote nothing."""
+        if not path.is_file():
+            return None
         from safetensors.numpy import load_file
 
         arrays = load_file(path)
@@ -100,8 +105,9 @@ def rounded(layers: Layers) -> Layers:
 
 def signed_logs(x: FloatArray) -> Weights:
     """sign(x) log(1 + |x|), a missing value as 0; of the same shape."""
-    clean = np.nan_to_num(np.asarray(x, dtype=np.float64))
-    return np.copysign(np.log1p(np.abs(clean)), clean)
+    size = np.abs(x, dtype=np.float64)
+    logs = np.copysign(np.log1p(size, out=size), x)
+    return np.nan_to_num(logs, copy=False) if np.isnan(logs.sum()) else logs
 
 
 def _forward(layers: Layers, z: Weights) -> Weights:

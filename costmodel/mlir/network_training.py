@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,31 @@ from costmodel.regressors.base import Array
 from costmodel.regressors.onnx_export import seeded
 from featurizers.core import FloatArray
 
-_HIDDEN, _DROPPED = (256, 128), (0.2, 0.1)
+Loss = Callable[[Any, Any], Any]
+_HIDDEN, _DROPPED = (128, 64), (0.2, 0.1)
 _BATCH = 128
 _LEARNING_RATE, _FIRST_RATE, _DECAY = 3e-3, 1e-3, 0.02
 _HUBER = 0.1
 """Errors beyond so many standard deviations of the labels count linearly: decisions missed are wrong by factors."""
 
 
-def fit_columns(x: FloatArray, y: Array, w: Array, epochs: int, members: int, seed: int) -> ColumnNetwork:
-    """Learn y (n,) of columns x (n, columns), weighted by w (n,): the mean of `members` networks."""
+def fit_columns(
+    x: FloatArray, y: Array, w: Array, epochs: int, members: int, seed: int, logistic: bool = False
+) -> ColumnNetwork:
+    """Learn y (n,) of columns x (n, columns), weighted by w (n,): the mean of `members` networks.
+
+    logistic : y is 0 or 1, and log odds are learned.
+    """
     scaling = ColumnScaling.fit(x)
-    centre, scale = float(np.median(y)), max(float(np.std(y)), 1e-6)
+    centre, scale = (0.0, 1.0) if logistic else (float(np.median(y)), max(float(np.std(y)), 1e-6))
     z, target = scaling(x).astype(np.float32), ((y - centre) / scale).astype(np.float32)
     weights = (w / w.mean()).astype(np.float32)
-    layers = [_trained(z, target, weights, epochs, seed + member) for member in range(members)]
+    loss = _log_loss if logistic else _robust_loss
+    layers = [_trained(z, target, weights, loss, epochs, seed + member) for member in range(members)]
     return ColumnNetwork(scaling, tuple(rounded(_in_units(own, centre, scale)) for own in layers))
 
 
-def _trained(z: Any, y: Any, w: Any, epochs: int, seed: int) -> Layers:
+def _trained(z: Any, y: Any, w: Any, loss: Loss, epochs: int, seed: int) -> Layers:
     with seeded(seed):
         network = _network(z.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), _FIRST_RATE, weight_decay=_DECAY)
@@ -39,17 +47,24 @@ def _trained(z: Any, y: Any, w: Any, epochs: int, seed: int) -> Layers:
         tensors = [torch.from_numpy(np.ascontiguousarray(values)) for values in (z, y, w)]
         order = np.random.default_rng(seed)
         for _ in range(epochs):
-            _epoch(network, tensors, order.permutation(len(y)), optimiser, schedule)
+            _epoch(network, tensors, loss, order.permutation(len(y)), optimiser, schedule)
     linear = [layer for layer in network if isinstance(layer, nn.Linear)]
     return tuple((layer.weight.detach().double().numpy().T, layer.bias.detach().double().numpy()) for layer in linear)
 
 
-def _epoch(network: nn.Sequential, tensors: list[Any], order: Any, optimiser: Any, schedule: Any) -> None:
+def _robust_loss(said: Any, y: Any) -> Any:
+    return nn.functional.huber_loss(said, y, reduction="none", delta=_HUBER)
+
+
+def _log_loss(said: Any, y: Any) -> Any:
+    return nn.functional.binary_cross_entropy_with_logits(said, y, reduction="none")
+
+
+def _epoch(network: nn.Sequential, tensors: list[Any], loss: Loss, order: Any, optimiser: Any, schedule: Any) -> None:
     for start in range(0, len(order), _BATCH):
         z, y, w = (values[order[start : start + _BATCH]] for values in tensors)
-        error = nn.functional.huber_loss(network(z)[:, 0], y, reduction="none", delta=_HUBER)
         optimiser.zero_grad()
-        (error * w).mean().backward()
+        (loss(network(z)[:, 0], y) * w).mean().backward()
         optimiser.step()
         schedule.step()
 

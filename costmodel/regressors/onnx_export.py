@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from multiprocessing import get_context
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +32,35 @@ class Exportable(Protocol):
 
 @lru_cache(maxsize=32)
 def _template(module_type: Any, arguments: tuple[Any, ...]) -> Any:
-    """The ONNX graph of an architecture, not optimised (onnxruntime does that): every weight is there by name."""
+    """The ONNX graph of an architecture, not optimised (onnxruntime does that): every weight is there by name.
+
+    torch 2.13 exports an LSTM of any length once per process: later ones come out of the example's length. Those are
+    exported again by a process that has exported none.
+    """
+    proto = _graph(module_type, arguments)
+    if _is_dynamic(proto, module_type, arguments):
+        return proto
+    import onnx
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        proto = onnx.ModelProto.FromString(pool.submit(_graph_bytes, module_type, arguments).result())
+    if not _is_dynamic(proto, module_type, arguments):
+        raise RuntimeError(f"The exporter fixed a size of {module_type.__name__} that varies.")
+    return proto
+
+
+def _graph_bytes(module_type: Any, arguments: tuple[Any, ...]) -> bytes:
+    data: bytes = _graph(module_type, arguments).SerializeToString()
+    return data
+
+
+def _is_dynamic(proto: Any, module_type: Any, arguments: tuple[Any, ...]) -> bool:
+    sizes = {value.name: value.type.tensor_type.shape.dim for value in proto.graph.input}
+    varying = module_type(*arguments).dynamic()
+    return all(sizes[name][axis].dim_param for name, axes in varying.items() if name in sizes for axis in axes)
+
+
+def _graph(module_type: Any, arguments: tuple[Any, ...]) -> Any:
     import torch
 
     module = module_type(*arguments).eval()
@@ -57,12 +87,17 @@ def _template(module_type: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def exported(module_type: Any, arguments: tuple[Any, ...], weights: Mapping[str, Any]) -> bytes:
-    """``module_type(*arguments)`` with these weights (its state_dict) as an ONNX file."""
+    """``module_type(*arguments)`` with these weights (its state_dict) as an ONNX file.
+
+    A class method `template(arguments)` gives other arguments whose graph is the same but for the length of weights:
+    then one export serves them all.
+    """
     import onnx
     from onnx import numpy_helper
 
     proto = onnx.ModelProto()
-    proto.CopyFrom(_template(module_type, arguments))
+    alike = getattr(module_type, "template", None)
+    proto.CopyFrom(_template(module_type, arguments if alike is None else alike(arguments)))
     left = dict(weights)
     for tensor in proto.graph.initializer:
         if tensor.name in left:

@@ -141,6 +141,7 @@ def _fit(
     regressor = settings.new(target)
     if rounds is not None and hasattr(regressor, "settings") and "rounds" in regressor.settings:
         regressor.settings["rounds"] = min(regressor.settings["rounds"], rounds)
+        regressor.settings |= {"networks": 0, "orders": False} if "networks" in regressor.settings else {}
     return regressor.fit(pool.features.take(rows), pool.y[rows], pool.ids[rows], settings.seed)
 
 

@@ -21,7 +21,7 @@ from costmodel.passes.mlir.space import Choice, choices
 from costmodel.passes.mlir.tuner import functions_of, variants
 
 FAMILIES = ("matmul", "batched_matmul", "convolution", "stencil", "reduction", "scan", "transpose")
-"""Of `costmodel.mlir.generators`; ``convolution`` is one that no model is trained on."""
+"""Of `costmodel.mlir.generators`."""
 _ALSO = ("gather", "polyhedral", "triangular")
 """More of them with one nest, to train on."""
 HELD_OUT = 231

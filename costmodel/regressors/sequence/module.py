@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 _FILTERS = (16, 16, 8, 8, 2, 1)
 """Widths of the paper's six stacked convolutions, in tokens."""
+_TEMPLATE_CODES = 32
 
 
 class TokenNetwork(nn.Module):  # type: ignore[misc]
@@ -20,6 +21,11 @@ class TokenNetwork(nn.Module):  # type: ignore[misc]
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU(), nn.Linear(hidden // 2, 1)
         )
         self.offset = nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    @staticmethod
+    def template(arguments: tuple[int, ...]) -> tuple[int, ...]:
+        """The table of words may be of any length: see `costmodel.regressors.onnx_export.exported`."""
+        return (_TEMPLATE_CODES, *arguments[1:])
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor]:
         return (self.offset + self.dense(self.read(self.embedding(tokens), lengths)),)
