@@ -33,11 +33,12 @@ _KEYS = (
 
 
 def interval_quality(truth: Array, low: Array, high: Array) -> dict[str, float]:
-    """Share of truths inside, and the median width as ``high / low``."""
+    """Share of truths inside, and the median width as ``high / low`` (infinite where a count may be 0)."""
     if len(truth) == 0:
         return {"coverage": float("nan"), "width_ratio": float("nan")}
     inside = (truth >= low) & (truth <= high)
-    return {"coverage": float(inside.mean()), "width_ratio": float(np.median(high / low))}
+    ratio = np.divide(high, low, out=np.full(len(truth), np.inf), where=low > 0)
+    return {"coverage": float(inside.mean()), "width_ratio": float(np.median(ratio))}
 
 
 def average_ranks(values: Array) -> Array:

@@ -119,7 +119,7 @@ def _forward(layers: Layers, z: Weights) -> Weights:
 
 
 def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
-    return np.clip(values, -6e4, 6e4).astype(np.float16)
+    return np.asarray(np.clip(values, -6e4, 6e4), dtype=np.float16)
 
 
 def _short(values: npt.NDArray[Any]) -> Weights:

@@ -12,13 +12,14 @@ import pytest
 from costmodel.benchmarks import mlir as benchmark
 from costmodel.cli.main import main
 from costmodel.predictor import Predictor
-from costmodel.training.run import REFITTED, TrainRequest, evaluate, train
+from costmodel.training.run import REFITTED, TrainRequest, TrainResult, evaluate, train
 from featurizers.errors import InputError
 from tests.costmodel.mlir.conftest import CPUS, text_of
 
 CPU = CPUS[1]
+QUICK = {"rounds": 10, "min_leaf": 3}
 FEW: dict[str, dict[str, object]] = {
-    "mlir-boost": {"rounds": 40, "min_leaf": 3},
+    "mlir-boost": {"rounds": 30, "min_leaf": 3},
     "lightgbm": {"rounds": 100},
     "conv1d": {"epochs": 1, "longest": 48, "hidden": 8, "embedding": 4},
     "lstm": {"epochs": 1, "longest": 48, "hidden": 8, "embedding": 4},
@@ -69,18 +70,27 @@ def test_the_command_of_mlproject_trains_the_kinds_own_learner(
     assert "mlir-estimate_median_error" in capsys.readouterr().out
 
 
-def test_what_is_refitted_says_so_and_is_not_judged_on_the_same_data(data: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def refitted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainResult, list[str]]:
+    """A bundle of all splits, what was said of it, and the log."""
     said: list[str] = []
-    parameters = {"rounds": 30, "min_leaf": 3}
-    request = TrainRequest("mlir", data, out=tmp_path / "all", track=False, parameters=parameters, refit=True)
-    result = train(request, log=said.append)
+    out = tmp_path_factory.mktemp("refitted") / "mlir"
+    request = TrainRequest("mlir", data, out=out, track=False, parameters=QUICK, refit=True)
+    return out, train(request, log=said.append), said
+
+
+def test_what_is_refitted_says_so_and_is_not_judged_on_the_same_data(
+    data: Path, refitted: tuple[Path, TrainResult, list[str]]
+) -> None:
+    folder, result, said = refitted
     assert any("cycles: fitted again to all 360 rows" in line for line in said)
-    loaded = Predictor.load(tmp_path / "all")
+    loaded = Predictor.load(folder)
     assert loaded.card["held_out"] == REFITTED
     with pytest.raises(InputError, match="cannot be judged"):
         evaluate(loaded, data)
-    plain = train(TrainRequest("mlir", data, track=False, parameters=parameters), log=lambda _: None)
-    assert result.rows == pytest.approx(plain.rows, nan_ok=True)
+    plain = train(TrainRequest("mlir", data, track=False, parameters=QUICK), log=lambda _: None)
+    for row, other in zip(result.rows, plain.rows, strict=True):
+        assert row == pytest.approx(other, nan_ok=True)
     shipped, judged = (p.model(CPU, "cycles") for p in (loaded, plain.predictor))
     assert shipped.calibration == judged.calibration
     assert shipped.domain.high.max() >= judged.domain.high.max()
@@ -94,17 +104,13 @@ def test_refitting_is_refused_where_devices_share_no_model(tmp_path: Path) -> No
 
 
 def test_the_benchmark_trains_on_the_training_split_where_the_bundle_saw_all(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    refitted: tuple[Path, TrainResult, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    parameters = {"rounds": 20, "min_leaf": 3}
-    train(
-        TrainRequest("mlir", data, out=tmp_path / "mlir", track=False, parameters=parameters, refit=True),
-        log=lambda _: None,
-    )
-    monkeypatch.setattr(benchmark, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(benchmark, "PRETRAINED", refitted[0].parent)
     result = benchmark.run(data, None)
     assert "training one on their training split" in capsys.readouterr().out
     assert {row["split"] for row in result["rows"]} == {"seen", "unseen"}
     assert 0 < result["summary"]["median_error_cycles_seen"] < 1
-    row = next(row for row in result["rows"] if row["target"] == "cycles" and row["cpu"] == "all")
-    assert {"pairwise", "pairwise_alone", "analytic_pairwise"} <= set(row)
