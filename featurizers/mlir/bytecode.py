@@ -20,12 +20,13 @@ SIZES = tuple(min((first & -first).bit_length(), 9) if first else 9 for first in
 
 
 class Layout(NamedTuple):
-    """data : the whole bytecode. names : full names of operations by their number. start : of the section of
-    operations."""
+    """data : the whole bytecode. start : of the section of operations. dialects, strings : the sections that name
+    operations, see `names`; programs of one kind have the same."""
 
     data: bytes
-    names: list[str]
     start: int
+    dialects: bytes
+    strings: bytes
 
 
 class _Chunks:
@@ -49,11 +50,12 @@ def layout(data: bytes) -> Layout:
     if version != VERSION:
         raise ValueError(f"Bytecode of version {version}, not {VERSION}.")
     at = data.index(0, at) + 1
-    sections: dict[int, int] = {}
+    sections: dict[int, tuple[int, int]] = {}
     while at < len(data):
         kind, start, at = section(data, at)
-        sections[kind] = start
-    return Layout(data, _names(data, sections[_DIALECTS], _strings(data, sections[_STRINGS])), sections[IR])
+        sections[kind] = start, at
+    dialects, strings = (data[slice(*sections[kind])] for kind in (_DIALECTS, _STRINGS))
+    return Layout(data, sections[IR][0], dialects, strings)
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
@@ -75,39 +77,36 @@ def section(data: bytes, at: int) -> tuple[int, int, int]:
     return kind & ~_ALIGNED, at, at + size
 
 
-def _strings(data: bytes, at: int) -> list[bytes]:
-    """All strings; their lengths stand first, the last string's before the others'."""
-    count, at = varint(data, at)
-    lengths = []
+def names(dialects: bytes, strings: bytes) -> list[str]:
+    """Full names of operations, by their number."""
+    words = _words(strings)
+    count, at = varint(dialects, 0)
+    prefixes = []
     for _ in range(count):
-        length = data[at]
-        if length & 1:
-            lengths.append(length >> 1)
-            at += 1
-        else:
-            length, at = varint(data, at)
-            lengths.append(length)
-    found = []
-    for length in reversed(lengths):
-        found.append(data[at : at + length - 1])
-        at += length
+        name, at = varint(dialects, at)
+        prefixes.append(words[name >> 1].decode())
+        if name & 1:  # with a version of its own
+            _, _, at = section(dialects, at)
+    total, at = varint(dialects, at)
+    found: list[str] = []
+    while len(found) < total:
+        dialect, at = varint(dialects, at)
+        own, at = varint(dialects, at)
+        for _ in range(own):
+            name, at = varint(dialects, at)
+            found.append(f"{prefixes[dialect]}.{words[name >> 1].decode()}")
     return found
 
 
-def _names(data: bytes, at: int, strings: list[bytes]) -> list[str]:
-    count, at = varint(data, at)
-    dialects = []
+def _words(strings: bytes) -> list[bytes]:
+    """All strings; their lengths stand first, the last string's before the others'."""
+    count, at = varint(strings, 0)
+    lengths = []
     for _ in range(count):
-        name, at = varint(data, at)
-        dialects.append(strings[name >> 1].decode())
-        if name & 1:  # with a version of its own
-            _, _, at = section(data, at)
-    total, at = varint(data, at)
-    names: list[str] = []
-    while len(names) < total:
-        dialect, at = varint(data, at)
-        own, at = varint(data, at)
-        for _ in range(own):
-            name, at = varint(data, at)
-            names.append(f"{dialects[dialect]}.{strings[name >> 1].decode()}")
-    return names
+        length, at = varint(strings, at)
+        lengths.append(length)
+    found = []
+    for length in reversed(lengths):
+        found.append(strings[at : at + length - 1])
+        at += length
+    return found

@@ -8,18 +8,19 @@ alone, for equal ones once.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 from featurizers.errors import InputError
-from featurizers.mlir.bytecode import IR, SIZES, section, varint, written
+from featurizers.mlir.bytecode import IR, SIZES, names, section, varint, written
 from featurizers.mlir.module import Block, Module, Op, Type
 from featurizers.mlir.reading import read_attribute, read_type
-from featurizers.mlir.wanted import Wanted, wanted
+from featurizers.mlir.wanted import wanted
 
 _WITH_SUCCESSORS = frozenset({"cf.br", "cf.cond_br", "cf.switch", "llvm.br", "llvm.cond_br", "llvm.switch"})
 _ATTRIBUTES, _RESULTS, _OPERANDS, _SUCCESSORS, _REGIONS, _USE_ORDERS, _PROPERTIES = (1 << bit for bit in range(7))
 _REST = _SUCCESSORS | _USE_ORDERS | _REGIONS
 _MISSING = object()
+_MAX_NAMED = 256
 
 
 class Walker:
@@ -32,7 +33,7 @@ class Walker:
     def __init__(self) -> None:
         self._types: dict[int, Type] = {}
         self._attributes: dict[int, Any] = {}
-        self._wanted: dict[str, Wanted] = {}
+        self._named: dict[tuple[bytes, bytes], list[Named]] = {}
 
     def module(self, operation: Any) -> Module:
         """The module (or any operation with regions); ids of values go up in each region.
@@ -61,12 +62,24 @@ class Walker:
             known = self._attributes[key] = read_attribute(found)
         return known
 
-    def wanted(self, op: str) -> Wanted:
-        """What to read of an operation."""
-        known = self._wanted.get(op)
+    def named(self, dialects: bytes, strings: bytes) -> list[Named]:
+        """Operations by their number in bytecode that has these sections."""
+        known = self._named.get((dialects, strings))
         if known is None:
-            known = self._wanted[op] = wanted(op)
+            if len(self._named) >= _MAX_NAMED:
+                self._named.clear()
+            known = [Named(name, *wanted(name), name in _WITH_SUCCESSORS) for name in names(dialects, strings)]
+            self._named[dialects, strings] = known
         return known
+
+
+class Named(NamedTuple):
+    """An operation's name, and what is read of it. branches : whether it ends a block by going on to others."""
+
+    name: str
+    attributes: tuple[str, ...]
+    placed: bool
+    branches: bool
 
 
 def _flat(operation: Any) -> list[Any]:
@@ -90,8 +103,8 @@ def _noting(found: list[Any], answer: Any) -> Generator[Any, Any, None]:
 class _Walk:
     def __init__(self, walker: Walker, operation: Any):
         self.walker = walker
-        self.data, names, self.start = written(operation.operation)
-        self.names = [(name, *walker.wanted(name), name in _WITH_SUCCESSORS) for name in names]
+        self.data, self.start, dialects, strings = written(operation.operation)
+        self.names = walker.named(dialects, strings)
         self.flat = _flat(operation)
         self.read = 0
         self.types: list[Type] = []
@@ -155,7 +168,7 @@ class _Walk:
 
         One long loop, without a call for each of the dozen numbers of an operation: it is where a walk's time goes.
         """
-        data, names, ids, types, shared, sizes = (
+        data, named, ids, types, shared, sizes = (
             self.data, self.names, self.type_ids, self.value_types, self.attributes, SIZES,
         )  # fmt: skip
         found = []
@@ -165,7 +178,7 @@ class _Walk:
             start = at
             at += sizes[data[at]]
             key = data[start] >> 1 if at - start == 1 else varint(data, start)[0]
-            name, wanted_here, placed, branches = names[key]
+            name, wanted_here, placed, branches = named[key]
             mask = data[at]
             at += 1
             at += sizes[data[at]]  # its location
