@@ -78,8 +78,34 @@ class Pool(Processes):
         return answer.module
 
     def warm(self) -> None:
-        """Start one worker now, so that no request waits for it."""
-        self.parse(b"module {}", False, False)
+        """Start one worker now, with what programs on memory and on tensors need, so that no request waits for it."""
+        for program in _PROGRAMS:
+            self.parse(program, False, False)
+
+
+_PROGRAMS = (
+    b"""func.func @f(%a: memref<8x8xf32>, %n: index) {
+  %c = arith.constant 1 : index
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i, %i] : memref<8x8xf32>
+    %y = arith.addf %x, %x : f32
+    affine.store %y, %a[%i, 0] : memref<8x8xf32>
+  }
+  scf.for %i = %c to %n step %c {
+    %x = memref.load %a[%i, %c] : memref<8x8xf32>
+    %y = math.exp %x : f32
+    memref.store %y, %a[%c, %i] : memref<8x8xf32>
+  }
+  return
+}""",
+    b"""func.func @f(%a: tensor<8x8xf32>, %v: vector<8xf32>) -> (tensor<8x8xf32>, vector<8xf32>) {
+  %m = linalg.matmul ins(%a, %a : tensor<8x8xf32>, tensor<8x8xf32>) outs(%a : tensor<8x8xf32>) -> tensor<8x8xf32>
+  %t = tosa.tanh %m : (tensor<8x8xf32>) -> tensor<8x8xf32>
+  %s = stablehlo.add %t, %m : tensor<8x8xf32>
+  %w = vector.fma %v, %v, %v : vector<8xf32>
+  return %s, %w : tensor<8x8xf32>, vector<8xf32>
+}""",
+)
 
 
 def _broken(death: ProcessDied, limits: Limits) -> InputError:
