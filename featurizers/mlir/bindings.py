@@ -22,6 +22,7 @@ _MAX_CONTEXTS = 4
 
 _UNKNOWN = re.compile(r"unregistered dialect|Dialect `.*' not found|unknown (?:op|dialect)|unregistered operation")
 
+_START = "line 1, column 1"
 _LINE = re.compile(r":(\d+):(\d+)")
 
 
@@ -74,8 +75,14 @@ class Parser:
                 return walker.module(operation)
         except ir.MLIRError as error:
             raise _refusal(error, isinstance(source, bytes)) from None
+        except RecursionError:
+            raise
+        except RuntimeError:
+            # The bindings' own, where a diagnostic of broken bytecode is not UTF-8.
+            rule = "is refused by the MLIR parser, with a reason that is not text"
+            raise InputError("The module", rule, where="bytecode" if isinstance(source, bytes) else _START) from None
         except UnicodeDecodeError:
-            raise InputError("MLIR text", "must be UTF-8", where="line 1, column 1") from None
+            raise InputError("MLIR text", "must be UTF-8", where=_START) from None
 
     def _context(self, allow_unregistered: bool, tensors: bool) -> tuple[Any, Walker, Simplifier]:
         held = self._contexts.get((allow_unregistered, tensors))
@@ -100,7 +107,7 @@ def _context(allow_unregistered: bool) -> Any:
 def _refusal(error: Any, bytecode: bool) -> InputError:
     diagnostics = list(error.error_diagnostics)
     if not diagnostics:
-        return InputError("The module", f"cannot be parsed: {str(error)[:300]}", where="line 1, column 1")
+        return InputError("The module", f"cannot be parsed: {str(error)[:300]}", where=_START)
     first = diagnostics[0]
     message = str(first.message).strip()
     notes = [str(note.message).strip() for note in first.notes]

@@ -94,3 +94,19 @@ def test_a_large_dense_constant_by_hex_is_not_expanded() -> None:
 def test_ten_thousand_functions() -> None:
     text = "\n".join(f"func.func @f{n}(%a: i32) -> i32 {{ return %a : i32 }}" for n in range(10_000))
     assert len(FEATURIZER.parse({"mlir": text}).functions) == 10_000
+
+
+def test_a_reason_that_is_not_text_is_an_answer() -> None:
+    """Bytecode that names a dialect in no UTF-8: the parser says so, and the bindings cannot hand that over."""
+    import io
+
+    from iree.compiler import ir
+
+    from featurizers.mlir.bindings import Parser
+
+    file = io.BytesIO()
+    ir.Module.parse(SUM, ir.Context()).operation.write_bytecode(file)
+    broken = file.getvalue().replace(b"arith\0", b"\xff\xfeith\0")
+    with pytest.raises(InputError, match="reason that is not text") as caught:
+        Parser().parse(broken)
+    assert caught.value.where == "bytecode"
