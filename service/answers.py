@@ -13,6 +13,7 @@ from costmodel.wire import (
     ExplainAnswer,
     ExplainResult,
     FailedInput,
+    PredictResult,
     RankAnswer,
     problem_of,
     result_of,
@@ -103,6 +104,9 @@ def told_of(outcome: Outcome) -> Told:
     """One input's outcome as it is sent and counted."""
     if isinstance(outcome, InputError):
         return Refused(_encode(result_of(outcome)), 0, 0, 1, (), outcome)
+    if len(outcome) == 1 and type(outcome) is tuple:  # most of what is asked by the thousand
+        [p] = outcome
+        return Told(_encode(PredictResult(outcome)), 1, not p.in_domain, 0, (p.high / p.low,) if p.low > 0 else ())
     strangers = sum(not prediction.in_domain for prediction in outcome)
     return Told(_encode(result_of(outcome)), len(outcome), strangers, 0, _widths(outcome))
 

@@ -138,8 +138,7 @@ def _one_or_many(name: str, one: str | None, many: list[str] | None) -> tuple[st
 
 def _inputs_of(texts: Iterable[bytes], limits: Limits) -> list[Raw | InputError]:
     inputs: list[Raw | InputError] = []
-    for text in texts:
-        item = _decoded(_PLAIN, text, limits)
+    for item in _decoded(_PLAIN, b"[" + b",".join(texts) + b"]", limits):
         if not isinstance(item, dict):
             inputs.append(InputError("An input", "must be an object of named fields", item))
             continue
