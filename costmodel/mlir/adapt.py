@@ -1,8 +1,9 @@
 """A CPU that was never labelled: a few labelled programs correct what the model says from its descriptor.
 
 log y = log (prediction by its descriptor) + sum_c w_c * (log prediction for known CPU c - their mean) + b, with ridge
-weights: the known CPUs span how code can differ, twenty programs say where the new one lies among them. Intervals are
-conformal on the leave-one-out errors of those programs.
+weights: the known CPUs span how code can differ, twenty programs say where the new one lies among them. Both give way
+where they say no more than noise: the ridge may be so large that no weight is left, and b is shrunk as James and Stein
+do. Intervals are conformal on the leave-one-out errors of those programs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from featurizers.errors import InputError
 
 Array = npt.NDArray[np.float64]
 MIN_PROGRAMS = 5
-_RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0)
+_RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e6)
+_LARGE = 1.0
+"""Errors beyond a factor of e count alike where ridges are compared."""
+_MEDIAN_ERROR = 1.2533 * 1.4826
+"""Standard error of the median of n normal errors: this, times their median absolute deviation, over the root of n."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def fit(cpu: str, target: str, start: Array, known: Mapping[str, Array], y: Arra
     design = np.stack([known[name] - mean for name in names], axis=1)
     rest = np.log(y) - start
     errors = {ridge: _leave_one_out(design, rest, ridge) for ridge in _RIDGES}
-    ridge = min(errors, key=lambda r: float(np.median(np.abs(errors[r]))))
+    ridge = min(errors, key=lambda r: float(np.mean(np.minimum(np.abs(errors[r]), _LARGE))))
     weights, constant = _solve(design, rest, ridge)
     missed = np.abs(errors[ridge])
     return Adapted(
@@ -77,8 +82,14 @@ def _solve(design: Array, rest: Array, ridge: float) -> tuple[Array, float]:
     shifted = design - center
     gram = shifted.T @ shifted + ridge * np.eye(design.shape[1])
     weights = np.linalg.solve(gram, shifted.T @ (rest - offset))
-    constant = float(np.median(rest - design @ weights))
-    return np.asarray(weights), constant
+    return np.asarray(weights), _shrunk_median(rest - design @ weights)
+
+
+def _shrunk_median(values: Array) -> float:
+    """The median, nearer to 0 the less it stands out of its own standard error."""
+    median = float(np.median(values))
+    error = _MEDIAN_ERROR * float(np.median(np.abs(values - median))) / float(np.sqrt(len(values)))
+    return median * max(0.0, 1.0 - (error / median) ** 2) if median else 0.0
 
 
 def _leave_one_out(design: Array, rest: Array, ridge: float) -> Array:

@@ -31,3 +31,5 @@ def test_nothing_to_judge_gives_no_figure_instead_of_a_perfect_one() -> None:
 def test_interval_quality() -> None:
     quality = interval_quality(np.array([1.0, 5.0]), np.array([0.5, 1.0]), np.array([2.0, 4.0]))
     assert quality == {"coverage": 0.5, "width_ratio": 4.0}
+    counts = interval_quality(np.zeros(3), np.zeros(3), np.array([0.0, 2.0, 4.0]))
+    assert counts == {"coverage": 1.0, "width_ratio": np.inf}, "no division by the 0 that a count may be"
