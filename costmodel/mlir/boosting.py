@@ -173,7 +173,7 @@ class CodeBoosting:
             return booster, None
         from costmodel.mlir.network_training import fit_columns
 
-        return booster, fit_columns(x, target, w, self.settings["epochs"], 1, seed, logistic=True)
+        return booster, fit_columns(x, target, w, 2 * self.settings["epochs"] // 3, 1, seed, logistic=True)
 
     def _start(self, features: Features) -> Array:
         return np.zeros(len(features)) if self._counts else estimated(features, self.settings["target"])
