@@ -77,7 +77,8 @@ class MlirFeaturizer(Featurizer[Program]):
         """Columns on the CPU that `profile` names; parts (loops) with `names`; see `EXTRAS` for the rest."""
         target = cpu(profile or DEFAULT)
         width = len(COLUMNS)
-        vectors = np.stack([row(s, target) for s in subjects]) if subjects else np.zeros((0, width), np.float32)
+        rows = [row(s, target) for s in subjects]
+        vectors = np.concatenate(rows).reshape(-1, width) if rows else np.zeros((0, width), np.float32)
         return Features(
             vectors,
             COLUMNS,

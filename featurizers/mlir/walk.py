@@ -187,14 +187,17 @@ class _Walk:
                 at += sizes[data[at]]
             if mask & _PROPERTIES:
                 at += sizes[data[at]]
-            attributes = _NONE
+            attributes = _NO_ATTRIBUTES
             if wanted_here:
                 held = name, data[start:at]
                 known = shared.get(held)
                 attributes = self.read_attributes(held, wanted_here, number) if known is None else known
-            results: list[int] = []
+            results = _NO_VALUES
             if mask & _RESULTS:
-                made, at = varint(data, at)
+                results = []
+                start = at
+                at += sizes[data[at]]
+                made = data[start] >> 1 if at - start == 1 else varint(data, start)[0]
                 for position in range(made):
                     start = at
                     at += sizes[data[at]]
@@ -204,8 +207,9 @@ class _Walk:
                     types[first] = ids[kind]
                     results.append(first)
                     first += 1
-            operands: list[int] = []
+            operands = _NO_VALUES
             if mask & _OPERANDS:
+                operands = []
                 start = at
                 at += sizes[data[at]]
                 used = data[start] >> 1 if at - start == 1 else varint(data, start)[0]
@@ -217,8 +221,7 @@ class _Walk:
                     else:
                         value, at = varint(data, at)
                         operands.append(scope[value])
-            successors: list[int] = []
-            regions: list[list[Block]] = []
+            successors, regions = _NO_VALUES, _NO_REGIONS
             if mask & _REST:
                 successors, at = self.rest(at, mask, len(results))
                 if mask & _REGIONS:
@@ -283,7 +286,10 @@ class _Walk:
         return found
 
 
-_NONE: dict[str, Any] = {}
+_NO_ATTRIBUTES: dict[str, Any] = {}
+_NO_VALUES: list[int] = []
+_NO_REGIONS: list[list[Block]] = []
+"""Shared by all operations without: a module is not written to, and Python's collector counts lists."""
 
 
 def _place(operation: Any) -> tuple[int, int]:
