@@ -58,7 +58,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         mlflow_server(models / "network", device, target) as rival,
     ):
         rows = _compared(ours, fresh, rival, device, target)
-        kinds = [row for kind, pair in asked.items() for row in _kind_rows(fresh, kind, *pair)]
+        kinds = [row for kind, pair in asked.items() for row in _kind_rows(ours, fresh, kind, *pair)]
         onnx = _onnx_row(ours, device, target)
         summary = (
             _ratios(rows)
@@ -107,20 +107,25 @@ def question(batch: list[str], device: str, target: str) -> bytes:
     return json.dumps({"device": device, "target": target, "inputs": inputs}, separators=(",", ":")).encode()
 
 
-def _kind_rows(fresh: Server, kind: str, device: str, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Single inputs, none twice, beside the echo of the same bodies."""
+def _kind_rows(
+    ours: Server, fresh: Server, kind: str, device: str, inputs: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Single inputs, none twice, beside the echo of the same bodies, and the first few again and again."""
     bodies = [json.dumps({"device": device, "inputs": [each]}).encode() for each in inputs]
-    paths = {_FRESH: f"/v1/predict/{kind}", "echo": "/v1/echo"}
-    requests = {name: [post("localhost", path, body) for body in bodies] for name, path in paths.items()}
+    asked = [post("localhost", f"/v1/predict/{kind}", body) for body in bodies]
+    echoed = [post("localhost", "/v1/echo", body) for body in bodies]
+    few = asked[:_FEW]
+    load(ours.port, few, 1, _SECONDS)
+    callers = {_FRESH: (fresh, asked), "echo": (fresh, echoed), "costmodel": (ours, few)}
     rows = []
     for connections in _KIND_CONNECTIONS:
-        turns: dict[str, list[Load]] = {name: [] for name in requests}
+        turns: dict[str, list[Load]] = {name: [] for name in callers}
         cpu_s = dict.fromkeys(turns, 0.0)
         for _ in range(_TURNS):
-            for name, sent in requests.items():
-                before_s = fresh.cpu_s()
-                turns[name].append(load(fresh.port, sent, connections, _SECONDS))
-                cpu_s[name] += fresh.cpu_s() - before_s
+            for name, (server, sent) in callers.items():
+                before_s = server.cpu_s()
+                turns[name].append(load(server.port, sent, connections, _SECONDS))
+                cpu_s[name] += server.cpu_s() - before_s
         for name, found in turns.items():
             row = _row(name, 1, connections, found)
             cpu_ms = cpu_s[name] / sum(turn.requests for turn in found) * 1e3
@@ -129,12 +134,15 @@ def _kind_rows(fresh: Server, kind: str, device: str, inputs: list[dict[str, Any
 
 
 def _kind_ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """By kind, p50 at one connection, and over the echo's."""
+    """By kind, p50 at one connection, and over the echo's; requests per second at 16 over those at one."""
+    found = {(row["kind"], row["server"], row["connections"]): row for row in rows}
     ratios = {}
-    for ours, echo in zip(rows[::2], rows[1::2], strict=True):
-        if ours["connections"] == 1:
-            ratios[f"single_p50_over_echo_{ours['kind']}"] = ours["p50_ms"] / echo["p50_ms"]
-            ratios[f"single_p50_ms_{ours['kind']}"] = ours["p50_ms"]
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        echo, new = found[kind, "echo", 1], found[kind, _FRESH, 1]
+        ratios[f"single_p50_over_echo_{kind}"] = new["p50_ms"] / echo["p50_ms"]
+        ratios[f"single_p50_over_echo_{kind}_remembered"] = found[kind, "costmodel", 1]["p50_ms"] / echo["p50_ms"]
+        ratios[f"single_p50_ms_{kind}"] = new["p50_ms"]
+        ratios[f"per_s_16_over_1_{kind}"] = found[kind, _FRESH, 16]["requests_per_s"] / new["requests_per_s"]
     return ratios
 
 
