@@ -16,11 +16,12 @@ from costmodel.predictor import Predictor
 from costmodel.state.idempotency import Idempotency, Remembered
 from costmodel.state.reports import Report, ReportStore
 from featurizers.core import Raw
-from featurizers.errors import InputError, UnknownNameError
+from featurizers.errors import InputError, LimitError, UnknownNameError
 from service.paging import cursor_of
 
 log = logging.getLogger("costmodel.service")
 
+_CONDITIONS_BYTES_MAX: Final = 4096
 _FEWEST: Final = 20
 """Of fewer reports no share can be told from another."""
 _SIGMAS: Final = 2.58
@@ -203,6 +204,10 @@ def _check_values(measurements: Sequence[NewReport], positive: bool) -> None:
             raise InputError(
                 f"The value of measurement {index}", rule, measured.value, where=f"$.measurements[{index}]"
             )
+        if len(msgspec.json.encode(measured.conditions)) > _CONDITIONS_BYTES_MAX:
+            rule = f"must hold at most {_CONDITIONS_BYTES_MAX} bytes of JSON"
+            where = f"$.measurements[{index}].conditions"
+            raise LimitError(f"The conditions of measurement {index}", rule, where=where)
 
 
 def _report(predictor: Predictor, prediction: Prediction, raw: Raw, measured: NewReport) -> Report:

@@ -1,7 +1,7 @@
 """Draw, write and synthesise small fixed-point networks with open tools; resumes where it was stopped.
 
 pip install -r datasets/hls4ml_open/requirements.txt        # in an environment of its own
-python datasets/hls4ml_open/build.py --work-dir DIR [--designs 3000]
+python datasets/hls4ml_open/build.py --work-dir DIR [--designs 3000] [--scheduler tcp://HOST:8786]
 python datasets/hls4ml_open/build.py --work-dir DIR --pack datasets/hls4ml_open/data
 """
 
@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from synthesis import synthesise
 
 _BATCH = 8
 """Yosys visits every module after each pass, so a large batch costs more than the libraries it saves to read."""
+_MODULES = ("designs.py", "rtl.py", "synthesis.py")
+"""What workers on other machines need of this folder, each after those that it imports."""
 _FAILURES = (RuntimeError, ValueError, OSError, KeyError, AssertionError)
 
 
@@ -31,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work-dir", type=Path, required=True, help="where designs.jsonl grows")
     parser.add_argument("--designs", type=int, default=3000)
+    parser.add_argument("--scheduler", help="of a Dask cluster whose workers have this environment (and dask)")
     parser.add_argument("--pack", type=Path, metavar="DATA", help="write DATA/designs.parquet from what is done")
     given = parser.parse_args()
     given.work_dir.mkdir(parents=True, exist_ok=True)
@@ -39,16 +42,32 @@ def main() -> int:
         return pack(journal, given.pack)
     done = {row["number"] for row in read_journal(journal)}
     missing = [number for number in range(given.designs) if number not in done]
-    started = time.perf_counter()
-    for place in range(0, len(missing), _BATCH):
-        rows = label(missing[place : place + _BATCH])
+    started, made = time.perf_counter(), 0
+    batches = [missing[place : place + _BATCH] for place in range(0, len(missing), _BATCH)]
+    for rows in labelled(label, batches, given.scheduler):
         with journal.open("a") as file:
             file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
-        made = place + len(rows)
+        made += len(rows)
         left_h = (time.perf_counter() - started) / made * (len(missing) - made) / 3600
         print(f"{made}/{len(missing)}, {sum(r['status'] == 'ok' for r in rows)} of {len(rows)}, {left_h:.1f} h left",
               file=sys.stderr, flush=True)  # fmt: skip
     return 0
+
+
+def labelled(
+    work: Callable[[Sequence[int]], list[dict[str, Any]]], batches: Sequence[Sequence[int]], scheduler: str | None
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows of every batch: here in order, or from a cluster as they are done; it does a lost worker's anew."""
+    if scheduler is None:
+        yield from map(work, batches)
+        return
+    from dask.distributed import Client, as_completed
+
+    with Client(scheduler) as client:
+        for name in _MODULES:
+            client.upload_file(str(Path(__file__).with_name(name)))
+        for future in as_completed(client.map(work, batches, pure=False)):
+            yield future.result()
 
 
 def read_journal(journal: Path) -> list[dict[str, Any]]:

@@ -38,6 +38,12 @@ def test_a_measured_value_stands_beside_its_prediction(client):
     assert second["inside"] is False
 
 
+def test_conditions_are_a_note_and_no_archive(client, assert_problem):
+    measured = {"input": {"sides": [2]}, "value": 4.0, "conditions": {"note": "x" * 5000}}
+    answer = client.post("/v1/measurements", json=ORDER | {"measurements": [measured]})
+    assert_problem(answer, 413, where="$.measurements[0].conditions")
+
+
 def test_few_reports_tell_nothing_and_many_tell_what_does_not_hold(client):
     assert standings(client) == {"model": "costmodel-box", "model_version": "1", "in_band": None, "standings": []}
     report(client, [4.4, 40.0])

@@ -3,11 +3,12 @@ may be killed half-way."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from costmodel.distributed import Here, active, connected
 from costmodel.distributed.answering import ByCluster
 from costmodel.distributed.boosting import fit_on_workers
 from costmodel.distributed.featurising import features_by
+from costmodel.paths import dataset_folder
 from costmodel.prediction import Predictions
 from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED
@@ -132,6 +134,22 @@ def test_trees_of_two_workers_are_as_good_as_those_of_one_process(scheduler: str
     error = np.sqrt(np.mean((NativeBooster(text).predict(x[3000:]) - y[3000:]) ** 2))
     assert error == pytest.approx(np.sqrt(np.mean((alone.predict(x[3000:]) - y[3000:]) ** 2)), rel=0.1)
     assert error < 0.3
+
+
+def _drawn(numbers: Sequence[int]) -> list[dict[str, Any]]:
+    from designs import draw  # from the recipe's folder: workers are sent it
+
+    return [draw(number) for number in numbers]
+
+
+def test_a_recipe_with_an_environment_of_its_own_labels_there(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(dataset_folder("hls4ml_open")))
+    recipe = importlib.import_module("build")
+    batches = [range(place, place + 4) for place in range(0, 40, 4)]
+    here = [row for rows in recipe.labelled(_drawn, batches, None) for row in rows]
+    there = [row for rows in recipe.labelled(_drawn, batches, scheduler) for row in rows]
+    assert [row["number"] for row in here] == list(range(40))
+    assert sorted(there, key=lambda row: row["number"]) == here
 
 
 def test_the_command_prints_what_it_prints_without_a_cluster(
