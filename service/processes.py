@@ -32,6 +32,8 @@ log = logging.getLogger("uvicorn.error")
 STARTUP_FAILURE = 3
 """Exit status of a server that could not start, as uvicorn's."""
 _APP = "service.app:from_environment"
+_WARMED_BY_PROCESSES = ("mlir",)
+"""Kinds that start a process to be warm, and have no tables: the supervisor has nobody to read for."""
 _LOOK_EVERY_S = 0.5
 _STARTING_S, _HUNG_S = 120.0, 30.0
 """How long a worker may take to start, and how long its event loop may stand still, before it is replaced."""
@@ -65,13 +67,16 @@ def run(host: str, port: int, workers: int, log_level: str) -> int:
         return 0
     # Threads do not survive a fork, and LightGBM's library would wait for its own; each answer takes one thread anyway.
     os.environ["OMP_NUM_THREADS"] = "1"
+    from costmodel.regressors.native_lightgbm import read_waiting
     from service.app import from_environment, packaged
 
     loaded = packaged()
 
     def warm_up() -> None:
-        for predictor in loaded.values():
-            predictor.warm_up()
+        for kind, predictor in loaded.items():
+            if kind not in _WARMED_BY_PROCESSES:
+                predictor.warm_up()
+        read_waiting()
 
     return Supervisor(uvicorn.Config(lambda: from_environment(loaded), **options), workers, warm_up).run()
 

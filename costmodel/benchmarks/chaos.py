@@ -20,6 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from costmodel.benchmarks.postgres import NoPostgresError, new_database, running_postgres
 from costmodel.benchmarks.questions import cells
 from costmodel.benchmarks.registry_faults import registry_rows
@@ -58,6 +60,7 @@ def run(
     models = data or PRETRAINED
     asked = Asked(models)
     rows = [*kill_rows(asked, kills, writes), worker_row(asked, max(kills // 4, 1))]
+    rows.append(all_workers_row(asked, max(kills // 4, 1)))
     rows += [gone_row(asked, seconds_gone), disk_row(asked), clock_row(asked)]
     if registry:
         rows += registry_rows(models / "cpu")
@@ -177,6 +180,25 @@ def worker_row(asked: Asked, kills: int) -> dict[str, Any]:
     return _seen("worker killed", callers) | {"times": kills, "back_s": max(back)}
 
 
+def all_workers_row(asked: Asked, kills: int) -> dict[str, Any]:
+    """kill -9 of both worker processes at once. back_s : until a prediction is answered again, the longest."""
+    back = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        our_server(asked.models, {_URL: f"sqlite:///{folder}/state.db"}, workers=2) as server,
+        calling(asked.callers(server), threads=4) as callers,
+    ):
+        for _ in range(kills):
+            for worker in workers_of(server.pid):
+                os.kill(worker, signal.SIGKILL)
+            started = time.monotonic()
+            with httpx.Client(base_url=callers.base, timeout=60) as client:
+                client.post(callers.path, json=callers.question).raise_for_status()
+            back.append(time.monotonic() - started)
+            time.sleep(1.0)
+    return _seen("all workers killed", callers) | {"times": kills, "back_s": max(back)}
+
+
 def _worker_killed(server: Server) -> float:
     """Seconds until there are as many workers as before."""
     before = workers_of(server.pid)
@@ -190,15 +212,15 @@ def _worker_killed(server: Server) -> float:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The service's worker processes."""
-    found = []
+    """The service's worker processes: forked, they have its command line."""
+    found, own = [], Path(f"/proc/{pid}/cmdline").read_bytes()
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         try:
             command = Path(f"/proc/{child}/cmdline").read_bytes()
             state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if state != "Z" and b"resource_tracker" not in command:
+        if state != "Z" and command == own:
             found.append(int(child))
     return sorted(found)
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from costmodel.benchmarks.chaos import Asked, clock_row, disk_row, gone_row, kill_row, losses, worker_row
+from costmodel.benchmarks.chaos import (
+    Asked,
+    all_workers_row,
+    clock_row,
+    disk_row,
+    gone_row,
+    kill_row,
+    losses,
+    worker_row,
+)
 from costmodel.benchmarks.traffic import Writers
 from tests.served_network import network_models
 
@@ -34,6 +43,13 @@ def test_a_worker_killed_while_others_ask(asked: Asked) -> None:
     row = worker_row(asked, 1)
     assert row | UNHARMED == row
     assert row["predictions"] > 20
+
+
+def test_all_workers_killed_while_others_ask(asked: Asked) -> None:
+    """Connections wait at the supervisor's socket until there are workers again."""
+    row = all_workers_row(asked, 3)
+    assert row | UNHARMED == row
+    assert row["back_s"] < 10
 
 
 def test_the_database_gone_for_a_while(asked: Asked) -> None:
