@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -67,6 +67,8 @@ def operations(text: str) -> int:
     """How many operations a program holds as it is written; 0 where this parser refuses it."""
     from iree.compiler import ir
 
+    from featurizers.mlir.older import readable
+
     count = 0
 
     def note(_: Any) -> Any:
@@ -75,7 +77,7 @@ def operations(text: str) -> int:
         return ir.WalkResult.ADVANCE
 
     try:
-        ir.Module.parse(text, _context()).operation.walk(note)
+        ir.Module.parse(readable(text), _context()).operation.walk(note)
     except ir.MLIRError:
         return 0
     return count
@@ -95,33 +97,66 @@ _held: Any = None
 
 
 def in_process(predictor: Predictor, texts: Sequence[str], cpu: str) -> dict[str, Any]:
-    """Microseconds of the parser alone and of `CostModel.cost`, per program, and one over the other."""
-    from iree.compiler import ir
+    """Microseconds per program of the parser alone, of `CostModel.cost` and of its steps, and what it takes over the
+    parser."""
+    steps = _Steps(CostModel(predictor, cpu, "cycles"), predictor.devices[cpu].profile)
+    kept = [text for text in texts if operations(text)]
+    total: dict[str, float] = {}
+    for text in kept:
+        for name, seconds in steps.least_s(text).items():
+            total[name] = total.get(name, 0.0) + seconds
+    row: dict[str, Any] = {"programs": len(kept)}
+    row |= {f"{name}_us": seconds / len(kept) * 1e6 for name, seconds in total.items()}
+    return row | {"predict_over_parse": total["predict"] / total["parse"]}
 
-    context, model = _context(), CostModel(predictor, cpu, "cycles")
-    parse_s = predict_s = 0.0
-    counted = 0
-    for text in texts:
-        if not operations(text):
-            continue
-        counted += 1
-        parsed, predicted = [], []
-        for _ in range(_TURNS):
+
+class _Steps:
+    """A prediction in process as a whole and step by step; of each, the least of some turns."""
+
+    def __init__(self, model: CostModel, profile: str):
+        from featurizers.mlir.bindings import new_context
+        from featurizers.mlir.cpus import Cpu
+        from featurizers.mlir.cpus import cpu as described
+        from featurizers.mlir.simplify import Simplifier
+        from featurizers.mlir.walk import Walker
+
+        self.model = model
+        self.profile = profile
+        self.cpu: Cpu = described(profile)
+        self.context = new_context()
+        self.simplifier, self.walker = Simplifier(self.context), Walker()
+
+    def least_s(self, text: str) -> dict[str, float]:
+        """Seconds by step."""
+        from featurizers.mlir.older import readable
+
+        turns = [self._turn(readable(text)) for _ in range(_TURNS)]
+        return {name: min(turn[name] for turn in turns) for name in turns[0]}
+
+    def _turn(self, text: str) -> dict[str, float]:
+        from iree.compiler import ir
+
+        from featurizers.mlir.columns import row
+        from featurizers.mlir.program import program
+
+        times: dict[str, float] = {}
+
+        def timed(name: str, work: Callable[[], Any]) -> Any:
             started = perf_counter()
-            ir.Module.parse(text, context)
-            middle = perf_counter()
-            model.cost(text)
-            parsed.append(middle - started)
-            predicted.append(perf_counter() - middle)
-        parse_s += min(parsed)
-        predict_s += min(predicted)
-    each = 1e6 / max(counted, 1)
-    return {
-        "programs": counted,
-        "parse_us": parse_s * each,
-        "predict_us": predict_s * each,
-        "predict_over_parse": predict_s / parse_s,
-    }
+            done = work()
+            times[name] = perf_counter() - started
+            return done
+
+        with self.context:
+            operation = timed("parse", lambda: ir.Module.parse(text)).operation
+            timed("predict", lambda: self.model.cost(text))
+            timed("simplify", lambda: self.simplifier.run(operation))
+            module = timed("read", lambda: self.walker.module(operation))
+        found = timed("nests", lambda: program(module))
+        timed("columns", lambda: row(found, self.cpu))
+        features = self.model.featurizer.features([found], profile=self.profile)
+        timed("model", lambda: self.model.of_features(features))
+        return times
 
 
 def predict_over_parse(predictor: Predictor, texts: Sequence[str], cpu: str | None = None) -> float:

@@ -87,13 +87,13 @@ class Parser:
     def _context(self, allow_unregistered: bool, tensors: bool) -> tuple[Any, Walker, Simplifier]:
         held = self._contexts.get((allow_unregistered, tensors))
         if held is None or held[3] >= _MAX_MODULES:
-            context = _context(allow_unregistered)
+            context = new_context(allow_unregistered)
             held = (context, Walker(), Simplifier(context), 0)
         self._contexts[allow_unregistered, tensors] = (*held[:3], held[3] + 1)
         return held[:3]
 
 
-def _context(allow_unregistered: bool) -> Any:
+def new_context(allow_unregistered: bool = False) -> Any:
     """A context that loads a dialect when a program first uses it: all that there are have patterns to sort for as long
     as parsing 15 operations takes."""
     from iree.compiler import ir
