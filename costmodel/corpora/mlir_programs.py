@@ -73,7 +73,7 @@ def load_corpus(folder: Path) -> Corpus:
         labels=tuple(labels),
         checksum=checksum(files),
         licence="Apache-2.0",
-        notes={"labels": "LLVM 22: mlir-opt, opt -O3, llc -O3, llvm-mca; hosts: measured"},
+        notes={"labels": "LLVM 22: mlir-opt, opt -O3, llc -O3, llvm-mca; hosts: measured, LLVM 22 and IREE 3.13"},
     )
 
 

@@ -24,7 +24,7 @@ PROGRAMS: dict[str, tuple[pa.DataType, str, str]] = {
     "family": (_NAME, _ONE, "the generator"),
     "group": (_NAME, _ONE, "one function; its variants are what a compiler would choose between"),
     "variant": (_NAME, _ONE, "JSON of the transformation, empty for the function as written"),
-    "text": (_NAME, _ONE, "MLIR as mlir-opt prints it, before the lowering that the labels are of"),
+    "text": (_NAME, _ONE, "MLIR as mlir-opt (StableHLO: IREE) prints it, before the lowering that the labels are of"),
     "split": (_NAME, _ONE, ", ".join(SPLITS)),
 }
 LABELS: dict[str, tuple[pa.DataType, str, str]] = {
@@ -61,7 +61,7 @@ HOST_LABELS: dict[str, tuple[pa.DataType, str, str]] = {
     "program_id": (_NAME, _ONE, ""),
     "host": (_NAME, _ONE, "CPU model"),
     "compiler": (_NAME, _ONE, "llvm-22 or iree-llvm-cpu-3.13"),
-    "executed_instructions": (pa.float64(), _ONE, "counted, one call"),
+    "executed_instructions": (pa.float64(), _ONE, "counted, one call; of IREE the generated code alone"),
     "time_us": (pa.float64(), "us", "one call, data in cache where it fits"),
     "noise": (pa.float32(), _ONE, "relative spread of the repeats"),
     "status": (_NAME, _ONE, "ok or failed"),
@@ -142,7 +142,7 @@ def _write(path: Path, rows: list[Row], columns: dict[str, tuple[pa.DataType, st
         table,
         path,
         compression="zstd",
-        compression_level=19,
+        compression_level=12,
         row_group_size=1 << 20,
         data_page_size=16 << 20,
         use_dictionary=[name for name in text if name not in ("text", "program_id")],
