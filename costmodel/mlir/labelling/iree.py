@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.mlir.labelling.host import HostLabel, host_name
-from costmodel.mlir.labelling.tools import ToolError, first_error
+from costmodel.mlir.labelling.tools import ToolError, first_error, limited
 from featurizers.mlir.older import readable
 
 COMPILER = "iree-llvm-cpu-3.13"
@@ -66,7 +65,7 @@ def measure_iree(texts: list[str], *, seconds: float = 300.0) -> list[HostLabel]
         raise ToolError("iree", f"{', '.join(missing())} not installed. {INSTALL}")
     try:
         return _measure_batch(texts, seconds)
-    except (ToolError, subprocess.SubprocessError) as error:
+    except ToolError as error:
         if len(texts) == 1:
             return [HostLabel(host_name(), COMPILER, status="failed", reason=_short(error))]
     middle = len(texts) // 2
@@ -165,9 +164,10 @@ def generated(dump: str) -> tuple[str, float]:
 
 
 def _run(command: list[str], seconds: float) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    tool = Path(command[0]).name
+    done = limited(tool, command, seconds)
     if done.returncode != 0:
-        raise ToolError(Path(command[0]).name, first_error(done.stderr, done.returncode))
+        raise ToolError(tool, first_error(done.stderr, done.returncode))
     return done.stdout
 
 

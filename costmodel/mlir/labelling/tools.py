@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
+from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 VERSION = 22
 INSTALL = f"apt-get install mlir-{VERSION}-tools llvm-{VERSION}  # Debian bookworm-security, trixie or apt.llvm.org"
 TOOLS = ("mlir-opt", "mlir-translate", "llvm-link", "opt", "llc", "llvm-mc", "llvm-nm", "llvm-mca")
+
+PATIENCE = 30
+"""Seconds by the clock per second of processor time that a tool is allowed."""
 
 
 class ToolError(Exception):
@@ -69,22 +77,39 @@ def run(
     Raises
     ------
     ToolError
-        It failed, crashed or took longer than `seconds`.
+        It failed, crashed or took more than `seconds` of processor time.
     """
-    command = [tool_path(tool), *arguments]
-    sink = errors.open("w") if errors else subprocess.PIPE
-    try:
-        done = subprocess.run(
-            command, input=stdin, stdout=subprocess.PIPE, stderr=sink, text=True, timeout=seconds, env=_environment()
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(tool, f"took longer than {seconds:g} s") from error
-    finally:
-        if errors:
-            sink.close()  # type: ignore[union-attr]
+    with errors.open("w") if errors else nullcontext(subprocess.PIPE) as sink:
+        done = limited(tool, [tool_path(tool), *arguments], seconds, stdin=stdin, stderr=sink)
     if done.returncode != 0:
         raise ToolError(tool, first_error(done.stderr or (errors.read_text() if errors else ""), done.returncode))
     return done.stdout
+
+
+def limited(
+    tool: str, command: list[str], seconds: float, *, stdin: str | None = None, stderr: Any = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """Run a command for so many seconds of processor time: what a label says does not depend on what else computes.
+
+    Raises
+    ------
+    ToolError
+        It took more, or `PATIENCE` times as long by the clock.
+    """
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, env=_environment()
+    ) as process:
+        allowed = math.ceil(seconds)
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (allowed, allowed + 1))
+        try:
+            out, said = process.communicate(stdin, timeout=PATIENCE * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise ToolError(tool, f"took longer than {PATIENCE * seconds:g} s") from None
+    if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise ToolError(tool, f"took more than {seconds:g} s of processor time")
+    return subprocess.CompletedProcess(command, process.returncode, out, said)
 
 
 def _environment() -> dict[str, str]:
