@@ -77,6 +77,18 @@ def section(data: bytes, at: int) -> tuple[int, int, int]:
     return kind & ~_ALIGNED, at, at + size
 
 
+def skip_use_orders(data: bytes, at: int, values: int) -> int:
+    """Past the orders in which so many values list their uses."""
+    listed, at = varint(data, at) if values != 1 else (1, at)
+    for _ in range(listed):
+        if values != 1:
+            at += SIZES[data[at]]
+        indices, at = varint(data, at)
+        for _ in range(indices >> 1):
+            at += SIZES[data[at]]
+    return at
+
+
 def names(dialects: bytes, strings: bytes) -> list[str]:
     """Full names of operations, by their number."""
     words = _words(strings)

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from featurizers.errors import InputError
-from featurizers.mlir.bytecode import IR, SIZES, names, section, varint, written
+from featurizers.mlir.bytecode import IR, SIZES, names, section, skip_use_orders, varint, written
 from featurizers.mlir.module import Block, Module, Op, Type
 from featurizers.mlir.reading import read_attribute, read_type
 from featurizers.mlir.wanted import wanted
@@ -159,7 +159,7 @@ class _Walk:
             self.value_types[first + position] = known
         at += 1
         if data[at - 1]:
-            at = self.skip_use_orders(at, count)
+            at = skip_use_orders(data, at, count)
         return list(range(first, first + count)), at
 
     def ops(self, at: int, count: int, scope: list[int], first: int) -> tuple[list[Op], int, int]:
@@ -239,7 +239,7 @@ class _Walk:
                 block, at = varint(self.data, at)
                 successors.append(block)
         if mask & _USE_ORDERS:
-            at = self.skip_use_orders(at, results)
+            at = skip_use_orders(self.data, at, results)
         return successors, at
 
     def regions(self, at: int, scope: list[int], number: int) -> tuple[list[list[Block]], int]:
@@ -256,17 +256,6 @@ class _Walk:
                 region, at = self.region(at, scope, number, position)
             found.append(region)
         return found, at
-
-    def skip_use_orders(self, at: int, values: int) -> int:
-        """Past the orders in which values list their uses."""
-        listed, at = varint(self.data, at) if values != 1 else (1, at)
-        for _ in range(listed):
-            if values != 1:
-                at += SIZES[self.data[at]]
-            indices, at = varint(self.data, at)
-            for _ in range(indices >> 1):
-                at += SIZES[self.data[at]]
-        return at
 
     def new_type(self, kind: int, found: Any) -> int:
         index = self.type_ids[kind] = len(self.types)
