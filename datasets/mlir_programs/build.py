@@ -4,7 +4,8 @@
 
 Needs ``apt-get install mlir-22-tools llvm-22`` (the versions are checked). A third to half a CPU-second a program;
 killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, gpu, host, iree,
-assemble. The step ``iree`` needs iree-base-runtime 3.13 beside the project's own packages.
+assemble; restore fills an empty work folder from the tables. The step ``iree`` needs iree-base-runtime 3.13, the family
+``torch_graph`` torch-mlir, both beside the project's own packages (README.md).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from costmodel.distributed import connected  # noqa: E402
-from costmodel.mlir.labelling import missing_tools, tool_versions  # noqa: E402
+from costmodel.mlir.labelling import iree, missing_tools, tool_versions  # noqa: E402
 from costmodel.mlir.labelling.campaign import (  # noqa: E402
     FULL_ROUNDS,
     all_families,
@@ -30,6 +31,7 @@ from costmodel.mlir.labelling.campaign import (  # noqa: E402
     work_iree,
 )
 from costmodel.mlir.labelling.dataset import assemble, summary  # noqa: E402
+from costmodel.mlir.labelling.restore import restore  # noqa: E402
 from costmodel.mlir.labelling.tools import INSTALL  # noqa: E402
 from costmodel.passes.mlir.nests import for_training  # noqa: E402
 
@@ -49,7 +51,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cpus-per-group", type=int, default=2, help="CPUs of a group in the other rounds")
     parser.add_argument("--host-programs", type=int, default=2500, help="programs that are run on this host")
     parser.add_argument("--hours", type=float, help="stop labelling after this time (default: when all is labelled)")
-    parser.add_argument("--step", choices=("all", "plan", "label", "gpu", "host", "iree", "assemble"), default="all")
+    parser.add_argument(
+        "--step", choices=("all", "plan", "label", "gpu", "host", "iree", "assemble", "restore"), default="all"
+    )
     return parser.parse_args(arguments)
 
 
@@ -57,9 +61,11 @@ def main(arguments: list[str]) -> int:
     """Run the step that is asked for."""
     args = parse(arguments)
     missing = missing_tools()
-    if missing and args.step != "assemble":
+    if missing and args.step not in ("assemble", "restore"):
         print(f"missing: {', '.join(missing)}. {INSTALL}", file=sys.stderr)
         return 2
+    if args.step == "restore":
+        print(f"{restore(args.data, args.work_dir)} programs restored", file=sys.stderr)
     if args.step in ("all", "plan"):
         print(", ".join(f"{tool} {version}" for tool, version in tool_versions().items()), file=sys.stderr)
         added = plan(
@@ -80,7 +86,9 @@ def main(arguments: list[str]) -> int:
         work_gpu(args.work_dir, deadline=deadline)
     if args.step in ("all", "host"):
         work_host(args.work_dir, args.host_programs, deadline=deadline)
-    if args.step in ("all", "iree"):
+    if args.step == "all" and iree.missing():
+        print(f"left out: IREE ({', '.join(iree.missing())} missing. {iree.INSTALL})", file=sys.stderr)
+    elif args.step in ("all", "iree"):
         work_iree(args.work_dir, args.host_programs, deadline=deadline)
     if args.step in ("all", "assemble"):
         rows = assemble(args.work_dir, args.data, HERE / "dataset.yaml")

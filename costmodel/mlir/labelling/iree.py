@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 import tempfile
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from costmodel.mlir.labelling.host import HostLabel, host_name
 from costmodel.mlir.labelling.tools import ToolError, first_error, limited
 from featurizers.mlir.older import readable
 
-COMPILER = "iree-llvm-cpu-3.13"
+VERSION = "3.13"
+COMPILER = f"iree-llvm-cpu-{VERSION}"
 BATCH = 32
 INSTALL = "pip install iree-base-compiler==3.13.0 iree-base-runtime==3.13.0; apt-get install clang-22 valgrind"
 FLAGS = (
@@ -44,8 +45,15 @@ Signature = list[tuple[list[int], str]]
 
 def missing() -> list[str]:
     """What labelling by IREE needs and this environment lacks."""
-    packages = [name for name in ("iree.compiler", "iree.runtime") if find_spec(name) is None]
+    packages = [f"{name} {VERSION}" for name in ("iree-base-compiler", "iree-base-runtime") if not _installed(name)]
     return [*packages, *(tool for tool in ("clang-22", "valgrind") if shutil.which(tool) is None)]
+
+
+def _installed(package: str) -> bool:
+    try:
+        return version(package).startswith(f"{VERSION}.")
+    except PackageNotFoundError:
+        return False
 
 
 def takes(text: str) -> bool:
