@@ -18,12 +18,15 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing.context import ForkProcess
 from typing import Any
 
 import uvicorn
 
+from costmodel.predictor import Predictor
+from costmodel.regressors.native_lightgbm import read_waiting
 from service.protocol import GuardedProtocol
 from service.settings import Settings
 
@@ -67,18 +70,23 @@ def run(host: str, port: int, workers: int, log_level: str) -> int:
         return 0
     # Threads do not survive a fork, and LightGBM's library would wait for its own; each answer takes one thread anyway.
     os.environ["OMP_NUM_THREADS"] = "1"
-    from costmodel.regressors.native_lightgbm import read_waiting
     from service.app import from_environment, packaged
 
     loaded = packaged()
 
-    def warm_up() -> None:
-        for kind, predictor in loaded.items():
-            if kind not in _WARMED_BY_PROCESSES:
-                predictor.warm_up()
-        read_waiting()
+    config = uvicorn.Config(lambda: from_environment(loaded), **options)
+    return Supervisor(config, workers, _warming(loaded)).run()
 
-    return Supervisor(uvicorn.Config(lambda: from_environment(loaded), **options), workers, warm_up).run()
+
+def _warming(loaded: Mapping[str, Predictor]) -> Iterator[Callable[[], object]]:
+    """What warms the models up, in steps of tenths of a second."""
+    for kind, predictor in loaded.items():
+        if kind in _WARMED_BY_PROCESSES:
+            continue
+        for profile in sorted({device.profile for device in predictor.devices.values()}):
+            yield partial(predictor.featurizer.warm, [profile])
+        yield predictor.warm_up
+    yield read_waiting
 
 
 def _take_all_descriptors() -> None:
@@ -144,10 +152,13 @@ class _Place:
 
 
 class Supervisor:
-    """Keeps `workers` processes of one application alive. warm_up : done once the first ones are on their way."""
+    """Keeps `workers` processes of one application alive.
 
-    def __init__(self, config: uvicorn.Config, workers: int, warm_up: Callable[[], object] = lambda: None):
-        self._config, self._warm_up = config, warm_up
+    warming : what is done for later workers once the first ones are on their way, step by step.
+    """
+
+    def __init__(self, config: uvicorn.Config, workers: int, warming: Iterable[Callable[[], object]] = ()):
+        self._config, self._warming = config, iter(warming)
         self._places = [_Place() for _ in range(workers)]
         self._signals: set[int] = set()
         self._failed = False
@@ -158,9 +169,12 @@ class Supervisor:
         woken = self._listen()
         for place in self._places:
             self._start(place)
-        self._warm_up()
         while not self._failed and not self._signals & {signal.SIGTERM, signal.SIGINT}:
-            select.select([woken], [], [], _LOOK_EVERY_S)
+            step = next(self._warming, None)
+            if step is None:
+                select.select([woken], [], [], _LOOK_EVERY_S)
+            else:
+                step()
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
             if signal.SIGHUP in self._signals:

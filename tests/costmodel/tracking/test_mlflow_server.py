@@ -1,4 +1,5 @@
-"""MLflow as a server on PostgreSQL with an artifact folder: trained into from one place, followed from another."""
+"""MLflow as a server on PostgreSQL with an artifact folder, or a bucket where `moto` can stand for S3: trained into
+from one place, followed from another."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,30 +32,65 @@ _STARTS_S = 120
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
+def own_postgres() -> Iterator[Any]:
     with running_postgres() as server:
-        yield new_database(server, "mlflow").replace("postgresql://", "postgresql+psycopg://")
+        yield server
 
 
-@pytest.fixture(scope="module")
-def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["folder", "bucket"])
+def server(
+    request: pytest.FixtureRequest, own_postgres: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """Its address, and that of its database."""
     folder = tmp_path_factory.mktemp("mlflow")
+    with contextlib.ExitStack() as stack:
+        database = new_database(own_postgres, f"mlflow_{request.param}").replace("postgresql:", "postgresql+psycopg:")
+        where, settings = str(folder / "artifacts"), {}
+        if request.param == "bucket":
+            where, settings = "s3://mlflow", stack.enter_context(_object_store(folder))
+        port = _free_port()
+        command = ["mlflow", "server", "--backend-store-uri", database, "--workers", "1"]
+        command += ["--artifacts-destination", where, "--host", "127.0.0.1", "--port", str(port)]
+        url = f"http://127.0.0.1:{port}"
+        stack.enter_context(_running(command, f"{url}/health", folder, settings))
+        yield url, database
+
+
+@contextlib.contextmanager
+def _object_store(folder: Path) -> Iterator[dict[str, str]]:
+    """An object store with an empty bucket ``mlflow``; what tells MLflow of it."""
+    pytest.importorskip("moto.server", reason="needs 'moto[server]' and 'boto3' to stand for an object store")
+    boto3 = pytest.importorskip("boto3")
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    keys = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two", "AWS_DEFAULT_REGION": "us-east-1"}
+    with _running(["moto.server", "-p", str(port)], f"{url}/moto-api/", folder, {}):
+        client = boto3.client("s3", endpoint_url=url, aws_access_key_id="one", aws_secret_access_key="two")
+        client.create_bucket(Bucket="mlflow")
+        yield {**keys, "MLFLOW_S3_ENDPOINT_URL": url}
+        assert client.list_objects_v2(Bucket="mlflow")["KeyCount"] > 0
+
+
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)]
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _running(module: list[str], health: str, folder: Path, settings: dict[str, str]) -> Iterator[None]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", **settings}
     with (
-        (folder / "log").open("w") as log,
+        (folder / f"{module[0]}.log").open("w") as log,
         subprocess.Popen(
-            command, cwd=folder, env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"}, stdout=log, stderr=log
+            [sys.executable, "-m", *module], cwd=folder, env=environment, stdout=log, stderr=log
         ) as process,
     ):
-        url = f"http://127.0.0.1:{port}"
         try:
-            _wait(f"{url}/health", process, folder / "log")
-            yield url
+            _wait(health, process, folder / f"{module[0]}.log")
+            yield
         finally:
             process.terminate()
 
@@ -65,18 +102,18 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             if httpx.get(url, timeout=5).is_success:
                 return
         time.sleep(0.2)
-    pytest.fail(f"mlflow server did not start: {log.read_text()[-2000:]}")
+    pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
 
 
 def test_a_promotion_on_the_server_is_seen_by_whoever_follows_it(
-    server: str,
-    database: str,
+    server: tuple[str, str],
     tmp_path: Path,
     box_training: tuple[Path, TrainResult],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    url, database = server
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
     (tmp_path / "packaged").mkdir()
     (tmp_path / "packaged" / "box").symlink_to(box_training[0])
     replica = ModelStore(tmp_path / "packaged")
