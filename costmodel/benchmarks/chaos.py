@@ -130,14 +130,15 @@ def kill_rows(asked: Asked, kills: int, writes: int) -> list[dict[str, Any]]:
 
 
 def kill_row(asked: Asked, url: str, name: str, kills: int, writes: int) -> dict[str, Any]:
-    """See `kill_rows`. restart_s : the longest of the restarts, from the process's start to its first answer."""
+    """See `kill_rows`. back_s : the longest of the restarts, from the process's start to its first answer; back_cpu_s :
+    the most processor time that one took."""
     draw, acknowledged, said, restarts = random.Random(1), set[int](), Counter[str](), []
     found: Counter[int] = Counter()
     wrong: Counter[str] = Counter()
     for kill in range(kills):
         writers = asked.writers(kill * writes, writes)
         with our_server(asked.models, {_URL: url}) as server:
-            restarts.append(server.ready_s)
+            restarts.append((server.ready_s, server.ready_cpu_s))
             at = draw.randrange(1, writes)
             killer = threading.Thread(target=_kill_at, args=(server, writers, at))
             killer.start()
@@ -145,7 +146,7 @@ def kill_row(asked: Asked, url: str, name: str, kills: int, writes: int) -> dict
             killer.join()
         wrong += Counter(losses(kept(url), acknowledged | writers.acknowledged))
         with our_server(asked.models, {_URL: url}) as server:
-            restarts.append(server.ready_s)
+            restarts.append((server.ready_s, server.ready_cpu_s))
             writers.write(f"http://127.0.0.1:{server.port}", _WRITERS)
         acknowledged |= writers.acknowledged
         said += writers.said
@@ -156,7 +157,7 @@ def kill_row(asked: Asked, url: str, name: str, kills: int, writes: int) -> dict
         "fault": f"service killed, {name}", "times": kills, "writes": kills * writes, "written": len(acknowledged),
         "broken_off": said["no answer"], "server_errors": _server_errors(said),
         **{key: wrong[key] for key in ("lost", "half_written", "twice")},
-        "back_s": max(restarts),
+        "back_s": max(wall_s for wall_s, _ in restarts), "back_cpu_s": max(cpu_s for _, cpu_s in restarts),
     }  # fmt: skip
 
 
@@ -336,5 +337,6 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
     found = {name: float(sum(row.get(name) or 0 for row in rows)) for name in totals}
     found["writes"] = float(sum(row.get("written", 0) for row in rows))
     found["predictions"] = float(sum(row.get("predictions", 0) for row in rows))
+    found["restart_cpu_s"] = max((row["back_cpu_s"] for row in rows if "back_cpu_s" in row), default=0)
     found["restart_s"] = max((row["back_s"] for row in rows if "killed" in row["fault"] and "back_s" in row), default=0)
     return found

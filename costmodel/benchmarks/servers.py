@@ -24,11 +24,13 @@ _PYFUNC = Path(__file__).parents[1] / "tracking" / "pyfunc_model.py"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server; `ready_s` from the start of its process to the first good answer of its health route."""
+    """A running server. ready_s : from the start of its process to the first good answer of its health route;
+    ready_cpu_s : the processor time that this took, which other work on the machine does not stretch."""
 
     port: int
     pid: int
     ready_s: float
+    ready_cpu_s: float
 
     def resident_mb(self) -> float:
         """Resident memory of the process now, in 10^6 bytes. Linux only."""
@@ -102,7 +104,8 @@ def _running(command: Sequence[str], port: int, health: str, settings: Mapping[s
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             _wait(process, f"http://127.0.0.1:{port}{health}", started + _START_LIMIT_S, log)
-            yield Server(port, process.pid, time.perf_counter() - started)
+            cpu_s = sum(map(_cpu_s, _family(process.pid)))
+            yield Server(port, process.pid, time.perf_counter() - started, cpu_s)
         finally:
             _stop(process)
 

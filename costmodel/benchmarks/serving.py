@@ -66,6 +66,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
             | {
                 "onnx_100_nodes_p50_ms": onnx["p50_ms"],
                 "ready_second_start_s": ours.ready_s,
+                "ready_second_start_cpu_s": ours.ready_cpu_s,
                 "resident_memory_mb": ours.resident_mb(),
             }
         )
