@@ -20,7 +20,7 @@ from service.memory import Told
 
 log = logging.getLogger("costmodel.service")
 
-_INPUTS_MAX = 64
+_INPUTS_MAX = 32
 """Inputs answered in one turn of the loop, which nobody else gets meanwhile."""
 
 
