@@ -24,6 +24,10 @@ _ONE = float(np.log(2.0))
 _FEW = 50
 _MANY = 1500
 """From so many rows on, a network is trained beside the trees."""
+_ASKED_WHETHER = frozenset({"register_spills"})
+"""Counts of which a network says too whether there are any; the others are asked for less, and follow this one."""
+_COMPARED = frozenset({"instructions", "cycles", "executed_instructions", "time_us"})
+"""What variants of a function are chosen by."""
 NETWORK_SHARE = 0.6
 """What the network counts in the mean of both. Each is wrong in its own way: the mean is better than the better one."""
 _FOLDS = 2
@@ -75,8 +79,8 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 200,
-        learning_rate: float = 0.12,
+        rounds: int = 160,
+        learning_rate: float = 0.14,
         leaves: int = 31,
         min_leaf: int = 20,
         members: int = 1,
@@ -130,7 +134,7 @@ class CodeBoosting:
         if self._counts:
             self.settings["likely"] = _threshold(likely, predicted, y)
             predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
-        elif self.settings["orders"]:
+        elif self.settings["orders"] and self.settings["target"] in _COMPARED:
             self.order = VariantOrder.fit(features, y, groups, predicted, self.settings["rounds"], seed)
         error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
         self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
@@ -169,7 +173,8 @@ class CodeBoosting:
         """What says of a count whether there are any: trees, and a network where there are rows enough."""
         target = some.astype(np.float64)
         booster = self._boost(x, target, w, seed, self.settings["rounds"] // 2, objective="binary")
-        if len(target) < _MANY or not self.settings["networks"]:
+        asked = self.settings["target"] in _ASKED_WHETHER and self.settings["networks"]
+        if len(target) < _MANY or not asked:
             return booster, None
         from costmodel.mlir.network_training import fit_columns
 
