@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,18 @@ class Pooled:
     family: npt.NDArray[np.str_]
     ids: npt.NDArray[np.str_]
     split: npt.NDArray[np.str_]
+
+
+def pools(labels: Sequence[Labels]) -> list[list[Labels]]:
+    """By target, what one model is fitted to. Devices that no column tells apart (one profile: two compilers on one
+    host) do not share a model."""
+    found: dict[tuple[str, int], list[Labels]] = {}
+    alike: Counter[tuple[str, str]] = Counter()
+    for own in labels:
+        same = own.target.name, own.device.profile
+        found.setdefault((own.target.name, alike[same]), []).append(own)
+        alike[same] += 1
+    return list(found.values())
 
 
 def pooled(store: FeatureStore, labels: Sequence[Labels]) -> Pooled:
@@ -70,11 +83,8 @@ def fit_shared(
     store: FeatureStore, settings: FitSettings, log: Callable[[str], None]
 ) -> dict[tuple[str, str], TargetModel]:
     """A model per target, the same object for each of its devices. CorpusError: too few subjects."""
-    by_target: dict[str, list[Labels]] = {}
-    for own in store.corpus.labels:
-        by_target.setdefault(own.target.name, []).append(own)
     models = {}
-    for labels in by_target.values():
+    for labels in pools(store.corpus.labels):
         model = _fit_pool(pooled(store, labels), labels, store.corpus.kind, settings, log)
         models.update({(own.device.name, own.target.name): model for own in labels})
     return models
@@ -91,12 +101,9 @@ def refit_shared(
     Calibrations stay those of `models`: of rows, and of families, that their regressors had not seen. With more to
     learn from, errors are rather smaller than these say.
     """
-    by_target: dict[str, list[Labels]] = {}
-    for own in store.corpus.labels:
-        by_target.setdefault(own.target.name, []).append(own)
     fitted: dict[tuple[str, str], TargetModel] = {}
-    for target, labels in by_target.items():
-        pool = pooled(store, labels)
+    for labels in pools(store.corpus.labels):
+        target, pool = labels[0].target.name, pooled(store, labels)
         rows = np.arange(len(pool.y))
         log(f"{target}: fitted again to all {len(rows)} rows")
         model = models[labels[0].device.name, target]

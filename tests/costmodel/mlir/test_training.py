@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -11,8 +12,10 @@ import pytest
 
 from costmodel.benchmarks import mlir as benchmark
 from costmodel.cli.main import main
+from costmodel.corpora.mlir_programs import load_corpus
 from costmodel.predictor import Predictor
 from costmodel.training.run import REFITTED, TrainRequest, TrainResult, evaluate, train
+from costmodel.training.shared import pools
 from featurizers.errors import InputError
 from tests.costmodel.mlir.conftest import CPUS, text_of
 
@@ -114,3 +117,13 @@ def test_the_benchmark_trains_on_the_training_split_where_the_bundle_saw_all(
     assert "training one on their training split" in capsys.readouterr().out
     assert {row["split"] for row in result["rows"]} == {"seen", "unseen"}
     assert 0 < result["summary"]["median_error_cycles_seen"] < 1
+
+
+def test_two_compilers_on_one_host_do_not_share_a_model(data: Path) -> None:
+    labels = load_corpus(data).labels
+    host = labels[0]
+    other = replace(host, device=replace(host.device, name="the same host, another compiler"))
+    found = pools([*labels, other])
+    assert [other] in found
+    assert sum(len(pool) for pool in found) == len(labels) + 1
+    assert all(len({own.target.name for own in pool}) == 1 for pool in found)
