@@ -44,6 +44,8 @@ class Builder:
     ready: dict[int, float] = field(default_factory=dict)
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
     floating: Sequence[bool] = ()
+    shifts: dict[int, tuple[str, int, int]] = field(default_factory=dict)
+    constants: set[tuple[int, int]] = field(default_factory=set)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -190,6 +192,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
 
     Raises InputError: no function; a dynamic shape without a value (it names what is missing).
     """
+    import featurizers.mlir.bits
     import featurizers.mlir.control
     import featurizers.mlir.indices
     import featurizers.mlir.vectors  # noqa: F401
@@ -246,7 +249,24 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
     from featurizers.mlir.control import region
 
     region(b, blocks, body)
-    return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func")
+    body.returns_into = _register_of(b, blocks)
+    constants = frozenset(b.constants)
+    return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func", constants)
+
+
+def _register_of(b: Builder, blocks: Sequence[Block]) -> str:
+    """Whether a function returns its scalar in the register that an argument came in, so that calls wait for each other
+    when they are repeated: ``float``, ``int`` or nothing. (x86 has another register for whole numbers.)"""
+    results = blocks[-1].ops[-1].operands if blocks[-1].ops else []
+    if not results:
+        return ""
+    kind = b.type(results[0])
+    if kind.shape or kind.kind not in ("float", "int", "index"):
+        return ""
+    given = [b.type(value) for value in blocks[0].arguments]
+    if kind.kind == "float":
+        return "float" if any(own.kind == "float" for own in given) else ""
+    return "int" if any(own.kind != "float" for own in given) else ""
 
 
 def _bind(b: Builder, name: str, position: int, value: int, kind: Type, op: Op, used: set[str]) -> None:

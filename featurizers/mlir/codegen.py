@@ -15,19 +15,23 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.vectorise import plan
+from featurizers.mlir.slp import SCALAR, Packed, pack
+from featurizers.mlir.vectorise import CALL_WORK, plan
 
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
 _CHECK = 5.0
 _MASKED_CYCLES = 7.0
-_LIBM_CYCLES, _CALL_CYCLES = 40.0, 20.0
+_CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
+"""llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
 
 _MINMAX = CLASS["fminmax"]
 _MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
 _HALF_COST, _HALF_LATENCY = 4.0, 16.0
 """Half precision without an instruction for it: to single, compute, back."""
+_TYPICAL_FLOAT = 8.0
+"""Latencies of an addition and a multiplication in `opclass.LATENCY`."""
 _WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
 """Micro-operations among which a core finds work."""
 
@@ -58,23 +62,36 @@ class LoopCode:
     executed: float
     port_cycles: float
     chain_cycles: float
+    packed: Packed
 
 
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
     """Code of each loop of a function, outermost (the function's own body) first."""
-    return [_generate(loop, cpu) for loop in root.walk()]
+    below: list[LoopCode] = []
+    inner = 0.0
+    for child in root.children:
+        found = generate(child, cpu)
+        inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
+        below += found
+    own = _generate(root, cpu, inner)
+    if root.children and own.unroll > 1:
+        for code in below:
+            code.instructions *= own.unroll
+    return [own, *below]
 
 
-def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
+def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
+    """inner : instructions of the loops inside."""
     body, uops = _body(loop, cpu)
     chain = max((_latency(c, cpu, loop) * c.steps for c in loop.chains), default=0.0) * _chain_length(loop)
     chosen = plan(loop, cpu, body)
     vf, interleave = chosen.vf, chosen.interleave
-    strided_cost = chosen.work / body
+    packed = pack(loop, cpu) if vf == 1 else SCALAR
+    strided_cost = chosen.work / body * packed.ratio
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
-    unroll, full = _unroll(loop, cpu, vf, interleave, main_trips, chosen.work)
-    folded = chosen.folded or (cpu.isa == "riscv" and not loop.checks)  # the last iterations run in a shorter vector
+    unroll, full = _unroll(loop, cpu, vf, interleave, main_trips, chosen.work, packed.ratio, inner)
+    folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = body * strided_cost * interleave * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
@@ -85,10 +102,10 @@ def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
         if loop.exact and not loop.checks and not folded:
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
-        instructions += body + _LOOP_CONTROL
+        instructions += body + _LOOP_CONTROL + inner
     pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
     instructions += 2 * spills
-    ports = _ports(loop, cpu, uops, unroll) * chosen.cost * vf
+    ports = _ports(loop, cpu, uops, unroll) * chosen.cost * vf * packed.ratio
     ports = max(ports, _path(loop, cpu, uops))
     per_vector = max(ports * interleave, chain)
     vector_trips = int(main_trips) if lanes > 1 else main_trips
@@ -99,7 +116,7 @@ def _generate(loop: Loop, cpu: Cpu) -> LoopCode:
     cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
-        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain,
+        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed,
     )  # fmt: skip
 
 
@@ -122,7 +139,9 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     masked = counts[opclass.MASKED]
     if masked:
         arithmetic += masked * (6.0 if _masks_by_branches(cpu) else 0.1)
-    uops = arithmetic + loads + stores + calls * 6
+    if cpu.isa == "aarch64":
+        arithmetic = max(arithmetic - loop.folds, 0.0)
+    uops = arithmetic + loads + stores + calls * CALL_WORK
     addresses = min(counts[opclass.ADDRESS], loop.gathered * 2.0 + 1.0)
     return max(uops - folded + addresses, 1.0), uops + addresses
 
@@ -150,7 +169,12 @@ def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
     steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
     slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
+    if loop.nest.is_float:
+        slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
     longest = max(steps, loop.path * slow)
+    back = loop.nest.returns_into
+    if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
+        return longest  # llvm-mca repeats the block, whose result is its own argument
     window = _WINDOW_IN_ORDER if cpu.in_order else _WINDOW
     return longest / max(window / max(uops, 1.0), 1.0)
 
@@ -178,28 +202,48 @@ def _plain_latency(chain: Chain, cpu: Cpu) -> float:
     return float(cpu.fdiv_latency if op_class in (_FDIV, _FSQRT) else cpu.fadd_latency)
 
 
-def _unroll(loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float, work: float) -> tuple[int, bool]:
-    """Unroll factor of the (vector) loop after the vectoriser, and whether that leaves no loop."""
-    if not loop.nest.depth or loop.children:
+def _unroll(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float, work: float, ratio: float, inner: float
+) -> tuple[int, bool]:
+    """Unroll factor of the (vector) loop after the vectorisers, and whether that leaves no loop."""
+    if not loop.nest.depth:
         return 1, False
-    size = (work if vf > 1 else loop.size - 3) * interleave + 3
+    size = (work if vf > 1 else (loop.size - 3) * ratio) * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable:
         return 1, False
-    if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
+    if loop.exact and not loop.children and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
     if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
         return 1, False
     if vf > 1 and cpu.isa != "x86":
         return 1, False
-    if cpu.unroll_ops and size > 2:
-        count = int((cpu.unroll_ops - 2) / (size - 2))
-        if loop.exact:
-            while count > 1 and whole % count:
-                count -= 1
-            return max(count, 1), False
-        return (max(1 << int(log2(count)), 1) if count > 1 and cpu.runtime_unroll else 1), False
-    return 1, False
+    if loop.children and (not loop.exact or cpu.isa == "aarch64"):
+        return 1, False
+    return _partly(loop, cpu, size, whole), False
+
+
+_RUNTIME_COUNT = 8
+"""`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
+
+
+def _partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = None) -> int:
+    """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
+    if not cpu.unroll_ops or size <= 2:
+        return 1
+    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.nest.depth > 1 else 1)
+    exact = loop.exact if exact is None else exact
+    count = min(int((most - 2) / (size - 2)), trips) if exact else 0
+    while count > 1 and trips % count:
+        count -= 1
+    if count > 1:
+        return count
+    if not cpu.runtime_unroll:
+        return 1
+    count = 4 if cpu.isa == "aarch64" else _RUNTIME_COUNT
+    while count > 1 and (size - 2) * count + 2 > most:
+        count //= 2
+    return count
 
 
 def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, remainder: bool) -> float:
@@ -208,11 +252,11 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: fl
     extra += loop.nest.invariants * 0.5
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
-    if remainder and not (loop.exact and not loop.checks):
-        scalar_unroll = 1.0
-        if cpu.isa == "x86" and cpu.unroll_ops and loop.size > 2:
-            scalar_unroll = max(min((cpu.unroll_ops - 2) / (loop.size - 2), 8.0), 1.0)
-        extra += body * scalar_unroll + _LOOP_CONTROL + 4.0
+    whole = loop.exact and (cpu.isa == "riscv" or loop.trip % (vf * interleave) == 0)
+    fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
+    if fallback or (remainder and not (loop.exact and not loop.checks)):
+        copies = _partly(loop, cpu, loop.size, int(loop.trip), fallback)
+        extra += body * (copies + (copies > 1 and not fallback)) + _LOOP_CONTROL + 4.0
     return extra
 
 
@@ -247,7 +291,8 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:
     floats = _float_work(loop, cpu) * wide
     ints = sum(counts[index] for index in _INT)
     divides = (counts[_FDIV] + counts[_FSQRT]) * cpu.fdiv_latency * 0.4 * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
-    calls = counts[opclass.LIBM] * _LIBM_CYCLES + counts[opclass.CALL] * _CALL_CYCLES
+    each = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
+    calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * each
     control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     bound = max(
         (uops + control) / cpu.issue,

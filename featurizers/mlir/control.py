@@ -68,11 +68,16 @@ def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
         before = [reached[v] for v in op.operands if v in reached]
         if not before:
             continue
+        if len(before) > 1 and len({v for v in op.operands if v in reached}) > 1 and op.name not in _CHOOSING:
+            free = False  # a step that needs the value twice is a recurrence, and no sum
         latency, known = max(before)
         op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
         if op_class >= 0:
             latency += opclass.LATENCY[op_class]
-            free = free and (not kind.is_float or op_class == _MINMAX or _reassociable(op))
+            if kind.is_float:
+                free = free and (op_class == _MINMAX or _reassociable(op))
+            else:
+                free = free and op.name in _SUMS
         same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
         for result in op.results:
             reached[result] = latency, same
@@ -95,6 +100,12 @@ def _reassociable(op: Op) -> bool:
 
 
 _MINMAX = opclass.CLASS["fminmax"]
+_CHOOSING = ("arith.select", "scf.if", "affine.if")
+_SUMS = frozenset(
+    f"arith.{name}"
+    for name in ("addi", "subi", "muli", "andi", "ori", "xori", "maxsi", "maxui", "minsi", "minui", "select", "cmpi")
+)
+"""Operations on integers that may be done in any order (`RecurKind`), and what chooses between their results."""
 
 
 @handles("affine.for")
@@ -119,10 +130,16 @@ def _counted(
         return
     length, exact = min(lengths)
     exact = all(known for _, known in lengths) or (len(lengths) > 1 and exact)
+    bounds = frozenset() if exact else _varying([*lows, *highs])
     length = max(length, 0.0)
     middle = b.average(lower) + length / 2
-    loop(b, nest, op, ceil(length / step) if exact else length / step, exact, block, iv, middle, carried, step,
-         lower=lower)  # fmt: skip
+    made = loop(b, nest, op, ceil(length / step) if exact else length / step, exact, block, iv, middle, carried, step,
+                lower=lower)  # fmt: skip
+    made.step, made.bounded_by = step, bounds
+
+
+def _varying(forms: Sequence[Form | None]) -> frozenset[int]:
+    return frozenset(key for form in forms for key, factor in (form or {}).items() if key != CONSTANT and factor)
 
 
 def _difference(b: Builder, high: Form, low: Form) -> tuple[float, bool]:
@@ -206,6 +223,7 @@ def _if(b: Builder, op: Op, nest: Nest) -> None:
         for child in nest.children[known:]:
             child.trip *= _IF_WEIGHT
             child.exact = False
+            child.bounded_by = frozenset()
 
 
 @handles("scf.execute_region", "memref.alloca_scope")

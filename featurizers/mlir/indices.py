@@ -18,6 +18,9 @@ def _constant(b: Builder, op: Op, nest: Nest) -> None:
         b.zeros.add(op.results[0])
     if type(value) is int and op.results:
         b.forms[op.results[0]] = {CONSTANT: value}
+        kind = b.type(op.results[0])
+        if kind.kind == "int" and not -2048 <= value < 2048:
+            b.constants.add((kind.bits, value & ((1 << kind.bits) - 1)))
 
 
 @handles("arith.index_cast", "arith.index_castui", "index.casts", "index.castu")
@@ -34,7 +37,7 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         b.forms[op.results[0]] = add_forms(left, right, -1 if "sub" in op.name else 1)
         nest.counts[opclass.ADDRESS] += 1
         return
-    _integer(b, op, nest, opclass.IADD)
+    integer(b, op, nest, opclass.IADD)
 
 
 @handles("arith.muli", "index.mul")
@@ -46,10 +49,11 @@ def _multiply(b: Builder, op: Op, nest: Nest) -> None:
                 b.forms[op.results[0]] = {key: factor * value for key, factor in form.items()}
                 nest.counts[opclass.ADDRESS] += 1
                 return
-    _integer(b, op, nest, opclass.CLASS["imul"])
+    integer(b, op, nest, opclass.CLASS["imul"])
 
 
-def _integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
+def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
+    """Account for an operation on whole numbers that is no index arithmetic."""
     from featurizers.mlir.build import tensor_op, wide
 
     kind = b.type(op.results[0])
@@ -112,7 +116,12 @@ def _dim(b: Builder, op: Op, nest: Nest) -> None:
 @handles("memref.alloc", "memref.alloca", "tensor.empty")
 def _alloc(b: Builder, op: Op, nest: Nest) -> None:
     kind = b.type(op.results[0])
-    b.local.add(op.results[0])
+    if op.name == "tensor.empty":
+        from featurizers.mlir.tensor_ops import _result_made
+
+        _result_made(b, op, nest)
+    else:
+        b.local.add(op.results[0])
     if op.name == "memref.alloc":
         nest.counts[opclass.CALL] += 1
         b.allocs += 1
@@ -282,3 +291,12 @@ def _plain_transfer(
 def _stays_inside(dim: int, form: Form | None, lanes: int) -> bool:
     """Whether steps of whole vectors through a dimension of whole vectors can never leave it: no mask is needed."""
     return form is not None and lanes > 0 and dim % lanes == 0 and all(factor % lanes == 0 for factor in form.values())
+
+
+@handles("func.return")
+def _return(b: Builder, op: Op, nest: Nest) -> None:
+    """A tensor that is returned is written into a buffer of the caller."""
+    from featurizers.mlir.tensor_ops import CALLS_OF_A_BUFFER
+
+    returned = sum(b.type(value).kind == "tensor" for value in op.operands)
+    nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - CALLS_OF_A_BUFFER * returned, 0.0)

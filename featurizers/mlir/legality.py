@@ -54,7 +54,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:
         return NOT_INNERMOST
     if nest.widths:
         return WIDE_ALREADY
-    if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
+    if loop.counts[opclass.CALL]:
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW

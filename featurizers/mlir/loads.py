@@ -63,6 +63,7 @@ def hoist(loop: Loop) -> None:
             fixed_stores[_key(access)] = access
         elif stays and not written.may_overwrite(access):
             loop.hoisted += 1
+            loop.lifted.append(access)
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
             continue
         kept.append(access)
@@ -85,12 +86,14 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
         loop.accesses = [a for a in loop.accesses if a.store or _key(a) != key]
         loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - loads, 0.0)
         loop.hoisted += loads
+        loop.lifted += [access for access in kept if _key(access) == key and not access.store][:1]
         loop.chains.append(_memory_chain(loop, store, float(writes[key])))
         written = _Written([store])
         if loop.children or any(not a.store and written.may_overwrite(a) for a in loop.accesses):
             loop.memory_chain = True
         else:
             loop.accesses = [a for a in loop.accesses if _key(a) != key]
+            loop.lifted.append(store)
             loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - 1, 0.0)
 
 
@@ -108,10 +111,13 @@ def _moves(access: Access) -> float:
 
 
 def common(loop: Loop) -> None:
-    """Equal loads are read once, unless a store that may overwrite them lies between."""
+    """Equal loads are read once, unless a store that may overwrite them lies between; of stores to one place that nothing
+    may read between, the last one is left."""
     outside: dict[int, set[Place]] = {}
     local: dict[int, set[Place]] = {}
-    kept, removed = [], 0
+    kept: list[Access] = []
+    unread = _Unread()
+    removed = 0
     for access in loop.accesses:
         base, place = access.base, (access.moving, access.constant)
         known = outside if access.external else local
@@ -119,6 +125,8 @@ def common(loop: Loop) -> None:
             if access.external:
                 outside.clear()
             known[base] = {place}
+            if unread.store(access, len(kept)):
+                loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - _moves(access), 0.0)
             kept.append(access)
             continue
         read = known.get(base)
@@ -128,8 +136,53 @@ def common(loop: Loop) -> None:
             read.add(place)
         elif access.moving is not None:
             removed += 1
+            loop.forwarded += unread.holds(access)
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
             continue
+        unread.load(access)
         kept.append(access)
-    loop.accesses = kept
+    loop.accesses = [a for at, a in enumerate(kept) if at not in unread.dead] if unread.dead else kept
     loop.removed += removed
+    loop.forwarded -= len(unread.dead)
+
+
+class _Unread:
+    """Stores that nothing may have read yet, by buffer and how they move; `dead` are those that another one overwrote."""
+
+    def __init__(self) -> None:
+        self.at: dict[int, dict[Moving, dict[int, int]]] = {}
+        self.external: set[int] = set()
+        self.dead: set[int] = set()
+
+    def store(self, access: Access, position: int) -> bool:
+        """Whether it overwrites one."""
+        if access.moving is None:
+            return False
+        places = self.at.setdefault(access.base, {}).setdefault(access.moving, {})
+        before = places.get(access.constant)
+        places[access.constant] = position
+        if access.external:
+            self.external.add(access.base)
+        if before is not None:
+            self.dead.add(before)
+        return before is not None
+
+    def holds(self, access: Access) -> bool:
+        """Whether a load is of what one of them wrote."""
+        return access.constant in self.at.get(access.base, {}).get(access.moving or (), {})
+
+    def load(self, access: Access) -> None:
+        """Forget those that this may read."""
+        if not self.at:
+            return
+        if access.external and self.external:
+            for base in self.external - {access.base}:
+                del self.at[base]
+            self.external &= {access.base}
+        shapes = self.at.get(access.base)
+        if shapes:
+            same = shapes.get(access.moving) if access.moving is not None else None
+            shapes.clear()
+            if same is not None and access.moving is not None:
+                same.pop(access.constant, None)
+                shapes[access.moving] = same

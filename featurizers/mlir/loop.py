@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from featurizers.mlir.nest import Access, Chain, Nest
+from featurizers.mlir.nest import Access, Chain, Moving, Nest
+
+if TYPE_CHECKING:
+    from featurizers.mlir.slp import Runs
 
 VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
 REASONS = ("vectorisable", "not innermost", "calls", "carried value", "memory dependence", "not linear",
@@ -18,7 +22,10 @@ class Loop:
     copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
     the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
-    accumulators of inner loops in one iteration. unit, strided, invariant, gathered : accesses by their stride.
+    accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
+    around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
+    forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
+    shapes : how the accesses of the body and of the loops inside move. unit, strided, invariant, gathered : accesses by their stride.
     """
 
     nest: Nest
@@ -54,6 +61,13 @@ class Loop:
     hoisted: int = 0
     unrolled_below: int = 0
     decided: list[tuple[float, float]] = field(default_factory=list)
+    raw: float = 0.0
+    folds: float = 0.0
+    lifted: list[Access] = field(default_factory=list)
+    lifted_early: int = 0
+    forwarded: int = 0
+    shapes: set[Moving | None] = field(default_factory=set)
+    runs: Runs | None = None
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

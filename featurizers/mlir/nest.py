@@ -103,7 +103,9 @@ class Nest:
     counts : per iteration by class, of scalar or vector operations. widths : of vector operations, the largest size
     in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a
     point of the body. invariants : scalars from outside that the body uses. path : longest chain of dependent
-    operations in the body, in typical cycles.
+    operations in the body, in typical cycles. step : of the index as it is written. bounded_by : the loops that the trip
+    count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic. returns_into :
+    of a function's body, see `build._register_of`.
     """
 
     label: str
@@ -127,6 +129,10 @@ class Nest:
     ops: int = 0
     unknown_trip: bool = False
     path: float = 0.0
+    step: int = 1
+    bounded_by: frozenset[int] = frozenset()
+    folds: float = 0.0
+    returns_into: str = ""
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""
@@ -139,7 +145,7 @@ class Nest:
 @dataclass(slots=True)
 class Function:
     """A function. arguments : machine words that its arguments take (a memref of dynamic shape is a
-    descriptor of 3 + 2 rank words, another a pointer)."""
+    descriptor of 3 + 2 rank words, another a pointer). constants : (bits, value) of large whole numbers."""
 
     name: str
     line: int
@@ -149,3 +155,4 @@ class Function:
     buffers: int
     calls: list[tuple[str, float]] = field(default_factory=list)
     is_kernel: bool = False
+    constants: frozenset[tuple[int, int]] = frozenset()

@@ -18,7 +18,7 @@ LOAD, STORE, CALL, LIBM, BRANCH, ADDRESS, MASKED = (
 IADD, OTHER, SHUFFLE, SELECT, COMPARE = (CLASS[name] for name in ("iadd", "other", "shuffle", "select", "compare"))
 _TYPICAL = {
     "fadd": 4.0, "fmul": 4.0, "fma": 4.0, "fdiv": 13.0, "fsqrt": 18.0, "fminmax": 3.0, "fconvert": 5.0, "imul": 3.0,
-    "idiv": 20.0, "libm": 40.0, "call": 20.0, "address": 0.0, "branch": 0.0, "store": 0.0, "load": 4.0,
+    "idiv": 20.0, "libm": 3.0, "call": 3.0, "address": 0.0, "branch": 0.0, "store": 0.0, "load": 4.0,
 }  # fmt: skip
 LATENCY = tuple(_TYPICAL.get(name, 1.0) for name in CLASSES)
 """Cycles from operands to result on a typical core."""

@@ -11,7 +11,7 @@ from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import PASSED, Nest, iterations
+from featurizers.mlir.nest import PASSED, Access, Nest, iterations
 
 UNROLL_THRESHOLD = 300
 _ANALYSED, _MOST_BOOST = 10, 4.0
@@ -38,25 +38,86 @@ def _weigh(loop: Loop, entries: float, copies: float) -> None:
 def _optimise(nest: Nest) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
-    loop.path = nest.path
-    for child in nest.children:
-        below = _optimise(child)
-        if is_copy(below):
-            moved(loop, below)
-        elif below.unrolled:
-            _merge(loop, below)
-        else:
-            loop.children.append(below)
-    if nest.depth:
-        hoist(loop)
-    common(loop)
-    _measure(loop)
-    loop.total = loop.size + sum(child.total * child.factor for child in loop.children)
+    loop.path, loop.folds = nest.path, nest.folds
+    loop.children = [_optimise(child) for child in nest.children]
+    for child in loop.children:
+        _take(loop, child.lifted[: child.lifted_early])
+    _clean(loop)
+    loop.lifted_early = len(loop.lifted)
+    loop.raw = loop.size
+    if loop.children:
+        _merge_all(loop)
+    loop.total = loop.raw + sum(child.total * child.factor for child in loop.children)
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD or _worth_it(loop)
+        if loop.unrolled and loop.children:
+            _settle(loop, frozenset((nest.iv,)))
     if not loop.unrolled:
         judge(loop)
     return loop
+
+
+def _clean(loop: Loop) -> None:
+    if loop.nest.depth:
+        hoist(loop)
+    common(loop)
+    _measure(loop)
+
+
+def _merge_all(loop: Loop) -> None:
+    """Put those of the loops inside that are no more into the body. How large it is then, full unrolling sees before
+    anything of it is simplified (`raw`)."""
+    below, loop.children = loop.children, []
+    changed = False
+    for child in below:
+        late = child.lifted[child.lifted_early :]
+        _take(loop, late)
+        changed = changed or bool(late)
+        if is_copy(child):
+            moved(loop, child)
+            changed = True
+        elif child.unrolled:
+            _merge(loop, child)
+            loop.raw += max(child.raw - 3.0, 0.0) * child.trip
+            changed = True
+        else:
+            loop.children.append(child)
+    if changed:
+        _clean(loop)
+
+
+def _take(loop: Loop, lifted: list[Access]) -> None:
+    """What moved out of a loop is in the body around it."""
+    for access in lifted:
+        loop.accesses.append(access)
+        loop.counts[opclass.STORE if access.store else opclass.LOAD] += max(access.lanes * access.bits / 512, 1.0)
+
+
+def _settle(loop: Loop, known: frozenset[int]) -> bool:
+    """The iterations of a loop that is unrolled are known one by one: so are the trip counts that depend on them, and
+    those loops may be unrolled in turn. Whether any was."""
+    children, loop.children = loop.children, []
+    changed = False
+    for child in children:
+        changed = (bool(child.children) and _settle(child, known)) or changed
+        bounds = child.nest.bounded_by
+        if bounds and not child.exact and bounds <= known:
+            child.exact = True
+            child.trip = float(round(child.trip))
+            child.unrolled = (child.total - 2) * 1.5 * child.trip + 2 <= UNROLL_THRESHOLD
+            if child.unrolled:
+                _settle(child, known | {child.nest.iv})
+                _merge(loop, child)
+                loop.raw += max(child.raw - 3.0, 0.0) * child.trip
+                changed = True
+                continue
+            judge(child)
+        loop.children.append(child)
+    if changed:
+        common(loop)
+        _measure(loop)
+        loop.total = loop.raw + sum(child.total * child.factor for child in loop.children)
+    return changed
 
 
 def _worth_it(loop: Loop) -> bool:
@@ -66,8 +127,8 @@ def _worth_it(loop: Loop) -> bool:
         return False
     iv = loop.nest.iv
     scaled = {a.stride(iv) for a in loop.accesses if abs(a.stride(iv)) > 1}
-    left = max(loop.size - 3.0 - len(scaled), 1.0)
-    return loop.trip * left < UNROLL_THRESHOLD * min(loop.size / left, _MOST_BOOST)
+    left = max(loop.raw - 3.0 - len(scaled), 1.0)
+    return loop.trip * left < UNROLL_THRESHOLD * min(loop.raw / left, _MOST_BOOST)
 
 
 def _forget(loop: Loop, iv: int) -> None:
@@ -110,7 +171,9 @@ def _merge(loop: Loop, below: Loop) -> None:
     nest.widths = max(nest.widths, inside.widths)
     nest.is_float = nest.is_float or inside.is_float
     loop.hoisted += below.hoisted
+    loop.folds += below.folds * trip
     loop.removed += below.removed * trip
+    loop.forwarded += below.forwarded * trip
 
 
 _CALL_SIZE = 6.0
@@ -121,12 +184,34 @@ def _measure(loop: Loop) -> None:
     counts = loop.counts
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0
     size += (counts[opclass.CALL] + counts[opclass.LIBM]) * (_CALL_SIZE - 1)
-    iv = loop.nest.iv
-    scaled: set[int] = set()
+    iv, step = loop.nest.iv, loop.nest.step
+    scaled: set[tuple[int, int]] = set()
+    shifts: set[int] = set()
+    summed = 0
     for access in loop.accesses:
-        stride = access.stride(iv)
+        stride = abs(access.stride(iv))
         if access.moving is None:
             size += 2
-        elif abs(stride) > 1:
-            scaled.add(abs(stride))
-    loop.size = size + len(scaled)
+        elif stride > 1 and step == 1:
+            scaled.add((stride, 0))
+            summed += any(abs(factor) == stride and key != iv for key, factor in access.moving)
+        elif stride >= step > 1:  # iterations that the source unrolled: each has its index, and its multiple of it
+            unit = stride // step
+            shift = access.constant // unit % step
+            shifts.add(shift)
+            if unit > 1:
+                scaled.add((stride, shift))
+    loop.size = size + len(scaled) + max(len(shifts) - 1, 0) + min(summed, 2 * len(scaled))
+    _outside(loop)
+
+
+def _outside(loop: Loop) -> None:
+    """What the loops inside need of this one: the way into each, and the part of their addresses that varies with it."""
+    shapes = {access.moving for access in loop.accesses}
+    for child in loop.children:
+        shapes |= child.shapes
+    loop.shapes = shapes
+    if loop.children:
+        iv = loop.nest.iv
+        strides = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
+        loop.size += len(loop.children) + sum(stride > 1 for stride in strides)

@@ -13,6 +13,10 @@ from featurizers.mlir.named_linalg import named_maps
 from featurizers.mlir.nest import CONSTANT, Form, Nest
 from featurizers.mlir.opclass import CLASS, elementwise_class
 
+CALLS_OF_A_BUFFER = 2.0
+"""malloc and free. The pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new one: such
+buffers may overlap with any other."""
+
 Subscripts = list[list[int]]
 """Per dimension of an operand: [constant, coefficient of each iterator]."""
 
@@ -58,9 +62,9 @@ def identity(rank: int, width: int | None = None) -> Subscripts:
 
 def _result_made(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor result needs a buffer unless it is written in place."""
-    for value in op.results:
-        if b.type(value).kind == "tensor":
-            b.local.add(value)
+    made = sum(b.type(value).kind == "tensor" for value in op.results)
+    b.allocs += made
+    nest.counts[opclass.CALL] += CALLS_OF_A_BUFFER * made
 
 
 def elementwise(b: Builder, op: Op, nest: Nest, op_class: int) -> None:

@@ -24,6 +24,7 @@ _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
 _INSERT = {"x86": 2.0, "aarch64": 5.0, "riscv": 2.0, "amdgpu": 2.0}
 _INDEX_BITS = 64
+_FIXED_BITS = 128
 _LEAST_GATHERED = 32
 
 
@@ -52,15 +53,20 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     if not legal or not loop.nest.depth or loop.trip < 2:
         return scalar
     tiny = loop.exact and loop.trip < _TINY_TRIP
+    if cpu.isa == "riscv" and not cpu.half and loop.nest.is_float and loop.nest.bits == 16:
+        return scalar
+    libm = loop.counts[opclass.LIBM]
+    if libm and (cpu.isa == "riscv" or _libm_only(loop)):
+        return scalar
     if loop.checks and (tiny or _without_bounds(loop)):
         return scalar
-    alone = body + _CONTROL + _multiplications(loop)
+    alone = body + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
     total, chosen = alone * loop.trip, scalar
     for vf in _candidates(loop, cpu):
         folded = tiny and loop.trip % vf != 0
-        if folded and not _masks(cpu):
+        if (folded and not _masks(cpu)) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
             continue
-        cost, work = _vector(loop, cpu, vf, body)
+        cost, work = _vector(loop, cpu, vf, body, folded)
         cost += _CONTROL + (folded * 2.0)
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
@@ -76,6 +82,17 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded)
 
 
+_CALL_COST = 10.0
+CALL_WORK = 6.0
+"""Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
+_LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
+"""Cost of taking a lane out for a call, and of putting the result in."""
+
+
+def _libm_only(loop: Loop) -> bool:
+    return loop.counts[opclass.LIBM] >= sum(loop.counts) / 2
+
+
 def _without_bounds(loop: Loop) -> bool:
     """Whether a buffer is read at places that no check can enclose."""
     return any(a.moving is None and a.external for a in loop.accesses)
@@ -86,8 +103,10 @@ def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     if loop.exact and loop.trip < widest and not cpu.scalable:
         wanted = 1 << int(log2(loop.trip))
         widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
-    if cpu.scalable:
+    if cpu.scalable and not loop.counts[opclass.LIBM]:
         return [widest] if widest > 1 and loop.trip >= widest / 2 else []
+    if cpu.scalable:
+        widest = _FIXED_BITS // max(loop.nest.bits, 8)
     found, vf = [], 2
     while vf <= widest:
         found.append(vf)
@@ -106,12 +125,15 @@ def _multiplications(loop: Loop) -> float:
     return float(sum(abs(stride) > 1 for stride in strides))
 
 
-def _vector(loop: Loop, cpu: Cpu, vf: int, body: float) -> tuple[float, float]:
+def _vector(loop: Loop, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[float, float]:
     """Cost and instructions of one vector iteration."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     parts = max(vf * max(loop.nest.bits, 8) / cpu.prefer_bits, 1.0)
-    cost = work = max(body - moves * 0.7, 1.0) * parts
-    groups = _groups(loop)
+    libm = loop.counts[opclass.LIBM]
+    cost = work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
+    cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
+    work += vf * libm * CALL_WORK
+    groups = {} if folded else _groups(loop)
     for access in loop.accesses:
         own_cost, own_work = _move(access, loop, cpu, vf, groups)
         cost += own_cost
@@ -146,19 +168,27 @@ def _move(
         reverse = 1.0 if stride < 0 else 0.0
         return registers * (1.0 + reverse), registers * (1.0 + reverse)
     best = _one_by_one(access, cpu, vf)
-    if stride is not None and abs(stride) <= _MAX_GROUP[cpu.isa]:
-        members = groups.get((access.base, stride, access.store), 1)
+    members = groups.get((access.base, stride or 0, access.store), 0)
+    if members and stride is not None and abs(stride) <= _MAX_GROUP[cpu.isa]:
         full = members >= abs(stride)
         if full or not access.store:
-            best = min(best, _group(cpu, abs(stride), min(members, abs(stride)), registers))
+            best = min(best, _group(access, cpu, vf, abs(stride), min(members, abs(stride))))
     return best
 
 
-def _group(cpu: Cpu, factor: int, members: int, registers: int) -> tuple[float, float]:
-    if cpu.isa == "x86":  # all of it is read, and every member is put together by permutations
-        wide = factor * registers / members
-        shuffles = registers * max(factor - 1, 1)
-        return wide + shuffles, wide + shuffles
+def _group(access: Access, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
+    """One member's share of an access of all that lies between: `getInterleavedMemoryOpCost` of each target."""
+    moves = max(ceil(factor * vf * access.bits / cpu.prefer_bits), 1)
+    registers = max(ceil(vf * access.bits / cpu.prefer_bits), 1)
+    if cpu.isa == "x86":  # every member (or every part that is stored) is put together by permutations of two
+        each = 2.0 if access.bits < _LEAST_GATHERED else 1.0
+        if access.store:
+            cost = moves * (1.0 + (factor - 1) * each) / members
+        else:
+            cost = moves / members + registers * max(moves - 1, 1) * each
+        return cost, cost / each
+    if cpu.isa == "riscv":
+        return factor * vf / members, 1.0 + 1.0 / members
     return factor * registers / members, factor * registers / members
 
 

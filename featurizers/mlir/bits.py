@@ -1,0 +1,72 @@
+"""Bit arithmetic that the back end has an instruction for: rotations, shifts inside logic, counting ones; constants.
+
+Sources (LLVM 22): `DAGCombiner::MatchRotate`, `AggressiveInstCombine::tryToRecognizePopCount`, shifted operands of AArch64.
+"""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.build import Builder, handles
+from featurizers.mlir.indices import integer
+from featurizers.mlir.module import Op
+from featurizers.mlir.nest import Nest
+
+_LOGIC = opclass.CLASS["logic"]
+_NIBBLES = 0x0F0F_0F0F_0F0F_0F0F
+_COUNTED = {"logic": 7.0, "iadd": 3.0}
+"""Operations of the usual way of counting ones, up to the sums of eight bits."""
+
+
+@handles("arith.shli", "arith.shrui")
+def _shift(b: Builder, op: Op, nest: Nest) -> None:
+    integer(b, op, nest, _LOGIC)
+    amount = b.number(op.operands[1])
+    if amount is not None:
+        b.shifts[op.results[0]] = (op.name, op.operands[0], amount)
+
+
+@handles("arith.ori", "arith.xori", "arith.andi")
+def _logic(b: Builder, op: Op, nest: Nest) -> None:
+    integer(b, op, nest, _LOGIC)
+    known = [b.shifts[value] for value in op.operands if value in b.shifts]
+    if len(known) == 2 and known[0][1] == known[1][1] and known[0][0] != known[1][0]:
+        if known[0][2] + known[1][2] == b.type(op.results[0]).bits:
+            nest.counts[_LOGIC] -= 2.0  # a rotation
+            return
+    if known:
+        nest.folds += 1.0
+    elif op.name == "arith.andi":
+        _ones(b, op, nest)
+
+
+def _ones(b: Builder, op: Op, nest: Nest) -> None:
+    mask, bits = b.number(op.operands[1]), b.type(op.results[0]).bits
+    if mask and bits >= 32 and mask & ((1 << bits) - 1) == _NIBBLES & ((1 << bits) - 1):
+        for name, count in _COUNTED.items():
+            index = opclass.CLASS[name]
+            nest.counts[index] = max(nest.counts[index] - count, 1.0)
+
+
+def cost(isa: str, constants: frozenset[tuple[int, int]]) -> float:
+    """Instructions that put a function's constants into registers, once each."""
+    total = 0.0
+    for bits, value in constants:
+        if isa == "x86":
+            total += float(bits > 32 and value >> 31 not in (0, (1 << (bits - 31)) - 1))
+        elif isa == "aarch64":
+            total += 0.0 if _repeats(value, bits) else float(sum((value >> at) & 0xFFFF > 0 for at in range(0, bits, 16)))
+        else:
+            total += 2.0 if bits <= 32 else 4.0
+    return total
+
+
+def _repeats(value: int, bits: int) -> bool:
+    """Whether AArch64 has it as an operand of logic: a run of ones, repeated."""
+    for width in (2, 4, 8, 16, 32, 64):
+        if width > bits:
+            return False
+        part = value & ((1 << width) - 1)
+        if value == sum(part << at for at in range(0, bits, width)) and part and part != (1 << width) - 1:
+            turned = (part >> 1) | ((part & 1) << (width - 1))
+            return bin(part ^ turned).count("1") == 2
+    return False

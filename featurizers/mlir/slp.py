@@ -1,0 +1,159 @@
+"""Straight-line code that LLVM's SLP vectoriser packs: stores to neighbouring elements, and what they are computed from.
+
+Source (LLVM 22): `SLPVectorizer.cpp`: chains of stores to consecutive places, in vectors of powers of two up to the
+target's register; operands that lie side by side become one load, one that all lanes share is broadcast, others are put
+together one by one. Sums and the like of integers are packed as reductions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Moving
+
+_INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
+_LEAST, _LEAST_REDUCED = 2, 4
+_WORTH = 0.95
+_WIDTH = 128
+_PACKED = tuple(
+    index
+    for name, index in opclass.CLASS.items()
+    if name not in ("load", "store", "call", "libm", "branch", "address", "masked", "shuffle", "idiv")
+)
+
+
+@dataclass(slots=True, frozen=True)
+class Runs:
+    """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour).
+
+    alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
+    """
+
+    stores: list[int]
+    loads: list[int]
+    bits: int
+    alike: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Packed:
+    """ratio : instructions of the packed body over those of the scalar one. lanes : mean width. share : of the stores."""
+
+    ratio: float
+    lanes: float
+    share: float
+
+
+SCALAR = Packed(1.0, 1.0, 0.0)
+
+
+def width(cpu: Cpu) -> int:
+    """Bits of the vectors that straight-line code is packed into: fixed ones, also where loops use scalable ones."""
+    return _WIDTH if cpu.isa == "aarch64" else cpu.prefer_bits
+
+
+def runs(loop: Loop) -> Runs:
+    """Of a loop's body, found once."""
+    if loop.runs is None:
+        places: dict[tuple[int, Moving], list[int]] = {}
+        read: dict[tuple[int, Moving], list[int]] = {}
+        bits = 8
+        for access in loop.accesses:
+            if access.lanes == 1 and access.moving is not None:
+                (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
+                if access.store and access.bits > bits:
+                    bits = access.bits
+        alike = not places or not read or _ascending(places) == _ascending(read)
+        loop.runs = Runs(_lengths(places), _lengths(read), bits if places else max(loop.nest.bits, 8), alike)
+    return loop.runs
+
+
+def _ascending(places: dict[tuple[int, Moving], list[int]]) -> bool:
+    """Whether most accesses are next to the one before, in the order of the program."""
+    steps = [after - before for constants in places.values() for before, after in pairwise(constants)]
+    return 2 * sum(step == 1 for step in steps) >= len(steps)
+
+
+def _lengths(places: dict[tuple[int, Moving], list[int]]) -> list[int]:
+    found = []
+    for constants in places.values():
+        if len(constants) == 1:
+            found.append(1)
+            continue
+        run = 1
+        for before, after in pairwise(sorted(set(constants))):
+            if after == before + 1:
+                run += 1
+            else:
+                found.append(run)
+                run = 1
+        found.append(run)
+    return found
+
+
+def pack(loop: Loop, cpu: Cpu) -> Packed:
+    """What SLP makes of a body that is scalar code."""
+    if loop.nest.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH:
+        return SCALAR  # it makes no checks of its own: what may overlap stays in order
+    found = runs(loop)
+    most = max(width(cpu) // found.bits, 1)
+    seeds = [length for length in found.stores if length >= _LEAST]
+    reduced = 0.0
+    if not seeds:
+        if not _reduces(loop):
+            return SCALAR
+        seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
+        reduced = 2.0 * len(seeds)
+        if not seeds:
+            return SCALAR
+    vectors, packed = _vectors(seeds, most)
+    if not vectors or most < _LEAST:
+        return SCALAR
+    if not reduced and (loop.forwarded > packed / 2 or _one_chain(loop)):
+        return SCALAR
+    lanes = packed / vectors
+    counts = loop.counts
+    work = sum(counts[index] for index in _PACKED)
+    stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
+    share = 1.0 if reduced else min(packed / max(sum(found.stores), 1), 1.0)
+    wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
+    alone = max(loads - together, 0.0)
+    gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
+    kept = stores if reduced else stores - packed + vectors
+    after = (
+        work * (1 - share) + work * share / lanes + max(kept, 0.0) + wide_loads
+        + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
+    )  # fmt: skip
+    before = work + stores + loads
+    ratio = after / max(before, 1.0)
+    return Packed(ratio, lanes, share) if ratio < _WORTH else SCALAR
+
+
+def _reduces(loop: Loop) -> bool:
+    chain = loop.serial_chain or (loop.chains[0] if loop.chains else None)
+    return chain is not None and chain.reassociable and not chain.is_float and loop.copies >= _LEAST_REDUCED
+
+
+def _one_chain(loop: Loop) -> bool:
+    """Each result comes from the one before (a running sum), which no vector computes."""
+    chain = loop.serial_chain
+    if chain is None or chain.op_class < 0 or loop.serial < _LEAST:
+        return False
+    return loop.counts[chain.op_class] < 2 * loop.serial
+
+
+def _vectors(lengths: list[int], most: int) -> tuple[int, int]:
+    """Vectors that cover runs of these lengths, and the elements in them: powers of two, the widest first."""
+    vectors = packed = 0
+    for length in lengths:
+        lanes, rest = most, length
+        while lanes >= _LEAST:
+            count, rest = divmod(rest, lanes)
+            vectors += count
+            packed += count * lanes
+            lanes //= 2
+    return vectors, packed
