@@ -1,6 +1,7 @@
 """Bit arithmetic that the back end has an instruction for: rotations, shifts inside logic, counting ones; constants.
 
-Sources (LLVM 22): `DAGCombiner::MatchRotate`, `AggressiveInstCombine::tryToRecognizePopCount`, shifted operands of AArch64.
+Sources (LLVM 22): `DAGCombiner::MatchRotate`, `AggressiveInstCombine::tryToRecognizePopCount`, AArch64's
+shifted operands.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ def _shift(b: Builder, op: Op, nest: Nest) -> None:
 def _logic(b: Builder, op: Op, nest: Nest) -> None:
     integer(b, op, nest, _LOGIC)
     known = [b.shifts[value] for value in op.operands if value in b.shifts]
-    if len(known) == 2 and known[0][1] == known[1][1] and known[0][0] != known[1][0]:
-        if known[0][2] + known[1][2] == b.type(op.results[0]).bits:
-            nest.counts[_LOGIC] -= 2.0  # a rotation
-            return
-    if known:
+    if len(known) == 2 and _rotates(known[0], known[1], b.type(op.results[0]).bits):
+        nest.counts[_LOGIC] -= 2.0
+    elif known:
         nest.folds += 1.0
     elif op.name == "arith.andi":
         _ones(b, op, nest)
+
+
+def _rotates(one: tuple[str, int, int], other: tuple[str, int, int], bits: int) -> bool:
+    return one[0] != other[0] and one[1] == other[1] and one[2] + other[2] == bits
 
 
 def _ones(b: Builder, op: Op, nest: Nest) -> None:
@@ -54,7 +57,8 @@ def cost(isa: str, constants: frozenset[tuple[int, int]]) -> float:
         if isa == "x86":
             total += float(bits > 32 and value >> 31 not in (0, (1 << (bits - 31)) - 1))
         elif isa == "aarch64":
-            total += 0.0 if _repeats(value, bits) else float(sum((value >> at) & 0xFFFF > 0 for at in range(0, bits, 16)))
+            parts = sum((value >> at) & 0xFFFF > 0 for at in range(0, bits, 16))
+            total += 0.0 if _repeats(value, bits) else float(parts)
         else:
             total += 2.0 if bits <= 32 else 4.0
     return total

@@ -15,7 +15,9 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.registers import registers
 from featurizers.mlir.slp import SCALAR, Packed, pack
+from featurizers.mlir.unroll import after_vectorising, partly
 from featurizers.mlir.vectorise import CALL_WORK, plan
 
 _TINY_TRIP = 16
@@ -45,6 +47,7 @@ class LoopCode:
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
+    driven : values that calls drive out of registers. packed : what SLP made of the body.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
 
@@ -63,6 +66,7 @@ class LoopCode:
     port_cycles: float
     chain_cycles: float
     packed: Packed
+    driven: float
 
 
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
@@ -90,7 +94,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
     strided_cost = chosen.work / body * packed.ratio
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
-    unroll, full = _unroll(loop, cpu, vf, interleave, main_trips, chosen.work, packed.ratio, inner)
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, chosen.work, packed.ratio, inner)
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = body * strided_cost * interleave * unroll
@@ -103,7 +107,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + _LOOP_CONTROL + inner
-    pressure, spills = _registers(loop, cpu, interleave, unroll if full else 1)
+    pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
     instructions += 2 * spills
     ports = _ports(loop, cpu, uops, unroll) * chosen.cost * vf * packed.ratio
     ports = max(ports, _path(loop, cpu, uops))
@@ -116,7 +120,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
     cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
-        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed,
+        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
     )  # fmt: skip
 
 
@@ -202,50 +206,6 @@ def _plain_latency(chain: Chain, cpu: Cpu) -> float:
     return float(cpu.fdiv_latency if op_class in (_FDIV, _FSQRT) else cpu.fadd_latency)
 
 
-def _unroll(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float, work: float, ratio: float, inner: float
-) -> tuple[int, bool]:
-    """Unroll factor of the (vector) loop after the vectorisers, and whether that leaves no loop."""
-    if not loop.nest.depth:
-        return 1, False
-    size = (work if vf > 1 else (loop.size - 3) * ratio) * interleave + 3 + inner
-    whole = int(trips)
-    if vf > 1 and cpu.scalable:
-        return 1, False
-    if loop.exact and not loop.children and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
-        return max(whole, 1), True
-    if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
-        return 1, False
-    if vf > 1 and cpu.isa != "x86":
-        return 1, False
-    if loop.children and (not loop.exact or cpu.isa == "aarch64"):
-        return 1, False
-    return _partly(loop, cpu, size, whole), False
-
-
-_RUNTIME_COUNT = 8
-"""`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
-
-
-def _partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = None) -> int:
-    """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
-    if not cpu.unroll_ops or size <= 2:
-        return 1
-    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.nest.depth > 1 else 1)
-    exact = loop.exact if exact is None else exact
-    count = min(int((most - 2) / (size - 2)), trips) if exact else 0
-    while count > 1 and trips % count:
-        count -= 1
-    if count > 1:
-        return count
-    if not cpu.runtime_unroll:
-        return 1
-    count = 4 if cpu.isa == "aarch64" else _RUNTIME_COUNT
-    while count > 1 and (size - 2) * count + 2 > most:
-        count //= 2
-    return count
-
-
 def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, remainder: bool) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
@@ -255,7 +215,7 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: fl
     whole = loop.exact and (cpu.isa == "riscv" or loop.trip % (vf * interleave) == 0)
     fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
-        copies = _partly(loop, cpu, loop.size, int(loop.trip), fallback)
+        copies = partly(loop, cpu, loop.size, int(loop.trip), fallback)
         extra += body * (copies + (copies > 1 and not fallback)) + _LOOP_CONTROL + 4.0
     return extra
 
@@ -270,18 +230,6 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
         rest %= vf
     fits = rest * (loop.size - 2) <= 300
     return code + (body * rest if fits else body + _LOOP_CONTROL)
-
-
-def _registers(loop: Loop, cpu: Cpu, interleave: int, copies: int) -> tuple[float, float]:
-    """Most pressing ratio of live values to registers, and the values beyond."""
-    in_flight = max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0)
-    if copies > 1 or loop.copies > 1:
-        in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
-    streams = loop.streams + loop.nest.depth
-    ints = loop.live_int + (streams if loop.nest.depth else 0)
-    over_float = max(in_flight - cpu.vector_registers, 0.0)
-    over_int = max(ints - cpu.int_registers, 0.0)
-    return max(in_flight / cpu.vector_registers, ints / cpu.int_registers), over_float + over_int
 
 
 def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:

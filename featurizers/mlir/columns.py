@@ -22,6 +22,8 @@ _ESTIMATES = (
     ("est_code_bytes", "B"), ("est_stack_bytes", "B"), ("est_pressure", "1"), ("est_fully_unrolled", "1"),
     ("est_vector_loops", "1"), ("est_unrolled_loops", "1"), ("est_remainders", "1"), ("est_checks", "1"),
     ("est_ipc", "1"), ("est_chain_share", "1"), ("est_loops_left", "1"), ("est_int_pressure", "1"),
+    ("est_driven_out", "1"), ("est_beyond", "1"), ("est_packed_loops", "1"), ("est_packed_share", "1"),
+    ("est_constants", "1"), ("est_held", "1"),
 )  # fmt: skip
 
 _LOOP = (
@@ -32,7 +34,8 @@ _LOOP = (
     ("chains", "1"), ("chain_latency", "cycles"), ("memory_chain", "1"), ("live_float", "1"), ("live_int", "1"),
     ("bits", "bit"), ("is_float", "1"), ("width", "bit"), ("store_run", "1"), ("removed", "1"), ("hoisted", "1"),
     ("pressure", "1"), ("port_cycles", "cycles"), ("unrolled_below", "1"), ("trip_mod", "1"), ("full_size", "1"),
-    ("instructions", "1"), ("path", "cycles"), ("serial", "1"), ("fills", "1"),
+    ("instructions", "1"), ("path", "cycles"), ("serial", "1"), ("fills", "1"), ("packed", "1"), ("packed_lanes", "1"),
+    ("packed_ratio", "1"), ("raw", "1"), ("lifted", "1"), ("driven_out", "1"), ("multiplicity", "1"), ("beyond", "1"),
 )  # fmt: skip
 
 _STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
@@ -101,19 +104,24 @@ def _row(program: Program, cpu: Cpu) -> list[float]:
 
 def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float, ...]:
     instructions = cycles = executed = spills = chain = 0.0
-    pressure = ints = 0.0
+    pressure = ints = driven = beyond = packed = held = 0.0
     for code in found:
         instructions += code.instructions
         cycles += code.cycles
         executed += code.executed
-        spills += code.spills
+        spills += code.spills + code.driven
+        driven += code.driven
+        beyond = max(beyond, code.spills)
+        packed += code.instructions * (code.packed.share > 0)
+        held = max(held, float(len(code.loop.lifted)))
         pressure = max(pressure, code.pressure)
         ints = max(ints, (code.loop.live_int + code.loop.streams + code.loop.nest.depth) / cpu.int_registers)
         if code.chain_cycles > code.port_cycles:
             chain += code.cycles
     arguments = sum(f.arguments for f in program.functions)
     instructions += len(program.functions) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
-    instructions += sum(cost(cpu.isa, f.constants) for f in program.functions)
+    constants = sum(cost(cpu.isa, f.constants) for f in program.functions)
+    instructions += constants
     saved = max(ints * cpu.int_registers - 9, 0.0)
     instructions += 2 * min(saved, 12.0)
     return (
@@ -122,6 +130,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         float(sum(c.unroll > 1 for c in found)), float(sum(c.remainder for c in found)),
         float(sum(c.checks for c in found)), executed / max(cycles, 1.0), chain / max(cycles, 1.0),
         float(sum(c.loop.nest.depth > 0 and not c.full for c in found)), ints,
+        driven, beyond, float(sum(c.packed.share > 0 for c in found)), packed / max(instructions, 1.0), constants, held,
     )  # fmt: skip
 
 
@@ -147,6 +156,8 @@ def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
         float(nest.is_float), float(nest.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
         code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
         loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum([a.fill for a in loop.accesses])),
+        code.packed.share, code.packed.lanes, code.packed.ratio, loop.raw, float(len(loop.lifted)), code.driven,
+        loop.multiplicity, code.spills,
     ]  # fmt: skip
 
 

@@ -74,10 +74,7 @@ def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
         op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
         if op_class >= 0:
             latency += opclass.LATENCY[op_class]
-            if kind.is_float:
-                free = free and (op_class == _MINMAX or _reassociable(op))
-            else:
-                free = free and op.name in _SUMS
+            free = free and (op_class == _MINMAX or _reassociable(op) if kind.is_float else op.name in _SUMS)
         same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
         for result in op.results:
             reached[result] = latency, same

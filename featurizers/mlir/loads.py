@@ -111,8 +111,8 @@ def _moves(access: Access) -> float:
 
 
 def common(loop: Loop) -> None:
-    """Equal loads are read once, unless a store that may overwrite them lies between; of stores to one place that nothing
-    may read between, the last one is left."""
+    """Equal loads are read once, unless a store that may overwrite them lies between; of stores to one place, between
+    which nothing may read it, the last one is left."""
     outside: dict[int, set[Place]] = {}
     local: dict[int, set[Place]] = {}
     kept: list[Access] = []
@@ -147,7 +147,7 @@ def common(loop: Loop) -> None:
 
 
 class _Unread:
-    """Stores that nothing may have read yet, by buffer and how they move; `dead` are those that another one overwrote."""
+    """Stores that nothing may have read yet, by buffer and how they move. dead : those overwritten since."""
 
     def __init__(self) -> None:
         self.at: dict[int, dict[Moving, dict[int, int]]] = {}

@@ -25,7 +25,8 @@ class Loop:
     accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
     around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
-    shapes : how the accesses of the body and of the loops inside move. unit, strided, invariant, gathered : accesses by their stride.
+    shapes : how the accesses of the body and of the loops inside move.
+    unit, strided, invariant, gathered : accesses by their stride.
     """
 
     nest: Nest

@@ -103,9 +103,9 @@ class Nest:
     counts : per iteration by class, of scalar or vector operations. widths : of vector operations, the largest size
     in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a
     point of the body. invariants : scalars from outside that the body uses. path : longest chain of dependent
-    operations in the body, in typical cycles. step : of the index as it is written. bounded_by : the loops that the trip
-    count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic. returns_into :
-    of a function's body, see `build._register_of`.
+    operations in the body, in typical cycles. step : of the index as it is written. bounded_by : the loops that the
+    trip count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic.
+    returns_into : of a function's body, see `build._register_of`.
     """
 
     label: str

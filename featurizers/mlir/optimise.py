@@ -206,7 +206,7 @@ def _measure(loop: Loop) -> None:
 
 
 def _outside(loop: Loop) -> None:
-    """What the loops inside need of this one: the way into each, and the part of their addresses that varies with it."""
+    """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     shapes = {access.moving for access in loop.accesses}
     for child in loop.children:
         shapes |= child.shapes

@@ -1,4 +1,4 @@
-"""Straight-line code that LLVM's SLP vectoriser packs: stores to neighbouring elements, and what they are computed from.
+"""Straight-line code that LLVM's SLP vectoriser packs: stores to neighbouring elements, and what they are of.
 
 Source (LLVM 22): `SLPVectorizer.cpp`: chains of stores to consecutive places, in vectors of powers of two up to the
 target's register; operands that lie side by side become one load, one that all lanes share is broadcast, others are put
@@ -41,7 +41,7 @@ class Runs:
 
 @dataclass(slots=True, frozen=True)
 class Packed:
-    """ratio : instructions of the packed body over those of the scalar one. lanes : mean width. share : of the stores."""
+    """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores."""
 
     ratio: float
     lanes: float

@@ -14,8 +14,8 @@ from featurizers.mlir.nest import CONSTANT, Form, Nest
 from featurizers.mlir.opclass import CLASS, elementwise_class
 
 CALLS_OF_A_BUFFER = 2.0
-"""malloc and free. The pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new one: such
-buffers may overlap with any other."""
+"""malloc and free. The pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new one:
+such buffers may overlap with any other."""
 
 Subscripts = list[list[int]]
 """Per dimension of an operand: [constant, coefficient of each iterator]."""

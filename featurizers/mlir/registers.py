@@ -1,0 +1,41 @@
+"""Registers against live values: what the allocator cannot keep, and what a call drives out."""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.slp import Packed
+
+_SAVED_INT = {"x86": 6, "aarch64": 10, "riscv": 12, "amdgpu": 0}
+_SAVED_FLOAT = {"x86": 0, "aarch64": 8, "riscv": 12, "amdgpu": 0}
+"""Registers that a call leaves alone; of vectors, none is left whole."""
+
+
+def registers(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed
+) -> tuple[float, float, float]:
+    """Most pressing ratio of live values to registers, the values beyond, and those that a call drives out."""
+    held = sum(not access.store for access in loop.lifted) / packed.lanes
+    wide = vf > 1 or packed.share > 0.5
+    in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
+    if copies > 1 or loop.copies > 1:
+        in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
+    in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
+    streams = loop.streams + loop.nest.depth
+    ints = float(loop.live_int + (streams if loop.nest.depth else 0))
+    if wide and not loop.nest.is_float:
+        in_flight += loop.live_int * interleave
+        ints -= loop.live_int / 2
+    if wide or loop.nest.is_float:
+        in_flight += held
+    else:
+        ints += held
+    over_float = max(in_flight - cpu.vector_registers, 0.0)
+    over_int = max(ints - cpu.int_registers, 0.0)
+    driven = 0.0
+    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL]:
+        kept = 0 if vf > 1 else _SAVED_FLOAT[cpu.isa]
+        driven = max(in_flight - 1 + 2 * (vf > 1) - kept, 0.0) + max(ints - _SAVED_INT[cpu.isa], 0.0)
+    pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
+    return pressure, over_float + over_int, driven

@@ -1,0 +1,54 @@
+"""Unrolling after the vectorisers: loops that became short enough, and copies of the body of those that stay.
+
+Sources (LLVM 22): `computeUnrollCount`, `BasicTTIImpl::getUnrollingPreferences`, `AArch64TTIImpl` and `RISCVTTIImpl`.
+"""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+
+
+def after_vectorising(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float, work: float, ratio: float, inner: float
+) -> tuple[int, bool]:
+    """Unroll factor of the (vector) loop after the vectorisers, and whether that leaves no loop."""
+    if not loop.nest.depth:
+        return 1, False
+    size = (work if vf > 1 else (loop.size - 3) * ratio) * interleave + 3 + inner
+    whole = int(trips)
+    if vf > 1 and cpu.scalable:
+        return 1, False
+    if loop.exact and not loop.children and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
+        return max(whole, 1), True
+    if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
+        return 1, False
+    if vf > 1 and cpu.isa != "x86":
+        return 1, False
+    if loop.children and (not loop.exact or cpu.isa == "aarch64"):
+        return 1, False
+    return partly(loop, cpu, size, whole), False
+
+
+_RUNTIME_COUNT = 8
+"""`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
+
+
+def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = None) -> int:
+    """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
+    if not cpu.unroll_ops or size <= 2:
+        return 1
+    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.nest.depth > 1 else 1)
+    exact = loop.exact if exact is None else exact
+    count = min(int((most - 2) / (size - 2)), trips) if exact else 0
+    while count > 1 and trips % count:
+        count -= 1
+    if count > 1:
+        return count
+    if not cpu.runtime_unroll:
+        return 1
+    count = 4 if cpu.isa == "aarch64" else _RUNTIME_COUNT
+    while count > 1 and (size - 2) * count + 2 > most:
+        count //= 2
+    return count
