@@ -47,12 +47,12 @@ def test_lanes_from_everywhere_cost_more_than_neighbours() -> None:
 
 
 def test_a_store_that_is_overwritten_unread_is_not_there() -> None:
-    text = """func.func @f(%a: memref<64xf32> A, %b: memref<64xf32> A, %x: f32) {
-      affine.for %i = 0 to 64 {
-        affine.store %x, %b[%i] : memref<64xf32>
-        %y = affine.load %a[%i] : memref<64xf32>
+    text = """func.func @f(%a: memref<6400xf32> A, %b: memref<6400xf32> A, %x: f32) {
+      affine.for %i = 0 to 6400 {
+        affine.store %x, %b[%i] : memref<6400xf32>
+        %y = affine.load %a[%i] : memref<6400xf32>
         %z = arith.mulf %y, %y : f32
-        affine.store %z, %b[%i] : memref<64xf32> }
+        affine.store %z, %b[%i] : memref<6400xf32> }
       return }"""
     unread = code(text.replace(" A", " {llvm.noalias}"), "znver4")[-1].loop
     read = code(text.replace(" A", ""), "znver4")[-1].loop
