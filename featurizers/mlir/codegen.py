@@ -18,7 +18,7 @@ from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.registers import registers
 from featurizers.mlir.slp import SCALAR, Packed, pack
 from featurizers.mlir.unroll import after_vectorising, partly
-from featurizers.mlir.vectorise import CALL_WORK, plan
+from featurizers.mlir.vectorise import CALL_WORK, Plan, ordered_only, plan
 
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
@@ -87,7 +87,8 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
 def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
     """inner : instructions of the loops inside."""
     body, uops = _body(loop, cpu)
-    chain = max((_latency(c, cpu, loop) * c.steps for c in loop.chains), default=0.0) * _chain_length(loop)
+    length = _chain_length(loop)
+    chain = max((_latency(c, cpu, loop) * c.steps * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
     chosen = plan(loop, cpu, body)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
@@ -109,9 +110,16 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
         instructions += body + _LOOP_CONTROL + inner
     pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
     instructions += 2 * spills
-    ports = _ports(loop, cpu, uops, unroll) * chosen.cost * vf * packed.ratio
-    ports = max(ports, _path(loop, cpu, uops))
-    per_vector = max(ports * interleave, chain)
+    if vf > 1:
+        ports = _vector_ports(loop, cpu, chosen, uops)
+    else:
+        ports = _ports(loop, cpu, uops, unroll) * packed.ratio
+    path = _path(loop, cpu, uops)
+    if cpu.in_order:  # copies in one block wait together
+        per_vector = max(ports * interleave, chain, path / (1 if full else unroll))
+    else:
+        ports = max(ports, path)
+        per_vector = max(ports * interleave, chain)
     vector_trips = int(main_trips) if lanes > 1 else main_trips
     cycles = vector_trips * per_vector
     if lanes > 1:
@@ -232,23 +240,41 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
     return code + (body * rest if fits else body + _LOOP_CONTROL)
 
 
-def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int) -> float:
-    """Cycles of one iteration by the busiest resource."""
+def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False) -> float:
+    """Cycles of one iteration by the busiest resource; of one vector iteration without its divisions and calls."""
     counts = loop.counts
     wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0) if loop.nest.widths else 1.0
     floats = _float_work(loop, cpu) * wide
     ints = sum(counts[index] for index in _INT)
-    divides = (counts[_FDIV] + counts[_FSQRT]) * cpu.fdiv_latency * 0.4 * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
-    each = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
-    calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * each
+    each = cpu.fdiv64_cycles if loop.nest.bits > 32 else cpu.fdiv32_cycles
+    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
+    call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
+    calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
+    passes = cpu.passes if vector else 1
+    moved = wide * (passes if cpu.isa == "riscv" else 1)
     bound = max(
-        (uops + control) / cpu.issue,
-        floats / cpu.fp_ports,
-        (ints + control) / cpu.int_ports,
-        counts[opclass.LOAD] * wide / cpu.load_ports,
-        counts[opclass.STORE] * wide / cpu.store_ports,
+        (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
+        floats * passes / cpu.fp_ports,
+        ints * passes / cpu.fp_ports if vector else (ints + control) / cpu.int_ports,
+        counts[opclass.LOAD] * moved / cpu.load_ports,
+        counts[opclass.STORE] * moved / cpu.store_ports,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
+    if vector:
+        return bound
     masked = counts[opclass.MASKED] * _MASKED_CYCLES if _masks_by_branches(cpu) else 0.0
     return max(bound, divides) + calls + masked
+
+
+def _vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
+    """Cycles of one vector iteration by the busiest resource."""
+    counts, bits = loop.counts, max(loop.nest.bits, 8)
+    divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
+    calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
+    parts = max(chosen.vf * bits / cpu.prefer_bits, 1.0)
+    bound = _ports(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, vector=True)
+    divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
+    scattered = chosen.scattered * chosen.vf * cpu.gather_lane / 100
+    in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
+    return max(bound, divided) * parts + scattered + calls * chosen.vf + in_order

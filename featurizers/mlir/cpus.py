@@ -44,6 +44,12 @@ class Cpu:
     l1_kib: int
     l2_kib: int
     scalable: int
+    passes: int
+    fdiv32_cycles: int
+    fdiv64_cycles: int
+    vdiv32_cycles: int
+    vdiv64_cycles: int
+    gather_lane: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))

@@ -102,8 +102,8 @@ def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     wanted = ("fadd", "fma", "fmul", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
-            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax", steps)
-    return Chain(-1, store.bits, is_float, False, steps)
+            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax", steps, True)
+    return Chain(-1, store.bits, is_float, False, steps, True)
 
 
 def _moves(access: Access) -> float:

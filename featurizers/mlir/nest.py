@@ -85,7 +85,8 @@ class Chain:
     """A value carried from one iteration to the next: class of the operation on it, -1 for none, PASSED for an inner
     loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`.
 
-    steps : operations of that class, one after the other, from the value to its next one.
+    steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
+    copies are counted.
     """
 
     op_class: int
@@ -93,6 +94,7 @@ class Chain:
     is_float: bool
     reassociable: bool
     steps: float = 1.0
+    whole: bool = False
 
 
 @dataclass(slots=True)

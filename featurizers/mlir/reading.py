@@ -114,6 +114,8 @@ def _terms(expr: Any, dims: int) -> dict[int, int] | None:
         return {dims + expr.position: 1}
     if name not in ("AffineAddExpr", "AffineMulExpr"):
         return None
+    if name == "AffineMulExpr" and type(expr.lhs).__name__ == "AffineFloorDivExpr":
+        return _rounded(expr, dims)
     left, right = _terms(expr.lhs, dims), _terms(expr.rhs, dims)
     if left is None or right is None:
         return None
@@ -124,3 +126,13 @@ def _terms(expr: Any, dims: int) -> dict[int, int] | None:
     if set(right) - {-1}:
         return None
     return {k: v * right.get(-1, 0) for k, v in left.items()}
+
+
+def _rounded(expr: Any, dims: int) -> dict[int, int] | None:
+    """``(x floordiv k) * k``, the bound of an unrolled loop, on average: half a step below x."""
+    divided, factor = expr.lhs, expr.rhs
+    step = getattr(divided.rhs, "value", 0)
+    terms = _terms(divided.lhs, dims)
+    if terms is None or step < 1 or getattr(factor, "value", 0) != step:
+        return None
+    return {**terms, -1: terms.get(-1, 0) - (step - 1) // 2}

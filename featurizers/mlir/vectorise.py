@@ -31,13 +31,15 @@ _LEAST_GATHERED = 32
 @dataclass(slots=True, frozen=True)
 class Plan:
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
-    work : instructions of one vector iteration. folded : the last iterations run under a mask."""
+    work : instructions of one vector iteration. folded : the last iterations run under a mask. scattered : accesses
+    whose lanes are not neighbours."""
 
     vf: int
     interleave: int
     cost: float
     work: float
     folded: bool
+    scattered: int = 0
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -79,7 +81,7 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     if chosen.vf == 1 and cpu.isa != "aarch64":
         return chosen
     count = _interleave(loop, cpu, chosen, alone)
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded)
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, loop.strided + loop.gathered)
 
 
 _CALL_COST = 10.0
