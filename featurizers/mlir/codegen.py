@@ -32,6 +32,8 @@ _MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
 _HALF_COST, _HALF_LATENCY = 4.0, 16.0
 """Half precision without an instruction for it: to single, compute, back."""
+_IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
+"""Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
 _TYPICAL_FLOAT = 8.0
 """Latencies of an addition and a multiplication in `opclass.LATENCY`."""
 _WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
@@ -47,6 +49,7 @@ class LoopCode:
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
+    margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
     driven : values that calls drive out of registers. packed : what SLP made of the body.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
@@ -67,6 +70,9 @@ class LoopCode:
     chain_cycles: float
     packed: Packed
     driven: float
+    margin: float
+    scalar_instructions: float
+    scalar_cycles: float
 
 
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
@@ -110,25 +116,27 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
         instructions += body + _LOOP_CONTROL + inner
     pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
     instructions += 2 * spills
-    if vf > 1:
-        ports = _vector_ports(loop, cpu, chosen, uops)
-    else:
-        ports = _ports(loop, cpu, uops, unroll) * packed.ratio
+    scalar = _ports(loop, cpu, uops, unroll)
+    ports = _vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
     path = _path(loop, cpu, uops)
+    if vf > 1 and ordered_only(loop):
+        chain = _IN_ORDER_LANE[cpu.isa] * lanes
     if cpu.in_order:  # copies in one block wait together
         per_vector = max(ports * interleave, chain, path / (1 if full else unroll))
     else:
-        ports = max(ports, path)
+        ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)
     vector_trips = int(main_trips) if lanes > 1 else main_trips
     cycles = vector_trips * per_vector
-    if lanes > 1:
-        cycles += (loop.trip - vector_trips * lanes) * max(ports, chain)
+    rest = loop.trip - vector_trips * lanes
+    if lanes > 1 and rest:
+        cycles += max(ports, chain / interleave) if folded else rest * max(scalar, chain)
     executed = vector_trips * (main / unroll + _LOOP_CONTROL / unroll)
     cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
         loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
+        chosen.margin, body * unroll + _LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from math import log2
+from math import log, log2
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _ESTIMATES = (
     ("est_vector_loops", "1"), ("est_unrolled_loops", "1"), ("est_remainders", "1"), ("est_checks", "1"),
     ("est_ipc", "1"), ("est_chain_share", "1"), ("est_loops_left", "1"), ("est_int_pressure", "1"),
     ("est_driven_out", "1"), ("est_beyond", "1"), ("est_packed_loops", "1"), ("est_packed_share", "1"),
-    ("est_constants", "1"), ("est_held", "1"),
+    ("est_constants", "1"), ("est_held", "1"), ("est_scalar_instructions", "1"), ("est_scalar_cycles", "1"),
 )  # fmt: skip
 
 _LOOP = (
@@ -36,6 +36,7 @@ _LOOP = (
     ("pressure", "1"), ("port_cycles", "cycles"), ("unrolled_below", "1"), ("trip_mod", "1"), ("full_size", "1"),
     ("instructions", "1"), ("path", "cycles"), ("serial", "1"), ("fills", "1"), ("packed", "1"), ("packed_lanes", "1"),
     ("packed_ratio", "1"), ("raw", "1"), ("lifted", "1"), ("driven_out", "1"), ("multiplicity", "1"), ("beyond", "1"),
+    ("margin", "1"), ("scalar_growth", "1"), ("scalar_slowdown", "1"),
 )  # fmt: skip
 
 _STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
@@ -131,6 +132,8 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         float(sum(c.checks for c in found)), executed / max(cycles, 1.0), chain / max(cycles, 1.0),
         float(sum(c.loop.nest.depth > 0 and not c.full for c in found)), ints,
         driven, beyond, float(sum(c.packed.share > 0 for c in found)), packed / max(instructions, 1.0), constants, held,
+        sum(c.scalar_instructions * c.loop.multiplicity for c in found) / max(instructions, 1.0),
+        sum(c.scalar_cycles for c in found) / max(cycles, 1.0),
     )  # fmt: skip
 
 
@@ -157,7 +160,9 @@ def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
         code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
         loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum([a.fill for a in loop.accesses])),
         code.packed.share, code.packed.lanes, code.packed.ratio, loop.raw, float(len(loop.lifted)), code.driven,
-        loop.multiplicity, code.spills,
+        loop.multiplicity, code.spills, code.margin,
+        log(max(code.scalar_instructions * loop.multiplicity, 1.0) / max(code.instructions, 1.0)),
+        log(max(code.scalar_cycles, 1.0) / max(code.cycles, 1.0)),
     ]  # fmt: skip
 
 

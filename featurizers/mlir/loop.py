@@ -24,6 +24,7 @@ class Loop:
     the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
     accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
     around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
+    indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride.
@@ -63,6 +64,10 @@ class Loop:
     unrolled_below: int = 0
     decided: list[tuple[float, float]] = field(default_factory=list)
     raw: float = 0.0
+    indexing: float = 0.0
+    mixed: float = 0.0
+    early_indexing: float = 0.0
+    early_mixed: float = 0.0
     folds: float = 0.0
     lifted: list[Access] = field(default_factory=list)
     lifted_early: int = 0

@@ -44,7 +44,7 @@ def _optimise(nest: Nest) -> Loop:
         _take(loop, child.lifted[: child.lifted_early])
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
-    loop.raw = loop.size
+    loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
     if loop.children:
         _merge_all(loop)
     loop.total = loop.raw + sum(child.total * child.factor for child in loop.children)
@@ -78,12 +78,18 @@ def _merge_all(loop: Loop) -> None:
             changed = True
         elif child.unrolled:
             _merge(loop, child)
-            loop.raw += max(child.raw - 3.0, 0.0) * child.trip
+            loop.raw += _unfolded(child)
             changed = True
         else:
             loop.children.append(child)
     if changed:
         _clean(loop)
+
+
+def _unfolded(child: Loop) -> float:
+    """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not."""
+    once = max(child.raw - 3.0 - child.early_indexing, 0.0)
+    return once * child.trip + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
 
 
 def _take(loop: Loop, lifted: list[Access]) -> None:
@@ -108,7 +114,7 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
             if child.unrolled:
                 _settle(child, known | {child.nest.iv})
                 _merge(loop, child)
-                loop.raw += max(child.raw - 3.0, 0.0) * child.trip
+                loop.raw += _unfolded(child)
                 changed = True
                 continue
             judge(child)
@@ -201,7 +207,10 @@ def _measure(loop: Loop) -> None:
             shifts.add(shift)
             if unit > 1:
                 scaled.add((stride, shift))
-    loop.size = size + len(scaled) + max(len(shifts) - 1, 0) + min(summed, 2 * len(scaled))
+    mixed = min(summed, 2 * len(scaled))
+    loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
+    loop.mixed = float(mixed)
+    loop.size = size + loop.indexing
     _outside(loop)
 
 

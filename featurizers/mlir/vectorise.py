@@ -32,7 +32,8 @@ _LEAST_GATHERED = 32
 class Plan:
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. scattered : accesses
-    whose lanes are not neighbours."""
+    whose lanes are not neighbours. margin : cost of the best vector loop over that of the scalar one, 0 where there is
+    none."""
 
     vf: int
     interleave: int
@@ -40,6 +41,7 @@ class Plan:
     work: float
     folded: bool
     scattered: int = 0
+    margin: float = 0.0
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -63,7 +65,7 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     if loop.checks and (tiny or _without_bounds(loop)):
         return scalar
     alone = body + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
-    total, chosen = alone * loop.trip, scalar
+    total, chosen, margin = alone * loop.trip, scalar, _NEVER
     for vf in _candidates(loop, cpu):
         folded = tiny and loop.trip % vf != 0
         if (folded and not _masks(cpu)) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
@@ -75,15 +77,15 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
             taken = cost * loop.trip / vf
         else:
             taken = cost * (whole + (folded and rest > 0)) + (0.0 if folded else alone * rest)
+        margin = min(margin, taken / (alone * loop.trip))
         if taken <= total and (taken < total or vf > 2):
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded)
-    if chosen.vf == 1 and cpu.isa != "aarch64":
-        return chosen
-    count = _interleave(loop, cpu, chosen, alone)
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, loop.strided + loop.gathered)
+    count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, loop.strided + loop.gathered, margin)
 
 
+_NEVER = 9.0
 _CALL_COST = 10.0
 CALL_WORK = 6.0
 """Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
