@@ -16,7 +16,7 @@ from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.registers import registers
-from featurizers.mlir.slp import SCALAR, Packed, pack
+from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
 from featurizers.mlir.vectorise import CALL_WORK, Plan, ordered_only, plan
 
@@ -34,6 +34,8 @@ _HALF_COST, _HALF_LATENCY = 4.0, 16.0
 """Half precision without an instruction for it: to single, compute, back."""
 _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
 """Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
+_ONE_MULTIPLIER = 6
+"""Issue width up to which a core has one multiplier of whole numbers."""
 _TYPICAL_FLOAT = 8.0
 """Latencies of an addition and a multiplication in `opclass.LATENCY`."""
 _WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
@@ -104,7 +106,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, chosen.work, packed.ratio, inner)
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
-    main = body * strided_cost * interleave * unroll
+    main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8
@@ -138,6 +140,18 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
         loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
         chosen.margin, body * unroll + _LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
     )  # fmt: skip
+
+
+def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
+    """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), of one iteration of the new loop."""
+    if cpu.isa != "aarch64" or loop.nest.widths:
+        return 0.0
+    if chosen.vf > 1:
+        return 0.0 if cpu.scalable or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
+    if len(loop.accesses) < 2:
+        return 0.0
+    found = runs(loop)
+    return float(sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths))
 
 
 def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
@@ -265,6 +279,7 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False)
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
         floats * passes / cpu.fp_ports,
         ints * passes / cpu.fp_ports if vector else (ints + control) / cpu.int_ports,
+        0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         counts[opclass.LOAD] * moved / cpu.load_ports,
         counts[opclass.STORE] * moved / cpu.store_ports,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
