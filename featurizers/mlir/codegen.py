@@ -143,7 +143,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
 
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
-    """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), of one iteration of the new loop."""
+    """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), in an iteration of the new loop."""
     if cpu.isa != "aarch64" or loop.nest.widths:
         return 0.0
     if chosen.vf > 1:
