@@ -6,8 +6,6 @@ pairs).
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from featurizers.mlir import opclass
 from featurizers.mlir.loop import (
     CARRIED,
@@ -20,7 +18,8 @@ from featurizers.mlir.loop import (
     WIDE_ALREADY,
     Loop,
 )
-from featurizers.mlir.nest import Access, Moving
+from featurizers.mlir.nest import Access, Moving, strides
+from featurizers.mlir.slp import runs
 
 MAX_CHECKS = 8
 _FAR = 16
@@ -31,9 +30,14 @@ def judge(loop: Loop) -> None:
     """Strides over this loop, and whether LoopVectorize would find it legal."""
     iv = loop.nest.iv
     bases: dict[int, list[Access]] = {}
+    by_shape = strides(loop.accesses, iv)
     for access in loop.accesses:
-        bases.setdefault(access.base, []).append(access)
-        stride = access.stride(iv)
+        held = bases.get(access.base)
+        if held is None:
+            bases[access.base] = [access]
+        else:
+            held.append(access)
+        stride = by_shape[access.moving]
         if access.moving is None:
             loop.gathered += 1
         elif stride == 0:
@@ -43,12 +47,12 @@ def judge(loop: Loop) -> None:
         else:
             loop.strided += 1
     loop.streams = len(bases)
-    loop.store_run = _run_of_stores(loop.accesses)
+    loop.store_run = max(runs(loop).stores, default=1)
     loop.checks = _checks(bases)
-    loop.legality = _legality(loop, bases)
+    loop.legality = _legality(loop, bases, by_shape)
 
 
-def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:
+def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving | None, int]) -> int:
     nest, iv = loop.nest, loop.nest.iv
     if loop.children:
         return NOT_INNERMOST
@@ -62,7 +66,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]]) -> int:
         return CARRIED
     for accesses in bases.values():
         stores = [a for a in accesses if a.store]
-        if any(s.moving is None or (not s.stride(iv) and not loop.memory_chain) for s in stores):
+        if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
         if stores and len(accesses) > 1 and _dependent(accesses, iv):
             return DEPENDENCE
@@ -83,7 +87,9 @@ def _dependent(accesses: list[Access], iv: int) -> bool:
         (stored if access.store else offsets).add(access.constant)
     step = accesses[0].stride(iv)
     offsets |= stored
-    return bool(step) and any(place - step * k in offsets for place in stored for k in range(1, _FAR))
+    if not step or max(offsets) - min(offsets) < abs(step):
+        return False
+    return any(not offsets.isdisjoint([place - step * k for place in stored]) for k in range(1, _FAR))
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:
@@ -92,19 +98,3 @@ def _checks(bases: dict[int, list[Access]]) -> int:
     outside = [base for base, accesses in bases.items() if accesses[0].external]
     pairs = {(min(w, o), max(w, o)) for w in written for o in outside if w != o}
     return len(pairs)
-
-
-def _run_of_stores(accesses: list[Access]) -> int:
-    """Longest run of stores to neighbouring elements: what the SLP vectoriser starts from."""
-    by_place: dict[tuple[int, Moving], list[int]] = {}
-    for access in accesses:
-        if access.store and access.moving is not None:
-            by_place.setdefault((access.base, access.moving), []).append(access.constant)
-    longest = 1
-    for places in by_place.values():
-        run = 1
-        ordered = sorted(set(places))
-        for before, after in pairwise(ordered):
-            run = run + 1 if after == before + 1 else 1
-            longest = max(longest, run)
-    return longest

@@ -113,10 +113,13 @@ def _moves(access: Access) -> float:
 def common(loop: Loop) -> None:
     """Equal loads are read once, unless a store that may overwrite them lies between; of stores to one place, between
     which nothing may read it, the last one is left."""
+    if len(loop.accesses) < 2:
+        return
     outside: dict[int, set[Place]] = {}
     local: dict[int, set[Place]] = {}
     kept: list[Access] = []
     unread = _Unread()
+    pending = unread.at
     removed = 0
     for access in loop.accesses:
         base, place = access.base, (access.moving, access.constant)
@@ -139,7 +142,8 @@ def common(loop: Loop) -> None:
             loop.forwarded += unread.holds(access)
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
             continue
-        unread.load(access)
+        if pending:
+            unread.load(access)
         kept.append(access)
     loop.accesses = [a for at, a in enumerate(kept) if at not in unread.dead] if unread.dead else kept
     loop.removed += removed

@@ -73,6 +73,17 @@ def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
     return found
 
 
+def strides(accesses: list[Access], iv: int) -> dict[Moving | None, int]:
+    """The stride over a loop of every way in which accesses move; 0 where an offset is not linear."""
+    found: dict[Moving | None, int] = {}
+    for moving in {access.moving for access in accesses}:
+        found[moving] = 0
+        for key, factor in moving or ():
+            if key == iv:
+                found[moving] = factor
+    return found
+
+
 def moving_of(form: Form) -> Moving:
     """The part of a linear form that varies, in the order of loops."""
     if len(form) < 3:

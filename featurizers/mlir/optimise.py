@@ -11,7 +11,7 @@ from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import PASSED, Access, Nest, iterations
+from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
 
 UNROLL_THRESHOLD = 300
 _ANALYSED, _MOST_BOOST = 10, 4.0
@@ -191,36 +191,37 @@ def _measure(loop: Loop) -> None:
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0
     size += (counts[opclass.CALL] + counts[opclass.LIBM]) * (_CALL_SIZE - 1)
     iv, step = loop.nest.iv, loop.nest.step
+    by_shape = strides(loop.accesses, iv)
     scaled: set[tuple[int, int]] = set()
     shifts: set[int] = set()
     summed = 0
-    for access in loop.accesses:
-        stride = abs(access.stride(iv))
-        if access.moving is None:
-            size += 2
-        elif stride > 1 and step == 1:
-            scaled.add((stride, 0))
-            summed += any(abs(factor) == stride and key != iv for key, factor in access.moving)
-        elif stride >= step > 1:  # iterations that the source unrolled: each has its index, and its multiple of it
-            unit = stride // step
-            shift = access.constant // unit % step
-            shifts.add(shift)
-            if unit > 1:
-                scaled.add((stride, shift))
+    if None in by_shape:
+        size += 2.0 * sum([access.moving is None for access in loop.accesses])
+    for shape, stride in by_shape.items():
+        if shape is not None and step == 1 and abs(stride) > 1:
+            scaled.add((abs(stride), 0))
+            summed += any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
+    if step > 1:  # iterations that the source unrolled: each has its index, and its multiple of it
+        for access in loop.accesses:
+            stride = abs(by_shape[access.moving])
+            if stride >= step:
+                shift = access.constant // (stride // step) % step
+                shifts.add(shift)
+                if stride > step:
+                    scaled.add((stride, shift))
     mixed = min(summed, 2 * len(scaled))
     loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
     loop.mixed = float(mixed)
     loop.size = size + loop.indexing
-    _outside(loop)
+    _outside(loop, set(by_shape))
 
 
-def _outside(loop: Loop) -> None:
+def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
-    shapes = {access.moving for access in loop.accesses}
     for child in loop.children:
         shapes |= child.shapes
     loop.shapes = shapes
     if loop.children:
         iv = loop.nest.iv
-        strides = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        loop.size += len(loop.children) + sum(stride > 1 for stride in strides)
+        scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
+        loop.size += len(loop.children) + sum(stride > 1 for stride in scaled)

@@ -13,7 +13,7 @@ from math import ceil, log2
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Access
+from featurizers.mlir.nest import strides
 from featurizers.mlir.opclass import CLASS
 
 _TINY_TRIP = 16
@@ -65,12 +65,13 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     if loop.checks and (tiny or _without_bounds(loop)):
         return scalar
     alone = body + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
+    kinds = _alike(loop)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     for vf in _candidates(loop, cpu):
         folded = tiny and loop.trip % vf != 0
         if (folded and not _masks(cpu)) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
             continue
-        cost, work = _vector(loop, cpu, vf, body, folded)
+        cost, work = _vector(loop, kinds, cpu, vf, body, folded)
         cost += _CONTROL + (folded * 2.0)
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
@@ -125,11 +126,11 @@ def _masks(cpu: Cpu) -> bool:
 def _multiplications(loop: Loop) -> float:
     """Offsets of accesses that do not go on by one element, one for each stride."""
     iv = loop.nest.iv
-    strides = {a.stride(iv) for a in loop.accesses}
-    return float(sum(abs(stride) > 1 for stride in strides))
+    found = set(strides(loop.accesses, iv).values())
+    return float(sum(abs(stride) > 1 for stride in found))
 
 
-def _vector(loop: Loop, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[float, float]:
+def _vector(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[float, float]:
     """Cost and instructions of one vector iteration."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     parts = max(vf * max(loop.nest.bits, 8) / cpu.prefer_bits, 1.0)
@@ -137,11 +138,10 @@ def _vector(loop: Loop, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[f
     cost = work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
     cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
     work += vf * libm * CALL_WORK
-    groups = {} if folded else _groups(loop)
-    for access in loop.accesses:
-        own_cost, own_work = _move(access, loop, cpu, vf, groups)
-        cost += own_cost
-        work += own_work
+    for access, count in kinds:
+        own_cost, own_work = _move(access, cpu, vf, folded)
+        cost += own_cost * count
+        work += own_work * count
     in_order = ordered_only(loop)
     if in_order:
         cost += vf * 2.0
@@ -149,44 +149,47 @@ def _vector(loop: Loop, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[f
     return cost, work
 
 
-def _groups(loop: Loop) -> dict[tuple[int, int, bool], int]:
-    """Members of each group of strided accesses of one buffer."""
-    found: dict[tuple[int, int, bool], int] = {}
-    iv = loop.nest.iv
+Alike = tuple[bool, int, bool, int, int, int]
+"""Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
+Kinds = list[tuple[Alike, int]]
+
+
+def _alike(loop: Loop) -> Kinds:
+    """The kinds of access of a body, with how many there are of each."""
+    by_shape = strides(loop.accesses, loop.nest.iv)
+    groups: dict[tuple[int, int, bool, bool, int, int], int] = {}
     for access in loop.accesses:
-        stride = access.stride(iv)
-        if abs(stride) > max(access.lanes, 1):
-            key = access.base, stride, access.store
-            found[key] = found.get(key, 0) + 1
-    return found
+        own = (access.base, by_shape[access.moving], access.store, access.moving is not None, access.bits, access.lanes)
+        groups[own] = groups.get(own, 0) + 1
+    found: dict[Alike, int] = {}
+    for (_, stride, store, linear, bits, lanes), members in groups.items():
+        key = linear, stride, store, bits, lanes, members if linear and abs(stride) > max(lanes, 1) else 0
+        found[key] = found.get(key, 0) + members
+    return list(found.items())
 
 
-def _move(
-    access: Access, loop: Loop, cpu: Cpu, vf: int, groups: dict[tuple[int, int, bool], int]
-) -> tuple[float, float]:
-    stride = None if access.moving is None else access.stride(loop.nest.iv)
-    registers = max(ceil(vf * access.bits / cpu.prefer_bits), 1)
-    if stride == 0:
+def _move(access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float]:
+    linear, stride, store, bits, lanes, members = access
+    registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
+    if linear and stride == 0:
         return 1.0, 1.0
-    if stride is not None and abs(stride) <= max(access.lanes, 1):
+    if linear and abs(stride) <= max(lanes, 1):
         reverse = 1.0 if stride < 0 else 0.0
         return registers * (1.0 + reverse), registers * (1.0 + reverse)
-    best = _one_by_one(access, cpu, vf)
-    members = groups.get((access.base, stride or 0, access.store), 0)
-    if members and stride is not None and abs(stride) <= _MAX_GROUP[cpu.isa]:
-        full = members >= abs(stride)
-        if full or not access.store:
-            best = min(best, _group(access, cpu, vf, abs(stride), min(members, abs(stride))))
+    best = _one_by_one(bits, cpu, vf)
+    factor = abs(stride)
+    if members and not folded and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
+        best = min(best, _group(bits, store, cpu, vf, factor, min(members, factor)))
     return best
 
 
-def _group(access: Access, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
+def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
     """One member's share of an access of all that lies between: `getInterleavedMemoryOpCost` of each target."""
-    moves = max(ceil(factor * vf * access.bits / cpu.prefer_bits), 1)
-    registers = max(ceil(vf * access.bits / cpu.prefer_bits), 1)
+    moves = max(ceil(factor * vf * bits / cpu.prefer_bits), 1)
+    registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
     if cpu.isa == "x86":  # every member (or every part that is stored) is put together by permutations of two
-        each = 2.0 if access.bits < _LEAST_GATHERED else 1.0
-        if access.store:
+        each = 2.0 if bits < _LEAST_GATHERED else 1.0
+        if store:
             cost = moves * (1.0 + (factor - 1) * each) / members
         else:
             cost = moves / members + registers * max(moves - 1, 1) * each
@@ -196,8 +199,8 @@ def _group(access: Access, cpu: Cpu, vf: int, factor: int, members: int) -> tupl
     return factor * registers / members, factor * registers / members
 
 
-def _one_by_one(access: Access, cpu: Cpu, vf: int) -> tuple[float, float]:
-    if cpu.gather and cpu.isa == "x86" and access.bits >= _LEAST_GATHERED:
+def _one_by_one(bits: int, cpu: Cpu, vf: int) -> tuple[float, float]:
+    if cpu.gather and cpu.isa == "x86" and bits >= _LEAST_GATHERED:
         splits = max(ceil(vf * _INDEX_BITS / cpu.vector_bits), 1)
         return vf + _GATHER_OVERHEAD * splits, 3.0 * splits + (splits > 1)
     if cpu.isa == "riscv":
