@@ -144,7 +144,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), in an iteration of the new loop."""
-    if cpu.isa != "aarch64" or loop.nest.widths:
+    if cpu.isa != "aarch64" or loop.widths:
         return 0.0
     if chosen.vf > 1:
         return 0.0 if cpu.scalable or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
@@ -158,12 +158,12 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     """Instructions and micro-operations of one iteration, as scalar code (or as the vector code that it is)."""
     counts = loop.counts
     wide = 1.0
-    if loop.nest.widths:
-        wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0)
+    if loop.widths:
+        wide = max(min(loop.widths, 512) / cpu.vector_bits, 1.0)
     loads, stores = counts[opclass.LOAD] * wide, counts[opclass.STORE] * wide
     arithmetic = _float_work(loop, cpu) * wide
     for index in _INT:
-        arithmetic += counts[index] * (wide if loop.nest.widths else 1.0)
+        arithmetic += counts[index] * (wide if loop.widths else 1.0)
     arithmetic += counts[opclass.SHUFFLE] * wide + counts[opclass.BRANCH]
     calls = counts[opclass.CALL] + counts[opclass.LIBM]
     folded = 0.0
@@ -203,7 +203,7 @@ def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
     steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
     slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
-    if loop.nest.is_float:
+    if loop.is_float:
         slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
     longest = max(steps, loop.path * slow)
     back = loop.nest.returns_into
@@ -214,7 +214,7 @@ def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
 
 
 def _emulates_half(loop: Loop, cpu: Cpu) -> bool:
-    return loop.nest.is_float and loop.nest.bits == 16 and not cpu.half
+    return loop.is_float and loop.bits == 16 and not cpu.half
 
 
 def _latency(chain: Chain, cpu: Cpu, loop: Loop) -> float:
@@ -265,10 +265,10 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
 def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False) -> float:
     """Cycles of one iteration by the busiest resource; of one vector iteration without its divisions and calls."""
     counts = loop.counts
-    wide = max(min(loop.nest.widths, 512) / cpu.vector_bits, 1.0) if loop.nest.widths else 1.0
+    wide = max(min(loop.widths, 512) / cpu.vector_bits, 1.0) if loop.widths else 1.0
     floats = _float_work(loop, cpu) * wide
     ints = sum(counts[index] for index in _INT)
-    each = cpu.fdiv64_cycles if loop.nest.bits > 32 else cpu.fdiv32_cycles
+    each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
@@ -292,7 +292,7 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False)
 
 def _vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     """Cycles of one vector iteration by the busiest resource."""
-    counts, bits = loop.counts, max(loop.nest.bits, 8)
+    counts, bits = loop.counts, max(loop.bits, 8)
     divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
     parts = max(chosen.vf * bits / cpu.prefer_bits, 1.0)

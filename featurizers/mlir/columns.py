@@ -81,7 +81,7 @@ def row(program: Program, cpu: Cpu) -> FloatArray:
 
 def codes(program: Program, cpu: Cpu) -> list[LoopCode]:
     """The estimated code of every loop of every function."""
-    return [code for root in program.loops for code in generate(root, cpu)]
+    return [code for root in program.loops_on(cpu.isa) for code in generate(root, cpu)]
 
 
 def _row(program: Program, cpu: Cpu) -> list[float]:
@@ -94,10 +94,10 @@ def _row(program: Program, cpu: Cpu) -> list[float]:
     for code in (hot, by_size[0], second):
         values += _loop(code, estimates) if code is not None else [0.0] * len(_LOOP)
     values += _operations(found)
-    values += decisions(program, estimates[0])
-    base = program.cache.get("")
+    values += decisions(program.loops_on(cpu.isa), estimates[0])
+    base = program.cache.get(f"totals {cpu.isa}")
     if base is None:
-        base = program.cache[""] = totals(program)
+        base = program.cache[f"totals {cpu.isa}"] = totals(program, program.loops_on(cpu.isa))
     values += base
     values += _cpu_row(cpu)
     return values
@@ -155,8 +155,8 @@ def _loop(code: LoopCode, estimates: tuple[float, ...]) -> list[float]:
         float(loop.legality), float(loop.checks), float(loop.unit), float(loop.strided), float(loop.invariant),
         float(loop.gathered), float(loop.streams), counts[opclass.STORE], counts[opclass.LOAD], floats, ints, divides,
         counts[opclass.LIBM] + counts[opclass.CALL], counts[opclass.BRANCH], float(len(loop.chains)),
-        code.chain_cycles, float(loop.memory_chain), float(loop.live_float), float(loop.live_int), float(nest.bits),
-        float(nest.is_float), float(nest.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
+        code.chain_cycles, float(loop.memory_chain), float(loop.live_float), float(loop.live_int), float(loop.bits),
+        float(loop.is_float), float(loop.widths), float(loop.store_run), float(loop.removed), float(loop.hoisted),
         code.pressure, code.port_cycles, float(loop.unrolled_below), loop.trip % lanes if lanes > 1 else 0.0,
         loop.size * loop.trip, code.instructions, loop.path, loop.serial, float(sum([a.fill for a in loop.accesses])),
         code.packed.share, code.packed.lanes, code.packed.ratio, loop.raw, float(len(loop.lifted)), code.driven,

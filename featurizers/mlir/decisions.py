@@ -3,10 +3,10 @@ so that a learner is told what would change if one came out otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log
 
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.program import Program
 
 _KEPT = ("size", "trip", "growth", "children")
 _SLOTS = ("kept1", "kept2")
@@ -22,11 +22,11 @@ size : of the unrolled loop in LLVM instructions. growth, share : log of the cod
 _FAR = 4000.0
 
 
-def decisions(program: Program, instructions: float) -> list[float]:
+def decisions(roots: Sequence[Loop], instructions: float) -> list[float]:
     """Values of `DECISIONS`."""
     kept: list[tuple[float, float, Loop]] = []
     smallest = _FAR
-    for root in program.loops:
+    for root in roots:
         for loop in root.walk():
             if not loop.nest.depth or not loop.exact or loop.trip < 2:
                 continue
@@ -39,7 +39,7 @@ def decisions(program: Program, instructions: float) -> list[float]:
     for growth, size, loop in kept[: len(_SLOTS)]:
         values += [size, loop.trip, log(1 + growth / max(instructions, 1.0)), float(len(loop.children))]
     values += [0.0] * (len(_KEPT) * len(_SLOTS) - len(values))
-    done = [found for root in program.loops for loop in root.walk() for found in loop.decided]
+    done = [found for root in roots for loop in root.walk() for found in loop.decided]
     size, trip = max(done, default=(0.0, 0.0))
     values += [size, trip, log(1 + size / max(instructions, 1.0)), smallest]
     return values

@@ -56,7 +56,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
     nest, iv = loop.nest, loop.nest.iv
     if loop.children:
         return NOT_INNERMOST
-    if nest.widths:
+    if loop.widths:
         return WIDE_ALREADY
     if loop.counts[opclass.CALL]:
         return HAS_CALL

@@ -19,6 +19,7 @@ REASONS = ("vectorisable", "not innermost", "calls", "carried value", "memory de
 class Loop:
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
+    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in.
     copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
     the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
@@ -36,6 +37,10 @@ class Loop:
     counts: list[float]
     accesses: list[Access]
     chains: list[Chain]
+    isa: str = "x86"
+    bits: int = 0
+    widths: int = 0
+    is_float: bool = False
     children: list[Loop] = field(default_factory=list)
     copies: float = 1.0
     size: float = 0.0

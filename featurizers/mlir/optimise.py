@@ -19,9 +19,9 @@ _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
 
 
-def optimise(nest: Nest) -> Loop:
+def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
-    root = _optimise(nest)
+    root = _optimise(nest, isa)
     _weigh(root, 1.0, 1.0)
     return root
 
@@ -35,11 +35,12 @@ def _weigh(loop: Loop, entries: float, copies: float) -> None:
         _weigh(child, loop.weight, loop.multiplicity)
 
 
-def _optimise(nest: Nest) -> Loop:
+def _optimise(nest: Nest, isa: str) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
+    loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     loop.path, loop.folds = nest.path, nest.folds
-    loop.children = [_optimise(child) for child in nest.children]
+    loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
         _take(loop, child.lifted[: child.lifted_early])
     _clean(loop)
@@ -172,10 +173,9 @@ def _merge(loop: Loop, below: Loop) -> None:
         loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
-    nest, inside = loop.nest, below.nest
-    nest.bits = max(nest.bits, inside.bits)
-    nest.widths = max(nest.widths, inside.widths)
-    nest.is_float = nest.is_float or inside.is_float
+    loop.bits = max(loop.bits, below.bits)
+    loop.widths = max(loop.widths, below.widths)
+    loop.is_float = loop.is_float or below.is_float
     loop.hoisted += below.hoisted
     loop.folds += below.folds * trip
     loop.removed += below.removed * trip
@@ -183,13 +183,25 @@ def _merge(loop: Loop, below: Loop) -> None:
 
 
 _CALL_SIZE = 6.0
+_FDIV, _FMINMAX, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "fminmax", "idiv"))
+
+
+def _target_size(loop: Loop, shapes: int) -> float:
+    """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
+    x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
+    counts = loop.counts
+    size = 3.0 * counts[_IDIV]
+    if loop.isa == "x86":
+        return size + counts[_FMINMAX] + sum([access.store and access.moving != () for access in loop.accesses])
+    size += 3.0 * counts[_FDIV]
+    return size + counts[_FMINMAX] + shapes if loop.isa == "riscv" else size
 
 
 def _measure(loop: Loop) -> None:
     """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0
-    size += (counts[opclass.CALL] + counts[opclass.LIBM]) * (_CALL_SIZE - 1)
+    size += counts[opclass.CALL] * (_CALL_SIZE - 1)
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = strides(loop.accesses, iv)
     scaled: set[tuple[int, int]] = set()
@@ -209,6 +221,7 @@ def _measure(loop: Loop) -> None:
                 shifts.add(shift)
                 if stride > step:
                     scaled.add((stride, shift))
+    size += _target_size(loop, sum([stride != 0 for stride in by_shape.values()]))
     mixed = min(summed, 2 * len(scaled))
     loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
     loop.mixed = float(mixed)

@@ -16,19 +16,31 @@ from featurizers.mlir.optimise import optimise
 
 @dataclass(slots=True)
 class Program:
-    """What `MlirFeaturizer.parse` gives. loops : the optimised nest of each function, its body first.
+    """What `MlirFeaturizer.parse` gives.
 
-    unknown_ops : operations that nothing here knows, with how often they occur. cache : columns by CPU.
+    unknown_ops : operations that nothing here knows, with how often they occur. cache : columns by CPU, and what they
+    have in common by instruction set.
     """
 
     module: Module
     functions: list[Function]
-    loops: list[Loop]
     unknown_ops: dict[str, int]
     unknown_trips: int
     allocations: int
     trips: dict[int, float]
     cache: dict[str, Any] = field(default_factory=dict)
+
+    def loops_on(self, isa: str) -> list[Loop]:
+        """The nest of each function, its body first, as the middle end leaves it for an instruction set."""
+        found: list[Loop] | None = self.cache.get(f"loops {isa}")
+        if found is None:
+            found = self.cache[f"loops {isa}"] = [optimise(function.body, isa) for function in self.functions]
+        return found
+
+    @property
+    def loops(self) -> list[Loop]:
+        """`loops_on` x86."""
+        return self.loops_on("x86")
 
 
 def program(module: Module, dims: Mapping[str, int] | None = None, function: str | None = None) -> Program:
@@ -39,7 +51,6 @@ def program(module: Module, dims: Mapping[str, int] | None = None, function: str
         if function not in known:
             raise UnknownNameError("function", function, known)
         functions = [f for f in functions if f.name == function]
-    loops = [optimise(f.body) for f in functions]
     return Program(
-        module, functions, loops, dict(builder.unknown_ops), builder.unknown_trips, builder.allocs, dict(builder.trips)
+        module, functions, dict(builder.unknown_ops), builder.unknown_trips, builder.allocs, dict(builder.trips)
     )

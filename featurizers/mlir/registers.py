@@ -24,10 +24,10 @@ def registers(
     in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
     streams = loop.streams + loop.nest.depth
     ints = float(loop.live_int + (streams if loop.nest.depth else 0))
-    if wide and not loop.nest.is_float:
+    if wide and not loop.is_float:
         in_flight += loop.live_int * interleave
         ints -= loop.live_int / 2
-    if wide or loop.nest.is_float:
+    if wide or loop.is_float:
         in_flight += held
     else:
         ints += held

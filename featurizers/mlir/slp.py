@@ -68,7 +68,7 @@ def runs(loop: Loop) -> Runs:
                 if access.store and access.bits > bits:
                     bits = access.bits
         alike = not places or not read or _ascending(places) == _ascending(read)
-        loop.runs = Runs(_lengths(places), _lengths(read), bits if places else max(loop.nest.bits, 8), alike)
+        loop.runs = Runs(_lengths(places), _lengths(read), bits if places else max(loop.bits, 8), alike)
     return loop.runs
 
 
@@ -97,7 +97,7 @@ def _lengths(places: dict[tuple[int, Moving], list[int]]) -> list[int]:
 
 def pack(loop: Loop, cpu: Cpu) -> Packed:
     """What SLP makes of a body that is scalar code."""
-    if loop.nest.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH:
+    if loop.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH:
         return SCALAR  # it makes no checks of its own: what may overlap stays in order
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log2
 
 from featurizers.mlir import opclass
@@ -27,9 +28,9 @@ DIALECTS = (
 _DIALECT = {name: index for index, name in enumerate(DIALECTS)}
 
 
-def totals(program: Program) -> list[float]:
+def totals(program: Program, roots: Sequence[Loop]) -> list[float]:
     """Values of `TOTALS`, then operations by dialect, then the same weighted by executions (log2)."""
-    loops = [loop for root in program.loops for loop in root.walk()]
+    loops = [loop for root in roots for loop in root.walk()]
     written = [nest for function in program.functions for nest in function.body.walk()]
     flops, ints, moved = _work(loops)
     footprint, distance = _memory(program, loops)
@@ -43,7 +44,7 @@ def totals(program: Program) -> list[float]:
         program.allocations, sum([len(f.calls) for f in program.functions]), log2(1 + flops[64]), log2(1 + flops[32]),
         log2(1 + flops[16]), log2(1 + ints), log2(1 + moved), log2(1 + footprint),
         sum(flops.values()) / max(moved, 1.0), moved / max(footprint, 1.0), max([x.live_float for x in loops]),
-        max([x.live_int for x in loops]), max([x.store_run for x in loops]), max([x.nest.widths for x in loops]),
+        max([x.live_int for x in loops]), max([x.store_run for x in loops]), max([x.widths for x in loops]),
         sum([x.size for x in loops]), max([x.size for x in loops]), sum([x.removed for x in loops]),
         sum([x.hoisted for x in loops]), sum([x.checks for x in loops]), sum([n.parallel for n in written]),
         log2(1 + distance), sum([not n.exact for n in written]), sum([x.memory_chain for x in loops]),
@@ -57,9 +58,9 @@ def _work(loops: list[Loop]) -> tuple[dict[int, float], float, float]:
     flops = {64: 0.0, 32: 0.0, 16: 0.0}
     ints = moved = 0.0
     for loop in loops:
-        nest, counts, weight = loop.nest, loop.counts, loop.weight
-        lanes = max(nest.widths / max(nest.bits, 8), 1.0)
-        bits = 64 if nest.bits > 32 else 32 if nest.bits > 16 else 16
+        counts, weight = loop.counts, loop.weight
+        lanes = max(loop.widths / max(loop.bits, 8), 1.0)
+        bits = 64 if loop.bits > 32 else 32 if loop.bits > 16 else 16
         work = 0.0
         for index in opclass.FLOAT_CLASSES:
             work += counts[index]

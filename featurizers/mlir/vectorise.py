@@ -57,7 +57,7 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     if not legal or not loop.nest.depth or loop.trip < 2:
         return scalar
     tiny = loop.exact and loop.trip < _TINY_TRIP
-    if cpu.isa == "riscv" and not cpu.half and loop.nest.is_float and loop.nest.bits == 16:
+    if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
         return scalar
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
@@ -104,14 +104,14 @@ def _without_bounds(loop: Loop) -> bool:
 
 
 def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
-    widest = cpu.prefer_bits // max(loop.nest.bits, 8)
+    widest = cpu.prefer_bits // max(loop.bits, 8)
     if loop.exact and loop.trip < widest and not cpu.scalable:
         wanted = 1 << int(log2(loop.trip))
         widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
     if cpu.scalable and not loop.counts[opclass.LIBM]:
         return [widest] if widest > 1 and loop.trip >= widest / 2 else []
     if cpu.scalable:
-        widest = _FIXED_BITS // max(loop.nest.bits, 8)
+        widest = _FIXED_BITS // max(loop.bits, 8)
     found, vf = [], 2
     while vf <= widest:
         found.append(vf)
@@ -133,7 +133,7 @@ def _multiplications(loop: Loop) -> float:
 def _vector(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[float, float]:
     """Cost and instructions of one vector iteration."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
-    parts = max(vf * max(loop.nest.bits, 8) / cpu.prefer_bits, 1.0)
+    parts = max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     libm = loop.counts[opclass.LIBM]
     cost = work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
     cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
@@ -215,7 +215,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     vf = chosen.vf
     if chosen.folded or (vf == 1 and (loop.checks or loop.chains)):
         return 1
-    live = max(loop.live_float if loop.nest.is_float else loop.live_int, 1)
+    live = max(loop.live_float if loop.is_float else loop.live_int, 1)
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
     count = min(cpu.max_interleave, 1 << int(log2(by_registers)))
     if loop.exact:

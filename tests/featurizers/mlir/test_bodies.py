@@ -118,3 +118,17 @@ def test_rotations_are_one_instruction_and_calls_cost_an_in_order_core() -> None
 )  # fmt: skip
 def test_large_constants_take_instructions(bits: int, value: int, isa: str, instructions: int) -> None:
     assert cost(isa, frozenset({(bits, value)})) == instructions
+
+
+def test_sizes_are_those_of_the_instruction_set() -> None:
+    text = """func.func @f(%a: memref<900x58xf32> {llvm.noalias}, %b: memref<900x58xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 900 { affine.for %j = 0 to 58 {
+        %x = affine.load %a[%i, %j] : memref<900x58xf32>
+        affine.store %x, %b[%i, %j] : memref<900x58xf32>
+        %y = arith.maximumf %x, %x : f32
+        affine.store %y, %a[%i, %j] : memref<900x58xf32> } }
+      return }"""
+    program = FEATURIZER.parse({"mlir": text})
+    wide, narrow = (program.loops_on(isa)[0].walk()[1:] for isa in ("x86", "aarch64"))
+    assert len(wide) == 2  # stores to computed addresses and maxima count twice
+    assert len(narrow) == 1

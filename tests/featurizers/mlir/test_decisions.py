@@ -78,7 +78,7 @@ def test_a_loop_that_fills_with_zero_needs_no_other_buffer() -> None:
 
 def test_near_decisions_say_how_much_the_code_would_grow() -> None:
     program = parse(reduction("f64", "arith.addf", 4))
-    found = dict(zip([name for name, _ in DECISIONS], decisions(program, 40.0), strict=True))
+    found = dict(zip([name for name, _ in DECISIONS], decisions(program.loops, 40.0), strict=True))
     inner = program.loops[0].walk()[-1]
     assert found["kept1_trip"] == 128
     assert found["kept1_size"] == found["kept_smallest"] == (inner.total - 2) * 128 + 2
