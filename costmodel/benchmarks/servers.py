@@ -98,6 +98,8 @@ def mlflow_server(bundle: Path, device: str, target: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def _running(command: Sequence[str], port: int, health: str, settings: Mapping[str, str]) -> Iterator[Server]:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **settings}
+    # As what is installed starts: from compiled modules, which a first start writes where it may.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         # In a process group of its own: a server may have started workers that have to stop with it.
