@@ -32,9 +32,10 @@ calls=2 0
 """
 
 
-def test_functions_of_tensors_are_taken_and_those_of_buffers_are_not():
+def test_functions_of_tensors_are_taken_and_those_of_buffers_or_doubles_are_not():
     assert takes(SCALE.format(n=8))
     assert not takes(BUFFERS)
+    assert not takes(SCALE.format(n=8).replace("f32", "f64"))
 
 
 def test_programs_that_share_a_name_become_functions_of_one_module():
