@@ -59,7 +59,7 @@ def _installed(package: str) -> bool:
 def takes(text: str) -> bool:
     """Whether this is a program for IREE: a function of tensors. Those of buffers are past what it decides first.
 
-    Doubles are left out: its linker has no exponential or hyperbolic tangent of them, and one such program fails a batch.
+    Doubles are left out: its linker has no exponential or hyperbolic tangent of them, and one such fails a batch.
     """
     return "tensor<" in text and "memref" not in text and "f64" not in text
 
