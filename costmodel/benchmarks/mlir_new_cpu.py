@@ -20,7 +20,7 @@ from featurizers.core import joined
 
 PROGRAMS = 20
 _DRAWS = 10
-_MOST_TRAIN, _MOST_TEST = 15_000, 600
+_MOST_TRAIN, _MOST_TEST = 10_000, 500
 Array = npt.NDArray[np.float64]
 
 
