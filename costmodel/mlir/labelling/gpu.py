@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costmodel.mlir.labelling.lower import BUFFERS, SPLIT, TOSA, prefix
+from costmodel.mlir.labelling.stablehlo import to_linalg
 from costmodel.mlir.labelling.tools import ToolError, run
 
 GPUS = ("gfx942", "gfx1100")
@@ -93,7 +94,9 @@ def _device_modules(texts: list[str], gpu: str, seconds: float) -> tuple[list[st
     """Each text's kernels as a module of the LLVM dialect ("" without), and why there is none."""
     pipeline = ",".join([*TOSA, *BUFFERS, *_KERNELS, _DEVICE.format(gpu=gpu)])
     flags = ["--split-input-file", f"--output-split-marker={_OUT_SPLIT}", f"--pass-pipeline=builtin.module({pipeline})"]
-    parts = run("mlir-opt", [*flags, "-"], stdin=SPLIT.join(texts), seconds=seconds).split(_OUT_SPLIT + "\n")
+    parts = run("mlir-opt", [*flags, "-"], stdin=SPLIT.join(map(to_linalg, texts)), seconds=seconds).split(
+        _OUT_SPLIT + "\n"
+    )
     if len(parts) != len(texts):
         raise ToolError("mlir-opt", f"{len(parts)} modules came out of {len(texts)} programs")
     modules, reasons = [], []

@@ -6,6 +6,7 @@ import pytest
 
 from costmodel.mlir.generators import expand, sample_groups
 from costmodel.mlir.labelling import ToolError, label, missing_tools
+from costmodel.mlir.labelling.gpu import label_gpu
 from costmodel.mlir.labelling.stablehlo import is_stablehlo, printed, to_linalg
 
 needs_tools = pytest.mark.skipif(
@@ -42,6 +43,15 @@ def test_its_label_is_that_of_its_linalg_form_and_a_broken_neighbour_loses_only_
     assert [row.status for row in found] == ["ok", "failed", "ok"]
     assert found[0] == found[2]
     assert "undeclared SSA value" in found[1].reason
+
+
+@needs_tools
+def test_its_kernels_are_those_of_its_linalg_form():
+    text = DENSE.replace("logistic", "negate")
+    first, second = label_gpu([text, to_linalg(text)], "gfx942")
+    assert first == second
+    assert first.status == "ok"
+    assert first.vgprs > 0
 
 
 @needs_tools
