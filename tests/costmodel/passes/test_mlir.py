@@ -139,7 +139,7 @@ def test_loops_get_their_predicted_cost(estimate: CostModel) -> None:
     CostAnnotator(estimate)(module)
     costs = [ir.FloatAttr(nest.attributes[ATTRIBUTE]).value for nest in nests_of(functions_of(module)[0])]
     assert len(costs) == 2
-    assert all(cost > 10 for cost in costs)
+    assert all(cost > 4 for cost in costs)  # the first is four vectors of sixteen
 
 
 def test_the_estimate_finds_that_jamming_saves_loads(estimate: CostModel) -> None:
