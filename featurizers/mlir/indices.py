@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from featurizers.mlir import opclass
-from featurizers.mlir.build import Builder, add_forms, handles, row_major
+from featurizers.mlir.build import Builder, add_forms, handles, row_major, tensor_op, wide
 from featurizers.mlir.module import DYNAMIC, Op
 from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 
@@ -54,8 +54,6 @@ def _multiply(b: Builder, op: Op, nest: Nest) -> None:
 
 def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     """Account for an operation on whole numbers that is no index arithmetic."""
-    from featurizers.mlir.build import tensor_op, wide
-
     kind = b.type(op.results[0])
     if kind.kind == "tensor":
         tensor_op(b, op, nest, op_class)
