@@ -78,12 +78,14 @@ class Together:
         texts = [text for each in turn for text in each.asked.texts or ()]
         known = list(chain.from_iterable(each.known for each in turn))
         try:
-            told = iter(self._predict.told(first.predictor, first.asked.with_texts(texts), known))
+            told = self._predict.told(first.predictor, first.asked.with_texts(texts), known)
         except Exception:
             log.debug("%d questions could not be answered together", len(turn), exc_info=True)
             return False
+        begin = 0
         for each in turn:
-            self._give(each, [next(told) for _ in each.known])
+            self._give(each, told[begin : begin + len(each.known)])
+            begin += len(each.known)
         return True
 
     def _answered(self, alone: _Waiting) -> None:

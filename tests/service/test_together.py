@@ -91,6 +91,14 @@ def test_an_unexpected_failure_is_its_own_callers(source):
     assert "thirteen" not in answers[1].text
 
 
+def test_a_model_that_answers_too_few_is_an_error_and_nobody_waits_for_ever(source):
+    predictor = source.predictors["box"]
+    answer = predictor.predict
+    predictor.predict = lambda raws, *rest: answer(raws, *rest)[: 1 if len(raws) < 3 else -1]
+    answers = ask_all(create_app(FRESH, source), [body(1), body(2), body(3, 4)])
+    assert [each.status_code for each in answers] == [200, 200, 500]
+
+
 def test_what_is_remembered_waits_for_nobody(source, calls):
     app = create_app(Settings(), source)
     ask_all(app, [body(1), body(2)])
