@@ -65,5 +65,6 @@ def _bundle(location: str) -> Path | None:
     parts = urlsplit(location)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not location:
         return None
-    folder = Path(unquote(parts.path)) / "artifacts" / "bundle"
-    return folder if (folder / "bundle.json").is_file() else None
+    # Training logs it as "bundle"; by hand it has the name of the folder that was given.
+    found = sorted((Path(unquote(parts.path)) / "artifacts").glob("*/bundle.json"))
+    return found[0].parent if found else None

@@ -166,5 +166,13 @@ def test_a_champion_at_hand_is_fetched_without_mlflow(project: Path, monkeypatch
     assert found == {"box": {"version": version, "folder": str(project / "fetched" / f"box-{version}")}}
     assert kinds.load_bundle(Path(found["box"]["folder"])).predict([{"sides": [2, 2, 2]}], ["slow"])
     assert fetch({"box": version}, project / "fetched") == {}
+    # Who logs a bundle by hand gives it the name of its folder.
+    for bundle in list(project.rglob("artifacts/artifacts/bundle")):
+        bundle.rename(bundle.with_name("by-hand"))
+    assert fetch({"box": ""}, project / "again") == {
+        "box": {"version": version, "folder": str(project / "again" / f"box-{version}")}
+    }
+    for bundle in list(project.rglob("artifacts/artifacts/by-hand")):
+        bundle.rename(bundle.with_name("bundle"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert fetch({"box": ""}, project / "fetched") is None
