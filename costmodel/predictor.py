@@ -185,8 +185,8 @@ class Predictor:
     ) -> tuple[list[Ranked], dict[int, InputError]]:
         """Best first by one target (the device's first) or by a mix of several, and by index the inputs that failed.
 
-        Where the inputs are variants of one function and the model knows how such differ, values are answered for all
-        of them together: see `TargetModel.answer`.
+        Where the inputs are variants of one function and the model knows how such differ, that decides the order, and
+        values which contradict it are moved as little as may be: see `TargetModel.answer`.
         weights : by target; see `costmodel.mix` for what the mix means. Not together with `target`.
         """
         if weights is not None and target is not None:

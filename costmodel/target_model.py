@@ -17,6 +17,9 @@ from costmodel.regressors.base import Estimate, read_json, write_json
 from featurizers.core import Features
 from featurizers.errors import InputError
 
+_APART = 1e-9
+"""What values that are pooled in an order still differ by, so that it shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -47,12 +50,13 @@ class TargetModel:
     ) -> Answers:
         """Point, interval and domain of each subject. reasons : what the domain check said, where that is known.
 
-        together : they are to be compared with one another; a regressor that knows how variants of one input differ
-        then says so, around the mean of its points.
+        together : they are to be compared with one another. Where the regressor knows how variants of one input
+        differ, values come in the order that it says; those that are in that order alone stay as they are.
         """
         estimate = self.regressor.predict(features)
         if together:
-            estimate = replace(estimate, point=self.compared(features, estimate.point))
+            order = self.compared(features, estimate.point)
+            estimate = replace(estimate, point=brought_into_order(estimate.point, order))
         if reasons is None:
             reasons = self.domain.check(features)
         half = self._half_width(features, estimate, reasons)
@@ -106,6 +110,22 @@ class TargetModel:
             return cls(regressor, calibration, domain, content["positive"], content.get("count", False))
         except (KeyError, TypeError, InputError, json.JSONDecodeError) as error:
             raise BundleError(f"{folder}: not a model of this version: {type(error).__name__} {error}") from error
+
+
+def brought_into_order(point: Array, order: Array) -> Array:
+    """The nearest numbers to `point` (n,), by least squares, that rise as `order` (n,) does: isotonic regression.
+
+    >>> brought_into_order(np.array([1.0, 5.0, 3.0]), np.array([0.0, 1.0, 2.0])).round(6).tolist()
+    [1.0, 4.0, 4.0]
+    """
+    if point is order or not len(point):
+        return point
+    from scipy.optimize import isotonic_regression
+
+    by = np.argsort(order, kind="stable")
+    risen = np.empty(len(point))
+    risen[by] = isotonic_regression(point[by]).x
+    return risen + _APART * (order - order.min())
 
 
 def novelty_of(regressor: Regressor, domain: Domain, features: Features) -> Array:

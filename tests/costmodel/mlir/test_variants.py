@@ -11,6 +11,7 @@ from costmodel.mlir.ranking import pairs_right
 from costmodel.mlir.variants import Pairs, VariantOrder, variant_sets
 from costmodel.predictor import Predictor
 from costmodel.regressors.base import Array, Groups
+from costmodel.target_model import brought_into_order
 from featurizers.core import Column, Features
 from tests.costmodel.mlir.conftest import CPUS, text_of
 
@@ -105,6 +106,14 @@ def test_rank_asks_about_all_variants_at_once_and_predict_about_each(predictor: 
     alone = model.answer(features)
     together = model.answer(features, together=True)
     compared = model.compared(features, np.log(alone.value))
-    assert together.value == pytest.approx(np.exp(compared))
+    assert np.argsort(together.value).tolist() == np.argsort(compared).tolist()
     ranked, _ = predictor.rank(raws, CPUS[0], "cycles")
     assert [entry.prediction.value for entry in ranked] == pytest.approx(sorted(together.value))
+
+
+def test_ranked_values_are_those_predicted_unless_the_order_of_variants_contradicts_them() -> None:
+    point, agreeing = np.array([3.0, 1.0, 2.0]), np.array([0.3, -0.2, 0.1])
+    assert brought_into_order(point, agreeing) == pytest.approx(point)
+    contradicting = brought_into_order(point, np.array([0.1, -0.2, 0.3]))
+    assert contradicting == pytest.approx([2.5, 1.0, 2.5])
+    assert np.argsort(contradicting).tolist() == [1, 0, 2]
