@@ -7,7 +7,7 @@ BIN := .venv/bin
 AUDIT := .venv-audit/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-hls4ml test-nas test-simulate train check audit docs screenshots lock clean
+.PHONY: serve test test-hls4ml test-nas test-mlir-data test-simulate train check audit docs screenshots lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
@@ -44,6 +44,16 @@ test-nas: .venv-nas/.done
 	.venv-nas/bin/python -c "import sysconfig as s; open(s.get_path('purelib') + '/dev.pth', 'w').write('$(CURDIR)/' + s.get_path('purelib', vars={'base': '.venv'}))"
 	.venv-nas/bin/python -m pip --disable-pip-version-check --quiet install -r $<
 	.venv-nas/bin/python -m pip --disable-pip-version-check --quiet install --no-deps archai==1.0.0
+	touch $@
+
+# What only the recipe of the MLIR data set needs, on top of the development packages: torch-mlir's importer, IREE's runtime.
+test-mlir-data: .venv-mlir-data/.done
+	.venv-mlir-data/bin/python -m pytest -rs -p no:cacheprovider tests/costmodel/mlir/generators/test_torch_modules.py tests/costmodel/mlir/labelling/test_iree.py
+
+.venv-mlir-data/.done: requirements/mlir-data.txt .venv/.dev
+	$(PYTHON) -m venv .venv-mlir-data
+	.venv-mlir-data/bin/python -c "import sysconfig as s; open(s.get_path('purelib') + '/dev.pth', 'w').write('$(CURDIR)/' + s.get_path('purelib', vars={'base': '.venv'}))"
+	.venv-mlir-data/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r $<
 	touch $@
 
 train: .venv/.dev
@@ -103,4 +113,4 @@ lock: | .venv/bin/python
 	    --extra train --extra measure --extra gnn --extra distributed --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean:
-	rm -rf .venv .venv-sim .venv-audit
+	rm -rf .venv .venv-*
