@@ -125,7 +125,7 @@ def brought_into_order(point: Array, order: Array) -> Array:
     by = np.argsort(order, kind="stable")
     risen = np.empty(len(point))
     risen[by] = isotonic_regression(point[by]).x
-    return risen + _APART * (order - order.min())
+    return np.asarray(risen + _APART * (order - order.min()))
 
 
 def novelty_of(regressor: Regressor, domain: Domain, features: Features) -> Array:
