@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from featurizers.errors import InputError
 from featurizers.network.graph import Shape
 from featurizers.network.site import Site
 
@@ -178,8 +179,11 @@ def skip_norm(site: Site) -> list[Shape]:
 
 
 def recurrent(site: Site) -> list[Shape]:
-    x, w = site.shape(0), site.shape(1)
-    hidden = site.node.int("hidden_size", site.shape(2)[-1])
+    x, w, r = site.shape(0), site.shape(1), site.shape(2)
+    if not len(x) == len(w) == len(r) == 3:
+        rule = "must have a sequence, weights and recurrent weights of three dimensions each"
+        raise InputError(f"The {site.node.op}", rule, [x, w, r])
+    hidden = site.node.int("hidden_size", r[-1])
     seq, batch = (x[1], x[0]) if site.node.int("layout", 0) else (x[0], x[1])
     state = (w[0], batch, hidden)
     return [(seq, w[0], batch, hidden), state, state][: len(site.node.outputs)]

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from featurizers.errors import InputError
 from featurizers.network import NetworkFeaturizer, NetworkGraph, Node, Tensor
 from featurizers.network.columns import peak_activation_bytes
 from featurizers.network.graph import DTYPE_BYTES
@@ -191,3 +192,9 @@ def test_scalars_shapes_and_settings_are_no_parameters(model: Build) -> None:
     graph = read_onnx(m.data(m.op("Reshape", y, m.weight(value=np.asarray([1, -1], np.int64)))))
     assert graph.parameters == 0
     assert graph.tensors[graph.outputs[0]].shape == (1, 4 * 8 * 8)
+
+
+@pytest.mark.parametrize("weights", [(4,), (1, 16), ()])
+def test_recurrence_with_weights_of_other_ranks_is_refused(weights: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="three dimensions"):
+        site("LSTM", (5, 1, 3), weights, (1, 16, 4), hidden_size=4)
