@@ -15,8 +15,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,14 +167,21 @@ def _kill_at(server: Server, writers: Writers, count: int) -> None:
     os.kill(server.pid, signal.SIGKILL)
 
 
-def worker_row(asked: Asked, kills: int) -> dict[str, Any]:
-    """kill -9 of one of two worker processes. back_s : until there are two again, the longest."""
-    back = []
+@contextmanager
+def _two_workers(asked: Asked) -> Iterator[tuple[Server, Callers]]:
+    """A service of two worker processes, asked for predictions all the while."""
     with (
         tempfile.TemporaryDirectory() as folder,
         our_server(asked.models, {_URL: f"sqlite:///{folder}/state.db"}, workers=2) as server,
         calling(asked.callers(server), threads=4) as callers,
     ):
+        yield server, callers
+
+
+def worker_row(asked: Asked, kills: int) -> dict[str, Any]:
+    """kill -9 of one of two worker processes. back_s : until there are two again, the longest."""
+    back = []
+    with _two_workers(asked) as (server, callers):
         for _ in range(kills):
             back.append(_worker_killed(server))
             time.sleep(1.0)
@@ -184,11 +191,7 @@ def worker_row(asked: Asked, kills: int) -> dict[str, Any]:
 def all_workers_row(asked: Asked, kills: int) -> dict[str, Any]:
     """kill -9 of both worker processes at once. back_s : until a prediction is answered again, the longest."""
     back = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        our_server(asked.models, {_URL: f"sqlite:///{folder}/state.db"}, workers=2) as server,
-        calling(asked.callers(server), threads=4) as callers,
-    ):
+    with _two_workers(asked) as (server, callers):
         for _ in range(kills):
             for worker in workers_of(server.pid):
                 os.kill(worker, signal.SIGKILL)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from time import sleep, thread_time
+from time import thread_time
 from typing import Any
 
 from costmodel.benchmarks.http_load import Load, load, post
@@ -30,8 +31,6 @@ _LIKE = 0.15
 _TURNS = 5
 _SECONDS = 1.0
 _REST_OPERATIONS = 50
-_AT_REST = 0.05
-"""Of a second: less processor time is no work."""
 
 
 def run(data: Path | None, mirror: Path | None, cpu: str = "znver4") -> dict[str, Any]:
@@ -46,7 +45,7 @@ def run(data: Path | None, mirror: Path | None, cpu: str = "znver4") -> dict[str
         if texts
     ]
     with our_server(PRETRAINED, NO_MEMORY) as server:
-        _wait_until_warm(server)
+        server.wait_until_at_rest()
         rows += _rest_rows(server, cpu, by_size[_REST_OPERATIONS])
     columns = dict.fromkeys(name for row in rows for name in row)
     return {
@@ -87,17 +86,13 @@ def operations(text: str) -> int:
     return count
 
 
+@cache
 def _context() -> Any:
     from iree.compiler import ir
 
-    global _held
-    if _held is None:
-        _held = ir.Context()
-        _held.enable_multithreading(False)
-    return _held
-
-
-_held: Any = None
+    held = ir.Context()
+    held.enable_multithreading(False)
+    return held
 
 
 def in_process(predictor: Predictor, texts: Sequence[str], cpu: str) -> dict[str, Any]:
@@ -111,7 +106,7 @@ def in_process(predictor: Predictor, texts: Sequence[str], cpu: str) -> dict[str
             total[name] = total.get(name, 0.0) + seconds
     row: dict[str, Any] = {"programs": len(kept)}
     row |= {f"{name}_us": seconds / len(kept) * 1e6 for name, seconds in total.items()}
-    return row | {"predict_over_parse": total["predict"] / total["parse"]}
+    return row | {"predict_over_parse": row["predict_us"] / row["parse_us"]}
 
 
 class _Steps:
@@ -167,15 +162,6 @@ def predict_over_parse(predictor: Predictor, texts: Sequence[str], cpu: str | No
     """Time of a prediction of cycles from text, in process, over that of MLIR's parser alone on the same texts."""
     device = cpu or sorted(name for name, own in predictor.devices.items() if "cycles" in own.targets)[0]
     return float(in_process(predictor, texts, device)["predict_over_parse"])
-
-
-def _wait_until_warm(server: Server) -> None:
-    """Models are read beside the first requests: until that is done, or for a minute."""
-    for _ in range(60):
-        before_s = server.cpu_s()
-        sleep(1.0)
-        if server.cpu_s() - before_s < _AT_REST:
-            return
 
 
 def _rest_rows(server: Server, cpu: str, texts: Sequence[str]) -> list[dict[str, Any]]:

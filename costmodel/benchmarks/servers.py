@@ -22,6 +22,10 @@ _STOP_LIMIT_S = 30.0
 _PYFUNC = Path(__file__).parents[1] / "tracking" / "pyfunc_model.py"
 
 
+_AT_REST = 0.05
+"""Of a second: less processor time is no work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server. ready_s : from the start of its process to the first good answer of its health route;
@@ -40,6 +44,14 @@ class Server:
     def cpu_s(self) -> float:
         """Processor time of the process and of all that it has started, so far. Linux only."""
         return sum(map(_cpu_s, _family(self.pid)))
+
+    def wait_until_at_rest(self) -> None:
+        """Until it takes next to no processor time (models are read beside the first requests), or for a minute."""
+        for _ in range(60):
+            before_s = self.cpu_s()
+            time.sleep(1.0)
+            if self.cpu_s() - before_s < _AT_REST:
+                return
 
 
 def _family(pid: int) -> list[int]:

@@ -23,8 +23,6 @@ from costmodel.predictor import Predictor
 from costmodel.registry import PRETRAINED
 
 _BATCH = 100
-_IDLE = 0.05
-"""Seconds of processor time per second that a service at rest may take."""
 _SETTLED = 0.2
 """The share of the time after which memory should no longer grow."""
 
@@ -87,22 +85,13 @@ def _workers(
     models: Path, requests: list[bytes], workers: int, seconds: float, settings: Mapping[str, str], items: int
 ) -> dict[str, Any]:
     with our_server(models, settings, workers=workers) as server:
-        _at_rest(server)
+        time.sleep(3.0)  # all of them have begun
+        server.wait_until_at_rest()
         load(server.port, requests, 16, 2.0)
         before = server.cpu_s()
         found = load(server.port, requests, 16, seconds)
         row = _row(workers, 16, found, server.cpu_s() - before)
         return row | {"memory_mb": server.resident_mb(), "inputs": items}
-
-
-def _at_rest(server: Server) -> None:
-    """Waits until all workers are ready and their tables made: the service takes no processor time any more."""
-    time.sleep(3.0)
-    while True:
-        before = server.cpu_s()
-        time.sleep(1.0)
-        if server.cpu_s() - before < _IDLE:
-            return
 
 
 def _row(workers: int, connections: int, found: Load, cpu_s: float) -> dict[str, Any]:

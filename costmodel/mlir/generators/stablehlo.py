@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from costmodel.mlir.generators.drawing import coin, kind, size
 from costmodel.mlir.generators.graphs import graph_variants
 from costmodel.mlir.generators.groups import Group, Variant
-from costmodel.mlir.generators.writer import Writer, tensor
+from costmodel.mlir.generators.tensors import TensorFunction
+from costmodel.mlir.generators.writer import tensor
 from costmodel.mlir.labelling.stablehlo import to_linalg
 
 _UNARY = ("tanh", "exponential", "logistic", "rsqrt", "sqrt", "abs", "negate", "log_plus_one", "floor", "cosine")
@@ -16,17 +17,8 @@ _BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 ACTIVATIONS = ("relu", "relu", "leaky", "silu", "tanh", "logistic", "clamped")
 
 
-class Hlo:
-    """One function of StableHLO operations; values are names with a known shape."""
-
-    def __init__(self, element: str):
-        self.w = Writer()
-        self.element = element
-        self.shapes: dict[str, list[int]] = {}
-
-    def input(self, shape: Sequence[int]) -> str:
-        """Another argument."""
-        return self._known(self.w.argument(tensor(shape, self.element)), shape)
+class Hlo(TensorFunction):
+    """Of StableHLO operations."""
 
     def number(self, value: float) -> str:
         """A scalar constant."""
@@ -106,10 +98,6 @@ class Hlo:
         out = tensor(shape, self.element) if shape else f"tensor<{self.element}>"
         kinds = ", ".join(self.type(name) for name in operands)
         return self._known(self.w.value(f"stablehlo.{how} : ({kinds}) -> {out}"), shape)
-
-    def _known(self, name: str, shape: Sequence[int]) -> str:
-        self.shapes[name] = list(shape)
-        return name
 
 
 def _activated(g: Hlo, name: str, a: str) -> str:

@@ -9,8 +9,8 @@ from costmodel.mlir.generators.writer import Writer, tensor
 Body = Callable[[Writer, list[str]], str]
 
 
-class Graph:
-    """One function of tensors; values are names with a known shape."""
+class TensorFunction:
+    """One function of tensors as it is written; values are names with a known shape."""
 
     def __init__(self, element: str):
         self.w = Writer()
@@ -20,6 +20,14 @@ class Graph:
     def input(self, shape: Sequence[int]) -> str:
         """Another argument."""
         return self._known(self.w.argument(tensor(shape, self.element)), shape)
+
+    def _known(self, name: str, shape: Sequence[int]) -> str:
+        self.shapes[name] = list(shape)
+        return name
+
+
+class Graph(TensorFunction):
+    """Of linalg operations."""
 
     def full(self, shape: Sequence[int], number: float) -> str:
         """A tensor filled with a number."""
@@ -96,7 +104,3 @@ class Graph:
         with w.block(f"^bb0({arguments}):", f"}} -> {kind}"):
             w.line(f"linalg.yield {body(w, names)} : {self.element}")
         return self._known(result, shape)
-
-    def _known(self, name: str, shape: Sequence[int]) -> str:
-        self.shapes[name] = list(shape)
-        return name
