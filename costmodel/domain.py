@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.regressors.base import Array
-from featurizers.core import Column, Features, IntArray
+from featurizers.core import Chosen, Column, Features, IntArray
 
 _SHRINK = 0.05
 _RANGE_SLACK = 0.02
@@ -26,7 +26,6 @@ _DISTANCE_SLACK = 1.3
 _MAX_REASONS = 4
 _MAX_FAMILIAR = 100_000
 """So many parts are remembered as having no strange word."""
-_MAX_PLACES = 8
 _ARRAYS = ("low", "high", "center", "scale")
 
 
@@ -46,19 +45,18 @@ class Domain:
     _known: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _familiar: set[bytes] = field(default_factory=set, init=False, repr=False, compare=False)
     _bounds: tuple[Array, Array] = field(init=False, repr=False, compare=False)
-    _places: dict[int, tuple[tuple[Column, ...], npt.NDArray[np.int64]]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _chosen: Chosen = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         slack = _RANGE_SLACK * np.maximum(self.high - self.low, np.abs(self.high))
         object.__setattr__(self, "_bounds", (self.low - slack, self.high + slack))
+        object.__setattr__(self, "_chosen", Chosen(self.names))
 
     @classmethod
     def fit(cls, features: Features, groups: Collection[str] | None = None) -> Self:
         """From the training subjects. groups : of the columns that are looked at; all when left out."""
         names = tuple(column.name for column in features.columns if groups is None or column.group in groups)
-        raw = features.vectors[:, _positions(features.columns, names)].astype(np.float64)
+        raw = Chosen(names)(features).astype(np.float64)
         # A column that no training subject has: any value of it will be outside of 0 to 0.
         raw[:, np.isnan(raw).all(axis=0)] = 0.0
         x = _compress(raw)
@@ -82,14 +80,8 @@ class Domain:
         return self._distance(self._raw(features))
 
     def _raw(self, features: Features) -> Array:
-        """The columns that are looked at, float64 (n, names). Where they stand is looked up once for each tuple of
-        columns, by identity: to hash hundreds of columns takes longer than the check."""
-        held = self._places.get(id(features.columns))
-        if held is None or held[0] is not features.columns:
-            if len(self._places) >= _MAX_PLACES:
-                self._places.clear()
-            held = self._places[id(features.columns)] = features.columns, _positions(features.columns, self.names)
-        return features.vectors[:, held[1]].astype(np.float64)
+        """The columns that are looked at, float64 (n, names)."""
+        return self._chosen(features).astype(np.float64)
 
     def _distance(self, raw: Array) -> Array:
         z = (_compress(raw) - self.center) / self.scale
@@ -196,11 +188,6 @@ class Domain:
 
 
 _read: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
-
-
-def _positions(columns: tuple[Column, ...], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    place = {column.name: index for index, column in enumerate(columns)}
-    return np.asarray([place[name] for name in names], dtype=np.int64)
 
 
 def _compress(raw: Array) -> Array:

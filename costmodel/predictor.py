@@ -138,16 +138,16 @@ class Predictor:
         good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
         outcomes: list[Any] = list(parsed)
         if good:
-            answered = self._answered([parsed[i] for i in good], asked, together)
-            columns = [self._predictions(each, *pair) for each, pair in zip(answered, asked, strict=True)]
-            for i, predictions in zip(good, zip(*columns, strict=True), strict=True):
+            predicted = self._predicted([parsed[i] for i in good], asked, together)
+            for i, predictions in zip(good, predicted, strict=True):
                 outcomes[i] = predictions
         return outcomes
 
-    def _answered(
+    def _predicted(
         self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
-    ) -> Iterator[Answers]:
-        """What the model of each (device, target) says of all subjects, in order; `together` as in `TargetModel`."""
+    ) -> list[tuple[Prediction, ...]]:
+        """Of each subject what the model of each (device, target) says, in order; `together` as in `TargetModel`."""
+        columns = []
         features: dict[tuple[str, frozenset[str]], Features] = {}
         checked: dict[tuple[int, int], list[tuple[str, ...]]] = {}
         for device, target in asked:
@@ -159,7 +159,9 @@ class Predictor:
             domain = id(model.domain), id(features[key])
             if domain not in checked:
                 checked[domain] = self._reasons(subjects, model.domain.check(features[key]))
-            yield model.answer(features[key], checked[domain], together)
+            answers = model.answer(features[key], checked[domain], together)
+            columns.append(self._predictions(answers, device, target))
+        return list(zip(*columns, strict=True))
 
     def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """`found` by the domain check; a kind may add reasons of its own not to trust an answer."""
@@ -168,13 +170,22 @@ class Predictor:
     def _predictions(self, answers: Answers, device: Device, target: Target) -> list[Prediction]:
         coverage = self.model(device.name, target.name).calibration.coverage
         rows = zip(answers.value.tolist(), answers.low.tolist(), answers.high.tolist(), answers.reasons, strict=True)
-        return [
-            Prediction(
-                target.name, value, target.unit, low, high, coverage, not reasons, reasons,
-                device.name, self.name, self.version, target.higher_is_better,
-            )
-            for value, low, high, reasons in rows
-        ]  # fmt: skip
+        return [self._prediction_of(device, target, value, low, high, coverage, why) for value, low, high, why in rows]
+
+    def _prediction_of(
+        self,
+        device: Device,
+        target: Target,
+        value: float,
+        low: float,
+        high: float,
+        coverage: float,
+        reasons: tuple[str, ...],
+    ) -> Prediction:
+        return Prediction(
+            target.name, value, target.unit, low, high, coverage, not reasons, reasons,
+            device.name, self.name, self.version, target.higher_is_better,
+        )  # fmt: skip
 
     def rank(
         self,
@@ -238,15 +249,15 @@ class Predictor:
         devices = [name for name in devices if name] or [self.default_device or ""]
         if devices == [""]:
             raise InputError("'devices'", f"must name at least one of: {', '.join(sorted(self.devices))}", [])
-        asked = []
+        asked: list[tuple[Device, Target]] = []
         for name in devices:
             if name not in self.devices:
                 raise UnknownNameError("device", name, self.devices)
             device = self.devices[name]
-            for target in targets or device.targets:
+            for target in targets or ():
                 if target not in device.targets:
                     raise UnknownNameError(f"target of device '{name}'", target, device.targets)
-                asked.append((device, self.targets[target]))
+            asked += [(device, self.targets[target]) for target in targets or device.targets]
         return asked
 
     def save(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from costmodel.bundle_format import BundleError
-from costmodel.calibration import NORMAL_90, Calibration
+from costmodel.calibration import Calibration
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, learner
 from costmodel.regressors.base import Estimate, read_json, write_json
@@ -23,15 +23,11 @@ _APART = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of n subjects, in the target's own unit: value, low, high (n,) and the reasons why one is out of domain.
-
-    sigma : standard deviation in learning space, for `rank`.
-    """
+    """Of n subjects, in the target's own unit: value, low, high (n,) and the reasons why one is out of domain."""
 
     value: Array
     low: Array
     high: Array
-    sigma: Array
     reasons: list[tuple[str, ...]]
 
 
@@ -67,7 +63,7 @@ class TargetModel:
         elif self.count:
             low, value, high = (np.expm1(np.maximum(x, 0.0)) for x in (low, value, high))
             low, value, high = np.floor(low), np.round(value), np.ceil(high - 1e-9) + 0.0  # no negative zero
-        return Answers(value, low, high, half / NORMAL_90 * (0.9 / self.calibration.coverage), reasons)
+        return Answers(value, low, high, reasons)
 
     def compared(self, features: Features, point: Array) -> Array:
         """Points in learning space (n,) as they are where these are variants of one input, see `answer`."""

@@ -31,6 +31,38 @@ class Column:
     vocabulary: tuple[str, ...] = ()
 
 
+_PLACES_MAX = 64
+_places: dict[int, tuple[tuple[Column, ...], Mapping[str, int]]] = {}
+
+
+def places_of(columns: tuple[Column, ...]) -> Mapping[str, int]:
+    """Where the column of each name stands; looked up once for each tuple, by identity, since to hash hundreds of
+    columns takes longer than what is asked of them."""
+    held = _places.get(id(columns))
+    if held is None or held[0] is not columns:
+        if len(_places) >= _PLACES_MAX:
+            _places.clear()
+        held = _places[id(columns)] = columns, {column.name: place for place, column in enumerate(columns)}
+    return held[1]
+
+
+class Chosen:
+    """Some of the columns of any features, by name."""
+
+    def __init__(self, names: Sequence[str]):
+        self.names = tuple(names)
+        self._held: tuple[tuple[Column, ...], IntArray] = (), np.empty(0, dtype=np.int64)
+
+    def __call__(self, features: Features) -> FloatArray:
+        """float32 (n, names). KeyError where there is no column of one of the names."""
+        columns, index = self._held
+        if columns is not features.columns:
+            places = places_of(features.columns)
+            index = np.array([places[name] for name in self.names], dtype=np.int64)
+            self._held = features.columns, index
+        return features.vectors.take(index, axis=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What subjects consist of (kernels of a network, layers of a design), each distinct part held once.
@@ -108,10 +140,7 @@ class Features:
 
     def column(self, name: str) -> FloatArray:
         """One column by name, float32 (n,). KeyError when there is none of that name."""
-        for index, column in enumerate(self.columns):
-            if column.name == name:
-                return self.vectors[:, index]
-        raise KeyError(name)
+        return self.vectors[:, places_of(self.columns)[name]]
 
     def vocabulary(self, name: str) -> tuple[str, ...]:
         """The words of a token stream, or of ``nodes`` or ``edges``. KeyError when there is none of that name."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.regressors.base import Array
-from featurizers.core import Features, FloatArray
+from featurizers.core import Chosen, Features, FloatArray, IntArray
 
 # Column -> length scale in standard deviations; "log:" takes the log1p of a column first.
 CORE = {
@@ -39,6 +39,9 @@ PLATFORM = {
     **dict.fromkeys(("cloud_ovh", "cloud_upcloud", "cloud_vultr"), 1.5),
     **dict.fromkeys(("hypervisor_kvm", "hypervisor_microsoft", "hypervisor_xen"), 1.5),
 }
+_NAMES = (*CORE, *SIZE, *PLATFORM)
+_CHOSEN = Chosen([name.removeprefix("log:") for name in _NAMES])
+_LOGGED = np.flatnonzero([name.startswith("log:") for name in _NAMES])
 _MIN_STD = 0.15
 _CHUNK = 16
 """Servers compared at once with the support: so few that what is worked out stays in the cache of a core."""
@@ -92,26 +95,37 @@ class Scaling:
 
 def raw_columns(features: Features) -> npt.NDArray[np.float64]:
     """The kernel's columns, float64 (n, CORE + SIZE + PLATFORM)."""
-    place = {column.name: i for i, column in enumerate(features.columns)}
-    names = [*CORE, *SIZE, *PLATFORM]
-    index = [place[name.removeprefix("log:")] for name in names]
-    logged = np.array([name.startswith("log:") for name in names])
-    out = features.vectors[:, index].astype(np.float64)
-    out[:, logged] = np.log1p(out[:, logged])
+    out = _CHOSEN(features).astype(np.float64)
+    out[:, _LOGGED] = np.log1p(out[:, _LOGGED])
     return out
 
 
 @dataclass(frozen=True)
 class _Side:
-    """What squared distances to points (s, columns) need of them: ``-2 points.T`` and their squared lengths (s,)."""
+    """What comparisons with points (s, columns) need of them: of the u distinct ones (a hundred designs of cores, a
+    few platforms) ``-2 points.T`` and the squared lengths (u,); place (s,), which of these each is."""
 
     double: Array
     length: Array
+    place: IntArray
 
     @classmethod
     def of(cls, points: FloatArray) -> _Side:
-        exact = points.astype(np.float64)
-        return cls(np.ascontiguousarray(exact.T * -2), (exact * exact).sum(axis=1))
+        distinct, place = np.unique(points, axis=0, return_inverse=True)
+        exact = distinct.astype(np.float64)
+        return cls(np.ascontiguousarray(exact.T * -2), (exact * exact).sum(axis=1), place.reshape(-1))
+
+    def compared(self, a: Array) -> tuple[Array, Array]:
+        """-2 times the products of `a` (n, columns) with the distinct points, and squared distances, (n, u) each;
+        rounding may not leave these below zero."""
+        double = a @ self.double
+        squared = double + (a * a).sum(axis=1)[:, None]
+        squared += self.length
+        return double, np.maximum(squared, 0, out=squared)
+
+    def spread(self, each: Array) -> Array:
+        """What was worked out of the distinct points (n, u), of all, (n, s)."""
+        return each.take(self.place, axis=1)
 
 
 class Support:
@@ -191,38 +205,31 @@ def own_covariance(points: FloatArray, shape: Shape) -> FloatArray:
 def size_kernel(points: FloatArray, shape: Shape) -> Array:
     """The part of the covariance that comes from size alone, without its variance, (n, n)."""
     size = points[:, len(CORE) : len(CORE) + len(SIZE)]
-    return np.asarray(np.exp(_squared(size.astype(np.float64), _Side.of(size)) * (-0.5 / shape.size_length**2)))
+    side = _Side.of(size)
+    squared = side.compared(size.astype(np.float64))[1]
+    return side.spread(np.exp(squared * (-0.5 / shape.size_length**2)))
 
 
 def _covariances(points: FloatArray, sides: tuple[_Side, ...], shape: Shape) -> Array:
     a = points.astype(np.float64)
     first, second = len(CORE), len(CORE) + len(SIZE)
-    core = 1 / (1 + _squared(a[:, :first], sides[0]) * (0.5 / shape.core_length**2))
-    size = _squared(a[:, first:second], sides[1]) * (-0.5 / shape.size_length**2)
-    np.exp(size, out=size)
-    platform = _squared(a[:, second:], sides[2]) * (-0.5 / shape.platform_length**2)
-    np.exp(platform, out=platform)
-    out = platform * shape.core_platform_size
-    out += shape.core_size
-    out *= size
+    core_side, size_side, platform_side = sides
+    double, squared = core_side.compared(a[:, :first])
+    core = 1 / (1 + squared * (0.5 / shape.core_length**2))
+    line = double * (-0.5 * shape.linear_core) + 1.0
+    double, squared = size_side.compared(a[:, first:second])
+    size = np.exp(squared * (-0.5 / shape.size_length**2))
+    size_alone = size * shape.size + double * (-0.5 * shape.linear_size)
+    squared = platform_side.compared(a[:, second:])[1]
+    platform = np.exp(squared * (-0.5 / shape.platform_length**2))
+    out = platform_side.spread(platform * shape.core_platform_size + shape.core_size)
+    out *= size_side.spread(size)
     out += shape.core
-    out *= core
-    size *= shape.size
-    out += size
-    platform *= shape.platform
-    out += platform
-    out += (a[:, :first] * (-0.5 * shape.linear_core)) @ sides[0].double
-    out += (a[:, first:second] * (-0.5 * shape.linear_size)) @ sides[1].double
-    out += 1.0
-    return np.asarray(out)
-
-
-def _squared(a: Array, b: _Side) -> Array:
-    """Squared distances (n, m); rounding may leave them a little below zero."""
-    out = a @ b.double
-    out += (a * a).sum(axis=1)[:, None]
-    out += b.length[None, :]
-    return np.asarray(np.maximum(out, 0, out=out))
+    out *= core_side.spread(core)
+    out += core_side.spread(line)
+    out += size_side.spread(size_alone)
+    out += platform_side.spread(platform * shape.platform)
+    return out
 
 
 def shape_from_json(content: Mapping[str, float]) -> Shape:

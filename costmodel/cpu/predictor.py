@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,9 +10,8 @@ from typing import Any, Self
 from costmodel.cpu.adapt import Adapter
 from costmodel.cpu.catalogue import Catalogue
 from costmodel.cpu.together import Together
-from costmodel.prediction import Explanation, Neighbour, Target
+from costmodel.prediction import Explanation, Neighbour, Prediction, Target
 from costmodel.predictor import Device, Predictor
-from costmodel.target_model import Answers
 from featurizers.core import Raw
 from featurizers.cpu.spec import ServerSpec
 from featurizers.errors import InputError
@@ -68,19 +67,29 @@ class CpuPredictor(Predictor):
             found = self._joined[device.name] = Together.of(models)
         return found  # type: ignore[return-value]
 
-    def _answered(
+    def _predicted(
         self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
-    ) -> Iterator[Answers]:
+    ) -> list[tuple[Prediction, ...]]:
         first = asked[0][0]
         alone = len(asked) < _MANY_TARGETS or any(device is not first for device, _ in asked)
         joined = None if alone else self._together(first)
         if joined is None:
-            yield from super()._answered(subjects, asked, together)
-            return
+            return super()._predicted(subjects, asked, together)
         features = self.featurizer.features(subjects, profile=first.profile)
         reasons = self._reasons(subjects, joined.domain.check(features))
         answers = joined.answer(features, reasons)
-        yield from (answers[target.name] for _, target in asked)
+        targets = [target for _, target in asked]
+        names = [target.name for target in targets]
+        if names != list(joined.names):
+            answers = answers[:, :, [joined.names.index(name) for name in names]]
+        coverage = [self.model(first.name, name).calibration.coverage for name in names]
+        return [
+            tuple(
+                self._prediction_of(first, target, value, low, high, covered, why)
+                for target, low, value, high, covered in zip(targets, *numbers, coverage, strict=True)
+            )
+            for *numbers, why in zip(*answers.tolist(), reasons, strict=True)
+        ]
 
     def _reasons(self, subjects: Sequence[Any], found: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         return [marked(subject, reasons) for subject, reasons in zip(subjects, found, strict=True)]

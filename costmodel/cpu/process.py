@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from costmodel.cpu.kernel import Scaling, Shape, Support, own_covariance, shape_from_json, size_kernel
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
-from featurizers.core import Features, FloatArray
+from featurizers.core import Chosen, Features, FloatArray
 
 _SCALES_WITH_SIZE = 0.35
 _SPREAD_NOISE = 0.6
@@ -26,6 +26,8 @@ _TYPICAL_GHZ = 3.0
 
 LAWS = ("log_core_ghz", "log_boost_ghz", "")
 """Closed forms that a log score follows with slope 1: all cores at their clock, one core at its clock, or none."""
+_CLOCKED = LAWS[:-1]
+_CLOCKS = Chosen(_CLOCKED)
 
 
 @dataclass(frozen=True)
@@ -109,14 +111,13 @@ class ScoreProcess:
     def novelty(self, features: Features) -> Array:
         """How far each machine lies from all training machines, (n,): 1 - its highest correlation with one of them."""
         assert self.support is not None, "fit or load first"
-        key = f"{self.support.digest}{self.shape}"
-        found = _last.novelty.get(key)
-        if found is not None and found[0] is features:
-            return found[1]
+        held = _last.novelty
+        if held is not None and held.is_of(features, self.support, self.shape):
+            return held.found
         covariances = shared_covariances(self.support, features, self.shape)
         own = own_covariance(self.support.scaling.apply(features), self.shape)
         novelty = _novelty(covariances / self.support.deviations(self.shape), own)
-        _last.novelty = {key: (features, novelty)}
+        _last.novelty = _Held(features, self.support.digest, self.shape, novelty)
         return novelty
 
     def save(self, folder: Path) -> None:
@@ -145,12 +146,24 @@ class ScoreProcess:
         return loaded
 
 
-class _Last(threading.local):
-    """What this thread compared last, by support and shape."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What was found of features by comparing them with a support."""
 
-    def __init__(self) -> None:
-        self.found: dict[str, tuple[Features, Array]] = {}
-        self.novelty: dict[str, tuple[Features, Array]] = {}
+    features: Features
+    digest: str
+    shape: Shape
+    found: Array
+
+    def is_of(self, features: Features, support: Support, shape: Shape) -> bool:
+        return self.features is features and self.digest == support.digest and self.shape == shape
+
+
+class _Last(threading.local):
+    """What this thread compared last. One of each: several would hold the features of requests answered long ago."""
+
+    covariances: _Held | None = None
+    novelty: _Held | None = None
 
 
 _last = _Last()
@@ -158,14 +171,22 @@ _last = _Last()
 
 def shared_covariances(support: Support, features: Features, shape: Shape) -> Array:
     """Covariances with the support, kept for the next target: all targets of a bundle compare with the same servers."""
-    key = f"{support.digest}{shape}"
-    found = _last.found.get(key)
-    if found is not None and found[0] is features:
-        return found[1]
+    held = _last.covariances
+    if held is not None and held.is_of(features, support, shape):
+        return held.found
     covariances = support.covariances(support.scaling.apply(features), shape)
-    # One entry: several would hold the features of requests that were answered long ago.
-    _last.found = {key: (features, covariances)}
+    _last.covariances = _Held(features, support.digest, shape, covariances)
     return covariances
+
+
+def laws_of(features: Features) -> Array:
+    """`law_of` each of `LAWS`, (n, laws)."""
+    found = np.zeros((len(features), len(LAWS)))
+    found[:, : len(_CLOCKED)] = _CLOCKS(features)
+    if np.isnan(found).any():
+        for place, law in enumerate(_CLOCKED):
+            found[:, place] = law_of(features, law)
+    return found
 
 
 def law_of(features: Features, law: str) -> Array:
@@ -295,7 +316,7 @@ def _training_covariance(merged: Merged, shape: Shape) -> Array:
 
 def bounded_spread(log_spread: Array) -> Array:
     """A typical error in log units, between what no measurement repeats and a factor of seven."""
-    return np.asarray(np.clip(np.exp(log_spread), 0.01, 2.0))
+    return np.minimum(np.maximum(np.exp(log_spread), 0.01), 2.0)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.calibration import NORMAL_90
 from costmodel.cpu.blend import TREES, ScoreBlend
-from costmodel.cpu.process import LAWS, bounded_spread, law_of, shared_covariances
+from costmodel.cpu.process import LAWS, bounded_spread, laws_of, shared_covariances
 from costmodel.domain import Domain
 from costmodel.regressors.base import Array
 from costmodel.regressors.joined_lightgbm import joined_booster
 from costmodel.regressors.native_lightgbm import NativeBooster
-from costmodel.target_model import Answers, TargetModel
+from costmodel.target_model import TargetModel
 from featurizers.core import Features
 
 
@@ -45,7 +44,7 @@ class _Widths:
     def half(self, point: Array, spread: Array, outside: npt.NDArray[np.bool_], novelty: Array | None) -> Array:
         """Half of each interval in learning space, (n, t); `outside` (n,) the domain; see `Calibration.half_width`."""
         group = (point[None] > self.edges[:, None]).sum(axis=0)
-        half = np.take_along_axis(self.quantiles, group, axis=0) * spread
+        half = self.quantiles[group, np.arange(point.shape[1])] * spread
         if novelty is not None:
             half[outside] = self.outside * half[outside] + self.extra * novelty[outside, None]
         return np.asarray(half)
@@ -87,17 +86,15 @@ class Together:
             _Widths.of(list(models.values())),
         )
 
-    def answer(self, features: Features, reasons: list[tuple[str, ...]]) -> dict[str, Answers]:
-        """Of each target what `TargetModel.answer` gives. reasons : what the domain check said."""
+    def answer(self, features: Features, reasons: list[tuple[str, ...]]) -> Array:
+        """Of each target what `TargetModel.answer` gives: low, value and high, (3, n, t). reasons : what the domain
+        check said."""
         point, spread = self._estimate(features)
         outside = np.fromiter(map(bool, reasons), dtype=bool, count=len(reasons))
         novelty = self.lead.novelty(features) if outside.any() else None
         half = self.widths.half(point, spread, outside, novelty)
-        point = point + self.widths.shift
-        value, low, high = (np.ascontiguousarray(np.exp(x).T) for x in (point, point - half, point + half))
-        sigma = (half / NORMAL_90 * (0.9 / self.widths.coverage)).T
-        rows = zip(value, low, high, sigma, strict=True)
-        return {name: Answers(*row, reasons) for name, row in zip(self.names, rows, strict=True)}
+        point += self.widths.shift
+        return np.exp(np.stack((point - half, point, point + half)))
 
     def _estimate(self, features: Features) -> tuple[Array, Array]:
         """Log score and expected error, (n, t) each: see `ScoreBlend.predict`."""
@@ -105,9 +102,8 @@ class Together:
         assert process.support is not None
         both = shared_covariances(process.support, features, process.shape) @ self.weights
         smooth, log_spread = both[:, : len(self.names)], both[:, len(self.names) :]
-        laws = np.stack([law_of(features, law) for law in LAWS], axis=1)[:, self.laws]
         rest = (1 - TREES) * smooth + TREES * self.trees.predict(features.vectors)
-        return rest + laws, bounded_spread(self.spread_mean + log_spread)
+        return rest + laws_of(features)[:, self.laws], bounded_spread(self.spread_mean + log_spread)
 
 
 def _alike(models: list[TargetModel], blends: list[ScoreBlend], boosters: list[NativeBooster]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from costmodel.export.formula import Formula
 from costmodel.export.network_source import LAYER, network_source
-from costmodel.export.trees import Forest
+from costmodel.regressors.forest import Forest
 
 _WIDTH = 110
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from costmodel.export.trees import Forest, read_forest
 from costmodel.mlir.network import ColumnNetwork
 from costmodel.predictor import Predictor
+from costmodel.regressors.forest import Forest, read_forest
 from featurizers.core import Column
 from featurizers.errors import InputError, UnknownNameError
 

@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 
 from costmodel.bundle_format import BundleError, read_manifest, write_manifest
-from costmodel.calibration import NORMAL_90
 from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
@@ -59,7 +58,7 @@ class HlsTargetModel:
         found = self._hls.answer(features, [self._target], reasons)[self._target]
         least = TARGETS[self._target].step
         value, low, high = (np.maximum(part, least) for part in (found.value, found.low, found.high))
-        return Answers(value, low, high, found.half / NORMAL_90, reasons)
+        return Answers(value, low, high, reasons)
 
 
 class HlsPredictor(Predictor):

@@ -19,6 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from costmodel.regressors.forest import read_forest
+from costmodel.regressors.leaf_masks import LeafMasks
+
 _FLOAT32 = 0
 _NORMAL = 0
 _ROW_MAJOR = 1
@@ -147,7 +150,7 @@ class NativeBooster:
         self.model_text = model_text
         self.columns, self.outputs = _number(model_text, "max_feature_idx") + 1, _number(model_text, "num_class")
         self._handle: ctypes.c_void_p | None = None
-        self._one: _OneRow | None = None
+        self._one: _OneRow | LeafMasks | None = None
         self._lock = threading.Lock()
         with _waiting_lock:
             _waiting.add(self)
@@ -159,6 +162,8 @@ class NativeBooster:
                 handle, trees = ctypes.c_void_p(), ctypes.c_int()
                 text = ctypes.c_char_p(self.model_text.encode())
                 _check(_library().LGBM_BoosterLoadModelFromString(text, ctypes.byref(trees), ctypes.byref(handle)))
+                if self.outputs > 1:  # of many targets, so of many trees
+                    self._one = LeafMasks.of(read_forest(self.model_text), self.columns, self.outputs)
                 self._handle = handle
             return self._handle
 

@@ -15,8 +15,8 @@ from costmodel.calibration import Calibration
 from costmodel.cli.main import main
 from costmodel.domain import Domain
 from costmodel.export import EXPORTABLE, c_name, column_list, formula, header, source
-from costmodel.export.trees import read_forest
 from costmodel.predictor import Predictor
+from costmodel.regressors.forest import read_forest
 from costmodel.regressors.gradient_boosting import GradientBoosting
 from costmodel.target_model import TargetModel
 from featurizers.core import Column, Features
