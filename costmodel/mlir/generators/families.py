@@ -15,6 +15,7 @@ from costmodel.mlir.generators import (
     scalar,
     stablehlo,
     stencils,
+    torch_blocks,
     torch_modules,
     tosa,
     triangular,
@@ -48,7 +49,7 @@ FAMILIES: dict[str, Draw] = {
     "stablehlo": stablehlo.stablehlo,
 }
 
-IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph}
+IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph, "torch_block": torch_blocks.torch_block}
 """Families that only an environment with torch-mlir can draw from."""
 
 TEST_UNSEEN = ("convolution", "bit_tricks", "normalisation")

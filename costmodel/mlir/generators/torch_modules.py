@@ -7,38 +7,12 @@ so that no constant is in the texts.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from typing import Any
 
-from costmodel.mlir.generators.drawing import coin, kind, size
-from costmodel.mlir.generators.graphs import graph_variants
-from costmodel.mlir.generators.groups import Group, Variant
-from costmodel.mlir.labelling.tools import ToolError
-
-TORCH_MLIR = "20261001"
-INSTALL = f"pip install torch-mlir=={TORCH_MLIR}  # with torch 2.13; wheels for CPython 3.11 on PyPI"
-_ACTIVATIONS = ("relu", "gelu", "silu", "tanh", "sigmoid", "hardtanh", "leaky_relu", "elu")
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A module as a function of its arguments' tensors, shapes and types ("f32", "i64") of which come along."""
-
-    key: str
-    arguments: list[tuple[list[int], str]]
-    forward: Callable[..., Any]
-
-
-def importer_version() -> str | None:
-    """Of the torch-mlir that is installed, None without one."""
-    try:
-        return version("torch-mlir")
-    except PackageNotFoundError:
-        return None
+from costmodel.mlir.generators.drawing import coin, size
+from costmodel.mlir.generators.groups import Group
+from costmodel.mlir.generators.torch_parts import ACTIVATIONS, Drawn, by_x, functional, torch_group
 
 
 def torch_graph(rng: random.Random) -> Group:
@@ -46,74 +20,30 @@ def torch_graph(rng: random.Random) -> Group:
 
     Raises
     ------
-    ToolError
+    costmodel.mlir.labelling.ToolError
         torch-mlir is missing or of another version.
     """
-    if importer_version() != TORCH_MLIR:
-        raise ToolError("torch-mlir", f"version {TORCH_MLIR} is needed, found {importer_version()}. {INSTALL}")
-    texts: dict[str, str] = {}
-    while "linalg-on-tensors" not in texts:
-        draw, element = rng.choice(_MODULES), kind(rng, ("f32", "f32", "f32", "f64"))
-        drawn = draw(rng, element)
-        texts = imported(drawn)
-    linalg = texts.pop("linalg-on-tensors")
-    others = [Variant({"level": level}, "", text) for level, text in texts.items()]
-    further = [Variant({"level": "linalg", **v.what}, v.passes) for v in graph_variants(rng)[:2]]
-    return Group("torch_graph", f"{draw.__name__[1:]}-{element}-{drawn.key}", linalg, [*others, *further])
-
-
-def imported(drawn: Drawn) -> dict[str, str]:
-    """Text per output type (linalg-on-tensors, tosa, stablehlo), of those that torch-mlir can write it as."""
-    import torch
-    from torch_mlir import fx
-    from torch_mlir.compiler_utils import TorchMlirCompilerError
-
-    class Module(torch.nn.Module):  # type: ignore[misc]
-        def forward(self, *tensors: Any) -> Any:
-            return drawn.forward(*tensors)
-
-    exported = torch.export.export(Module(), tuple(_tensor(*argument) for argument in drawn.arguments))
-    texts = {}
-    for level in ("linalg-on-tensors", "tosa", "stablehlo"):
-        with suppress(TorchMlirCompilerError):
-            text = str(fx.export_and_import(exported, output_type=level))
-            if "dense_resource" not in text:
-                texts[level] = text
-    return texts
-
-
-def _tensor(shape: list[int], element: str) -> Any:
-    import torch
-
-    if element == "i64":
-        return torch.zeros(shape, dtype=torch.int64)
-    return torch.zeros(shape, dtype={"f32": torch.float32, "f64": torch.float64}[element])
-
-
-def _functional() -> Any:
-    import torch.nn.functional as functional
-
-    return functional
+    return torch_group("torch_graph", _MODULES, rng)
 
 
 def _perceptron(rng: random.Random, e: str) -> Drawn:
     widths = [size(rng, 4, 128) for _ in range(rng.choice((2, 2, 3)))]
-    batch, names = size(rng, 1, 32), [rng.choice(_ACTIVATIONS) for _ in widths[1:]]
+    batch, names = size(rng, 1, 32), [rng.choice(ACTIVATIONS) for _ in widths[1:]]
     arguments = [([batch, widths[0]], e)]
     for low, high in pairwise(widths):
         arguments += [([high, low], e), ([high], e)]
 
     def forward(value: Any, *weights: Any) -> Any:
-        f = _functional()
+        f = functional()
         for name, weight, bias in zip(names, weights[::2], weights[1::2], strict=True):
             value = getattr(f, name)(f.linear(value, weight, bias))
         return value
 
-    return Drawn(f"{batch}-{_x(widths)}-{'.'.join(names)}", arguments, forward)
+    return Drawn(f"{batch}-{by_x(widths)}-{'.'.join(names)}", arguments, forward)
 
 
 def _convolution(rng: random.Random, e: str) -> Drawn:
-    window, stride, name = rng.choice((1, 3, 3, 5)), rng.choice((1, 1, 2)), rng.choice(_ACTIVATIONS)
+    window, stride, name = rng.choice((1, 3, 3, 5)), rng.choice((1, 1, 2)), rng.choice(ACTIVATIONS)
     h, w, c, f = size(rng, 6, 20), size(rng, 6, 20), size(rng, 1, 16), size(rng, 1, 16)
     deep, pool, norm = coin(rng, 0.3), rng.choice(("max", "avg", "global", "")), coin(rng, 0.4)
     f = c if deep else f
@@ -121,7 +51,7 @@ def _convolution(rng: random.Random, e: str) -> Drawn:
     arguments += [([f], e)] * (5 if norm else 1)
 
     def forward(image: Any, kernel: Any, bias: Any, *statistics: Any) -> Any:
-        t = _functional()
+        t = functional()
         value = t.conv2d(image, kernel, bias, stride, window // 2, 1, c if deep else 1)
         if norm:
             value = t.batch_norm(value, statistics[0], statistics[1], statistics[2], statistics[3])
@@ -156,7 +86,7 @@ def _normalisation(rng: random.Random, e: str) -> Drawn:
     def forward(value: Any, scale: Any, shift: Any) -> Any:
         import torch
 
-        t = _functional()
+        t = functional()
         if name == "layer":
             return t.layer_norm(value, (width,), scale, shift)
         if name == "rms":
@@ -186,14 +116,14 @@ def _chain(rng: random.Random, e: str) -> Drawn:
                 value = getattr(torch, name)(value, waiting.pop()) if name in double else getattr(torch, name)(value)
         return value
 
-    return Drawn(f"{_x(shape)}-{'.'.join(names)}", arguments, forward)
+    return Drawn(f"{by_x(shape)}-{'.'.join(names)}", arguments, forward)
 
 
 def _embedding(rng: random.Random, e: str) -> Drawn:
     rows, width, length, pooled = size(rng, 8, 200), size(rng, 4, 96), size(rng, 1, 48), coin(rng)
 
     def forward(indices: Any, table: Any, scale: Any) -> Any:
-        found = _functional().embedding(indices, table) * scale
+        found = functional().embedding(indices, table) * scale
         return found.mean(0) if pooled else found
 
     arguments = [([length], "i64"), ([rows, width], e), ([width], e)]
@@ -216,10 +146,6 @@ def _recurrence(rng: random.Random, e: str) -> Drawn:
     w, u = ([inputs, hidden], e), ([hidden, hidden], e)
     arguments = [([steps, batch, inputs], e), ([batch, hidden], e), w, u, w, u]
     return Drawn(f"{steps}-{batch}-{inputs}-{hidden}-{int(gated)}", arguments, forward)
-
-
-def _x(numbers: Sequence[int]) -> str:
-    return "x".join(map(str, numbers))
 
 
 _MODULES = (_perceptron, _convolution, _attention, _normalisation, _chain, _embedding, _recurrence)

@@ -22,7 +22,7 @@ from typing import Any
 from costmodel.distributed import Here, active
 from costmodel.measure.journal import Journal, read_journal
 from costmodel.mlir.generators import FAMILIES, IMPORTED, Program, expand, sample_groups
-from costmodel.mlir.generators.torch_modules import TORCH_MLIR, importer_version
+from costmodel.mlir.generators.torch_parts import TORCH_MLIR, importer_version
 from costmodel.mlir.labelling import iree
 from costmodel.mlir.labelling.api import BATCH, label_batch
 from costmodel.mlir.labelling.gpu import GPUS, label_gpu

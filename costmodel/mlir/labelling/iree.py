@@ -33,6 +33,11 @@ FLAGS = (
     "--iree-input-demote-f64-to-f32=false",
 )
 _KINDS = ("f16", "f32", "f64", "i8", "i16", "i32", "i64")
+_DOUBLES = re.compile(r"tensor<(?:\d+x)*f64>")
+_LIBRARY = re.compile(
+    r"\b(?:math|chlo)\.|\btosa\.(?:exp|tanh|sigmoid|erf|log|pow|sin|cos)"
+    r"|\bstablehlo\.(?:exp|tanh|logistic|log|cosine|sine|power|rsqrt)"
+)
 _REQUESTS = """
 #include <valgrind/callgrind.h>
 void start(void) { CALLGRIND_START_INSTRUMENTATION; }
@@ -59,9 +64,12 @@ def _installed(package: str) -> bool:
 def takes(text: str) -> bool:
     """Whether this is a program for IREE: a function of tensors. Those of buffers are past what it decides first.
 
-    Doubles are left out: its linker has no exponential or hyperbolic tangent of them, and one such fails a batch.
+    Functions of doubles that call the mathematical library are left out: its linker has none of them (exponential,
+    hyperbolic tangent), and one such fails a batch.
     """
-    return "tensor<" in text and "memref" not in text and "f64" not in text
+    if "tensor<" not in text or "memref" in text:
+        return False
+    return _DOUBLES.search(text) is None or _LIBRARY.search(text) is None
 
 
 def measure_iree(texts: list[str], *, seconds: float = 300.0) -> list[HostLabel]:

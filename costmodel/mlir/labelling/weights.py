@@ -10,7 +10,9 @@ times.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,9 @@ UNKNOWN_TRIPS = 32
 """LLVM's own guess for a loop that it knows nothing of (a back edge is taken with probability 124/128)."""
 
 EXACT, AVERAGED, GUESSED = "exact", "averaged", "guessed"
+_COUNTS = (Evaluator.vector_length_trips, Evaluator.masked_trips, Evaluator.counted_trips)
+"""Ways to count a loop of scalable vectors, which scalar evolution knows no number for."""
+_VECTOR = ("vector.", "vec.")
 _ALIAS_CHECK = re.compile(r"conflict|diff\.check")
 
 TripCounts = dict[str, tuple[str, "int | None"]]
@@ -69,7 +74,7 @@ class _Walk:
         self.headers = {b.label: b for b in self.function.blocks if b.is_header}
         self.names = {b.ir_name for b in self.headers.values() if b.ir_name} | set(self.trip_counts)
         symbolic = " ".join(expression for expression, _ in self.trip_counts.values())
-        self.expanded = set(re.findall(r'<%"?([\w.$-]+)"?>', symbolic)) | self._compared()
+        self.expanded = set(re.findall(r'<%"?([\w.$-]+)"?>', symbolic)) | self._compared() | self._counting()
 
     def run(self) -> Weights:
         for block in self.function.blocks:
@@ -86,15 +91,27 @@ class _Walk:
             branch = self.ir.branches.get(block.ir_name)
             if branch is None or self._leaves(block):
                 continue
-            asked: set[str] = set()
-
-            def ask(header: str, asked: set[str] = asked) -> int:
-                asked.add(header)
-                return 0
-
-            if Evaluator(self.ir, self.names, ask).value(branch[0]) is not None:
-                found |= asked
+            found |= self._asked(partial(Evaluator.value, operand=branch[0]))
         return found
+
+    def _counting(self) -> set[str]:
+        """Headers whose iteration says how often a loop runs that scalar evolution has no count of."""
+        found: set[str] = set()
+        for name in (block.ir_name for block in self.headers.values()):
+            if not self.trip_counts.get(name, ("", None))[0]:
+                for count in _COUNTS:
+                    found |= self._asked(partial(count, header=name))
+        return found
+
+    def _asked(self, of: Callable[[Evaluator], Any]) -> set[str]:
+        """Headers whose iteration a value depends on; none where it depends on something that is not known."""
+        asked: set[str] = set()
+
+        def ask(header: str) -> int:
+            asked.add(header)
+            return 0
+
+        return asked if of(Evaluator(self.ir, self.names, ask)) is not None else set()
 
     def _leaves(self, block: Block) -> bool:
         if block.header is None:
@@ -213,8 +230,8 @@ class _Walk:
     def _trips(self, header: str, evaluator: Evaluator, outer: _Region) -> Any:
         expression, most = self.trip_counts.get(self.blocks[header].ir_name, ("", None))
         count = evaluate(expression, evaluator.value, outer.iterations.get) if expression else None
-        for count_up in (evaluator.vector_length_trips, evaluator.masked_trips, evaluator.counted_trips):
-            count = count_up(self.blocks[header].ir_name) if count is None else count
+        for count_up in _COUNTS:
+            count = count_up(evaluator, self.blocks[header].ir_name) if count is None else count
         if count is None:
             self.quality = GUESSED
             return float(min(UNKNOWN_TRIPS, most + 1)) if most is not None else float(UNKNOWN_TRIPS)
@@ -258,7 +275,7 @@ class _Walk:
         first, second = (self._names(target) for target in block.successors)
         branch = self._branch(block, first, second)
         if branch is None:
-            return None
+            return self._half_of_a_check(block)
         taken = evaluator.value(branch[0])
         if taken is None and _is_alias_check(block, branch):
             taken = _apart(branch)
@@ -267,6 +284,13 @@ class _Walk:
         taken = np.asarray(taken, dtype=float) if isinstance(taken, np.ndarray) else float(taken)
         yes, no = block.successors if _goes_first(branch, first, second) else block.successors[::-1]
         return {yes: taken, no: 1.0 - taken}
+
+    def _half_of_a_check(self, block: Block) -> dict[str, Any] | None:
+        """A branch of llc's own making (a check of two comparisons became two branches) into vector code: taken."""
+        vector = [target for target in block.successors if self.blocks[target].ir_name.startswith(_VECTOR)]
+        if len(vector) != 1:
+            return None
+        return {target: float(target in vector) for target in block.successors}
 
     def _branch(self, block: Block, first: set[str], second: set[str]) -> tuple[str, str, str] | None:
         """The IR branch that the block ends with: its own, or one that llc copied there, told by its two targets."""
@@ -310,7 +334,7 @@ def _goes_first(branch: tuple[str, str, str], first: set[str], second: set[str])
 def _apart(branch: tuple[str, str, str]) -> float:
     """Share of an alias check's true side when the buffers are apart: all if that is where the vector code is."""
     condition, if_true, if_false = branch
-    vector_true, vector_false = (name.startswith(("vector.", "vec.")) for name in (if_true, if_false))
+    vector_true, vector_false = (name.startswith(_VECTOR) for name in (if_true, if_false))
     if vector_true != vector_false:
         return float(vector_true)
     return float(condition.split(".not")[0] != condition)

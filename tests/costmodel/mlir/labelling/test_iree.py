@@ -32,10 +32,14 @@ calls=2 0
 """
 
 
-def test_functions_of_tensors_are_taken_and_those_of_buffers_or_doubles_are_not():
+def test_functions_of_tensors_are_taken_and_those_of_buffers_or_of_doubles_that_call_the_library_are_not():
     assert takes(SCALE.format(n=8))
     assert not takes(BUFFERS)
-    assert not takes(SCALE.format(n=8).replace("f32", "f64"))
+    doubles = SCALE.format(n=8).replace("f32", "f64")
+    assert takes(doubles)
+    assert not takes(doubles.replace("tosa.add", "tosa.pow"))
+    assert not takes(doubles.replace("tosa.add %x, %y", "stablehlo.exponential %x"))
+    assert takes(SCALE.format(n=8).replace("tosa.add", "tosa.pow") + "// with a constant of f64")
 
 
 def test_programs_that_share_a_name_become_functions_of_one_module():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from costmodel.mlir.labelling.assembly import parse_assembly
-from costmodel.mlir.labelling.ir import Evaluator, parse_ir
+from costmodel.mlir.labelling.ir import Evaluator, IrFunction, parse_ir
 from costmodel.mlir.labelling.mca import repetitions, with_vector_state
 from costmodel.mlir.labelling.remarks import read_remarks
 from costmodel.mlir.labelling.scev import evaluate, read_trip_counts
@@ -88,6 +88,55 @@ def test_an_unknown_count_is_said_to_be_guessed():
     weights = block_weights(_function(), parse_ir(IR)["p0.f"], {"outer": ("79", 79)})
     assert weights.trips == GUESSED
     assert weights.executions["0_2"] == pytest.approx(80 * 32)
+
+
+LEFT = """define void @p0.f(ptr %arg) {
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %latch ]
+  %left = sub nsw i64 100, %i
+  br label %inner
+inner:
+  %avl = phi i64 [ %left, %outer ], [ %avl.next, %inner ]
+  %now = tail call i32 @llvm.experimental.get.vector.length.i64(i64 %avl, i32 4, i1 true)
+  %wide = zext i32 %now to i64
+  %avl.next = sub nuw i64 %avl, %wide
+  %done = icmp eq i64 %avl.next, 0
+  br i1 %done, label %latch, label %inner
+latch:
+  %i.next = add nuw nsw i64 %i, 1
+  br label %outer
+}
+"""
+
+
+def test_a_loop_that_asks_for_its_vector_length_runs_as_often_as_the_outer_iteration_leaves_it_elements():
+    weights = block_weights(_function(), parse_ir(LEFT)["p0.f"], {"outer": ("79", 79)})
+    assert weights.trips == AVERAGED
+    assert weights.executions["0_2"] == pytest.approx(sum(-(-(100 - i) // 8) for i in range(80)))
+
+
+HALF = """
+	.globl	p0.f                            # -- Begin function p0.f
+p0.f:                                   # @p0.f
+# %bb.0:                                # %entry
+	bgeu	a0, t0, .LBB0_2
+# %bb.1:                                # %other
+	ret
+.LBB0_2:                                # %TARGET
+	ret
+.Lfunc_end0:
+                                        # -- End function
+"""
+
+
+@pytest.mark.parametrize(("target", "taken", "trips"), [("vector.ph7", 1, EXACT), ("bb9", 0.5, GUESSED)])
+def test_half_of_an_alias_check_goes_to_the_vector_code_and_other_branches_of_llc_either_way(target, taken, trips):
+    (function,) = parse_assembly(HALF.replace("TARGET", target), CPUS["sifive-p670"])
+    weights = block_weights(function, IrFunction(), {})
+    assert weights.trips == trips
+    assert weights.executions == pytest.approx({"0_0": 1, "0_1": 1 - taken, "0_2": taken})
 
 
 @pytest.mark.parametrize(
