@@ -1,4 +1,4 @@
-"""Blocks of networks as they are built today, through torch-mlir: transformer layers, gated and residual blocks, cells."""
+"""Blocks of networks as they are built today, through torch-mlir: transformers, gated and residual blocks, cells."""
 
 from __future__ import annotations
 
