@@ -38,6 +38,7 @@ class Kind:
     load : reads a bundle; only a kind whose answers need more than `Predictor` has its own.
     fit : fits a whole predictor to a corpus, in place of a target model per device and target.
     operations : what it answers beside predict, rank and explain, by name; see `costmodel.operations` for how to add.
+    reads_apart : every input is read by another process, and takes as long as that may; see `service.together`.
     adapters : by space of inputs, how new devices are learned from measurements; see `costmodel.devices.protocol`.
     """
 
@@ -50,6 +51,7 @@ class Kind:
     learner: str = "lightgbm"
     baselines: tuple[str, ...] = ("constant",)
     shared: bool = False
+    reads_apart: bool = False
     load: Callable[[Path, str | None], Predictor] = _load
     operations: Callable[[], Mapping[str, KindOperation]] = dict
     fit: Callable[[FeatureStore, FitSettings, Callable[[str], None]], Predictor] | None = None
@@ -198,6 +200,7 @@ KINDS: dict[str, Kind] = {
         learner="mlir-boost",
         baselines=("mlir-estimate",),
         shared=True,
+        reads_apart=True,
         adapters=_mlir_adapters,
     ),
 }

@@ -74,7 +74,7 @@ class OperationEndpoint:
         self._together = Together(answer) if isinstance(answer, Predict) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: small JSON at once, files and long requests in a worker thread."""
+        """Answer one request: small JSON at once; files, long requests and what another process reads in a thread."""
         try:
             body = await self._body(scope, receive)
         except DisconnectedError:
@@ -117,10 +117,13 @@ class OperationEndpoint:
         return await self._desk.workers.run(work)
 
     async def _inline(self, predictor: Predictor, meter: KindMeter, asked: Asked, started: float) -> bytes:
+        apart = self._desk.source.reads_apart(predictor.kind)
         if self._together is None:
+            if apart:
+                return await self._in_worker(predictor, meter, lambda: asked)
             return self._timed(predictor, meter, asked, started)
         try:
-            return await self._together(predictor, asked, meter.observe)
+            return await self._together(predictor, asked, meter.observe, apart)
         finally:
             meter.answer_s.observe(perf_counter() - started)
 

@@ -38,7 +38,9 @@ class Settings:
         10_000_000, "Most commas and brackets in one JSON body: bounds the memory that decoding it can take.", 1
     )
     inline_bytes_max: int = _setting(
-        4096, "JSON bodies up to this size without a file are answered at once, all others in a worker thread."
+        4096,
+        "JSON bodies up to this size without a file are answered at once, all others in a worker thread; so are kinds "
+        "that another process reads (MLIR).",
     )
     inline_items_max: int = _setting(8, "Requests with more inputs than this are answered in a worker thread.")
     threads: int = _setting(2, "Worker threads for files and large requests.", 1)

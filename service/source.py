@@ -33,6 +33,10 @@ class PredictorSource(Protocol):
         """Fields of the kind's raw input that are files: base64 in JSON, bytes for the featurizer."""
         ...
 
+    def reads_apart(self, kind: str) -> bool:
+        """Whether another process reads every input of the kind, so that answering waits for it."""
+        ...
+
     def origin(self, kind: str) -> str:
         """Where the kind's predictor was loaded from: ``packaged`` or the registry's address of it."""
         ...
@@ -69,6 +73,10 @@ class StoreSource:
     def binary_fields(self, kind: str) -> Sequence[str]:
         """As `PredictorSource` says."""
         return kind_of(kind).binary_fields
+
+    def reads_apart(self, kind: str) -> bool:
+        """As `PredictorSource` says."""
+        return kind_of(kind).reads_apart
 
     def origin(self, kind: str) -> str:
         """As `PredictorSource` says."""

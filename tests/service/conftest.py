@@ -127,6 +127,7 @@ class BoxSource:
     predictors: dict[str, Any] = field(default_factory=lambda: {"box": BoxPredictor()})
     problem: str | None = None
     on_refresh: Callable[[], None] = lambda: None
+    apart: frozenset[str] = frozenset()
 
     def kinds(self) -> list[str]:
         return sorted(self.predictors)
@@ -141,6 +142,9 @@ class BoxSource:
 
     def binary_fields(self, kind: str) -> list[str]:
         return ["blob"]
+
+    def reads_apart(self, kind: str) -> bool:
+        return kind in self.apart
 
     def origin(self, kind: str) -> str:
         return "packaged"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import httpx
 import pytest
@@ -105,3 +106,51 @@ def test_what_is_remembered_waits_for_nobody(source, calls):
     answers = ask_all(app, [body(1, 3), body(2), body(1)])
     assert calls == [2, 1]
     assert answers[0].json()["results"][0] == answers[2].json()["results"][0]
+
+
+def test_the_loop_waits_for_no_kind_that_another_process_reads(source):
+    """While one program is read, the next programs wait and are one call; boxes are answered."""
+    source.add("program")
+    source.apart = frozenset({"program"})
+    predictor, box_answered, calls = source.predictors["program"], threading.Event(), []
+    answer, answer_box = predictor.predict, source.predictors["box"].predict
+
+    def slow(raws, *rest):
+        calls.append(len(raws))
+        assert box_answered.wait(10)
+        return answer(raws, *rest)
+
+    def seen(raws, *rest):
+        box_answered.set()
+        return answer_box(raws, *rest)
+
+    predictor.predict, source.predictors["box"].predict = slow, seen
+
+    async def sent(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            headers = {"content-type": "application/json"}
+
+            def post(kind, content):
+                return client.post(f"/v1/predict/{kind}", content=content, headers=headers)
+
+            first = asyncio.ensure_future(post("program", body(1)))
+            while not calls:
+                await asyncio.sleep(0.001)
+            return await asyncio.gather(first, *(post("program", body(i)) for i in (2, 3, -4)), post("box", body(5)))
+
+    answers = asyncio.run(sent(create_app(FRESH, source)))
+    assert [each.status_code for each in answers] == [200, 200, 200, 422, 200]
+    assert [each.json()["results"][0]["predictions"][0]["value"] for each in answers[:3]] == [2, 4, 6]
+    assert calls == [1, 3]
+
+
+@pytest.mark.parametrize("operation", ["rank", "explain"])
+def test_other_operations_of_it_are_answered_in_a_thread(source, operation):
+    source.apart = frozenset({"box"})
+    predictor, threads = source.predictors["box"], []
+    answer = getattr(predictor, operation)
+    setattr(predictor, operation, lambda *asked: threads.append(threading.current_thread()) or answer(*asked))
+    [told] = ask_all(create_app(FRESH, source), [body(1, target="weight_kg")], f"/v1/{operation}/box")
+    assert told.status_code == 200
+    assert threads != [threading.main_thread()]
