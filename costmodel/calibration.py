@@ -7,7 +7,7 @@ errors that the model made on subjects it had not seen; stored as a few numbers 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -58,6 +58,12 @@ class Calibration:
     outside: float = _MIN_OUTSIDE
     extra: float = 1.0
     shift: float = 0.0
+    _edges: Array = field(init=False, repr=False, compare=False)
+    _quantiles: Array = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_edges", np.asarray(self.edges))
+        object.__setattr__(self, "_quantiles", np.asarray(self.quantiles))
 
     @classmethod
     def fit(
@@ -84,8 +90,7 @@ class Calibration:
         self, estimate: Estimate, in_domain: npt.NDArray[np.bool_] | None, novelty: Array | None = None
     ) -> Array:
         """Half the interval in learning space, (n,); `in_domain` None: all are; see `Flagged` for `novelty`."""
-        group = np.searchsorted(np.asarray(self.edges), estimate.point)
-        inside = np.asarray(self.quantiles)[group] * estimate.spread
+        inside = self._quantiles[self._edges.searchsorted(estimate.point)] * estimate.spread
         if in_domain is None:
             return np.asarray(inside)
         if novelty is None:

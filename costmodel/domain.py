@@ -86,10 +86,10 @@ class Domain:
     def _distance(self, raw: Array) -> Array:
         z = (_compress(raw) - self.center) / self.scale
         white = z @ self.factor.T
-        if np.isnan(white[:, -1]).any():  # its column sees every value
+        if np.count_nonzero(np.isnan(white[:, -1])):  # its column sees every value
             z[np.isnan(z)] = 0.0  # a missing value counts as the mean
             white = z @ self.factor.T
-        return np.asarray(np.sqrt((white * white).sum(axis=1)) / self.threshold)
+        return np.asarray(np.sqrt(np.add.reduce(white * white, axis=1)) / self.threshold)
 
     def check(self, features: Features) -> list[tuple[str, ...]]:
         """For each subject the reasons why it is outside of what was trained on; empty when it is inside."""
@@ -99,10 +99,11 @@ class Domain:
         far = self._distance(raw)
         strange = self._strange_words(features)
         reasons: list[tuple[str, ...]] = [()] * len(features)
-        if not strange and not outside.any() and not (far > 1).any():
+        if not strange and not np.count_nonzero(outside) and not np.count_nonzero(far > 1):
             return reasons
         flagged = sorted({*np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist(), *strange})
-        excess = np.nan_to_num(np.abs(_compress(raw[flagged]) - self.center) / self.scale)
+        excess = np.abs(_compress(raw[flagged]) - self.center) / self.scale
+        excess[np.isnan(excess)] = 0.0
         for i, own in zip(flagged, excess, strict=True):
             reasons[i] = self._reasons(raw[i], outside[i], far[i], own, strange.get(i, ()))
         return reasons
@@ -192,7 +193,8 @@ _read: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
 
 def _compress(raw: Array) -> Array:
     """Signed log: columns run over nine orders of magnitude."""
-    return np.asarray(np.copysign(np.log1p(np.abs(raw)), raw))
+    size = np.abs(raw)
+    return np.asarray(np.copysign(np.log1p(size, out=size), raw))
 
 
 def _vocabulary_codes(features: Features) -> Iterator[tuple[Column, IntArray]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ class Place:
     @property
     def trust(self) -> Array:
         """Weight of the learned residual: it fades where nothing like the design was seen."""
-        return np.clip(2 - self.distance, 0.0, 1.0) * ~self.strange
+        return np.minimum(np.maximum(2 - self.distance, 0.0), 1.0) * ~self.strange
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Shared:
     sums: Values
     matrix: Values
     place: Place
+    trust: Array
     residuals: Mapping[str, Array]
     estimates: dict[str, tuple[Estimate, Array]] = field(default_factory=dict)
 
@@ -71,14 +73,22 @@ def at_clock(cycles: TargetAnswer, clock_ns: Array) -> TargetAnswer:
     return TargetAnswer(value, low, high, cycles.point, cycles.half)
 
 
+@lru_cache(maxsize=64)
+def _scales(specs: tuple[HlsTarget, ...]) -> tuple[Array, Array]:
+    """Offsets and steps, (targets, 1) each."""
+    offset, step = (np.array([[getattr(spec, name)] for spec in specs]) for name in ("offset", "step"))
+    return offset, step
+
+
 def in_units(specs: Sequence[HlsTarget], points: Array, halves: Array) -> list[TargetAnswer]:
     """By target of `specs` whole counts (or steps of it), from learning space: points and halves (targets, n)."""
-    offset, step = (np.array([[getattr(spec, name)] for spec in specs]) for name in ("offset", "step"))
+    offset, step = _scales(tuple(specs))
 
     def counts(logs: Array) -> Array:
         return np.asarray(np.round((np.exp(np.minimum(logs, 60.0)) - offset) / step, 6))
 
-    value = np.maximum(np.round(counts(points)) * step, 0.0)
-    low = np.minimum(np.maximum(np.floor(counts(points - halves)) * step, 0.0), value)
-    high = np.maximum(np.ceil(counts(points + halves)) * step, value)
+    middle, least, most = counts(np.stack((points, points - halves, points + halves)))
+    value = np.maximum(np.round(middle) * step, 0.0)
+    low = np.minimum(np.maximum(np.floor(least) * step, 0.0), value)
+    high = np.maximum(np.ceil(most) * step, value)
     return [TargetAnswer(*columns) for columns in zip(value, low, high, points, halves, strict=True)]

@@ -23,6 +23,8 @@ from costmodel.hls4ml.closed_forms import (
 from costmodel.hls4ml.layers import Layers, Values, once
 
 _HATS = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0)
+_APART = _HATS[1] - _HATS[0]
+_CENTERS = np.array(_HATS)[:, None]
 _MUX_BITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 _MUX_LUTS = (20.0, 45.0, 90.0, 181.0, 301.0, 701.0, 1390.0, 2780.0, 5560.0)
 """LUTs of a 16-bit read-modify-write of one of 2^bits outputs, as C-synthesis counts them (dense1, 5 to 8 bits)."""
@@ -170,14 +172,14 @@ def _unrolled_terms(layers: Layers) -> list[Values]:
         * adders
     )
     combinational = is_combinational(layers)
-    amount = every * ~combinational
     is_shared = layers["reuse"] > 1
     is_resource = layers.is_strategy("resource")
-    hats = [_hat(layers["weight_bits"], i) for i in range(len(_HATS))]
+    amounts = every * ~combinational * _hats(layers["weight_bits"])
+    alone = amounts * ~is_shared
     return [
-        *(amount * ~is_shared * ~is_resource * hat for hat in hats),
-        *(amount * is_shared * hat for hat in hats),
-        *(amount * ~is_shared * is_resource * hat for hat in hats),
+        *(alone * ~is_resource),
+        *(amounts * is_shared),
+        *(alone * is_resource),
         dsp_unrolled(layers) * ~is_one_input(layers),
         every * combinational * layers["weight_bits"],
         combinational * ~is_one_input(layers) * layers["n_out"] * layers["accum_bits"] / 16,
@@ -213,11 +215,10 @@ def _simple_terms(layers: Layers) -> list[Values]:
     ]
 
 
-def _hat(bits: Values, index: int) -> Values:
-    """Piecewise linear: 1 at its own bit width, 0 at the neighbours'."""
-    heights = np.zeros(len(_HATS))
-    heights[index] = 1.0
-    return np.interp(bits, _HATS, heights)
+def _hats(bits: Values) -> Values:
+    """Piecewise linear, (len(_HATS), layers): each 1 at its own bit width, 0 at the neighbours'."""
+    within = np.minimum(np.maximum(bits, _HATS[0]), _HATS[-1])
+    return np.asarray(np.maximum(1 - np.abs(within - _CENTERS) / _APART, 0.0))
 
 
 def _other_terms(layers: Layers) -> list[Values]:

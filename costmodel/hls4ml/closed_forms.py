@@ -10,8 +10,9 @@ import numpy as np
 
 from costmodel.hls4ml.layers import Layers, Mask, Values, once
 
-_RAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""Depth and width that one 18 Kb block can have."""
+_RAM_WORDS = np.array([512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0])
+_RAM_BITS = np.array([36, 18, 9, 4, 2, 1, 1])
+"""Depth and width that one 18 Kb block can have, and the width of one of several on top of each other."""
 
 _SMALLEST_BRAM_BITS = 1024
 """A read-only memory below this is built from LUTs."""
@@ -43,9 +44,8 @@ def ram_blocks(depth: Values, width: Values) -> Values:
     >>> ram_blocks(np.array([512.0, 1024.0, 4096.0]), np.array([40.0, 4.0, 5.0]))
     array([2., 1., 2.])
     """
-    blocks = np.ceil(depth / _RAM_SHAPES[-1][0]) * width
-    for words, bits in reversed(_RAM_SHAPES):
-        blocks = np.where(depth <= words, np.ceil(width / bits), blocks)
+    widest = _RAM_BITS[np.searchsorted(_RAM_WORDS, depth)]
+    blocks = np.ceil(width / widest) * np.ceil(np.maximum(depth / _RAM_WORDS[-1], 1.0))
     return np.asarray(np.where(width > 0, blocks, 0.0))
 
 

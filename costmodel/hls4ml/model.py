@@ -151,7 +151,7 @@ class HlsModel:
         sums = totals(layers)
         place = self._place(features, layers, self.reasons(features) if reasons is None else reasons)
         residuals = network_residuals(self.network, features)
-        shared = Shared(layers, sums, learner_matrix(features, sums), place, residuals)
+        shared = Shared(layers, sums, learner_matrix(features, sums), place, place.trust, residuals)
         names = list(targets or HLS_TARGETS)
         learned = [self._estimate("cycles_max" if name == "latency_ns" else name, shared) for name in names]
         points, halves = (np.array(column) for column in zip(*((e.point, half) for e, half in learned), strict=True))
@@ -183,7 +183,7 @@ class HlsModel:
         if learned is None:
             return self._unlearned(name, shared)
         estimate = learned.regressor.predict_with(
-            shared.layers, shared.sums, shared.matrix, shared.place.trust, shared.residuals.get(name)
+            shared.layers, shared.sums, shared.matrix, shared.trust, shared.residuals.get(name)
         )
         place = shared.place
         half = learned.calibration.half_width(estimate, place.inside)
@@ -201,7 +201,7 @@ class HlsModel:
         spec = TARGETS[name]
         if spec.form == "terms":
             plain.coefficients = PRIORS[spec.resource] * spec.prior_share
-        estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.place.trust)
+        estimate = plain.predict_with(shared.layers, shared.sums, shared.matrix, shared.trust)
         if spec.form in ("terms", "index tiles"):
             return estimate, np.full(len(estimate.point), NORMAL_90 * _NEVER_LEARNED_SPREAD)
         return estimate, half_outside(spec, NORMAL_90 * _NEVER_LEARNED_EXACT, shared.place)

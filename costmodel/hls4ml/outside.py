@@ -64,8 +64,8 @@ def _steps(features: Features) -> Iterator[npt.NDArray[np.bool_]]:
 
 def half_outside(spec: HlsTarget, rehearsed: float, place: Place) -> Array:
     """Half interval (natural log) by distance and strangeness, (n,); meant for designs outside only."""
-    far = np.sqrt(np.clip(place.distance, 1.0, _FARTHEST))
+    far = np.sqrt(np.minimum(np.maximum(place.distance, 1.0), _FARTHEST))
     by_terms = _STRANGE_REGISTERS if spec.resource == "ff" else _STRANGE_TERMS
     strange = by_terms if spec.form == "terms" else _STRANGE_FORM
-    unknown = np.where(place.strange, np.maximum(rehearsed, UNREHEARSED), rehearsed)
+    unknown = np.where(place.strange, max(rehearsed, UNREHEARSED), rehearsed)
     return np.asarray(np.minimum(unknown * far + strange * place.strange, WIDEST))

@@ -120,9 +120,9 @@ class KernelSum:
     def _point_and_disagreement(self, features: Features) -> tuple[Array, Array]:
         """Mean and standard deviation of the members' log totals, each (n,); numpy's own cost three times as much."""
         logs = np.log(self._totals(features, self._costs(features)))
-        point = logs.sum(axis=1) / logs.shape[1]
+        point = np.add.reduce(logs, axis=1) / logs.shape[1]
         apart = logs - point[:, None]
-        return point, np.sqrt((apart * apart).sum(axis=1) / logs.shape[1])
+        return point, np.sqrt(np.add.reduce(apart * apart, axis=1) / logs.shape[1])
 
     def part_costs(self, features: Features) -> Array:
         return np.asarray(np.exp(np.log(self._costs(features)).mean(axis=1)))
@@ -132,7 +132,7 @@ class KernelSum:
         parts, size = features.parts, len(features)
         entries = costs[parts.part] * parts.count[:, None]
         if size == 1:
-            return np.asarray(np.maximum(entries.sum(axis=0, keepdims=True), _MIN_COST))
+            return np.asarray(np.maximum(np.add.reduce(entries, axis=0, keepdims=True), _MIN_COST))
         totals = [np.bincount(parts.owner, weights=column, minlength=size) for column in entries.T]
         return np.maximum(np.stack(totals, axis=1), _MIN_COST)
 

@@ -107,10 +107,11 @@ _OTHER_FUNCTION = 5
 _USUAL_TOOL = {"vivado": 2020.1, "vitis": 2023.2}
 """The version that is taken where none is given."""
 
-_MATRIX_CODES = np.array([_KIND_CODE[kind] for kind in sorted(MATRIX_KINDS)])
-_CONV_CODES = np.array([code for kind, code in _KIND_CODE.items() if "conv" in kind])
-_SHARING_CODES = np.array([_STRATEGY_CODE[name] for name in ("resource", "unrolled")])
-_RECURRENT_CODES = np.array([_KIND_CODE[kind] for kind in ("gru", "lstm", "simple_rnn")])
+_IS_MATRIX = np.array([kind in MATRIX_KINDS for kind in KINDS])
+_IS_CONVOLUTION = np.array(["conv" in kind for kind in KINDS])
+_IS_RECURRENT = np.array([kind in ("gru", "lstm", "simple_rnn") for kind in KINDS])
+_SHARES = np.array([name in ("resource", "unrolled") for name in STRATEGIES])
+"""By code of a kind or strategy."""
 _KERAS_KEYS = ("class_name", "config", "keras_version", "build_input_shape")
 """Of a Keras model in JSON, which may be the input itself."""
 
@@ -234,9 +235,10 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
     n = len(subjects)
     m = {column.name: matrix[:, i].astype(np.float64) for i, column in enumerate(PART_COLUMNS)}
     starts = np.searchsorted(owner, np.arange(n))
-    is_matrix = np.isin(m["op_class"], _MATRIX_CODES)
+    kind, strategy = m["op_class"].astype(np.intp), m["strategy"].astype(np.intp)
+    is_matrix = _IS_MATRIX[kind]
     cycles = np.where(is_matrix, m["reuse"] * m["positions"], 0.0)
-    is_unrolled = is_matrix & ((m["reuse"] == 1) | ~np.isin(m["strategy"], _SHARING_CODES))
+    is_unrolled = is_matrix & ((m["reuse"] == 1) | ~_SHARES[strategy])
 
     def total(values: Values) -> Values:
         return np.bincount(owner, weights=values, minlength=n)
@@ -258,8 +260,8 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
     columns = (
         total(np.ones(len(matrix))),
         total(is_matrix),
-        total(np.isin(m["op_class"], _CONV_CODES)),
-        total(np.isin(m["op_class"], _RECURRENT_CODES)),
+        total(_IS_CONVOLUTION[kind]),
+        total(_IS_RECURRENT[kind]),
         total(~is_matrix),
         total(m["table_entries"]),
         total(m["multiplications"]),
