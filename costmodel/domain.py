@@ -77,14 +77,18 @@ class Domain:
 
     def distance(self, features: Features) -> Array:
         """Mahalanobis distance as a multiple of the threshold, (n,): above 1 is outside."""
-        return self._distance(self._raw(features))
+        return self._distance(self._standard(self._raw(features)))
 
     def _raw(self, features: Features) -> Array:
         """The columns that are looked at, float64 (n, names)."""
         return self._chosen(features).astype(np.float64)
 
-    def _distance(self, raw: Array) -> Array:
-        z = (_compress(raw) - self.center) / self.scale
+    def _standard(self, raw: Array) -> Array:
+        """Signed logs in standard deviations from the mean, (n, names); NaN where a value is missing."""
+        return np.asarray((_compress(raw) - self.center) / self.scale)
+
+    def _distance(self, z: Array) -> Array:
+        """What is missing in `z` is 0 from then on."""
         white = z @ self.factor.T
         if np.count_nonzero(np.isnan(white[:, -1])):  # its column sees every value
             z[np.isnan(z)] = 0.0  # a missing value counts as the mean
@@ -96,16 +100,15 @@ class Domain:
         raw = self._raw(features)
         low, high = self._bounds
         outside = (raw < low) | (raw > high)
-        far = self._distance(raw)
+        z = self._standard(raw)
+        far = self._distance(z)
         strange = self._strange_words(features)
         reasons: list[tuple[str, ...]] = [()] * len(features)
         if not strange and not np.count_nonzero(outside) and not np.count_nonzero(far > 1):
             return reasons
         flagged = sorted({*np.flatnonzero(outside.any(axis=1) | (far > 1)).tolist(), *strange})
-        excess = np.abs(_compress(raw[flagged]) - self.center) / self.scale
-        excess[np.isnan(excess)] = 0.0
-        for i, own in zip(flagged, excess, strict=True):
-            reasons[i] = self._reasons(raw[i], outside[i], far[i], own, strange.get(i, ()))
+        for i in flagged:
+            reasons[i] = self._reasons(raw[i], outside[i], far[i], np.abs(z[i]), strange.get(i, ()))
         return reasons
 
     def _reasons(

@@ -14,6 +14,9 @@ from costmodel.hls4ml.layers import Layers, Values
 from costmodel.prediction import Prediction
 from costmodel.regressors.base import Array, Estimate
 
+_FARTHEST = 4.0
+"""Distance beyond which another kind of design is not stranger still."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetAnswer:
@@ -43,11 +46,18 @@ class DesignAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where designs lie, (n,) each: inside of what was trained on, distance (1 at its edge), strange kinds of layer."""
+    """Where designs lie, (n,) each: inside of what was trained on, distance (1 at its edge), strange kinds of layer.
+
+    far : by what factor errors grow with the distance.
+    """
 
     inside: npt.NDArray[np.bool_]
     distance: Array
     strange: npt.NDArray[np.bool_]
+    far: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "far", np.sqrt(np.minimum(np.maximum(self.distance, 1.0), _FARTHEST)))
 
     @property
     def trust(self) -> Array:

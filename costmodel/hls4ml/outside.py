@@ -29,9 +29,6 @@ _MARGIN = 2.0
 
 _COVERAGE = 0.9
 _FEWEST = 20
-_FARTHEST = 4.0
-"""Distance beyond which another kind of design is not stranger still."""
-
 WIDEST = 3.3
 """Largest half interval (natural log): a factor of 27 either way says that hardly anything is known."""
 
@@ -64,8 +61,7 @@ def _steps(features: Features) -> Iterator[npt.NDArray[np.bool_]]:
 
 def half_outside(spec: HlsTarget, rehearsed: float, place: Place) -> Array:
     """Half interval (natural log) by distance and strangeness, (n,); meant for designs outside only."""
-    far = np.sqrt(np.minimum(np.maximum(place.distance, 1.0), _FARTHEST))
     by_terms = _STRANGE_REGISTERS if spec.resource == "ff" else _STRANGE_TERMS
     strange = by_terms if spec.form == "terms" else _STRANGE_FORM
     unknown = np.where(place.strange, max(rehearsed, UNREHEARSED), rehearsed)
-    return np.asarray(np.minimum(unknown * far + strange * place.strange, WIDEST))
+    return np.asarray(np.minimum(unknown * place.far + strange * place.strange, WIDEST))

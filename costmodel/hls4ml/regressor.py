@@ -217,9 +217,10 @@ class HlsPhysics:
         """
         base = self._base(self._shown(layers, sums), self.coefficients)
         regime = regimes(layers)
-        learned = self._residual(self.booster, matrix, base) if residual is None else residual
-        point = base + weight * self.gates[regime] * learned
-        return Estimate(point, self.spreads[regime])
+        share = weight * self.gates[regime]
+        if np.count_nonzero(share):  # else nothing of what was learned is taken, and the trees need not be asked
+            base = base + share * (self._residual(self.booster, matrix, base) if residual is None else residual)
+        return Estimate(base, self.spreads[regime])
 
     def part_costs(self, features: Features) -> Array | None:
         """Cost of each distinct layer by the fitted terms; None for targets that are no sum over layers."""

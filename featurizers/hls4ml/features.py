@@ -107,6 +107,7 @@ _OTHER_FUNCTION = 5
 _USUAL_TOOL = {"vivado": 2020.1, "vitis": 2023.2}
 """The version that is taken where none is given."""
 
+_PART_NAMES = tuple(column.name for column in PART_COLUMNS)
 _IS_MATRIX = np.array([kind in MATRIX_KINDS for kind in KINDS])
 _IS_CONVOLUTION = np.array(["conv" in kind for kind in KINDS])
 _IS_RECURRENT = np.array([kind in ("gru", "lstm", "simple_rnn") for kind in KINDS])
@@ -233,7 +234,7 @@ def _row(layer: HlsLayer, design: HlsDesign) -> tuple[float, ...]:
 
 def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign]) -> FloatArray:
     n = len(subjects)
-    m = {column.name: matrix[:, i].astype(np.float64) for i, column in enumerate(PART_COLUMNS)}
+    m = dict(zip(_PART_NAMES, matrix.T.astype(np.float64, order="C"), strict=True))
     starts = np.searchsorted(owner, np.arange(n))
     kind, strategy = m["op_class"].astype(np.intp), m["strategy"].astype(np.intp)
     is_matrix = _IS_MATRIX[kind]
@@ -246,9 +247,9 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
     def most(values: Values) -> Values:
         return np.maximum.reduceat(values, starts)
 
-    def least(values: Values) -> Values:
-        smallest = np.minimum.reduceat(np.where(is_matrix, values, np.inf), starts)
-        return np.where(np.isfinite(smallest), smallest, 0.0)
+    asked_least = np.stack([m[name] for name in ("reuse", "outputs_per_multiplier", "weight_bits", "nonzero")])
+    smallest = np.minimum.reduceat(np.where(is_matrix, asked_least, np.inf), starts, axis=1)
+    least_reuse, least_outputs, least_bits, least_nonzero = np.where(np.isfinite(smallest), smallest, 0.0)
 
     def when_matrix(values: Values) -> Values:
         return np.where(is_matrix, values, 0.0)
@@ -271,11 +272,11 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
         most(m["multiplications"]),
         total(cycles),
         most(cycles),
-        least(m["reuse"]),
+        least_reuse,
         most(when_matrix(m["reuse"])),
-        least(m["outputs_per_multiplier"]),
+        least_outputs,
         most(m["outputs_per_multiplier"]),
-        least(m["weight_bits"]),
+        least_bits,
         most(m["weight_bits"]),
         most(m["accum_bits"]),
         most(when_matrix(m["source_bits"])),
@@ -286,7 +287,7 @@ def _vectors(matrix: FloatArray, owner: IntArray, subjects: Sequence[HlsDesign])
         most(when_matrix(m["strategy"] == _STRATEGY_CODE["latency"])),
         most(when_matrix(m["strategy"] == _STRATEGY_CODE["distributed_arithmetic"])),
         of_first(m["stream"]),
-        least(m["nonzero"]),
+        least_nonzero,
         of_first(m["clock_ns"]),
         np.array([design.clock_uncertainty for design in subjects]),
         of_first(m["vitis"]),
