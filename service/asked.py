@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -77,11 +77,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds a question, and which fields of its kind are files."""
+    """What bounds a question, and which fields of its kind are files. marks : their names as they stand in JSON."""
 
     items_max: int
     json_values_max: int
     binary_fields: Collection[str]
+    marks: tuple[bytes, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", tuple(b'"%s"' % name.encode() for name in self.binary_fields))
 
 
 class _RawQuestion(Question, forbid_unknown_fields=True, kw_only=True):
@@ -100,7 +104,7 @@ def from_json(body: bytes, limits: Limits) -> Asked:
     targets = _one_or_many("target", question.target, question.targets)
     texts = [bytes(text) for text in question.inputs]
     # Only where to read it is decided by this: a name written with escapes is still found when it is read.
-    has_files = any(b'"%s"' % name.encode() in body for name in limits.binary_fields)
+    has_files = any(mark in body for mark in limits.marks)
     return _checked(Asked(devices, targets, None, has_files, texts, limits, question.weights), limits)
 
 

@@ -71,6 +71,7 @@ class OperationEndpoint:
         self.operation = operation
         self._answer = answer
         self._desk = desk
+        self._limits: dict[str, Limits] = {}
         self._together = Together(answer) if isinstance(answer, Predict) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +88,10 @@ class OperationEndpoint:
         kind: str = scope["path_params"]["kind"]
         predictor = predictor_of(self._desk.source, kind)
         settings = self._desk.settings
-        limits = Limits(settings.items_max, settings.json_values_max, self._desk.source.binary_fields(kind))
+        limits = self._limits.get(kind)
+        if limits is None:
+            binary = self._desk.source.binary_fields(kind)
+            limits = self._limits[kind] = Limits(settings.items_max, settings.json_values_max, binary)
         media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
         meter = self._desk.meters.of_kind(self.operation, kind)
         if media_type == JSON:
