@@ -44,7 +44,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that label")
     parser.add_argument("--scheduler", help="of a Dask cluster whose workers label (they need the tools too)")
     parser.add_argument("--rounds", type=int, nargs=2, default=(0, 60), metavar=("FIRST", "END"), help="rounds to plan")
-    parser.add_argument("--families", nargs="*", default=all_families())
+    parser.add_argument("--families", nargs="*", default=[], help="to plan, and to label for GPUs (default: all)")
     parser.add_argument("--nests", type=int, default=170, help="of a family, in every way that a pass may choose")
     parser.add_argument("--seed", type=int, default=20261125)
     parser.add_argument("--full-rounds", type=int, default=FULL_ROUNDS, help="rounds that are labelled for every CPU")
@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
         print(", ".join(f"{tool} {version}" for tool, version in tool_versions().items()), file=sys.stderr)
         added = plan(
             args.work_dir,
-            args.families,
+            args.families or all_families(),
             range(*args.rounds),
             args.seed,
             full_rounds=args.full_rounds,
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
         with connected(args.scheduler):
             work(args.work_dir, jobs=args.jobs, deadline=deadline)
     if args.step in ("all", "gpu"):
-        work_gpu(args.work_dir, deadline=deadline)
+        work_gpu(args.work_dir, args.families, deadline=deadline)
     if args.step in ("all", "host"):
         work_host(args.work_dir, args.host_programs, deadline=deadline)
     if args.step == "all" and iree.missing():

@@ -122,9 +122,10 @@ def work(folder: Path, *, jobs: int = 1, deadline: float | None = None, batch: i
     journal.close()
 
 
-def work_gpu(folder: Path, *, deadline: float | None = None, batch: int = BATCH) -> None:
-    """Label what the main campaign has labelled so far for the GPUs, families that can map to kernels only."""
+def work_gpu(folder: Path, families: Sequence[str] = (), *, deadline: float | None = None, batch: int = BATCH) -> None:
+    """Label for the GPUs what the main campaign has labelled so far, families that can map to kernels (or these)."""
     rows = [row for row in _labelled(folder) if row["family"] not in _NO_KERNELS]
+    rows = [row for row in rows if not families or row["family"] in families]
     for place, gpu in enumerate(GPUS):
         share = None if deadline is None else time.time() + (deadline - time.time()) / (len(GPUS) - place)
         _append(folder / "gpu.jsonl", "gpu", gpu, rows, partial(label_gpu, gpu=gpu), share, batch)
