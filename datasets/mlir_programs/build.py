@@ -4,8 +4,8 @@
 
 Needs ``apt-get install mlir-22-tools llvm-22`` (the versions are checked). A third to half a CPU-second a program;
 killed and started again it goes on where it stopped. ``--step`` runs one of: plan, label, gpu, host, iree,
-assemble; restore fills an empty work folder from the tables. The step ``iree`` needs iree-base-runtime 3.13, the family
-``torch_graph`` torch-mlir, both beside the project's own packages (README.md).
+assemble; restore fills an empty work folder from the tables. The step ``iree`` needs iree-base-runtime 3.13, the
+families ``torch_graph`` and ``torch_block`` torch-mlir, both beside the project's own packages (README.md).
 """
 
 from __future__ import annotations
