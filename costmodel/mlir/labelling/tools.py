@@ -22,6 +22,9 @@ PATIENCE = 30
 """Seconds by the clock per second of processor time that a tool is allowed."""
 
 
+_FAULTS = ("error", "assert", "unrecognised instruction")
+
+
 class ToolError(Exception):
     """A tool failed, timed out or is not installed; the message is the first of what it said."""
 
@@ -119,5 +122,5 @@ def _environment() -> dict[str, str]:
 def first_error(text: str, code: int) -> str:
     """The first line of a tool's standard error that names an error, else the first of any."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or "assert" in line.lower()]
+    errors = [line for line in lines if any(word in line.lower() for word in _FAULTS)]
     return (errors or lines or [f"exit code {code}"])[0][:300]

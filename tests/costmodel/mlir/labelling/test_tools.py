@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from costmodel.mlir.labelling.tools import ToolError, limited
+from costmodel.mlir.labelling.tools import ToolError, first_error, limited
 
 
 def test_a_tool_that_computes_too_long_is_ended_and_says_so():
@@ -22,3 +22,10 @@ def test_a_tool_that_only_waits_uses_none_of_its_time():
 def test_a_tool_that_waits_for_ever_is_ended_by_the_clock():
     with pytest.raises(ToolError, match="took longer than 0.3 s"):
         limited("wait", [sys.executable, "-c", "import time; time.sleep(60)"], 0.01)
+
+
+def test_of_what_a_tool_says_the_fault_is_kept_and_not_the_banner():
+    said = "==7== Callgrind, a profiler\n==7== Command: f\n==7== valgrind: Unrecognised instruction at address 0x4.\n"
+    assert first_error(said, -4) == "==7== valgrind: Unrecognised instruction at address 0x4."
+    assert first_error("f.mlir:1:2: error: no\nnote: here\n", 1) == "f.mlir:1:2: error: no"
+    assert first_error("\n", 9) == "exit code 9"
