@@ -7,7 +7,13 @@ BIN := .venv/bin
 AUDIT := .venv-audit/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test test-hls4ml test-nas test-mlir-data test-simulate train check audit docs screenshots lock clean
+# An environment of its own that sees the development packages.
+define on_top_of_dev
+$(PYTHON) -m venv $(1)
+$(1)/bin/python -c "import sysconfig as s; open(s.get_path('purelib') + '/dev.pth', 'w').write('import site; site.addsitedir(\'$(CURDIR)/' + s.get_path('purelib', vars={'base': '.venv'}) + '\')')"
+endef
+
+.PHONY: serve test test-hls4ml test-nas test-mlir-data test-object-store test-simulate train check audit docs screenshots lock clean
 
 serve: .venv/.serve
 	$(BIN)/python -m costmodel serve --host $(HOST) --port $(PORT)
@@ -40,20 +46,27 @@ test-nas: .venv-nas/.done
 	.venv-nas/bin/python -m pytest -rs -p no:cacheprovider tests/costmodel/nas/test_clients.py
 
 .venv-nas/.done: requirements/nas.txt .venv/.dev
-	$(PYTHON) -m venv .venv-nas
-	.venv-nas/bin/python -c "import sysconfig as s; open(s.get_path('purelib') + '/dev.pth', 'w').write('$(CURDIR)/' + s.get_path('purelib', vars={'base': '.venv'}))"
+	$(call on_top_of_dev,.venv-nas)
 	.venv-nas/bin/python -m pip --disable-pip-version-check --quiet install -r $<
 	.venv-nas/bin/python -m pip --disable-pip-version-check --quiet install --no-deps archai==1.0.0
 	touch $@
 
 # What only the recipe of the MLIR data set needs, on top of the development packages: torch-mlir's importer, IREE's runtime.
 test-mlir-data: .venv-mlir-data/.done
-	.venv-mlir-data/bin/python -m pytest -rs -p no:cacheprovider tests/costmodel/mlir/generators/test_torch_modules.py tests/costmodel/mlir/labelling/test_iree.py
+	.venv-mlir-data/bin/python -m pytest -rs -p no:cacheprovider tests/costmodel/mlir/generators/test_torch_*.py tests/costmodel/mlir/labelling/test_iree.py
 
 .venv-mlir-data/.done: requirements/mlir-data.txt .venv/.dev
-	$(PYTHON) -m venv .venv-mlir-data
-	.venv-mlir-data/bin/python -c "import sysconfig as s; open(s.get_path('purelib') + '/dev.pth', 'w').write('$(CURDIR)/' + s.get_path('purelib', vars={'base': '.venv'}))"
+	$(call on_top_of_dev,.venv-mlir-data)
 	.venv-mlir-data/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r $<
+	touch $@
+
+# MLflow's server with its artifacts in a bucket; moto stands for S3.
+test-object-store: .venv-object-store/.done
+	.venv-object-store/bin/python -m pytest -rs -p no:cacheprovider tests/costmodel/tracking/test_mlflow_server.py
+
+.venv-object-store/.done: requirements/object-store.txt .venv/.dev
+	$(call on_top_of_dev,.venv-object-store)
+	.venv-object-store/bin/python -m pip --disable-pip-version-check --quiet install -r $<
 	touch $@
 
 train: .venv/.dev

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from costmodel.registry import ModelStore
-from costmodel.tracking.watch import store_state
+from costmodel.tracking.watch import engine_of, store_state
 from costmodel.training import TrainRequest, TrainResult, train
 from tests.postgres import new_database, running_postgres
 
@@ -128,6 +128,7 @@ def test_a_promotion_on_the_server_is_seen_by_whoever_follows_it(
         assert replica.predictor("box").version == f"registry-{version}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
     assert store_state() == (("costmodel-box", "2"),)
+    engine_of(database).dispose()
 
 
 def test_where_nobody_answers_there_is_no_state_and_mlflow_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
