@@ -12,6 +12,7 @@ from costmodel.cpu.catalogue import Catalogue
 from costmodel.cpu.together import Together
 from costmodel.prediction import Explanation, Neighbour, Prediction, Target
 from costmodel.predictor import Device, Predictor
+from costmodel.regressors.native_lightgbm import read_waiting
 from featurizers.core import Raw
 from featurizers.cpu.spec import ServerSpec
 from featurizers.errors import InputError
@@ -58,6 +59,7 @@ class CpuPredictor(Predictor):
             _ = self.adapter, self.catalogue
         for device in self.devices.values():
             self._together(device)
+        read_waiting()
 
     def _together(self, device: Device) -> Together | None:
         """All targets of a device as one model; None where they do not share what makes that possible."""
