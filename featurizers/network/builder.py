@@ -8,6 +8,9 @@ from featurizers.network.graph import NetworkGraph, Node, Shape, Tensor
 from featurizers.network.shapes import infer
 from featurizers.network.site import Site
 
+_OF_EACH = frozenset({"Relu", "HardSwish", "HardSigmoid"})
+"""Ops on each element, whose result has the shape of what they read."""
+
 
 class Builder:
     """A graph under construction; every method returns the name of the value it made."""
@@ -28,24 +31,31 @@ class Builder:
 
     def op(self, op: str, name: str, *inputs: str, **attrs: Any) -> str:
         node = Node(name, op, inputs, (name,), attrs)
-        self.tensors[name] = Tensor(infer(Site(node, self.tensors, {}))[0])
+        shape = self.tensors[inputs[0]].shape if op in _OF_EACH else infer(Site(node, self.tensors, {}))[0]
+        return self._made(node, shape)
+
+    def _made(self, node: Node, shape: Shape) -> str:
+        self.tensors[node.name] = Tensor(shape)
         self.nodes.append(node)
-        return name
+        return node.name
 
     def conv(
         self, name: str, x: str, out: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, bias: bool = False
     ) -> str:
         """Convolution with 'same' padding (half the kernel on each side)."""
-        weight = self.weight(f"{name}.weight", out, self.channels(x) // groups, kernel, kernel)
-        biases = (self.weight(f"{name}.bias", out),) if bias else ()
-        return self.op(
-            "Conv", name, x, weight, *biases,
-            kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[kernel // 2] * 4, group=groups,
-        )  # fmt: skip
+        batch, channels, *sizes = self.tensors[x].shape
+        inputs: tuple[str, ...] = (x, self.weight(f"{name}.weight", out, channels // groups, kernel, kernel))
+        if bias:
+            inputs += (self.weight(f"{name}.bias", out),)
+        padding = kernel // 2
+        attrs = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [padding] * 4, "group": groups}
+        shape = (batch, out, *[(size + 2 * padding - kernel) // stride + 1 for size in sizes])
+        return self._made(Node(name, "Conv", inputs, (name,), attrs), shape)
 
     def batch_norm(self, name: str, x: str) -> str:
-        parts = (self.weight(f"{name}.{p}", self.channels(x)) for p in ("weight", "bias", "mean", "var"))
-        return self.op("BatchNormalization", name, x, *parts)
+        channels = self.channels(x)
+        parts = [self.weight(f"{name}.{p}", channels) for p in ("weight", "bias", "mean", "var")]
+        return self._made(Node(name, "BatchNormalization", (x, *parts), (name,)), self.tensors[x].shape)
 
     def conv_bn(self, name: str, x: str, out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> str:
         return self.batch_norm(f"{name}/bn", self.conv(f"{name}/conv", x, out, kernel, stride, groups))

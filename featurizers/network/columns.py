@@ -124,6 +124,7 @@ def peak_activation_bytes(graph: NetworkGraph) -> float:
     A value lives from the node that makes it to the last that reads it; a view shares its input's memory; network
     inputs and outputs live throughout their use; weights are not counted.
     """
+    size = {name: tensor.bytes for name, tensor in graph.tensors.items() if not tensor.constant}
     owner: dict[str, str] = {}
     for node in graph.nodes:
         if node.op in ops.VIEWS and node.inputs and node.outputs:
@@ -137,12 +138,12 @@ def peak_activation_bytes(graph: NetworkGraph) -> float:
     alive = sum(graph.tensors[i].bytes for i in graph.inputs)
     peak = alive
     for index, node in enumerate(graph.nodes):
-        made = [o for o in node.outputs if o and o not in owner and not graph.tensors[o].constant]
-        alive += sum(graph.tensors[o].bytes for o in made)
+        made = [o for o in node.outputs if o in size and o not in owner]
+        alive += sum([size[o] for o in made])
         peak = max(peak, alive)
-        ended = {owner.get(i, i) for i in node.inputs if i}
-        alive -= sum(graph.tensors[n].bytes for n in ended if last_use[n] == index and not graph.tensors[n].constant)
-        alive -= sum(graph.tensors[o].bytes for o in made if o not in last_use)
+        ended = {owner.get(i, i) for i in node.inputs}
+        alive -= sum([size[n] for n in ended if n in size and last_use[n] == index])
+        alive -= sum([size[o] for o in made if o not in last_use])
     return peak
 
 

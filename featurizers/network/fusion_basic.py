@@ -30,19 +30,25 @@ def drop_no_ops(plan: Plan) -> None:
 
 def merge_duplicates(plan: Plan) -> None:
     """Common subexpressions: the same op on the same inputs is executed once."""
-    seen: dict[object, Step] = {}
+    seen: dict[object, list[Step]] = {}
     for step in plan.order():
         node = step.node
-        attrs = tuple(sorted((k, repr(v)) for k, v in node.attrs.items()))
-        key = (node.op, node.inputs, attrs, len(node.outputs))
-        first = seen.setdefault(key, step)
-        if first is step or any(o in plan.outputs for o in node.outputs):
+        alike = seen.setdefault((node.op, node.inputs, len(node.outputs)), [])
+        first = next((other for other in alike if _attributes(other) == _attributes(step)), None)
+        if first is None:
+            alike.append(step)
+            continue
+        if any(o in plan.outputs for o in node.outputs):
             continue
         plan.remove(step)
         first.members.extend(step.members)
         for old, new in zip(node.outputs, first.node.outputs, strict=True):
             if old:
                 plan.redirect(old, new)
+
+
+def _attributes(step: Step) -> list[tuple[str, str]]:
+    return sorted((name, repr(value)) for name, value in step.node.attrs.items())
 
 
 def fold_into_conv(plan: Plan) -> None:

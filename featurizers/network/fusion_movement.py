@@ -10,6 +10,8 @@ from featurizers.network.plan import Plan, Step
 
 def slices_to_split(plan: Plan) -> None:
     """Neighbouring slices that cover one axis of one tensor -> Split."""
+    if not plan.has("Slice"):
+        return
     for name in list(plan.users):
         users = plan.users.get(name, [])
         if len(users) < 2 or any(u.node.op != "Slice" for u in users) or name in plan.outputs:
@@ -58,6 +60,8 @@ def _replace(plan: Plan, name: str, axis: int, parts: list[Step]) -> None:
 
 def gathers_to_split(plan: Plan) -> None:
     """Gathers of each index of one axis of one tensor -> Split and Squeeze."""
+    if not plan.has("Gather"):
+        return
     for name in list(plan.users):
         users = plan.users.get(name, [])
         if len(users) < 2 or any(u.node.op != "Gather" or u.node.inputs[0] != name for u in users):

@@ -107,8 +107,9 @@ class NetworkGraph:
     def parameters(self) -> int:
         """Elements of all weights that a node reads: floating point or quantised, and more than a single number."""
         produced = {o for n in self.nodes for o in n.outputs}
-        read = {i for n in self.nodes if n.op not in _READS_SETTINGS for i in n.inputs if i not in produced}
-        return sum(t.elements for t in (self.tensors[i] for i in read if i in self.tensors) if is_weight(t) and t.shape)
+        read = {i for n in self.nodes if n.op not in _READS_SETTINGS for i in n.inputs}
+        found = [self.tensors[i] for i in read - produced if i in self.tensors]
+        return sum([tensor.elements for tensor in found if is_weight(tensor) and tensor.shape])
 
 
 def is_weight(tensor: Tensor) -> bool:

@@ -132,23 +132,22 @@ def kernels_of(plan: Plan) -> list[Kernel]:
     return result
 
 
+_ABSENT = Tensor(())
 _IGNORED_ATTRS = frozenset({"epsilon", "momentum", "seed", "spatial", "is_test", "training_mode", "consumed_inputs"})
 
 
 def _key(step: Step, plan: Plan, unknown: bool) -> Key:
     node = step.node
-    attrs = tuple(
-        sorted(
-            (k, tuple(v) if isinstance(v, list) else v)
-            for k, v in node.attrs.items()
-            if isinstance(v, int | str | list) and k not in _IGNORED_ATTRS
-        )
-    )
-    absent = Tensor(())
+    attrs = [
+        (k, tuple(v) if isinstance(v, list) else v)
+        for k, v in node.attrs.items()
+        if isinstance(v, (int, str, list)) and k not in _IGNORED_ATTRS
+    ]
+    tensors = plan.tensors
     return (
-        node.op, step.act, step.residual, step.layout, unknown, len(step.fused), attrs,
-        tuple(plan.tensors.get(i, absent) if i else None for i in node.inputs),
-        tuple(plan.tensors[o] if o else None for o in node.outputs),
+        node.op, step.act, step.residual, step.layout, unknown, len(step.fused), tuple(sorted(attrs)),
+        tuple([tensors.get(i, _ABSENT) if i else None for i in node.inputs]),
+        tuple([tensors[o] if o else None for o in node.outputs]),
     )  # fmt: skip
 
 

@@ -42,10 +42,12 @@ class Plan:
         self.producer: dict[str, Step] = {}
         self.users: dict[str, list[Step]] = {}
         self.steps: dict[Step, None] = {}
+        self._order: list[Step] | None = None
         for node in graph.nodes:
             self.add(Step(Node(node.name, node.op, node.inputs, node.outputs, node.attrs, node.domain), [node.label]))
 
     def add(self, step: Step) -> Step:
+        self._order = None
         self.steps[step] = None
         for name in step.node.outputs:
             if name:
@@ -56,6 +58,7 @@ class Plan:
         return step
 
     def remove(self, step: Step) -> None:
+        self._order = None
         del self.steps[step]
         for name in step.node.inputs:
             if name:
@@ -86,6 +89,7 @@ class Plan:
 
     def redirect(self, old: str, new: str) -> None:
         """All users of `old` read `new`."""
+        self._order = None
         for user in self.users.pop(old, []):
             user.node.inputs = tuple(new if i == old else i for i in user.node.inputs)
             self.users.setdefault(new, []).append(user)
@@ -125,6 +129,10 @@ class Plan:
             if step in self.steps:
                 yield step
 
+    def has(self, op: str) -> bool:
+        """Whether any step is of this op."""
+        return any(step.node.op == op for step in self.steps)
+
     def constant(self, name: str) -> bool:
         return name in self.tensors and self.tensors[name].constant
 
@@ -141,15 +149,18 @@ class Plan:
 
     def order(self) -> list[Step]:
         """Steps in an order in which they can run (depth first from each step's inputs)."""
-        done: dict[Step, None] = {}
-        for root in self.steps:
-            stack = [root]
-            while stack:
-                step = stack[-1]
-                missing = [p for i in step.node.inputs if (p := self.producer.get(i)) is not None and p not in done]
-                if missing and step not in done:
-                    stack.extend(missing)
-                    continue
-                done.setdefault(step)
-                stack.pop()
-        return list(done)
+        if self._order is None:
+            done: dict[Step, None] = {}
+            producer = self.producer
+            for root in self.steps:
+                stack = [root]
+                while stack:
+                    step = stack[-1]
+                    missing = [producer[i] for i in step.node.inputs if i in producer and producer[i] not in done]
+                    if missing and step not in done:
+                        stack.extend(missing)
+                        continue
+                    done.setdefault(step)
+                    stack.pop()
+            self._order = list(done)
+        return self._order
