@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from featurizers.core import Column
 from featurizers.network import ops
@@ -79,8 +80,7 @@ Key = tuple[Any, ...]
 Row = tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(msgspec.Struct, frozen=True):
     """One thing that the runtime executes. Kernels of equal `key` are the same work, with the same `row`.
 
     names : the user's nodes in it; wrote : values that fusion made superfluous; elements : of its first output.

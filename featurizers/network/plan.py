@@ -49,12 +49,15 @@ class Plan:
     def add(self, step: Step) -> Step:
         self._order = None
         self.steps[step] = None
+        users = self.users
         for name in step.node.outputs:
             if name:
                 self.producer[name] = step
         for name in step.node.inputs:
-            if name:
-                self.users.setdefault(name, []).append(step)
+            if name in users:
+                users[name].append(step)
+            elif name:
+                users[name] = [step]
         return step
 
     def remove(self, step: Step) -> None:
@@ -153,14 +156,14 @@ class Plan:
             done: dict[Step, None] = {}
             producer = self.producer
             for root in self.steps:
-                stack = [root]
+                stack = [root] if root not in done else []
                 while stack:
                     step = stack[-1]
                     missing = [producer[i] for i in step.node.inputs if i in producer and producer[i] not in done]
                     if missing and step not in done:
-                        stack.extend(missing)
+                        stack += missing
                         continue
-                    done.setdefault(step)
+                    done[step] = None
                     stack.pop()
             self._order = list(done)
         return self._order
