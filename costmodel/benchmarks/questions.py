@@ -38,6 +38,24 @@ def questions() -> dict[str, tuple[str, list[dict[str, Any]]]]:
     }
 
 
+def encodings(count: int = 1000) -> dict[str, list[dict[str, Any]]]:
+    """Networks of the larger search spaces by name, as JSON, drawn at random."""
+    draw = random.Random(6)
+    fbnet = [{"fbnet": draw.choices(range(9), k=22)} for _ in range(count)]
+    ofa = [
+        {
+            "ofa": {
+                "ks": draw.choices((3, 5, 7), k=20),
+                "e": draw.choices((3, 4, 6), k=20),
+                "d": draw.choices((2, 3, 4), k=5),
+                "r": draw.randrange(128, 225, 4),
+            }
+        }
+        for _ in range(count)
+    ]
+    return {"fbnet": fbnet, "ofa": ofa}
+
+
 def onnx_files() -> list[bytes]:
     """ONNX files of about a hundred nodes, with their weights."""
     from costmodel.zoo import build, sample_specs, size

@@ -23,7 +23,7 @@ from typing import Any
 
 from costmodel.benchmarks.http_load import Load, load, post
 from costmodel.benchmarks.phases import phase_row
-from costmodel.benchmarks.questions import cells, onnx_files, questions
+from costmodel.benchmarks.questions import cells, encodings, onnx_files, questions
 from costmodel.benchmarks.servers import Server, mlflow_server, our_server
 from costmodel.kinds import load_bundle
 from costmodel.predictor import Predictor
@@ -72,7 +72,7 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
         )
     cells_per_s = _in_process(predictor, device)
     rows += [*kinds, onnx, {"server": "in process", "request": "10,000 cells", "items_per_s": cells_per_s}]
-    rows += [{"server": "in process", "request": "phases", **row} for row in _phases(models, asked)]
+    rows += [{"server": "in process", "request": "phases"} | row for row in _phases(models, asked)]
     columns = dict.fromkeys(name for row in rows for name in row)
     return {
         "benchmark": "serving",
@@ -153,6 +153,10 @@ def _phases(models: Path, asked: Mapping[str, tuple[str, list[dict[str, Any]]]])
         predictor = load_bundle(models / kind)
         predictor.warm_up()
         rows += [phase_row(predictor, device, inputs, items) for items in (1, _FEW)]
+    device, _ = asked["network"]
+    predictor = load_bundle(models / "network")
+    for space, inputs in encodings().items():
+        rows.append(phase_row(predictor, device, inputs, 1) | {"request": f"phases, {space}"})
     return rows
 
 

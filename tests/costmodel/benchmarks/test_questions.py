@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from costmodel.benchmarks.questions import questions
+from costmodel.benchmarks.phases import phase_row
+from costmodel.benchmarks.questions import encodings, questions
 from costmodel.kinds import load_bundle
 from costmodel.registry import PRETRAINED
 from featurizers.errors import InputError
@@ -22,3 +23,14 @@ def test_inputs_are_distinct_and_answered(kind: str) -> None:
     for outcome in load_bundle(PRETRAINED / kind).predict(some, [device]):
         assert not isinstance(outcome, InputError), str(outcome)
         assert len(outcome) > 0
+
+
+def test_encodings_are_answered_and_their_phases_told() -> None:
+    device, _ = ASKED["network"]
+    predictor = load_bundle(PRETRAINED / "network")
+    for space, inputs in encodings().items():
+        assert len({json.dumps(each) for each in inputs}) == len(inputs) == 1000
+        row = phase_row(predictor, device, inputs[:500], 1)
+        assert row["kind"] == "network"
+        assert row["parse_us"] > 0 < row["features_us"], space
+        assert row["read_json_us"] + row["write_json_us"] < row["parse_us"] + row["features_us"]
