@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from costmodel.export.formula import Formula
+from costmodel.export.loops_source import loops_source
 from costmodel.export.network_source import LAYER, network_source
 from costmodel.regressors.forest import Forest
 
@@ -137,6 +138,8 @@ def _tables(index: int, forest: Forest) -> str:
 def _networks(formula: Formula) -> list[str]:
     named = {"network": formula.network, "any_network": formula.any_network}
     written = [network_source(network, name) for name, network in named.items() if network is not None]
+    if formula.loop_network is not None:
+        written.append(loops_source(formula.loop_network))
     return [LAYER, *written] if written else []
 
 
@@ -147,7 +150,10 @@ def _body(formula: Formula, place: dict[str, int]) -> str:
     lines += [f"  y += {_call(i, forest)};" for i, forest in enumerate(formula.forests)]
     lines.append(f"  y /= {members}.0;")
     if formula.network is not None:
-        lines.append(f"  y = {1 - share!r} * y + {share!r} * network(columns);")
+        said = "network(columns)"
+        if formula.loop_network is not None:
+            said = f"0.5 * ({said} + loop_network(columns))"
+        lines.append(f"  y = {1 - share!r} * y + {share!r} * {said};")
     if formula.base is not None:
         lines.append(f"  y += log(fmax((double)columns[{place[formula.base]}], 1.0));")
     if formula.any is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from costmodel.mlir.loop_network import LoopNetwork
 from costmodel.mlir.network import ColumnNetwork
 from costmodel.predictor import Predictor
 from costmodel.regressors.forest import Forest, read_forest
@@ -20,8 +21,8 @@ EXPORTABLE = ("lightgbm", "mlir-boost")
 class Formula:
     """``exp(base + mean of the forests + shift)``, or for counts ``round(exp(...) - 1)``, 0 where `any` is negative.
 
-    network, any_network : where there are, `network_share` of the mean of the forests, and of the log odds of any,
-    is theirs instead.
+    network, loop_network, any_network : where there are, `network_share` of the mean of the forests is the mean of the
+    first two instead, and of the log odds of any the last.
     base : column whose log the forests correct; None for 0. constants : columns that are the target CPU's, and their
     values. any : of a count, the forest that says whether there are any: where its log odds are above `any_above`.
     """
@@ -39,6 +40,7 @@ class Formula:
     any: Forest | None = None
     any_above: float = 0.0
     network: ColumnNetwork | None = None
+    loop_network: LoopNetwork | None = None
     any_network: ColumnNetwork | None = None
     network_share: float = 0.0
 
@@ -71,6 +73,7 @@ def formula(predictor: Predictor, device: str, target: str | None = None) -> For
         any=read_forest(regressor.any_booster.model_text) if is_count else None,
         any_above=_log_odds(regressor.settings["likely"]) if is_count else 0.0,
         network=getattr(regressor, "network", None),
+        loop_network=getattr(regressor, "loop_network", None),
         any_network=getattr(regressor, "any_network", None),
         network_share=getattr(regressor, "network_share", 0.0),
     )

@@ -25,16 +25,16 @@ def network_source(network: ColumnNetwork, name: str = "network") -> str:
     """Tables and ``double NAME(const float *columns)``, which needs `LAYER`: what `ColumnNetwork.predict` says."""
     scaling = network.scaling
     tables = [
-        _table("int", f"{name}_columns", scaling.columns),
-        _table("float", f"{name}_center", scaling.center),
-        _table("float", f"{name}_scale", scaling.scale),
+        table("int", f"{name}_columns", scaling.columns),
+        table("float", f"{name}_center", scaling.center),
+        table("float", f"{name}_scale", scaling.scale),
     ]
     calls = []
     for m, layers in enumerate(network.members):
         source = "z"
         for k, (weights, bias) in enumerate(layers):
             own, last = f"{name}_{m}_{k}", k == len(layers) - 1
-            tables += [_table("float", f"weights_{own}", weights.ravel()), _table("float", f"bias_{own}", bias)]
+            tables += [table("float", f"weights_{own}", weights.ravel()), table("float", f"bias_{own}", bias)]
             into = ("a", "b")[k % 2]
             shape = f"{weights.shape[0]}, {weights.shape[1]}"
             calls.append(f"  layer(weights_{own}, bias_{own}, {shape}, {source}, {into}, {int(last)});")
@@ -61,7 +61,8 @@ def _function(name: str, columns: int, widest: int, calls: list[str], members: i
 """
 
 
-def _table(kind: str, name: str, values: Any) -> str:
+def table(kind: str, name: str, values: Any) -> str:
+    """``static const KIND NAME[]`` of whole numbers or of numbers of 16 bits."""
     texts = [str(int(v)) for v in values] if kind == "int" else [_float(float(v)) for v in np.asarray(values)]
     rows = textwrap.fill(", ".join(texts), _WIDTH, initial_indent="  ", subsequent_indent="  ")
     return f"static const {kind} {name}[] = {{\n{rows}\n}};\n"

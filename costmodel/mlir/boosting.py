@@ -9,13 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from costmodel.mlir.estimate import COUNTS, estimated, part_costs
+from costmodel.mlir.loop_network import LoopColumns, LoopNetwork
 from costmodel.mlir.network import ColumnNetwork
 from costmodel.mlir.variants import VariantOrder
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
 from costmodel.regressors.boosting import boosted
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import NativeBooster
-from featurizers.core import Features, FloatArray
+from featurizers.core import Column, Features, FloatArray
 
 _MIN_ERROR = 3e-3
 _LIKELY = tuple(round(0.4 + 0.05 * step, 2) for step in range(12))
@@ -45,10 +46,17 @@ def _threshold(likely: Array, predicted: Array, y: Array) -> float:
     return max(_LIKELY, key=lambda p: float(np.mean(np.where(likely > p, exact, y == 0))))
 
 
-def _mean_of(boosters: Sequence[NativeBooster], network: ColumnNetwork | None, x: FloatArray) -> Array:
-    each = [booster.predict(x) for booster in boosters]
-    trees = each[0] if len(each) == 1 else np.mean(each, axis=0)
-    return np.asarray(trees if network is None else (1 - NETWORK_SHARE) * trees + NETWORK_SHARE * network.predict(x))
+Networks = tuple[ColumnNetwork | None, LoopNetwork | None]
+
+
+def _mean_of(boosters: Sequence[NativeBooster], networks: Networks, x: FloatArray) -> Array:
+    trees = _mean([booster.predict(x) for booster in boosters])
+    said = [network.predict(x) for network in networks if network is not None]
+    return (1 - NETWORK_SHARE) * trees + NETWORK_SHARE * _mean(said) if said else trees
+
+
+def _mean(each: list[Array]) -> Array:
+    return each[0] if len(each) == 1 else np.asarray(np.mean(each, axis=0))
 
 
 def _probability(booster: NativeBooster, network: ColumnNetwork | None, x: FloatArray) -> Array:
@@ -63,7 +71,8 @@ def _probability(booster: NativeBooster, network: ColumnNetwork | None, x: Float
 class CodeBoosting:
     """Point: the estimate plus the mean of `members` boosters of all rows, fitted to absolute errors (an estimate that
     missed a decision of the compiler is wrong by factors), and of `networks` perceptrons of `epochs` on the same
-    columns, where there are rows enough for them. Spread: a booster on errors out of group folds.
+    columns, where there are rows enough for them; the last of several adds up loops. Spread: a booster on errors out of
+    group folds.
 
     Where `orders`, what the variants of one function differ by is learned too, see `costmodel.mlir.variants`.
 
@@ -106,6 +115,7 @@ class CodeBoosting:
         self.any_booster: NativeBooster | None = None
         self.spread_booster: NativeBooster | None = None
         self.network: ColumnNetwork | None = None
+        self.loop_network: LoopNetwork | None = None
         self.any_network: ColumnNetwork | None = None
         self.order: VariantOrder | None = None
 
@@ -126,8 +136,8 @@ class CodeBoosting:
         for fold, held_out in enumerate(group_folds(groups, _FOLDS, seed)):
             train = ~held_out & some
             booster = self._boost(x[train], (y - start)[train], w[train], seed + fold, self.settings["rounds"])
-            network = self._net(x[train], (y - start)[train], w[train], seed + fold, members=1)
-            predicted[held_out] = _mean_of([booster], network, x[held_out]) + start[held_out]
+            networks = self._nets(features.columns, x[train], (y - start)[train], w[train], seed + fold, members=1)
+            predicted[held_out] = _mean_of([booster], networks, x[held_out]) + start[held_out]
             if self._counts:
                 whether = self._whether(x[~held_out], some[~held_out], w[~held_out], seed + fold)
                 likely[held_out] = _probability(*whether, x[held_out])
@@ -150,7 +160,10 @@ class CodeBoosting:
             self._boost(x[some], residual[some], w[some], seed + _FOLDS + member, self.settings["rounds"])
             for member in range(self.settings["members"])
         ]
-        self.network = self._net(x[some], residual[some], w[some], seed + _FOLDS, self.settings["networks"])
+        members = self.settings["networks"]
+        self.network, self.loop_network = self._nets(
+            features.columns, x[some], residual[some], w[some], seed + _FOLDS, members
+        )
 
     def refitted(self, features: Features, y: Array, groups: Groups, seed: int) -> Self:
         """The same with points fitted to these subjects, more than were there before. What folds held out have said of
@@ -162,12 +175,17 @@ class CodeBoosting:
         again._fit_points(features, y, _by_group(groups), seed)
         return again
 
-    def _net(self, x: FloatArray, y: Array, w: Array, seed: int, members: int) -> ColumnNetwork | None:
+    def _nets(self, columns: Sequence[Column], x: FloatArray, y: Array, w: Array, seed: int, members: int) -> Networks:
         if self._counts or len(y) < _MANY or not self.settings["networks"]:
-            return None
-        from costmodel.mlir.network_training import fit_columns
+            return None, None
+        from costmodel.mlir.network_training import fit_columns, fit_loops
 
-        return fit_columns(x, y, w, self.settings["epochs"], members, seed)
+        epochs = self.settings["epochs"]
+        loops = LoopColumns.of(columns, self.settings["target"]) if members > 1 else None
+        if loops is None:
+            return fit_columns(x, y, w, epochs, members, seed), None
+        plain = fit_columns(x, y, w, epochs, members - 1, seed)
+        return plain, fit_loops(x, y, w, loops, epochs, seed + members)
 
     def _whether(self, x: FloatArray, some: Any, w: Array, seed: int) -> tuple[NativeBooster, ColumnNetwork | None]:
         """What says of a count whether there are any: trees, and a network where there are rows enough."""
@@ -218,7 +236,7 @@ class CodeBoosting:
     def point(self, features: Features) -> Array:
         """The point of `predict` alone, (n,)."""
         x = features.vectors
-        point = _mean_of(self.boosters, self.network, x) + self._start(features)
+        point = _mean_of(self.boosters, (self.network, self.loop_network), x) + self._start(features)
         if self.any_booster is not None:
             likely = _probability(self.any_booster, self.any_network, x)
             point = np.where(likely > self.settings["likely"], np.maximum(point, _ONE), 0.0)
@@ -251,6 +269,8 @@ class CodeBoosting:
             self.any_network.save(folder / "any.safetensors")
         if self.network is not None:
             self.network.save(folder / "network.safetensors")
+        if self.loop_network is not None:
+            self.loop_network.save(folder / "loops.safetensors")
         if self.order is not None:
             self.order.save(folder)
 
@@ -263,6 +283,7 @@ class CodeBoosting:
         if loaded._counts:
             loaded.any_booster = NativeBooster.load(folder / "any.txt.zst")
         loaded.network = ColumnNetwork.load(folder / "network.safetensors")
+        loaded.loop_network = LoopNetwork.load(folder / "loops.safetensors")
         loaded.any_network = ColumnNetwork.load(folder / "any.safetensors")
         loaded.order = VariantOrder.load(folder)
         return loaded

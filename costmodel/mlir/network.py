@@ -41,7 +41,7 @@ class ColumnScaling:
         center, spread = logs.mean(axis=0), logs.std(axis=0)
         columns = np.flatnonzero(spread > _CONSTANT)
         scale = np.maximum(spread[columns], _LEAST_SCALE)
-        return cls(columns, _short(center[columns]), _short(scale))
+        return cls(columns, short(center[columns]), short(scale))
 
     def __call__(self, x: FloatArray) -> Weights:
         """(n, columns) -> (n, k)."""
@@ -100,7 +100,7 @@ class ColumnNetwork:
 
 def rounded(layers: Layers) -> Layers:
     """As they will be after `save` and `load`: what is judged is what is kept."""
-    return tuple((_short(weights), _short(bias)) for weights, bias in layers)
+    return tuple((short(weights), short(bias)) for weights, bias in layers)
 
 
 def signed_logs(x: FloatArray) -> Weights:
@@ -122,5 +122,6 @@ def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
     return np.asarray(np.clip(values, -6e4, 6e4), dtype=np.float16)
 
 
-def _short(values: npt.NDArray[Any]) -> Weights:
+def short(values: npt.NDArray[Any]) -> Weights:
+    """Rounded to what 16 bits hold."""
     return _half(values).astype(np.float64)

@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from costmodel.mlir.network import ColumnNetwork, ColumnScaling, Layers, rounded
+from costmodel.mlir.loop_network import LoopColumns, LoopNetwork, LoopScaling
+from costmodel.mlir.network import ColumnNetwork, ColumnScaling, Layers, rounded, short, signed_logs
 from costmodel.regressors.base import Array
 from costmodel.regressors.onnx_export import seeded
 from featurizers.core import FloatArray
 
 Loss = Callable[[Any, Any], Any]
 _HIDDEN, _DROPPED = (128, 64), (0.2, 0.1)
+_CONTEXT, _LOOP_HIDDEN = 24, (96, 48)
+_LEAST_SCALE = 0.02
 _BATCH = 128
 _LEARNING_RATE, _FIRST_RATE, _DECAY = 3e-3, 1e-3, 0.02
 _HUBER = 0.1
@@ -38,18 +41,65 @@ def fit_columns(
     return ColumnNetwork(scaling, tuple(rounded(_in_units(own, centre, scale)) for own in layers))
 
 
+def fit_loops(x: FloatArray, y: Array, w: Array, columns: LoopColumns, epochs: int, seed: int) -> LoopNetwork:
+    """Learn y (n,), logs of a cost over its estimate, as a sum over loops."""
+    scaling, own = ColumnScaling.fit(x), x[:, columns.own]
+    logs = signed_logs(own).reshape(-1, own.shape[2])
+    loops = LoopScaling(short(logs.mean(axis=0)), short(np.maximum(logs.std(axis=0), _LEAST_SCALE)))
+    spread = max(float(np.std(y)), 1e-6)
+    inputs = [scaling(x), loops(own), columns.log_shares(x), y, w / w.mean()]
+    tensors = [torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)) for values in inputs]
+    with seeded(seed):
+        network = _Loops(tensors[0].shape[1], own.shape[2])
+        _descend(network, tensors, lambda said, wanted: _robust_loss(said / spread, wanted / spread), epochs, seed)
+    return LoopNetwork(
+        columns, scaling, loops, rounded(_layers(network.first, network.second)),
+        rounded(_layers(network.context))[0], rounded(_layers(network.loop)),
+    )  # fmt: skip
+
+
+class _Loops(nn.Module):  # type: ignore[misc]
+    """See `LoopNetwork`."""
+
+    def __init__(self, columns: int, own: int):
+        super().__init__()
+        wide, narrow = _HIDDEN
+        self.first = nn.Sequential(nn.Linear(columns, wide), nn.SiLU(), nn.Dropout(_DROPPED[0]))
+        self.second = nn.Sequential(nn.Linear(wide, narrow), nn.SiLU(), nn.Dropout(_DROPPED[1]), nn.Linear(narrow, 2))
+        self.context = nn.Linear(wide, _CONTEXT)
+        steps: list[nn.Module] = [nn.Linear(own + _CONTEXT, _LOOP_HIDDEN[0]), nn.SiLU(), nn.Dropout(_DROPPED[1])]
+        steps += [nn.Linear(*_LOOP_HIDDEN), nn.SiLU(), nn.Linear(_LOOP_HIDDEN[1], 1)]
+        self.loop = nn.Sequential(*steps)
+
+    def forward(self, z: Any, own: Any, shares: Any) -> Any:
+        """(batch,) from scaled columns, those of the loops, and the logs of shares."""
+        hidden = self.first(z)
+        common = self.second(hidden)
+        context = self.context(hidden)[:, None].expand(-1, own.shape[1], -1)
+        factors = torch.cat([self.loop(torch.cat([own, context], 2))[:, :, 0], common[:, 1:]], 1)
+        return torch.logsumexp(shares + factors, 1) + common[:, 0]
+
+
+def _layers(*modules: nn.Module) -> Layers:
+    linear = [layer for module in modules for layer in module.modules() if isinstance(layer, nn.Linear)]
+    return tuple((layer.weight.detach().double().numpy().T, layer.bias.detach().double().numpy()) for layer in linear)
+
+
 def _trained(z: Any, y: Any, w: Any, loss: Loss, epochs: int, seed: int) -> Layers:
     with seeded(seed):
         network = _network(z.shape[1])
-        optimiser = torch.optim.AdamW(network.parameters(), _FIRST_RATE, weight_decay=_DECAY)
-        steps = epochs * -(-len(y) // _BATCH)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
-        tensors = [torch.from_numpy(np.ascontiguousarray(values)) for values in (z, y, w)]
-        order = np.random.default_rng(seed)
-        for _ in range(epochs):
-            _epoch(network, tensors, loss, order.permutation(len(y)), optimiser, schedule)
-    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
-    return tuple((layer.weight.detach().double().numpy().T, layer.bias.detach().double().numpy()) for layer in linear)
+        _descend(network, [torch.from_numpy(np.ascontiguousarray(values)) for values in (z, y, w)], loss, epochs, seed)
+    return _layers(network)
+
+
+def _descend(network: nn.Module, tensors: list[Any], loss: Loss, epochs: int, seed: int) -> None:
+    """tensors : what the network takes, then labels and weights."""
+    optimiser = torch.optim.AdamW(network.parameters(), _FIRST_RATE, weight_decay=_DECAY)
+    steps = epochs * -(-len(tensors[0]) // _BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
+    order = np.random.default_rng(seed)
+    for _ in range(epochs):
+        _epoch(network, tensors, loss, order.permutation(len(tensors[0])), optimiser, schedule)
 
 
 def _robust_loss(said: Any, y: Any) -> Any:
@@ -60,11 +110,11 @@ def _log_loss(said: Any, y: Any) -> Any:
     return nn.functional.binary_cross_entropy_with_logits(said, y, reduction="none")
 
 
-def _epoch(network: nn.Sequential, tensors: list[Any], loss: Loss, order: Any, optimiser: Any, schedule: Any) -> None:
+def _epoch(network: nn.Module, tensors: list[Any], loss: Loss, order: Any, optimiser: Any, schedule: Any) -> None:
     for start in range(0, len(order), _BATCH):
-        z, y, w = (values[order[start : start + _BATCH]] for values in tensors)
+        *inputs, y, w = (values[order[start : start + _BATCH]] for values in tensors)
         optimiser.zero_grad()
-        (loss(network(z)[:, 0], y) * w).mean().backward()
+        (loss(network(*inputs).reshape(-1), y) * w).mean().backward()
         optimiser.step()
         schedule.step()
 

@@ -9,6 +9,7 @@ from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest
+from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 16.0
 """Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded)."""
@@ -22,7 +23,8 @@ class Builder:
     """State of one function's walk; `handlers` is the registry of operations that need more than a class.
 
     floating : of each of the module's types, whether its elements are floating-point numbers. steps : strides of
-    buffers that were asked for already.
+    buffers that were asked for already. literals : constants of floating point. single : loops that run once,
+    whose index is known.
     """
 
     module: Module
@@ -46,6 +48,8 @@ class Builder:
     floating: Sequence[bool] = ()
     shifts: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     constants: set[tuple[int, int]] = field(default_factory=set)
+    literals: set[int] = field(default_factory=set)
+    single: set[int] = field(default_factory=set)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -62,6 +66,8 @@ class Builder:
             if found is None:
                 other(self, op, nest)
             elif found >= 0:
+                if found == FMAXIMUM and not self.literals.isdisjoint(op.operands):
+                    found = FMINMAX
                 counts[found] += 1.0
                 results = op.results
                 if results:
@@ -95,6 +101,8 @@ class Builder:
         self.ivs += 1
         made = Nest(label, op.line, op.column, max(trip, 0.0), exact, self.ivs, nest.depth + 1, parallel)
         nest.children.append(made)
+        if exact and trip <= 1:
+            self.single.add(made.iv)
         self.trips[id(op)] = self.trips.get(id(op), 1.0) * made.trip
         return made
 

@@ -18,20 +18,25 @@ from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.registers import registers
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
-from featurizers.mlir.vectorise import CALL_WORK, Plan, ordered_only, plan
+from featurizers.mlir.vectorise import CALL_WORK, LESS_IN_VECTORS, Plan, ordered_only, plan
 
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
 _CHECK = 5.0
+_LENGTH, _EPILOGUE = 12.0, 8.0
+"""Instructions to divide a length that is not known among loops, and to come to the narrower one."""
 _MASKED_CYCLES = 7.0
+_LANE_ALONE = 1.5
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
 """llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
 
-_MINMAX = CLASS["fminmax"]
-_MINMAX_COST = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
-"""`arith.maximumf` and its like propagate NaN; x86 needs a comparison and blends for it."""
-_HALF_COST, _HALF_LATENCY = 4.0, 16.0
-"""Half precision without an instruction for it: to single, compute, back."""
+_MINMAX_COST = {"x86": 3.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
+_MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
+"""`arith.maximumf` and its like propagate NaN, and tell zeros apart: x86 looks at signs and blends; less where one is a
+constant."""
+_MAXIMUM_LATENCY = 4.5
+_HALF_COST, _HALF_LATENCY, _HALF_LANE = 4.0, 16.0, 3.0
+"""Half precision without an instruction for it: to single, compute, back. RISC-V does so lane by lane."""
 _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
 """Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
 _ONE_MULTIPLIER = 6
@@ -52,7 +57,8 @@ class LoopCode:
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
-    driven : values that calls drive out of registers. packed : what SLP made of the body.
+    lifted : vectors that moved out of a loop around. driven : values that calls drive out of registers.
+    packed : what SLP made of the body.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
 
@@ -75,6 +81,7 @@ class LoopCode:
     margin: float
     scalar_instructions: float
     scalar_cycles: float
+    lifted: float = 0.0
 
 
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
@@ -85,25 +92,53 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
         found = generate(child, cpu)
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
         below += found
-    own = _generate(root, cpu, inner)
+    left = any(not code.full for code in below)
+    own = _generate(root, cpu, inner, left)
+    if root.nest.depth and len(root.children) == 1 and below[0].loop is root.children[0]:
+        _lift(root, below[0], cpu)
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
     return [own, *below]
 
 
-def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
-    """inner : instructions of the loops inside."""
+def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
+    """A vector loop that is unrolled completely is part of the body around it: loads that do not vary there move out,
+    and wait in registers or on the stack."""
+    loop = code.loop
+    if not code.full or code.vf < 2 or loop.checks or around.trip < 2:
+        return
+    iv, own = around.nest.iv, loop.nest.iv
+    stored = {access.base for access in loop.accesses if access.store}
+    outside = any(access.store and access.external for access in loop.accesses)
+    fixed = [a for a in loop.accesses if not a.store and a.moving and a.stride(own) and not a.stride(iv)]
+    fixed = [a for a in fixed if a.base not in stored and not (a.external and outside)]
+    if not fixed:
+        return
+    each = code.vf * code.interleave / cpu.prefer_bits
+    held = sum(max(a.bits * each, 1.0) for a in fixed) * code.unroll
+    strided = sum(abs(a.stride(own)) > 1 for a in fixed)
+    stay = 1.0 - (len(fixed) + 2.0 * strided) / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0)
+    code.cycles *= max(stay, 0.1) + (1.0 - max(stay, 0.1)) / around.trip
+    code.lifted = held
+    beyond = max(held + loop.live_float - cpu.vector_registers, 0.0)
+    code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
+
+
+def _generate(loop: Loop, cpu: Cpu, inner: float, left: bool) -> LoopCode:
+    """inner : instructions of the loops inside; left : whether any of them is a loop still."""
     body, uops = _body(loop, cpu)
     length = _chain_length(loop)
     chain = max((_latency(c, cpu, loop) * c.steps * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
-    chosen = plan(loop, cpu, body)
+    chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
     strided_cost = chosen.work / body * packed.ratio
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
-    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, chosen.work, packed.ratio, inner)
+    sized = chosen.work if vf == 1 or not _emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, packed.ratio, inner,
+                                    float(chosen.picked if cpu.gather else 0), left)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
@@ -111,7 +146,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8
     if vf > 1:
-        instructions += _around_vector_loop(loop, cpu, vf, interleave, body, remainder)
+        instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
         if loop.exact and not loop.checks and not folded:
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
@@ -121,6 +156,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float) -> LoopCode:
     scalar = _ports(loop, cpu, uops, unroll)
     ports = _vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
     path = _path(loop, cpu, uops)
+    if packed.reduced:
+        chain, path = chain / packed.lanes, path / packed.lanes
     if vf > 1 and ordered_only(loop):
         chain = _IN_ORDER_LANE[cpu.isa] * lanes
     if cpu.in_order:  # copies in one block wait together
@@ -188,10 +225,15 @@ def _masks_by_branches(cpu: Cpu) -> bool:
 def _float_work(loop: Loop, cpu: Cpu) -> float:
     """Instructions for floating-point operations: what the target has no instruction for takes several."""
     counts = loop.counts
-    work = sum(counts[index] for index in _FLOAT) + counts[_MINMAX] * (_MINMAX_COST[cpu.isa] - 1)
+    work = sum(counts[index] for index in _FLOAT) + counts[opclass.FMINMAX] * (_MINMAX_COST[cpu.isa] - 1)
+    maxima = counts[opclass.FMAXIMUM]
+    maximum = _MAXIMUM_COST[cpu.isa] - (LESS_IN_VECTORS[cpu.isa] if loop.widths else 0.0)
     if _emulates_half(loop, cpu):
-        work *= _HALF_COST
-    return work
+        each = _HALF_COST
+        if cpu.isa == "riscv" and loop.widths:
+            each = max(_HALF_LANE * min(loop.widths, cpu.vector_bits) / 16, _HALF_COST)
+        return (work - maxima) * each + maxima * (maximum + each)
+    return work + maxima * (maximum - 1)
 
 
 def _chain_length(loop: Loop) -> float:
@@ -231,12 +273,16 @@ def _plain_latency(chain: Chain, cpu: Cpu) -> float:
         return float({_IMUL: cpu.imul_latency, _IDIV: cpu.idiv_latency}.get(op_class, 1))
     if op_class == CLASS["fma"]:
         return float(cpu.fma_latency)
+    if op_class == opclass.FMAXIMUM and cpu.isa == "x86":
+        return _MAXIMUM_LATENCY
     if op_class == CLASS["fmul"]:
         return float(cpu.fmul_latency)
     return float(cpu.fdiv_latency if op_class in (_FDIV, _FSQRT) else cpu.fadd_latency)
 
 
-def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, remainder: bool) -> float:
+def _around_vector_loop(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, work: float, remainder: bool
+) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5
@@ -245,8 +291,12 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, vf: int, interleave: int, body: fl
     whole = loop.exact and (cpu.isa == "riscv" or loop.trip % (vf * interleave) == 0)
     fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
-        copies = partly(loop, cpu, loop.size, int(loop.trip), fallback)
+        copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1
         extra += body * (copies + (copies > 1 and not fallback)) + _LOOP_CONTROL + 4.0
+    if not loop.exact:
+        extra += _LENGTH
+        if vf * interleave >= _TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
+            extra += work + _LOOP_CONTROL + _EPILOGUE
     return extra
 
 
@@ -295,9 +345,11 @@ def _vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     counts, bits = loop.counts, max(loop.bits, 8)
     divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
-    parts = max(chosen.vf * bits / cpu.prefer_bits, 1.0)
+    parts = max(chosen.vf * (32 if _emulates_half(loop, cpu) else bits) / cpu.prefer_bits, 1.0)
     bound = _ports(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, vector=True)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
-    scattered = chosen.scattered * chosen.vf * cpu.gather_lane / 100
+    lane = cpu.gather_lane / 100
+    alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits
+    scattered = ((chosen.scattered - chosen.picked) * lane + chosen.picked * alone) * chosen.vf
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
     return max(bound, divided) * parts + scattered + calls * chosen.vf + in_order

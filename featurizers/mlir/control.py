@@ -74,7 +74,7 @@ def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
         op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
         if op_class >= 0:
             latency += opclass.LATENCY[op_class]
-            free = free and (op_class == _MINMAX or _reassociable(op) if kind.is_float else op.name in _SUMS)
+            free = free and (op_class in _MINMAX or _reassociable(op) if kind.is_float else op.name in _SUMS)
         same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
         for result in op.results:
             reached[result] = latency, same
@@ -96,7 +96,7 @@ def _reassociable(op: Op) -> bool:
     return any(flag.strip() in _REASSOCIABLE_FLAGS for flag in flags)
 
 
-_MINMAX = opclass.CLASS["fminmax"]
+_MINMAX = (opclass.FMINMAX, opclass.FMAXIMUM)
 _CHOOSING = ("arith.select", "scf.if", "affine.if")
 _SUMS = frozenset(
     f"arith.{name}"
@@ -125,8 +125,8 @@ def _counted(
         made = loop(b, nest, op, DEFAULT_TRIP, False, block, iv, DEFAULT_TRIP / 2, carried, step, lower=lower)
         made.unknown_trip = True
         return
-    length, exact = min(lengths)
-    exact = all(known for _, known in lengths) or (len(lengths) > 1 and exact)
+    length = min(lengths)[0]
+    exact = all(known for _, known in lengths)
     bounds = frozenset() if exact else _varying([*lows, *highs])
     length = max(length, 0.0)
     middle = b.average(lower) + length / 2

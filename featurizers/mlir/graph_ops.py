@@ -211,7 +211,7 @@ def _pool(b: Builder, op: Op, nest: Nest, word: str) -> None:
     maps = _conv("nhwc", "hw", "nhwc", strides, [])
     inner, ivs = nest_of(b, op, nest, [*out, *kernel])
     is_float = b.type(op.results[0]).is_float
-    name = "fminmax" if word == "max_pool2d" else "fadd"
+    name = "fmaximum" if word == "max_pool2d" else "fadd"
     inner.counts[CLASS[name if is_float else "iadd"]] += 1
     if word == "avg_pool2d":
         nest.counts[opclass.CLASS["fdiv" if is_float else "idiv"]] += min(prod(out), 4)

@@ -16,6 +16,8 @@ def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
     if value == 0 and op.results:
         b.zeros.add(op.results[0])
+    if op.results and b.type(op.results[0]).kind == "float":
+        b.literals.add(op.results[0])
     if type(value) is int and op.results:
         b.forms[op.results[0]] = {CONSTANT: value}
         kind = b.type(op.results[0])
@@ -274,9 +276,18 @@ def _plain_transfer(
     lanes_wanted = moved.shape[-1] if moved.shape else 1
     if along_last and _stays_inside(b.shape(buffer)[-1], subscripts[-1], lanes_wanted):
         return True
+    axis = next((axis for axis, factor in enumerate((last or ())[1:]) if factor and axis < rank), None)
+    known = axis is not None and _known_place(b, subscripts[axis])
     if along_last:
-        nest.counts[opclass.MASKED] += moved.size
+        nest.counts[opclass.MASKED] += 0.0 if known else moved.size
         return True
+    if known and axis is not None:
+        active = min(float(b.shape(buffer)[axis]), float(moved.size))
+        inside = b.child(nest, op, f"{op.name} (lanes)", active, True)
+        inside.counts[opclass.STORE if store else opclass.LOAD] += 1
+        inside.counts[opclass.SHUFFLE] += 1
+        inside.accesses.append(access(b, buffer, [None], store))
+        return False
     lanes = b.child(nest, op, f"{op.name} (lanes)", float(moved.size), True)
     lanes.counts[opclass.STORE if store else opclass.LOAD] += 1
     lanes.counts[opclass.SHUFFLE] += 1
@@ -284,6 +295,11 @@ def _plain_transfer(
     lanes.counts[opclass.COMPARE] += 1
     lanes.accesses.append(access(b, buffer, [None], store))
     return False
+
+
+def _known_place(b: Builder, form: Form | None) -> bool:
+    """Whether a subscript is the same in all iterations: a mask that depends on it is a constant."""
+    return form is not None and all(key == CONSTANT or not factor or key in b.single for key, factor in form.items())
 
 
 def _stays_inside(dim: int, form: Form | None, lanes: int) -> bool:

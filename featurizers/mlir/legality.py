@@ -68,28 +68,47 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         stores = [a for a in accesses if a.store]
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
-        if stores and len(accesses) > 1 and _dependent(accesses, iv):
-            return DEPENDENCE
+        if stores and len(accesses) > 1:
+            if _dependent(accesses, iv, int(loop.trip) - 1 if loop.exact else _FAR):
+                return DEPENDENCE
+            loop.checks += _told_apart(accesses)
     return VECTORISABLE if loop.checks <= MAX_CHECKS else DEPENDENCE
 
 
-def _dependent(accesses: list[Access], iv: int) -> bool:
+def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
     """Whether a value stored to this buffer is needed by a later iteration: no vector may span the distance.
 
-    Stores all have a form. Accumulators (same place in every iteration) are judged by their chain.
+    Stores all have a form. Accumulators (same place in every iteration) are judged by their chain. last : the last
+    iteration that can matter. Places that move over other loops in another way are told apart when the code runs.
     """
-    offsets: set[int] = set()
-    stored: set[int] = set()
-    shape = accesses[0].moving
+    offsets: dict[Moving, set[int]] = {}
+    stored: dict[Moving, set[int]] = {}
     for access in accesses:
-        if access.moving is None or access.moving != shape:
+        if access.moving is None:
             return True
-        (stored if access.store else offsets).add(access.constant)
-    step = accesses[0].stride(iv)
-    offsets |= stored
-    if not step or max(offsets) - min(offsets) < abs(step):
-        return False
-    return any(not offsets.isdisjoint([place - step * k for place in stored]) for k in range(1, _FAR))
+        (stored if access.store else offsets).setdefault(access.moving, set()).add(access.constant)
+    steps_of = {dict(shape).get(iv, 0) for shape in (*stored, *offsets)} - {0}
+    if len(steps_of) > 1:
+        return True
+    for shape, written in stored.items():
+        step = dict(shape).get(iv, 0)
+        places = offsets.get(shape, set()) | written
+        if not step and len(written) > 1:
+            return True
+        if step and max(places) - min(places) >= abs(step):
+            steps = range(1, min(_FAR, last + 1))
+            if any(not places.isdisjoint([place - step * k for place in written]) for k in steps):
+                return True
+    return False
+
+
+def _told_apart(accesses: list[Access]) -> int:
+    """Checks between places of one buffer that move in different ways, one of which is written."""
+    if len({access.moving for access in accesses}) < 2:
+        return 0
+    places = {(access.moving, access.constant) for access in accesses}
+    written = len({(access.moving, access.constant) for access in accesses if access.store})
+    return written * (len(places) - written) + written * (written - 1) // 2
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:

@@ -99,10 +99,12 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
 
 def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     is_float = loop.is_float
-    wanted = ("fadd", "fma", "fmul", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
+    wanted = ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
-            return Chain(opclass.CLASS[name], store.bits, is_float, not is_float or name == "fminmax", steps, True)
+            return Chain(
+                opclass.CLASS[name], store.bits, is_float, not is_float or name in ("fminmax", "fmaximum"), steps, True
+            )
     return Chain(-1, store.bits, is_float, False, steps, True)
 
 

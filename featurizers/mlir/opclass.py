@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 CLASSES = (
-    "fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fconvert", "iadd", "imul", "idiv", "logic", "compare",
-    "select", "extend", "load", "store", "libm", "call", "branch", "shuffle", "address", "other", "masked",
+    "fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fmaximum", "fconvert", "iadd", "imul", "idiv", "logic",
+    "compare", "select", "extend", "load", "store", "libm", "call", "branch", "shuffle", "address", "other", "masked",
 )  # fmt: skip
-"""libm : a call of the C maths library. masked : elements of vector accesses under a mask. address : index
+"""fmaximum : a maximum or minimum of two variables that propagates NaN. libm : a call of the C maths library.
+masked : elements of vector accesses under a mask. address : index
 arithmetic, mostly absorbed by addressing modes."""
 
 CLASS = {name: index for index, name in enumerate(CLASSES)}
@@ -15,15 +16,19 @@ COUNT = len(CLASSES)
 LOAD, STORE, CALL, LIBM, BRANCH, ADDRESS, MASKED = (
     CLASS[name] for name in ("load", "store", "call", "libm", "branch", "address", "masked")
 )
+FMINMAX, FMAXIMUM, IMUL = (CLASS[name] for name in ("fminmax", "fmaximum", "imul"))
 IADD, OTHER, SHUFFLE, SELECT, COMPARE = (CLASS[name] for name in ("iadd", "other", "shuffle", "select", "compare"))
 _TYPICAL = {
-    "fadd": 4.0, "fmul": 4.0, "fma": 4.0, "fdiv": 13.0, "fsqrt": 18.0, "fminmax": 3.0, "fconvert": 5.0, "imul": 3.0,
+    "fadd": 4.0, "fmul": 4.0, "fma": 4.0, "fdiv": 13.0, "fsqrt": 18.0, "fminmax": 3.0, "fmaximum": 4.0, "fconvert": 5.0,
+    "imul": 3.0,
     "idiv": 20.0, "libm": 3.0, "call": 3.0, "address": 0.0, "branch": 0.0, "store": 0.0, "load": 4.0,
 }  # fmt: skip
 LATENCY = tuple(_TYPICAL.get(name, 1.0) for name in CLASSES)
 """Cycles from operands to result on a typical core."""
 
-FLOAT_CLASSES = tuple(CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fconvert"))
+FLOAT_CLASSES = tuple(
+    CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fmaximum", "fconvert")
+)
 
 _BY_NAME = {
     "fadd": "arith.addf arith.subf arith.negf",
@@ -31,7 +36,8 @@ _BY_NAME = {
     "fma": "math.fma vector.fma llvm.intr.fma llvm.intr.fmuladd",
     "fdiv": "arith.divf",
     "fsqrt": "math.sqrt math.rsqrt",
-    "fminmax": "arith.maximumf arith.minimumf arith.maxnumf arith.minnumf math.absf math.copysign math.floor math.ceil"
+    "fmaximum": "arith.maximumf arith.minimumf",
+    "fminmax": "arith.maxnumf arith.minnumf math.absf math.copysign math.floor math.ceil"
     " math.round math.roundeven math.trunc",
     "fconvert": "arith.sitofp arith.uitofp arith.fptosi arith.fptoui arith.extf arith.truncf",
     "iadd": "arith.addi arith.subi index.add index.sub math.absi",
@@ -76,8 +82,9 @@ OP_CLASS |= dict.fromkeys(_FREE.split(), -1)
 
 ELEMENTWISE = {
     "add": "fadd", "sub": "fadd", "subtract": "fadd", "negate": "fadd", "negf": "fadd", "mul": "fmul",
-    "multiply": "fmul", "div": "fdiv", "divide": "fdiv", "maximum": "fminmax", "minimum": "fminmax", "max": "fminmax",
-    "min": "fminmax", "abs": "fminmax", "clamp": "fminmax", "floor": "fminmax", "ceil": "fminmax",
+    "multiply": "fmul", "div": "fdiv", "divide": "fdiv", "maximum": "fmaximum", "minimum": "fmaximum",
+    "max": "fmaximum",
+    "min": "fmaximum", "abs": "fminmax", "clamp": "fminmax", "floor": "fminmax", "ceil": "fminmax",
     "sqrt": "fsqrt", "rsqrt": "fsqrt", "reciprocal": "fdiv", "exp": "libm", "exponential": "libm", "log": "libm",
     "log_plus_one": "libm", "exponential_minus_one": "libm", "tanh": "libm", "erf": "libm", "sigmoid": "libm",
     "logistic": "libm", "pow": "libm", "power": "libm", "powf": "libm", "sin": "libm", "sine": "libm", "cos": "libm",
@@ -90,7 +97,14 @@ ELEMENTWISE = {
 }  # fmt: skip
 """The last word of an element-wise operation of linalg, tosa, stablehlo or chlo -> class (of floats)."""
 
-_OF_INTEGERS = {"fadd": "iadd", "fmul": "imul", "fdiv": "idiv", "fminmax": "logic", "fconvert": "extend"}
+_OF_INTEGERS = {
+    "fadd": "iadd",
+    "fmul": "imul",
+    "fdiv": "idiv",
+    "fminmax": "logic",
+    "fmaximum": "logic",
+    "fconvert": "extend",
+}
 
 
 def elementwise_class(word: str, is_float: bool) -> int | None:

@@ -183,7 +183,9 @@ def _merge(loop: Loop, below: Loop) -> None:
 
 
 _CALL_SIZE = 6.0
-_FDIV, _FMINMAX, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "fminmax", "idiv"))
+_REGISTER = 128
+"""Bits of a vector outside of x86: operations on wider ones count once for each."""
+_FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
 
 
 def _target_size(loop: Loop, shapes: int) -> float:
@@ -192,9 +194,17 @@ def _target_size(loop: Loop, shapes: int) -> float:
     counts = loop.counts
     size = 3.0 * counts[_IDIV]
     if loop.isa == "x86":
-        return size + counts[_FMINMAX] + sum([access.store and access.moving != () for access in loop.accesses])
+        return (
+            size
+            + counts[opclass.FMINMAX]
+            + counts[opclass.FMAXIMUM]
+            + sum([access.store and access.moving != () for access in loop.accesses])
+        )
     size += 3.0 * counts[_FDIV]
-    return size + counts[_FMINMAX] + shapes if loop.isa == "riscv" else size
+    if loop.widths > _REGISTER:
+        work = sum(counts) - counts[opclass.ADDRESS] - counts[opclass.CALL] - counts[opclass.LIBM]
+        size += work * (min(loop.widths, 512) / _REGISTER - 1.0)
+    return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
 def _measure(loop: Loop) -> None:
@@ -229,6 +239,10 @@ def _measure(loop: Loop) -> None:
     _outside(loop, set(by_shape))
 
 
+_GUARD = 2.0
+"""Before a loop whose length is not known: its bound, and whether it runs at all."""
+
+
 def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     for child in loop.children:
@@ -237,4 +251,5 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     if loop.children:
         iv = loop.nest.iv
         scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        loop.size += len(loop.children) + sum(stride > 1 for stride in scaled)
+        guards = _GUARD * sum(not child.exact for child in loop.children)
+        loop.size += len(loop.children) + guards + sum(stride > 1 for stride in scaled)

@@ -39,3 +39,13 @@ def registers(
         driven = max(in_flight - 1 + 2 * (vf > 1) - kept, 0.0) + max(ints - _SAVED_INT[cpu.isa], 0.0)
     pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
     return pressure, over_float + over_int, driven
+
+
+def held_addresses(loop: Loop) -> float:
+    """Indices and pointers that are alive at once at the deepest point of a nest: of each loop around it, its index and
+    the ways in which accesses move with it."""
+    iv = loop.nest.iv
+    own = 0.0
+    if loop.nest.depth:
+        own = 1.0 + sum([any(key == iv for key, _ in shape) for shape in loop.shapes if shape])
+    return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))

@@ -17,6 +17,7 @@ from featurizers.mlir.nest import Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
+_EXTREMES = (opclass.FMINMAX, opclass.FMAXIMUM)
 _WORTH = 0.95
 _WIDTH = 128
 _PACKED = tuple(
@@ -41,11 +42,13 @@ class Runs:
 
 @dataclass(slots=True, frozen=True)
 class Packed:
-    """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores."""
+    """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores.
+    reduced : what is packed is a sum or the like, whose terms are no longer added one after the other."""
 
     ratio: float
     lanes: float
     share: float
+    reduced: bool = False
 
 
 SCALAR = Packed(1.0, 1.0, 0.0)
@@ -103,7 +106,10 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     most = max(width(cpu) // found.bits, 1)
     seeds = [length for length in found.stores if length >= _LEAST]
     reduced = 0.0
-    if not seeds:
+    carried = 0 if seeds or loop.children else _alike(loop)
+    if carried >= _LEAST:
+        seeds = [carried]
+    elif not seeds:
         if not _reduces(loop):
             return SCALAR
         seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
@@ -113,29 +119,38 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     vectors, packed = _vectors(seeds, most)
     if not vectors or most < _LEAST:
         return SCALAR
-    if not reduced and (loop.forwarded > packed / 2 or _one_chain(loop)):
+    if not reduced and not carried and (loop.forwarded > packed / 2 or _one_chain(loop)):
         return SCALAR
     lanes = packed / vectors
     counts = loop.counts
     work = sum(counts[index] for index in _PACKED)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
-    share = 1.0 if reduced else min(packed / max(sum(found.stores), 1), 1.0)
+    share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
     wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
     alone = max(loads - together, 0.0)
     gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
-    kept = stores if reduced else stores - packed + vectors
+    kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
     after = (
         work * (1 - share) + work * share / lanes + max(kept, 0.0) + wide_loads
         + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
     )  # fmt: skip
     before = work + stores + loads
     ratio = after / max(before, 1.0)
-    return Packed(ratio, lanes, share) if ratio < _WORTH else SCALAR
+    return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
+
+
+def _alike(loop: Loop) -> int:
+    """Values that are carried side by side, each on by the same operations: their phis are packed."""
+    kinds = [(chain.op_class, chain.bits, chain.steps) for chain in loop.chains if chain.op_class >= 0]
+    return len(kinds) if len(set(kinds)) == 1 and not any(chain.whole for chain in loop.chains) else 0
 
 
 def _reduces(loop: Loop) -> bool:
     chain = loop.serial_chain or (loop.chains[0] if loop.chains else None)
-    return chain is not None and chain.reassociable and not chain.is_float and loop.copies >= _LEAST_REDUCED
+    if chain is None or not chain.reassociable:
+        return False
+    extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
+    return (not chain.is_float or extreme) and loop.copies >= _LEAST_REDUCED
 
 
 def _one_chain(loop: Loop) -> bool:

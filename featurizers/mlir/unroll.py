@@ -11,12 +11,25 @@ from featurizers.mlir.loop import Loop
 
 
 def after_vectorising(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, trips: float, work: float, ratio: float, inner: float
+    loop: Loop,
+    cpu: Cpu,
+    vf: int,
+    interleave: int,
+    trips: float,
+    work: float,
+    ratio: float,
+    inner: float,
+    scattered: float = 0.0,
+    left: bool = False,
 ) -> tuple[int, bool]:
-    """Unroll factor of the (vector) loop after the vectorisers, and whether that leaves no loop."""
+    """Unroll factor of the (vector) loop after the vectorisers, and whether that leaves no loop.
+
+    scattered : gathers and scatters, which are of two instructions to LLVM, and of three when they are made.
+    left : whether a loop is left inside.
+    """
     if not loop.nest.depth:
         return 1, False
-    size = (work if vf > 1 else (loop.size - 3) * ratio) * interleave + 3 + inner
+    size = (max(work - scattered, work / 2) if vf > 1 else (loop.size - 3) * ratio) * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable:
         return 1, False
@@ -24,9 +37,9 @@ def after_vectorising(
         return max(whole, 1), True
     if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
         return 1, False
-    if vf > 1 and cpu.isa != "x86":
+    if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
-    if loop.children and (not loop.exact or cpu.isa == "aarch64"):
+    if left and (not loop.exact or cpu.isa == "aarch64"):
         return 1, False
     return partly(loop, cpu, size, whole), False
 

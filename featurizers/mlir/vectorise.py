@@ -13,7 +13,7 @@ from math import ceil, log2
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import strides
+from featurizers.mlir.nest import Moving, strides
 from featurizers.mlir.opclass import CLASS
 
 _TINY_TRIP = 16
@@ -32,8 +32,8 @@ _LEAST_GATHERED = 32
 class Plan:
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. scattered : accesses
-    whose lanes are not neighbours. margin : cost of the best vector loop over that of the scalar one, 0 where there is
-    none."""
+    whose lanes are not neighbours, picked : those made by gathers and scatters. margin : cost of the best vector loop
+    over that of the scalar one, 0 where there is none."""
 
     vf: int
     interleave: int
@@ -42,6 +42,7 @@ class Plan:
     folded: bool
     scattered: int = 0
     margin: float = 0.0
+    picked: int = 0
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -50,8 +51,9 @@ def ordered_only(loop: Loop) -> bool:
     return loop.legality == CARRIED and all(c.reassociable or c.op_class == fadd for c in loop.chains)
 
 
-def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
-    """The vectoriser's choice for a loop whose scalar iteration takes `body` instructions."""
+def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
+    """The vectoriser's choice for a loop whose scalar iteration takes `body` instructions, with accesses of their own
+    `uops`."""
     scalar = Plan(1, 1, 1.0, body, False)
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
     if not legal or not loop.nest.depth or loop.trip < 2:
@@ -62,16 +64,16 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if loop.checks and (tiny or _without_bounds(loop)):
+    if loop.checks and (tiny or _without_bounds(loop) or loop.checks * _CHECKED > body * loop.trip):
         return scalar
-    alone = body + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
+    alone = uops + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
     kinds = _alike(loop)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
+    folded = tiny and loop.trip % _longest(loop, cpu) != 0
     for vf in _candidates(loop, cpu):
-        folded = tiny and loop.trip % vf != 0
         if (folded and not _masks(cpu)) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
             continue
-        cost, work = _vector(loop, kinds, cpu, vf, body, folded)
+        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded)
         cost += _CONTROL + (folded * 2.0)
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
@@ -81,12 +83,16 @@ def plan(loop: Loop, cpu: Cpu, body: float) -> Plan:
         margin = min(margin, taken / (alone * loop.trip))
         if taken <= total and (taken < total or vf > 2):
             total = taken
-            chosen = Plan(vf, 1, cost / (alone * vf), work, folded)
+            chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, loop.strided + loop.gathered, margin)
+    scattered = 0 if _interwoven(loop, cpu, kinds) else loop.strided + loop.gathered
+    picked = min(chosen.picked, scattered)
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, scattered, margin, picked)
 
 
 _NEVER = 9.0
+_CHECKED = 40.0
+"""A check of two buffers is four instructions, and may cost a tenth of the loop (`isOutsideLoopWorkProfitable`)."""
 _CALL_COST = 10.0
 CALL_WORK = 6.0
 """Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
@@ -119,6 +125,15 @@ def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     return found
 
 
+def _longest(loop: Loop, cpu: Cpu) -> int:
+    """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
+    widest = max(cpu.prefer_bits // max(loop.bits, 8), 1)
+    trip = int(loop.trip)
+    if cpu.scalable:
+        return widest
+    return trip if trip < widest and trip & (trip - 1) == 0 else widest
+
+
 def _masks(cpu: Cpu) -> bool:
     return cpu.isa == "x86" and cpu.vector_bits >= 512
 
@@ -130,23 +145,84 @@ def _multiplications(loop: Loop) -> float:
     return float(sum(abs(stride) > 1 for stride in found))
 
 
-def _vector(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, folded: bool) -> tuple[float, float]:
-    """Cost and instructions of one vector iteration."""
+def _vector(
+    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool
+) -> tuple[float, float, int]:
+    """Cost and instructions of one vector iteration, and accesses that gather or scatter."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     parts = max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     libm = loop.counts[opclass.LIBM]
-    cost = work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
+    cost = max(uops - moves - libm * CALL_WORK, 1.0) * parts
+    work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
+    if loop.is_float and loop.bits == 16 and not cpu.half:
+        work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
+    extra = _wider(loop, cpu, vf) * parts
+    cost, work = cost + extra, max(work + extra - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa] * parts, 1.0)
     cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
     work += vf * libm * CALL_WORK
+    picked = 0
+    woven = _interwoven(loop, cpu, kinds)
+    wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
+    if woven:
+        work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
     for access, count in kinds:
         own_cost, own_work = _move(access, cpu, vf, folded)
+        picked += count * (
+            not woven and own_cost == _one_by_one(access[3], cpu, vf)[0] and vf * access[3] >= _FIXED_BITS
+        )
         cost += own_cost * count
-        work += own_work * count
+        work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
     in_order = ordered_only(loop)
     if in_order:
         cost += vf * 2.0
         work += 0.0 if cpu.scalable else vf - 1
-    return cost, work
+    return cost, work, picked
+
+
+def _wider(loop: Loop, cpu: Cpu, vf: int) -> float:
+    """What multiplications of vectors take beyond one instruction: x86 has none of bytes, NEON none of 64 bits."""
+    products = loop.counts[opclass.IMUL]
+    if products and loop.bits <= 8 and cpu.isa == "x86":
+        return products * (1.0 + (vf * 16 > cpu.prefer_bits))
+    if products and loop.bits == _INDEX_BITS and cpu.isa == "aarch64" and not cpu.scalable:
+        return products * (_LONG_PRODUCT * vf - 1.0)
+    return 0.0
+
+
+_LONG_PRODUCT = 4.0
+_UNFOLDED = {"x86": 0.6, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
+"""Of loads, those that are no operand of the instruction that uses them, with stores."""
+LESS_IN_VECTORS = {"x86": 4.0, "aarch64": 0.0, "riscv": 2.0, "amdgpu": 0.0}
+"""A maximum that propagates NaN is so much shorter in vectors, which need no detour through other registers."""
+
+
+def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:
+    """The members of every group of accesses, where each goes on by as many elements and all is done to all alike: what
+    takes the groups apart and what puts them together then cancel (`VectorCombine::foldShuffleToIdentity`). Else 0."""
+    moving = [kind for kind, _ in kinds if kind[1]]
+    if cpu.scalable or loop.chains or not moving or any(not kind[0] for kind, _ in kinds):
+        return 0
+    members = moving[0][5]
+    alike = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
+    if not alike or not 1 < members <= _MAX_GROUP[cpu.isa]:
+        return 0
+    return 0 if _side_by_side(loop, members) else members
+
+
+def _side_by_side(loop: Loop, stride: int) -> bool:
+    """Whether a body reads more of a row than one group: neighbours then take part in each other's results."""
+    starts: dict[tuple[int, Moving | None], list[int]] = {}
+    for access in loop.accesses:
+        if access.moving and access.stride(loop.nest.iv):
+            starts.setdefault((access.base, access.moving), []).append(access.constant)
+    for places in starts.values():
+        ordered = sorted(set(places))
+        if any(
+            after - before == 1
+            for before, after in zip(ordered[stride - 1 :: stride], ordered[stride::stride], strict=False)
+        ):
+            return True
+    return False
 
 
 Alike = tuple[bool, int, bool, int, int, int]
@@ -157,15 +233,29 @@ Kinds = list[tuple[Alike, int]]
 def _alike(loop: Loop) -> Kinds:
     """The kinds of access of a body, with how many there are of each."""
     by_shape = strides(loop.accesses, loop.nest.iv)
-    groups: dict[tuple[int, int, bool, bool, int, int], int] = {}
+    groups: dict[tuple[int, Moving | None, int, bool, int, int], list[int]] = {}
     for access in loop.accesses:
-        own = (access.base, by_shape[access.moving], access.store, access.moving is not None, access.bits, access.lanes)
-        groups[own] = groups.get(own, 0) + 1
+        own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes)
+        groups.setdefault(own, []).append(access.constant)
     found: dict[Alike, int] = {}
-    for (_, stride, store, linear, bits, lanes), members in groups.items():
-        key = linear, stride, store, bits, lanes, members if linear and abs(stride) > max(lanes, 1) else 0
-        found[key] = found.get(key, 0) + members
+    for (_, moving, stride, store, bits, lanes), constants in groups.items():
+        scattered = moving is not None and abs(stride) > max(lanes, 1)
+        for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
+            key = moving is not None, stride, store, bits, lanes, members if scattered else 0
+            found[key] = found.get(key, 0) + members
     return list(found.items())
+
+
+def _clusters(constants: list[int], stride: int) -> list[int]:
+    """How many of these places lie within one stride of the first of them, and so on."""
+    found: list[int] = []
+    start = None
+    for place in sorted(constants):
+        if start is None or place >= start + stride:
+            start = place
+            found.append(0)
+        found[-1] += 1
+    return found
 
 
 def _move(access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float]:
@@ -192,7 +282,8 @@ def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int)
         if store:
             cost = moves * (1.0 + (factor - 1) * each) / members
         else:
-            cost = moves / members + registers * max(moves - 1, 1) * each
+            copied = 1.5 if moves > 1 else 1.0  # permutations of two write over one of them
+            cost = moves / members + registers * max(moves - 1, 1) * each * copied
         return cost, cost / each
     if cpu.isa == "riscv":
         return factor * vf / members, 1.0 + 1.0 / members

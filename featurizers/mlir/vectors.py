@@ -56,7 +56,7 @@ def _reduction(b: Builder, op: Op, nest: Nest, vectors: float) -> None:
         return
     halves = log2(max(left.size / results, 1))
     if left.is_float:
-        name = "fminmax"
+        name = "fmaximum"
     nest.counts[opclass.CLASS[name]] += vectors + halves / 2
     nest.counts[opclass.SHUFFLE] += halves
     nest.path = max(nest.path, halves * 2 * opclass.LATENCY[opclass.CLASS[name]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.codegen import generate
 from featurizers.mlir.loop import CARRIED, REASONS, VECTORISABLE
 from featurizers.mlir.program import Program
@@ -184,3 +184,27 @@ def test_vectors_that_cannot_leave_the_buffer_need_no_mask() -> None:
 
     nest = parse(text).functions[0].body.children[0]
     assert nest.counts[MASKED] == 8, "of the write into 60 elements alone"
+
+
+def test_a_tile_that_may_be_cut_off_has_no_known_length() -> None:
+    text = """func.func @f(%a: memref<100xf32>) {
+      affine.for %i = 0 to 100 step 16 {
+        affine.for %j = affine_map<(d0) -> (d0)>(%i) to min affine_map<(d0) -> (d0 + 16, 100)>(%i) {
+          %x = affine.load %a[%j] : memref<100xf32>
+          affine.store %x, %a[%j] : memref<100xf32> } }
+      return }"""
+    tile = parse(text).functions[0].body.children[0].children[0]
+    assert not tile.exact
+    assert tile.trip == pytest.approx(16)
+
+
+def test_a_mask_that_is_known_is_no_mask() -> None:
+    text = """func.func @f(%a: memref<14x14xf32>) {
+      %p = ub.poison : f32
+      affine.for %i = 0 to 14 { affine.for %j = 2 to 14 step STEP {
+        %x = vector.transfer_read %a[%i, %j], %p : memref<14x14xf32>, vector<16xf32>
+        vector.transfer_write %x, %a[%i, %j] : vector<16xf32>, memref<14x14xf32> } }
+      return }"""
+    bodies = [parse(text.replace("STEP", step)).functions[0].body for step in ("16", "4")]
+    known, varying = (sum(nest.counts[opclass.MASKED] for nest in body.walk()) for body in bodies)
+    assert (known, varying) == (0, 32)

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.loop import DEPENDENCE, VECTORISABLE
 
 FEATURIZER = MlirFeaturizer()
 
@@ -69,3 +70,85 @@ def test_short_loops_unroll_beyond_the_threshold_where_indices_fold_away() -> No
     )
     assert [inner.nest.depth for inner in ten] == [0], "8 x 40 above 300, what stays after folding is not"
     assert [inner.nest.depth for inner in eleven] == [0, 1], "more than ten iterations are not gone through"
+
+
+def test_short_loops_that_the_longest_vector_leaves_a_rest_of_run_under_masks_or_not_at_all() -> None:
+    body = "%y0 = arith.mulf %x, %x : f32 " + squares(60)
+    text = loop("%i", 12).replace("%y = arith.mulf %x, %x : f32", body)
+    assert chosen(text, "znver4").vf == 16
+    assert not chosen(text, "znver4").remainder, "though vectors of four would leave none"
+    assert chosen(text, "apple-m1").vf == 4
+
+
+PAIRS = """func.func @f(%a: memref<8194xf32> {llvm.noalias}, %b: memref<8194xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 8192 step 2 {
+    %x = affine.load %a[%i + FIRST] : memref<8194xf32>
+    %y = affine.load %a[%i + 1] : memref<8194xf32>
+    %p = arith.mulf %x, %x : f32
+    %q = arith.mulf %y, %y : f32
+    affine.store %p, %b[%i] : memref<8194xf32>
+    affine.store %q, %b[%i + 1] : memref<8194xf32> }
+  return }"""
+
+
+def test_lanes_that_were_unrolled_side_by_side_are_one_vector_again() -> None:
+    alike, crossed = (chosen(PAIRS.replace("FIRST", first), "znver4") for first in ("0", "3"))
+    assert alike.vf == crossed.vf
+    assert alike.executed < crossed.executed, "their permutations cancel"
+
+
+def test_what_is_stored_is_needed_by_no_iteration_that_there_is_not() -> None:
+    text = loop("%i", 12).replace("%y = arith.mulf %x, %x : f32", "%y0 = arith.mulf %x, %x : f32 " + squares(60))
+    text = text.replace("%b[%i]", "%a[%i + FAR]")
+    near, away = (FEATURIZER.parse({"mlir": text.replace("FAR", far)}).loops[0].children[0] for far in ("11", "12"))
+    assert near.legality == DEPENDENCE
+    assert away.legality == VECTORISABLE
+
+
+def test_rows_of_one_buffer_that_may_be_the_same_are_told_apart_when_the_code_runs() -> None:
+    text = """func.func @f(%a: memref<130x130xf32>) {
+      affine.for %k = 0 to 130 { affine.for %i = 0 to 130 { affine.for %j = 0 to 130 {
+        %x = affine.load %a[%k, %j] : memref<130x130xf32>
+        %y = affine.load %a[%i, %j] : memref<130x130xf32>
+        %z = arith.addf %x, %y : f32
+        affine.store %z, %a[%i, %j] : memref<130x130xf32> } } }
+      return }"""
+    code = chosen(text, "znver4")
+    assert code.vf == 16
+    assert code.checks == 1
+
+
+def test_a_maximum_that_propagates_nan_is_longer_on_x86_unless_one_is_a_constant() -> None:
+    text = loop("%i", 4096).replace("arith.mulf %x, %x", "arith.maximumf %x, WITH")
+    of_two = text.replace("WITH", "%w").replace("%y =", "%w = affine.load %b[%i] : memref<16000xf32>\n %y =")
+    relu = text.replace("WITH", "%c").replace("affine.for", "%c = arith.constant 0.0 : f32\n affine.for")
+    assert chosen(of_two, "znver4").executed > 1.3 * chosen(relu, "znver4").executed
+    assert chosen(of_two, "neoverse-v1").executed < 1.3 * chosen(relu, "neoverse-v1").executed
+
+
+def test_sums_side_by_side_are_packed() -> None:
+    text = """func.func @f(%a: memref<64x2xf32>, %b: memref<64xf32>, %z: f32) -> (f32, f32) {
+      %r:2 = affine.for %i = 0 to 64 iter_args(%s = %z, %t = %z) -> (f32, f32) {
+        %w = affine.load %b[%i] : memref<64xf32>
+        %x = affine.load %a[%i, 0] : memref<64x2xf32>
+        %y = affine.load %a[%i, 1] : memref<64x2xf32>
+        %p = arith.mulf %x, %w : f32
+        %q = arith.mulf %y, %w : f32
+        %m = arith.addf %s, %p : f32
+        %n = arith.addf %t, %q : f32
+        affine.yield %m, %n : f32, f32 }
+      return %r#0, %r#1 : f32, f32 }"""
+    assert chosen(text, "znver4").packed.lanes == 2
+
+
+def test_loads_that_do_not_vary_around_an_unrolled_vector_loop_are_made_once() -> None:
+    text = """func.func @f(%a: memref<64xf32> {llvm.noalias}, %b: memref<500x64xf32> {llvm.noalias}) {
+      affine.for %k = 0 to 500 { affine.for %i = 0 to 64 {
+        %x = affine.load %a[INDEX] : memref<64xf32>
+        %y = affine.load %b[%k, %i] : memref<500x64xf32>
+        %z = arith.addf %x, %y : f32
+        affine.store %z, %b[%k, %i] : memref<500x64xf32> } }
+      return }"""
+    code = chosen(text.replace("INDEX", "%i"), "znver4")
+    assert code.full
+    assert code.lifted == 4
