@@ -22,6 +22,9 @@ _LEFT = np.float32(-np.inf)
 _ROWS = {(NONE, 0): np.float32(0), (NONE, 1): np.float32(0), (NAN, 0): np.float32(np.nan), (NAN, 1): _LEFT}
 """By how a split takes a missing value and whether it then goes left: what to compare in its place."""
 
+Order = tuple[list[int], list[tuple[int, int, int]]]
+"""Leaves of a tree from left to right, and its splits, each with the first and the end of the leaves on its left."""
+
 
 class LeafMasks:
     """A forest of t trees whose scores are summed by output: tree i belongs to output ``i % outputs``.
@@ -31,7 +34,7 @@ class LeafMasks:
     with fewer splits have some that change nothing. leaf (8 t,) : values.
     """
 
-    def __init__(self, forest: Forest, columns: int, outputs: int):
+    def __init__(self, forest: Forest, orders: list[Order], columns: int, outputs: int):
         trees = len(forest.roots)
         self._outputs = outputs
         self._kinds = sorted(set(zip(forest.missing, forest.default_left, strict=True)))
@@ -42,8 +45,7 @@ class LeafMasks:
         self._first = np.arange(trees) * MOST_LEAVES
         thresholds = _rounded_down(np.asarray(forest.threshold, dtype=np.float64))
         copies = {kind: place * columns for place, kind in enumerate(self._kinds)}
-        for tree, root in enumerate(forest.roots):
-            leaves, splits = _in_order(forest, root)
+        for tree, (leaves, splits) in enumerate(orders):
             self._leaf[tree, : len(leaves)] = [forest.leaf[leaf] for leaf in leaves]
             for place, (split, begin, end) in enumerate(splits):
                 kind = forest.missing[split], forest.default_left[split]
@@ -55,8 +57,9 @@ class LeafMasks:
     def of(cls, forest: Forest, columns: int, outputs: int) -> Self | None:
         """None where trees have too many leaves, or splits that take 0 for a missing value."""
         kinds = set(zip(forest.missing, forest.default_left, strict=True))
-        most = max((len(_in_order(forest, root)[0]) for root in forest.roots), default=0)
-        return cls(forest, columns, outputs) if most <= MOST_LEAVES and kinds <= _ROWS.keys() else None
+        orders = [_in_order(forest, root) for root in forest.roots]
+        small = all(len(leaves) <= MOST_LEAVES for leaves, _ in orders)
+        return cls(forest, orders, columns, outputs) if small and kinds <= _ROWS.keys() else None
 
     def predict(self, row: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Raw scores (outputs,) of one row (columns,): bit by bit what LightGBM says, which adds in the same order."""
@@ -68,8 +71,7 @@ class LeafMasks:
         return np.asarray(self._leaf.take(self._first + leaf).reshape(-1, self._outputs).sum(axis=0))
 
 
-def _in_order(forest: Forest, root: int) -> tuple[list[int], list[tuple[int, int, int]]]:
-    """Leaves of a tree from left to right, and its splits, each with the places of the leaves on its left."""
+def _in_order(forest: Forest, root: int) -> Order:
     leaves: list[int] = []
     splits: list[tuple[int, int, int]] = []
 

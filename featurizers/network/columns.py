@@ -135,15 +135,19 @@ def peak_activation_bytes(graph: NetworkGraph) -> float:
             last_use[owner.get(name, name)] = index
     for name in graph.outputs:
         last_use[owner.get(name, name)] = len(graph.nodes)
+    freed = [0.0] * (len(graph.nodes) + 1)
+    for name, index in last_use.items():
+        freed[index] += size.get(name, 0.0)
     alive = sum(graph.tensors[i].bytes for i in graph.inputs)
     peak = alive
     for index, node in enumerate(graph.nodes):
-        made = [o for o in node.outputs if o in size and o not in owner]
-        alive += sum([size[o] for o in made])
+        for name in node.outputs:
+            if name in size and name not in owner:
+                alive += size[name]
+                if name not in last_use:
+                    freed[index] += size[name]
         peak = max(peak, alive)
-        ended = {owner.get(i, i) for i in node.inputs}
-        alive -= sum([size[n] for n in ended if n in size and last_use[n] == index])
-        alive -= sum([size[o] for o in made if o not in last_use])
+        alive -= freed[index]
     return peak
 
 
