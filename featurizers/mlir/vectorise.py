@@ -68,12 +68,13 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
         return scalar
     alone = uops + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
     kinds = _alike(loop)
+    woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = tiny and loop.trip % _longest(loop, cpu) != 0
     for vf in _candidates(loop, cpu):
         if (folded and not _masks(cpu)) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
             continue
-        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded)
+        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += _CONTROL + (folded * 2.0)
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
@@ -85,7 +86,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    scattered = 0 if _interwoven(loop, cpu, kinds) else loop.strided + loop.gathered
+    scattered = 0 if woven else loop.strided + loop.gathered
     picked = min(chosen.picked, scattered)
     return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, scattered, margin, picked)
 
@@ -146,9 +147,9 @@ def _multiplications(loop: Loop) -> float:
 
 
 def _vector(
-    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool
+    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int
 ) -> tuple[float, float, int]:
-    """Cost and instructions of one vector iteration, and accesses that gather or scatter."""
+    """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     parts = max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     libm = loop.counts[opclass.LIBM]
@@ -161,7 +162,6 @@ def _vector(
     cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
     work += vf * libm * CALL_WORK
     picked = 0
-    woven = _interwoven(loop, cpu, kinds)
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
         work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
