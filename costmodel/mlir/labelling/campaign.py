@@ -27,6 +27,7 @@ from costmodel.mlir.labelling import iree
 from costmodel.mlir.labelling.api import BATCH, label_batch
 from costmodel.mlir.labelling.gpu import GPUS, label_gpu
 from costmodel.mlir.labelling.host import COMPILER, measure
+from costmodel.mlir.labelling.stablehlo import is_stablehlo
 from costmodel.mlir.labelling.targets import CPUS
 
 ROUND = 6
@@ -142,14 +143,13 @@ def work_host(folder: Path, programs: int, *, deadline: float | None = None, bat
 
 
 def work_iree(folder: Path, programs: int, *, deadline: float | None = None) -> None:
-    """Measure about `programs` of the labelled programs on tensors by the second compiler, whole groups at a time.
+    """Measure about `programs` of the labelled programs on tensors by the second compiler.
 
-    Half precision comes last: some of its instructions are unknown to valgrind, and a batch with one is halved.
+    Those of one dialect come together, as IREE mixes none in a module, and half precision last: some of its
+    instructions are unknown to valgrind.
     """
     rows = [row for row in _labelled(folder) if iree.takes(row["text"]) and _affordable(row)]
-    measured = {row["program_id"] for row in read_journal(folder / "host.jsonl") if row["compiler"] == COMPILER}
-    groups = {row["group"] for row in rows if row["program_id"] in measured}
-    chosen = sorted(rows, key=lambda row: ("f16" in row["text"], row["group"] not in groups))[:programs]
+    chosen = sorted(rows, key=lambda row: ("f16" in row["text"], is_stablehlo(row["text"])))[:programs]
     _append(folder / "host.jsonl", "compiler", iree.COMPILER, chosen, iree.measure_iree, deadline, iree.BATCH)
 
 

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from costmodel.mlir.labelling.host import HostLabel, host_name
+from costmodel.mlir.labelling.stablehlo import is_stablehlo
 from costmodel.mlir.labelling.tools import ToolError, first_error, limited
 from featurizers.mlir.older import readable
 
 VERSION = "3.13"
 COMPILER = f"iree-llvm-cpu-{VERSION}"
-BATCH = 32
+BATCH = 64
 INSTALL = "pip install iree-base-compiler==3.13.0 iree-base-runtime==3.13.0; apt-get install clang-22 valgrind"
 FLAGS = (
     "--iree-hal-target-device=local",
@@ -70,7 +71,7 @@ def takes(text: str) -> bool:
 
 
 def measure_iree(texts: list[str], *, seconds: float = 300.0) -> list[HostLabel]:
-    """One label per text; a batch that does not compile or crashes is halved.
+    """One label per text; a batch that does not compile or crashes is halved, StableHLO goes apart from tosa.
 
     Raises
     ------
@@ -79,13 +80,22 @@ def measure_iree(texts: list[str], *, seconds: float = 300.0) -> list[HostLabel]
     """
     if missing():
         raise ToolError("iree", f"{', '.join(missing())} not installed. {INSTALL}")
+    apart = [is_stablehlo(text) for text in texts]
+    if any(apart) and not all(apart):
+        parts = {kind: iter(measure_iree(_of(texts, apart, kind), seconds=seconds)) for kind in (True, False)}
+        return [next(parts[kind]) for kind in apart]
     try:
         return _measure_batch(texts, seconds)
     except ToolError as error:
         if len(texts) == 1:
             return [HostLabel(host_name(), COMPILER, status="failed", reason=_short(error))]
+        print(f"{COMPILER}: a batch of {len(texts)} is halved. {_short(error)}", file=sys.stderr, flush=True)
     middle = len(texts) // 2
     return measure_iree(texts[:middle], seconds=seconds) + measure_iree(texts[middle:], seconds=seconds)
+
+
+def _of(texts: list[str], kinds: list[bool], kind: bool) -> list[str]:
+    return [text for text, own in zip(texts, kinds, strict=True) if own == kind]
 
 
 def _measure_batch(texts: list[str], seconds: float) -> list[HostLabel]:
@@ -96,9 +106,14 @@ def _measure_batch(texts: list[str], seconds: float) -> list[HostLabel]:
         (folder / "signatures.json").write_text(json.dumps(signatures))
         _compile(folder, seconds)
         times = _times(folder, seconds)
-        counts = _counts(folder, seconds)
+        counts, reasons = _counts(folder, signatures, seconds)
     host = host_name()
-    return [HostLabel(host, COMPILER, counts[name], *times[name]) for name in signatures]
+    return [
+        HostLabel(host, COMPILER, counts[name], *times[name])
+        if name in counts
+        else HostLabel(host, COMPILER, status="failed", reason=reasons[name])
+        for name in signatures
+    ]
 
 
 def merged(texts: list[str]) -> tuple[str, dict[str, Signature]]:
@@ -148,15 +163,37 @@ def _times(folder: Path, seconds: float) -> dict[str, tuple[float, float]]:
     return {name: (float(time), float(noise)) for name, time, noise in map(str.split, printed.splitlines())}
 
 
-def _counts(folder: Path, seconds: float) -> dict[str, float]:
-    """Instructions of generated code in one warm call."""
-    source, library, out = folder / "requests.c", folder / "requests.so", folder / "callgrind"
+def _counts(folder: Path, signatures: dict[str, Signature], seconds: float) -> tuple[dict[str, float], dict[str, str]]:
+    """Instructions of generated code in one warm call; and why there are none, where valgrind cannot go on.
+
+    It knows not every instruction: the program that it stopped at is left out, those behind it are counted anew.
+    """
+    source, library = folder / "requests.c", folder / "requests.so"
     source.write_text(_REQUESTS)
     _run(["clang-22", "-shared", "-fPIC", "-O1", str(source), "-o", str(library)], seconds)
-    plain = ["--instr-atstart=no", "--compress-strings=no", "--compress-pos=no", f"--callgrind-out-file={out}"]
-    _run(["valgrind", "--tool=callgrind", *plain, *_calls(folder, str(library))], seconds)
-    parts = [path.read_text() for path in folder.glob("callgrind.*")]
-    return dict(generated(part) for part in parts)
+    counts: dict[str, float] = {}
+    reasons: dict[str, str] = {}
+    while left := {name: own for name, own in signatures.items() if name not in counts and name not in reasons}:
+        (folder / "signatures.json").write_text(json.dumps(left))
+        stopped = _counted(folder, library, seconds)
+        for dump in folder.glob("callgrind.*"):
+            name, instructions = generated(dump.read_text())
+            counts.update({name: instructions} if name else {})
+            dump.unlink()
+        missed = [name for name in left if name not in counts]
+        reasons.update({missed[0]: stopped or "valgrind: no count"} if missed else {})
+    return counts, reasons
+
+
+def _counted(folder: Path, library: Path, seconds: float) -> str:
+    """Run callgrind, a dump per function; what stopped it, "" if nothing did."""
+    plain = ["--instr-atstart=no", "--compress-strings=no", "--compress-pos=no"]
+    out = f"--callgrind-out-file={folder / 'callgrind'}"
+    try:
+        _run(["valgrind", "--tool=callgrind", *plain, out, *_calls(folder, str(library))], seconds)
+    except ToolError as error:
+        return _short(error)
+    return ""
 
 
 def _calls(folder: Path, requests: str) -> list[str]:

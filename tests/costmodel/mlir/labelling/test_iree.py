@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from costmodel.mlir.labelling import ToolError
+from costmodel.mlir.labelling import ToolError, iree
 from costmodel.mlir.labelling.iree import COMPILER, generated, measure_iree, merged, missing, takes
 
 needs_iree = pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}")
@@ -55,10 +57,28 @@ def test_only_code_of_no_file_counts_and_what_is_called_does_not_count_twice():
     assert generated(DUMP) == ("p7", 42.0)
 
 
+def test_the_program_that_stops_valgrind_loses_its_count_and_those_behind_it_are_counted(monkeypatch, tmp_path):
+    def counted(folder, library, seconds):
+        for number, name in enumerate(json.loads((folder / "signatures.json").read_text())):
+            if name == "p1":
+                return "valgrind: Unrecognised instruction"
+            (folder / f"callgrind.{number}").write_text(DUMP.replace("p7", name))
+        return ""
+
+    monkeypatch.setattr(iree, "_counted", counted)
+    monkeypatch.setattr(iree, "_run", lambda command, seconds: "")
+    counts, reasons = iree._counts(tmp_path, {"p0": [], "p1": [], "p2": []}, 1.0)
+    assert counts == {"p0": 42.0, "p2": 42.0}
+    assert reasons == {"p1": "valgrind: Unrecognised instruction"}
+
+
 @needs_iree
 def test_instructions_grow_with_the_elements_and_a_bad_program_loses_only_its_own():
-    small, bad, large = measure_iree([SCALE.format(n=256), BUFFERS, SCALE.format(n=2560)])
-    assert (small.status, bad.status, large.status) == ("ok", "failed", "ok")
+    hlo = "func.func @g(%x: tensor<256xf32>) -> tensor<256xf32> {\n  %0 = stablehlo.add %x, %x : tensor<256xf32>\n"
+    hlo += "  return %0 : tensor<256xf32>\n}\n"
+    small, bad, other, large = measure_iree([SCALE.format(n=256), BUFFERS, hlo, SCALE.format(n=2560)])
+    assert (small.status, bad.status, other.status, large.status) == ("ok", "failed", "ok", "ok")
+    assert other.executed_instructions < small.executed_instructions
     assert small.compiler == COMPILER
     assert large.executed_instructions / small.executed_instructions == pytest.approx(10, rel=0.3)
     assert 0 < small.time_us < 10_000
