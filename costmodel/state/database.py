@@ -7,7 +7,9 @@ that neither kill -9 nor a power cut takes it back. Readers never wait for a wri
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ VARIABLE = "COSTMODEL_DATABASE_URL"
 _SQLITE, _POSTGRESQL = "sqlite", "postgresql"
 _WAIT_S = 5.0
 """How long a writer waits for another one, and how long a connection may take."""
+_AGAIN_S = 0.01
 
 
 def default_url() -> str:
@@ -154,9 +157,24 @@ def _engine(url: URL, file: Path | None) -> sa.Engine:
 def _sqlite_connected(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late to keep a reader's view
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _log_ahead(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _log_ahead(cursor: sqlite3.Cursor) -> None:
+    """Of connections that are the first to a new file, SQLite lets one turn the log on, and the others do not wait: a
+    read lock that is to become a write lock is refused at once, whatever the timeout."""
+    until = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _sqlite_begin(connection: sa.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,21 @@ def test_sqlite_is_durable(tmp_path: Path, database_of: DatabaseOf) -> None:
     with database_of(f"sqlite:///{tmp_path / 'state.db'}").reading() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_who_comes_while_another_makes_the_file_waits(tmp_path: Path, database_of: DatabaseOf) -> None:
+    """SQLite itself refuses at once to turn the log on beside a writer."""
+    first = sqlite3.connect(tmp_path / "state.db", isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("CREATE TABLE being_made (x)")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        sqlite3.connect(tmp_path / "state.db", timeout=5).execute("PRAGMA journal_mode=WAL")
+    done = threading.Timer(0.2, first.execute, ("COMMIT",))
+    done.start()
+    with database_of(f"sqlite:///{tmp_path / 'state.db'}").reading() as connection:
+        assert sa.inspect(connection).has_table("being_made")
+    done.join()
+    first.close()
 
 
 def test_a_sqlite_file_is_made_by_a_transaction_only(tmp_path: Path, database_of: DatabaseOf) -> None:
