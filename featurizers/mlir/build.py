@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
-from featurizers.mlir.nest import CONSTANT, Form, Function, Nest
+from featurizers.mlir.legal import classes, units
+from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 16.0
@@ -22,7 +23,8 @@ _MODULES = frozenset({"builtin.module", "gpu.module"})
 class Builder:
     """State of one function's walk; `handlers` is the registry of operations that need more than a class.
 
-    floating : of each of the module's types, whether its elements are floating-point numbers. steps : strides of
+    floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of
+    those that are vectors. steps : strides of
     buffers that were asked for already. literals : constants of floating point. single : loops that run once,
     whose index is known.
     """
@@ -46,6 +48,7 @@ class Builder:
     ready: dict[int, float] = field(default_factory=dict)
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
     floating: Sequence[bool] = ()
+    sizes: Sequence[int] = ()
     shifts: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     constants: set[tuple[int, int]] = field(default_factory=set)
     literals: set[int] = field(default_factory=set)
@@ -78,6 +81,7 @@ class Builder:
                     if kind.kind == "float":
                         nest.is_float = True
                     elif kind.kind == "vector":
+                        counts[found] -= 1.0
                         wide(nest, kind, found)
                     elif kind.kind == "tensor":
                         counts[found] -= 1.0
@@ -131,14 +135,26 @@ class Builder:
 
 
 def wide(nest: Nest, kind: Type, op_class: int) -> None:
-    """Note vector code: its width, and one operation per 512 bits of it at least."""
+    """Account for an operation on vectors: its width, and one operation per 512 bits of it at least."""
     size = kind.size * max(kind.bits, 8)
     if size > nest.widths:
         nest.widths = size
+    nest.bits = max(nest.bits, kind.bits)
     if kind.is_float:
         nest.is_float = True
-    if size > 512:
-        nest.counts[op_class] += size / 512 - 1
+    if op_class == opclass.LIBM:
+        nest.counts[op_class] += kind.size  # of each element
+        return
+    inner = kind.shape[-1] if kind.shape else 1
+    rows = kind.size // max(inner, 1)
+    add_wide(nest, (op_class, -1, rows, inner, kind.bits, kind.is_float), 1.0)
+
+
+def add_wide(nest: Nest, key: Wide, times: float) -> None:
+    """Count a vector operation, `legal` says as what."""
+    nest.wide[key] = nest.wide.get(key, 0.0) + times
+    for index in classes(key):
+        nest.counts[index] += units(key) * times
 
 
 def add_forms(a: Form, b: Form, factor: int = 1) -> Form:
@@ -207,10 +223,12 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
 
     functions: list[Function] = []
     floating = [kind.is_float for kind in module.types]
+    sizes = [kind.size * max(kind.bits, 8) if kind.kind == "vector" else 0 for kind in module.types]
     last = Builder(module, dims)
     used: set[str] = set()
     for op in _functions(module.ops):
-        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips, floating=floating)
+        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips, floating=floating,
+                          sizes=sizes)  # fmt: skip
         functions.append(_function(builder, op, used))
         builder.unknown_trips += last.unknown_trips
         builder.allocs += last.allocs

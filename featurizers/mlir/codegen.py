@@ -12,6 +12,8 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.legal import narrow
+from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
@@ -35,8 +37,8 @@ _MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN, and tell zeros apart: x86 looks at signs and blends; less where one is a
 constant."""
 _MAXIMUM_LATENCY = 4.5
-_HALF_COST, _HALF_LATENCY, _HALF_LANE = 4.0, 16.0, 3.0
-"""Half precision without an instruction for it: to single, compute, back. RISC-V does so lane by lane."""
+_HALF_COST, _HALF_LATENCY = 4.0, 16.0
+"""Half precision without an instruction for it: to single, compute, back."""
 _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
 """Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
 _ONE_MULTIPLIER = 6
@@ -193,20 +195,17 @@ def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
 
 def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     """Instructions and micro-operations of one iteration, as scalar code (or as the vector code that it is)."""
-    counts = loop.counts
-    wide = 1.0
-    if loop.widths:
-        wide = max(min(loop.widths, 512) / cpu.vector_bits, 1.0)
-    loads, stores = counts[opclass.LOAD] * wide, counts[opclass.STORE] * wide
-    arithmetic = _float_work(loop, cpu) * wide
+    counts, vectors = narrow(loop), legal(loop, cpu)
+    loads, stores = counts[opclass.LOAD], counts[opclass.STORE]
+    arithmetic = _float_work(loop, counts, cpu)
     for index in _INT:
-        arithmetic += counts[index] * (wide if loop.widths else 1.0)
-    arithmetic += counts[opclass.SHUFFLE] * wide + counts[opclass.BRANCH]
+        arithmetic += counts[index]
+    arithmetic += counts[opclass.SHUFFLE] + counts[opclass.BRANCH]
     calls = counts[opclass.CALL] + counts[opclass.LIBM]
     folded = 0.0
     if cpu.load_folding:
         floats = sum(counts[index] for index in _FLOAT)
-        folded = min(loads * 0.5, floats * wide, loads)
+        folded = min(loads * 0.5, floats, loads)
     masked = counts[opclass.MASKED]
     if masked:
         arithmetic += masked * (6.0 if _masks_by_branches(cpu) else 0.1)
@@ -214,7 +213,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
         arithmetic = max(arithmetic - loop.folds, 0.0)
     uops = arithmetic + loads + stores + calls * CALL_WORK
     addresses = min(counts[opclass.ADDRESS], loop.gathered * 2.0 + 1.0)
-    return max(uops - folded + addresses, 1.0), uops + addresses
+    return max(uops - folded + addresses + vectors.instructions, 1.0), uops + addresses + vectors.uops
 
 
 def _masks_by_branches(cpu: Cpu) -> bool:
@@ -222,17 +221,13 @@ def _masks_by_branches(cpu: Cpu) -> bool:
     return cpu.isa == "aarch64"
 
 
-def _float_work(loop: Loop, cpu: Cpu) -> float:
+def _float_work(loop: Loop, counts: list[float], cpu: Cpu) -> float:
     """Instructions for floating-point operations: what the target has no instruction for takes several."""
-    counts = loop.counts
     work = sum(counts[index] for index in _FLOAT) + counts[opclass.FMINMAX] * (_MINMAX_COST[cpu.isa] - 1)
     maxima = counts[opclass.FMAXIMUM]
-    maximum = _MAXIMUM_COST[cpu.isa] - (LESS_IN_VECTORS[cpu.isa] if loop.widths else 0.0)
+    maximum = _MAXIMUM_COST[cpu.isa]
     if _emulates_half(loop, cpu):
-        each = _HALF_COST
-        if cpu.isa == "riscv" and loop.widths:
-            each = max(_HALF_LANE * min(loop.widths, cpu.vector_bits) / 16, _HALF_COST)
-        return (work - maxima) * each + maxima * (maximum + each)
+        return (work - maxima) * _HALF_COST + maxima * (maximum + _HALF_COST)
     return work + maxima * (maximum - 1)
 
 
@@ -314,24 +309,23 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
 
 def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False) -> float:
     """Cycles of one iteration by the busiest resource; of one vector iteration without its divisions and calls."""
-    counts = loop.counts
-    wide = max(min(loop.widths, 512) / cpu.vector_bits, 1.0) if loop.widths else 1.0
-    floats = _float_work(loop, cpu) * wide
+    counts, wide = narrow(loop), legal(loop, cpu)
+    floats = _float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in _INT)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
-    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each * wide + counts[_IDIV] * cpu.idiv_latency * 0.5
+    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_latency * 0.5
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     passes = cpu.passes if vector else 1
-    moved = wide * (passes if cpu.isa == "riscv" else 1)
+    moved = passes if cpu.isa == "riscv" else 1
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
-        floats * passes / cpu.fp_ports,
+        (floats * passes + wide.passes) / cpu.fp_ports,
         ints * passes / cpu.fp_ports if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
-        counts[opclass.LOAD] * moved / cpu.load_ports,
-        counts[opclass.STORE] * moved / cpu.store_ports,
+        (counts[opclass.LOAD] * moved + wide.loads) / cpu.load_ports,
+        (counts[opclass.STORE] * moved + wide.stores) / cpu.store_ports,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     if vector:

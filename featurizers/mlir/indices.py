@@ -60,11 +60,12 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     if kind.kind == "tensor":
         tensor_op(b, op, nest, op_class)
         return
-    nest.counts[op_class] += 1
-    nest.bits = max(nest.bits, kind.bits)
     b.follow(op, nest, op_class)
     if kind.kind == "vector":
         wide(nest, kind, op_class)
+        return
+    nest.counts[op_class] += 1
+    nest.bits = max(nest.bits, kind.bits)
 
 
 def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:
@@ -147,7 +148,7 @@ def _global(b: Builder, op: Op, nest: Nest) -> None:
 
 
 @handles("memref.cast", "memref.collapse_shape", "memref.expand_shape", "memref.memory_space_cast", "tensor.cast",
-         "memref.assume_alignment", "bufferization.to_tensor", "bufferization.to_buffer")  # fmt: skip
+         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor", "bufferization.to_buffer")  # fmt: skip
 def _same(b: Builder, op: Op, nest: Nest) -> None:
     if op.results:
         b.aliases[op.results[0]] = (op.operands[0], {CONSTANT: 0})
@@ -208,10 +209,16 @@ def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: boo
     return Access(base, moving, constant, store, max(kind.bits, 8), lanes, base not in b.local)
 
 
+_OF_ELEMENTS = frozenset({"memref.load", "memref.store", "affine.load", "affine.store"})
+
+
 def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool) -> None:
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
     found = access(b, buffer, subscripts, store, lanes)
+    if lanes > 1 and op.name in _OF_ELEMENTS and found.moving is not None:  # elements of the buffer are vectors
+        found.moving = tuple((iv, factor * lanes) for iv, factor in found.moving)
+        found.constant *= lanes
     found.fill = store and op.operands[0] in b.zeros
     nest.accesses.append(found)
     op_class = opclass.STORE if store else opclass.LOAD

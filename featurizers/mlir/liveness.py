@@ -12,24 +12,25 @@ if TYPE_CHECKING:
 
 
 def liveness(b: Builder, block: Block, nest: Nest) -> None:
-    """Set the nest's `live_int`, `live_float` and `invariants` from a block without regions, one walk backwards.
+    """Set the nest's `live_int`, `live_float`, `live_bits` and `invariants` from a block without regions, one walk backwards.
 
     A value from outside is alive throughout; a buffer counts as the one register of its pointer.
     """
     ops = block.ops
-    forms, floating, of = b.forms, b.floating, b.module.value_types
+    forms, floating, sizes, of = b.forms, b.floating, b.sizes, b.module.value_types
     inside = set(block.arguments)
     outside: set[int] = set()
     for op in ops:
         if op.regions:
             return
         inside.update(op.results)
-    floats = ints = most_floats = most_ints = 0
+    floats = ints = most_floats = most_ints = wide = most_wide = 0
     alive: set[int] = set()
     for op in reversed(ops):
         for value in op.results:
             if value in alive:
                 alive.discard(value)
+                wide -= sizes[of[value]]
                 if floating[of[value]]:
                     floats -= 1
                 else:
@@ -41,6 +42,7 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
                 outside.add(value)
             elif value not in forms:
                 alive.add(value)
+                wide += sizes[of[value]]
                 if floating[of[value]]:
                     floats += 1
                 else:
@@ -49,7 +51,10 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
             most_floats = floats
         if ints > most_ints:
             most_ints = ints
+        if wide > most_wide:
+            most_wide = wide
     for value in outside:
+        most_wide += sizes[of[value]]
         buffer = b.module.types[of[value]].kind == "memref"
         if buffer or value not in forms:
             if floating[of[value]] and not buffer:
@@ -58,4 +63,5 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
                 most_ints += 1
             nest.invariants += 1
     nest.live_int = max(nest.live_int, most_ints)
+    nest.live_bits = max(nest.live_bits, most_wide)
     nest.live_float = max(nest.live_float, most_floats)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from featurizers.mlir.nest import Access, Chain, Moving, Nest
+from featurizers.mlir.nest import Access, Chain, Moving, Nest, Wide
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -28,7 +28,7 @@ class Loop:
     indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride.
+    unit, strided, invariant, gathered : accesses by their stride. wide, live_bits : as of `Nest`.
     """
 
     nest: Nest
@@ -79,6 +79,8 @@ class Loop:
     forwarded: int = 0
     shapes: set[Moving | None] = field(default_factory=set)
     runs: Runs | None = None
+    wide: dict[Wide, float] = field(default_factory=dict)
+    live_bits: int = 0
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

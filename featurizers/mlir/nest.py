@@ -14,6 +14,10 @@ Form = dict[int, int]
 Moving = tuple[tuple[int, int], ...]
 """The same without the constant: (loop, coefficient), in the order of loops and without zeros."""
 
+Wide = tuple[int, int, int, int, int, bool]
+"""A vector operation: class (or a kind of `legal`), class of what it is made of, rows, lanes of a row, bits, whether of
+floats."""
+
 CONSTANT = -1
 PASSED = -2
 
@@ -118,7 +122,8 @@ class Nest:
     point of the body. invariants : scalars from outside that the body uses. path : longest chain of dependent
     operations in the body, in typical cycles. step : of the index as it is written. bounded_by : the loops that the
     trip count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic.
-    returns_into : of a function's body, see `build._register_of`.
+    returns_into : of a function's body, see `build._register_of`. wide : vector operations with their numbers, of which
+    `counts` has one per 512 bits; live_bits : of the vectors alive at a point.
     """
 
     label: str
@@ -146,6 +151,8 @@ class Nest:
     bounded_by: frozenset[int] = frozenset()
     folds: float = 0.0
     returns_into: str = ""
+    wide: dict[Wide, float] = field(default_factory=dict)
+    live_bits: int = 0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

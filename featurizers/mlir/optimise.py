@@ -40,6 +40,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     loop.path, loop.folds = nest.path, nest.folds
+    loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
         _take(loop, child.lifted[: child.lifted_early])
@@ -173,6 +174,9 @@ def _merge(loop: Loop, below: Loop) -> None:
         loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
+    loop.live_bits = max(loop.live_bits, below.live_bits)
+    for key, count in below.wide.items():
+        loop.wide[key] = loop.wide.get(key, 0.0) + count * trip
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
     loop.is_float = loop.is_float or below.is_float

@@ -9,6 +9,8 @@ from featurizers.mlir.slp import Packed
 
 _SAVED_INT = {"x86": 6, "aarch64": 10, "riscv": 12, "amdgpu": 0}
 _SAVED_FLOAT = {"x86": 0, "aarch64": 8, "riscv": 12, "amdgpu": 0}
+VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
+"""Of a register, for vectors that the source has."""
 """Registers that a call leaves alone; of vectors, none is left whole."""
 
 
@@ -21,6 +23,7 @@ def registers(
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:
         in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
+    in_flight = max(in_flight, loop.live_bits / VECTOR_BITS[cpu.isa])
     in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
     streams = loop.streams + loop.nest.depth
     ints = float(loop.live_int + (streams if loop.nest.depth else 0))

@@ -1,62 +1,114 @@
-"""The vector dialect: contractions and reductions as the operations that they become."""
+"""The vector dialect: contractions, reductions and rearrangements as the operations that they become.
+
+Sources: MLIR's `VectorContractLowering::Dot` (a product of matrices is a scalar product per element of the result),
+`VectorTransposeLowering::EltWise`, `VectorOuterProductOpConversion`; `vector.reduction` of floats is in order.
+"""
 
 from __future__ import annotations
 
-from math import log2
-
 from featurizers.mlir import opclass
-from featurizers.mlir.build import Builder, handles
-from featurizers.mlir.module import Op
+from featurizers.mlir.build import Builder, add_wide, handles, wide
+from featurizers.mlir.legal import HALVES, ORDERED, SHARED
+from featurizers.mlir.module import Op, Type
 from featurizers.mlir.nest import Nest
+from featurizers.mlir.opclass import CLASS, LATENCY
 
-_UNIT_BITS = 512
+_SHUFFLE = opclass.SHUFFLE
+_IN_ORDER = ("add", "mul")
 
 
-@handles("vector.contract", "vector.outerproduct", "vector.matrix_multiply", "vector.multi_reduction",
-         "vector.reduction", "vector.scan")  # fmt: skip
+@handles("vector.contract", "vector.matrix_multiply")
 def _contract(b: Builder, op: Op, nest: Nest) -> None:
-    """Work: one multiplication and addition per element of the iteration space, in vectors of 512 bits."""
-    kinds = [b.type(v) for v in (*op.operands, *op.results)]
-    left = kinds[0]
-    work = left.size
-    if op.name in ("vector.contract", "vector.matrix_multiply") and len(kinds) > 1:
-        shared = max(kinds[1].size, 1)
-        result = max(b.type(op.results[0]).size, 1)
-        work = round((left.size * shared * result) ** 0.5)  # m*k, k*n, m*n -> m*n*k
-    elif op.name == "vector.outerproduct":
-        work = b.type(op.results[0]).size
-    per_vector = max(_UNIT_BITS // max(left.bits, 8), 1)
-    nest.bits = max(nest.bits, left.bits)
-    nest.is_float = nest.is_float or left.is_float
-    nest.widths = max(nest.widths, min(left.size * max(left.bits, 8), 1 << 16))
-    if "reduc" in op.name or op.name == "vector.scan":
-        _reduction(b, op, nest, max(work / per_vector, 1.0))
-        return
-    inner = b.type(op.results[0]).shape[-1] if b.type(op.results[0]).shape else 1
-    rows = max(work / max(inner, 1), 1.0)  # of the result, each scaled by one element of the other operand
-    parts = max(inner / per_vector, 1.0)
-    for name in ("fmul", "fadd") if left.is_float else ("imul", "iadd"):
-        nest.counts[opclass.CLASS[name]] += rows * parts
-    nest.counts[opclass.SHUFFLE] += rows
+    """A scalar product, in order, per element of the result; the columns of the second operand are put together first."""
+    left, right, out = (b.type(value) for value in (op.operands[0], op.operands[1], op.results[0]))
+    results = max(out.size, 1)
+    length = max(round((left.size * right.size / results) ** 0.5), 1)
+    _note(nest, left)
+    product, total = ("fmul", "fadd") if left.is_float else ("imul", "iadd")
+    add_wide(nest, (CLASS[product], -1, 1, length, left.bits, left.is_float), float(results))
+    _sum(nest, CLASS[total], left, results, length, left.is_float)
+    if out.shape:
+        nest.counts[_SHUFFLE] += results
+    if len(right.shape) > 1 and right.shape[-1] > 1:
+        nest.counts[_SHUFFLE] += right.size
 
 
-_ORDERED = ("add", "mul")
+@handles("vector.outerproduct")
+def _outer(b: Builder, op: Op, nest: Nest) -> None:
+    """A row of the result per element of the first operand."""
+    out = b.type(op.results[0])
+    _note(nest, out)
+    inner = out.shape[-1] if out.shape else 1
+    rows = max(out.size // max(inner, 1), 1)
+    names = ("fma",) if out.is_float and len(op.operands) > 2 else ("fmul",) if out.is_float else ("imul", "iadd")
+    for name in names:
+        add_wide(nest, (CLASS[name], -1, rows, inner, out.bits, out.is_float), 1.0)
+        b.follow(op, nest, CLASS[name])
+    add_wide(nest, (SHARED, -1, 1, inner, out.bits, out.is_float), float(rows))
 
 
-def _reduction(b: Builder, op: Op, nest: Nest, vectors: float) -> None:
+@handles("vector.reduction", "vector.multi_reduction", "vector.scan")
+def _reduction(b: Builder, op: Op, nest: Nest) -> None:
     """In order, one lane after the other, if it is a sum or a product of floats; otherwise by halves."""
-    left = b.type(op.operands[0])
+    source = b.type(op.operands[0])
+    _note(nest, source)
     kind = str(op.attributes.get("kind", "add"))
-    name = "fadd" if left.is_float else "iadd"
     results = max(b.type(op.results[0]).size, 1)
-    if left.is_float and any(word in kind for word in _ORDERED):
-        nest.counts[opclass.CLASS[name]] += left.size
-        nest.counts[opclass.SHUFFLE] += left.size / 2
-        nest.path = max(nest.path, left.size / results * opclass.LATENCY[opclass.CLASS[name]])
-        return
-    halves = log2(max(left.size / results, 1))
-    if left.is_float:
-        name = "fmaximum"
-    nest.counts[opclass.CLASS[name]] += vectors + halves / 2
-    nest.counts[opclass.SHUFFLE] += halves
-    nest.path = max(nest.path, halves * 2 * opclass.LATENCY[opclass.CLASS[name]])
+    ordered = source.is_float and any(word in kind for word in _IN_ORDER)
+    name = ("fmul" if "mul" in kind else "fadd") if ordered else "fmaximum" if source.is_float else "iadd"
+    if not source.is_float and "add" not in kind:
+        name = "imul" if "mul" in kind else "logic"
+    waited = max([b.ready.get(value, 0.0) for value in op.operands], default=0.0)
+    taken = _sum(nest, CLASS[name], source, results, max(source.size // results, 1), ordered)
+    for value in op.results:
+        b.ready[value] = waited + taken
+    nest.path = max(nest.path, waited + taken)
+
+
+def _sum(nest: Nest, op_class: int, kind: Type, results: int, length: int, ordered: bool) -> float:
+    """Reductions of `length` elements, and how long one takes."""
+    add_wide(nest, (ORDERED if ordered else HALVES, op_class, 1, length, kind.bits, kind.is_float), float(results))
+    steps = float(length) if ordered else float(length.bit_length())
+    return steps * LATENCY[op_class]
+
+
+@handles("vector.broadcast", "vector.splat")
+def _broadcast(b: Builder, op: Op, nest: Nest) -> None:
+    source, out = b.type(op.operands[0]), b.type(op.results[0])
+    if source.kind == "vector" or op.operands[0] in b.literals or op.operands[0] in b.forms:
+        return  # rows that are one register; a constant
+    _note(nest, out)
+    add_wide(nest, (SHARED, -1, 1, out.shape[-1] if out.shape else 1, out.bits, out.is_float), 1.0)
+
+
+@handles("vector.extract", "vector.insert", "vector.extractelement", "vector.insertelement")
+def _lane(b: Builder, op: Op, nest: Nest) -> None:
+    """A row is a register; a lane is taken out or put in."""
+    part = b.type(op.results[0] if "extract" in op.name else op.operands[0])
+    if part.kind != "vector":
+        nest.counts[_SHUFFLE] += 1.0
+        b.follow(op, nest, _SHUFFLE)
+
+
+@handles("vector.transpose")
+def _transpose(b: Builder, op: Op, nest: Nest) -> None:
+    """Element by element, which the back end makes shuffles of two vectors of."""
+    out = b.type(op.results[0])
+    _note(nest, out)
+    inner = out.shape[-1] if out.shape else 1
+    rows = max(out.size // max(inner, 1), 1)
+    if rows > 1 and inner > 1:
+        add_wide(nest, (_SHUFFLE, -1, rows, inner, out.bits, out.is_float), float(max(inner.bit_length() - 1, 1)))
+
+
+@handles("vector.shuffle", "vector.extract_strided_slice", "vector.insert_strided_slice", "vector.interleave",
+         "vector.deinterleave")  # fmt: skip
+def _shuffle(b: Builder, op: Op, nest: Nest) -> None:
+    wide(nest, b.type(op.results[0]), _SHUFFLE)
+    b.follow(op, nest, _SHUFFLE)
+
+
+def _note(nest: Nest, kind: Type) -> None:
+    nest.bits = max(nest.bits, kind.bits)
+    nest.is_float = nest.is_float or kind.is_float
+    nest.widths = max(nest.widths, min(kind.size * max(kind.bits, 8), 1 << 16))
