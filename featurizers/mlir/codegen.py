@@ -14,6 +14,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.legal import narrow
 from featurizers.mlir.legal import work as legal
+from featurizers.mlir.loads import segments
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS
@@ -45,8 +46,8 @@ _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _TYPICAL_FLOAT = 8.0
 """Latencies of an addition and a multiplication in `opclass.LATENCY`."""
-_WINDOW, _WINDOW_IN_ORDER = 200.0, 16.0
-"""Micro-operations among which a core finds work."""
+_WINDOW = 200.0
+"""Micro-operations among which a core that looks past an instruction that waits finds work."""
 
 _FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
@@ -158,12 +159,14 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: bool) -> LoopCode:
     scalar = _ports(loop, cpu, uops, unroll)
     ports = _vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
     path = _path(loop, cpu, uops)
+    if cpu.in_order:
+        path = _waited(loop, cpu, path, unroll, vf == 1 and not packed.share)
     if packed.reduced:
         chain, path = chain / packed.lanes, path / packed.lanes
     if vf > 1 and ordered_only(loop):
         chain = _IN_ORDER_LANE[cpu.isa] * lanes
-    if cpu.in_order:  # copies in one block wait together
-        per_vector = max(ports * interleave, chain, path / (1 if full else unroll))
+    if cpu.in_order:
+        per_vector = max(ports * interleave, chain, path)
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)
@@ -239,15 +242,31 @@ def _chain_length(loop: Loop) -> float:
 def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
     steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
-    slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
-    if loop.is_float:
-        slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
-    longest = max(steps, loop.path * slow)
+    longest = max(steps, _own_path(loop, cpu))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
-    window = _WINDOW_IN_ORDER if cpu.in_order else _WINDOW
-    return longest / max(window / max(uops, 1.0), 1.0)
+    if cpu.in_order:
+        return longest
+    return longest / max(_WINDOW / max(uops, 1.0), 1.0)
+
+
+def _own_path(loop: Loop, cpu: Cpu) -> float:
+    """Latency of the longest chain of a body as it is written."""
+    slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
+    if loop.is_float:
+        slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
+    return loop.path * slow
+
+
+def _waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
+    """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
+    may have written what they read."""
+    loads = float(cpu.load_latency) if loop.counts[opclass.LOAD] else 0.0
+    parts = segments(loop) if scalar else 1.0
+    if parts < 2:
+        return (path + loads) / unroll
+    return max(path, parts * (min(path, _own_path(loop, cpu)) + loads))
 
 
 def _emulates_half(loop: Loop, cpu: Cpu) -> bool:

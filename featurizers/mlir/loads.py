@@ -192,3 +192,25 @@ class _Unread:
             if same is not None and access.moving is not None:
                 same.pop(access.constant, None)
                 shapes[access.moving] = same
+
+
+def segments(loop: Loop) -> float:
+    """Parts of a body that stay one after the other: a load that may be of what a store before it wrote waits for it, and
+    so does all that is computed from it."""
+    found = 1.0
+    external: set[int] = set()
+    places: dict[int, set[Moving | None]] = {}
+    for access in loop.accesses:
+        base = access.base
+        if access.store:
+            places.setdefault(base, set()).add(access.moving)
+            if access.external:
+                external.add(base)
+            continue
+        shapes = places.get(base)
+        other = access.external and (len(external) > 1 or (external and base not in external))
+        if other or (shapes and (access.moving is None or shapes != {access.moving})):
+            found += 1.0
+            external.clear()
+            places.clear()
+    return found
