@@ -12,8 +12,8 @@ from featurizers.mlir.legal import classes, units
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
-DEFAULT_TRIP = 16.0
-"""Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded)."""
+DEFAULT_TRIP = 32.0
+"""Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess, and the labels'."""
 
 _FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
 _MODULES = frozenset({"builtin.module", "gpu.module"})

@@ -21,7 +21,7 @@ from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.registers import registers
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
-from featurizers.mlir.vectorise import CALL_WORK, LESS_IN_VECTORS, Plan, ordered_only, plan
+from featurizers.mlir.vectorise import CALL_WORK, CHOICE, LESS_IN_VECTORS, Plan, ordered_only, plan
 
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
@@ -46,12 +46,14 @@ _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _TYPICAL_FLOAT = 8.0
 """Latencies of an addition and a multiplication in `opclass.LATENCY`."""
+_INT_LATENCY_IN_ORDER = 2.0
+"""Of additions and logic on a core that runs in order, with what it forwards."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
 _FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
-_INT = tuple(CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other"))
+_INT = tuple(CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax"))
 
 
 @dataclass(slots=True)
@@ -203,6 +205,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     arithmetic = _float_work(loop, counts, cpu)
     for index in _INT:
         arithmetic += counts[index]
+    arithmetic += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
     arithmetic += counts[opclass.SHUFFLE] + counts[opclass.BRANCH]
     calls = counts[opclass.CALL] + counts[opclass.LIBM]
     folded = 0.0
@@ -256,17 +259,18 @@ def _own_path(loop: Loop, cpu: Cpu) -> float:
     slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
     if loop.is_float:
         slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
+    elif cpu.in_order:
+        slow = _INT_LATENCY_IN_ORDER
     return loop.path * slow
 
 
 def _waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
     """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
     may have written what they read."""
-    loads = float(cpu.load_latency) if loop.counts[opclass.LOAD] else 0.0
     parts = segments(loop) if scalar else 1.0
     if parts < 2:
-        return (path + loads) / unroll
-    return max(path, parts * (min(path, _own_path(loop, cpu)) + loads))
+        return path / unroll
+    return max(path, parts * min(path, _own_path(loop, cpu)))
 
 
 def _emulates_half(loop: Loop, cpu: Cpu) -> bool:
@@ -284,7 +288,9 @@ def _plain_latency(chain: Chain, cpu: Cpu) -> float:
     if op_class < 0:
         return 1.0
     if not chain.is_float:
-        return float({_IMUL: cpu.imul_latency, _IDIV: cpu.idiv_latency}.get(op_class, 1))
+        plain = _INT_LATENCY_IN_ORDER if cpu.in_order else 1.0
+        choice = plain * CHOICE[cpu.isa]
+        return float({_IMUL: cpu.imul_latency, _IDIV: cpu.idiv_latency, opclass.IMINMAX: choice}.get(op_class, plain))
     if op_class == CLASS["fma"]:
         return float(cpu.fma_latency)
     if op_class == opclass.FMAXIMUM and cpu.isa == "x86":
@@ -331,6 +337,8 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False)
     counts, wide = narrow(loop), legal(loop, cpu)
     floats = _float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in _INT)
+    if not vector:
+        ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_latency * 0.5
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES

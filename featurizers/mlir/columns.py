@@ -143,7 +143,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
 
 _WORK = (
     opclass.FLOAT_CLASSES,
-    tuple(opclass.CLASS[name] for name in ("iadd", "imul", "logic", "compare", "select", "extend")),
+    tuple(opclass.CLASS[name] for name in ("iadd", "imul", "logic", "compare", "select", "extend", "iminmax")),
     tuple(opclass.CLASS[name] for name in ("fdiv", "fsqrt", "idiv")),
 )
 

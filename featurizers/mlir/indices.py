@@ -224,6 +224,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     op_class = opclass.STORE if store else opclass.LOAD
     size = lanes * found.bits
     nest.counts[op_class] += max(size / 512, 1.0)
+    if not store:
+        b.follow(op, nest, opclass.LOAD)
     if lanes > 1 and size > nest.widths:
         nest.widths = size
     if found.bits > nest.bits:

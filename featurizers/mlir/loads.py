@@ -99,7 +99,7 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
 
 def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     is_float = loop.is_float
-    wanted = ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul")
+    wanted = ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
             return Chain(

@@ -5,9 +5,10 @@ from __future__ import annotations
 CLASSES = (
     "fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fmaximum", "fconvert", "iadd", "imul", "idiv", "logic",
     "compare", "select", "extend", "load", "store", "libm", "call", "branch", "shuffle", "address", "other", "masked",
+    "iminmax",
 )  # fmt: skip
 """fmaximum : a maximum or minimum of two variables that propagates NaN. libm : a call of the C maths library.
-masked : elements of vector accesses under a mask. address : index
+masked : elements of vector accesses under a mask. iminmax : of whole numbers. address : index
 arithmetic, mostly absorbed by addressing modes."""
 
 CLASS = {name: index for index, name in enumerate(CLASSES)}
@@ -16,11 +17,11 @@ COUNT = len(CLASSES)
 LOAD, STORE, CALL, LIBM, BRANCH, ADDRESS, MASKED = (
     CLASS[name] for name in ("load", "store", "call", "libm", "branch", "address", "masked")
 )
-FMINMAX, FMAXIMUM, IMUL = (CLASS[name] for name in ("fminmax", "fmaximum", "imul"))
+FMINMAX, FMAXIMUM, IMUL, IMINMAX = (CLASS[name] for name in ("fminmax", "fmaximum", "imul", "iminmax"))
 IADD, OTHER, SHUFFLE, SELECT, COMPARE = (CLASS[name] for name in ("iadd", "other", "shuffle", "select", "compare"))
 _TYPICAL = {
     "fadd": 4.0, "fmul": 4.0, "fma": 4.0, "fdiv": 13.0, "fsqrt": 18.0, "fminmax": 3.0, "fmaximum": 4.0, "fconvert": 5.0,
-    "imul": 3.0,
+    "imul": 3.0, "iminmax": 2.0,
     "idiv": 20.0, "libm": 3.0, "call": 3.0, "address": 0.0, "branch": 0.0, "store": 0.0, "load": 4.0,
 }  # fmt: skip
 LATENCY = tuple(_TYPICAL.get(name, 1.0) for name in CLASSES)
@@ -44,8 +45,8 @@ _BY_NAME = {
     "imul": "arith.muli index.mul arith.mulsi_extended arith.mului_extended",
     "idiv": "arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.ceildivui arith.floordivsi"
     " arith.remf index.divs index.divu index.rems index.remu",
-    "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz"
-    " arith.maxsi arith.maxui arith.minsi arith.minui",
+    "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz",
+    "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui",
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",
     "extend": "arith.extsi arith.extui arith.trunci arith.bitcast arith.index_castui",
@@ -101,8 +102,8 @@ _OF_INTEGERS = {
     "fadd": "iadd",
     "fmul": "imul",
     "fdiv": "idiv",
-    "fminmax": "logic",
-    "fmaximum": "logic",
+    "fminmax": "iminmax",
+    "fmaximum": "iminmax",
     "fconvert": "extend",
 }
 

@@ -73,6 +73,7 @@ def elementwise(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     _result_made(b, op, nest)
     inner, ivs = nest_of(b, op, nest, shape)
     inner.counts[op_class] += 1
+    inner.path = opclass.LATENCY[opclass.LOAD] + opclass.LATENCY[op_class]
     inner.live_float = inner.live_int = 2
     for value in op.operands:
         if b.type(value).kind == "tensor":
@@ -199,6 +200,8 @@ def _body(
         read = {v for o in block.ops for v in o.operands}
         used = {i for i, argument in enumerate(block.arguments) if argument in read}
         _bind_indices(b, block.ops, ivs)
+        for position in used:
+            b.ready[block.arguments[position]] = opclass.LATENCY[opclass.LOAD]
         b.block(block, inner)
         liveness(b, block, inner)
     elif word not in ("fill", "copy", "transpose", "broadcast"):

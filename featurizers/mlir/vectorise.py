@@ -157,6 +157,8 @@ def _vector(
     work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
+    chosen = loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts
+    cost, work = max(cost - chosen, 1.0), max(work - chosen, 1.0)
     extra = _wider(loop, cpu, vf) * parts
     cost, work = cost + extra, max(work + extra - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa] * parts, 1.0)
     cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
@@ -192,6 +194,8 @@ def _wider(loop: Loop, cpu: Cpu, vf: int) -> float:
 _LONG_PRODUCT = 4.0
 _UNFOLDED = {"x86": 0.6, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
 """Of loads, those that are no operand of the instruction that uses them, with stores."""
+CHOICE = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 1.0}
+"""Instructions for the larger of two whole numbers: a comparison and a choice, where there is none for scalars."""
 LESS_IN_VECTORS = {"x86": 4.0, "aarch64": 0.0, "riscv": 2.0, "amdgpu": 0.0}
 """A maximum that propagates NaN is so much shorter in vectors, which need no detour through other registers."""
 

@@ -1,0 +1,184 @@
+"""Vectors that are written in the source, as the machine's own: how many registers each operation takes on a CPU.
+
+Sources (LLVM 22): type legalisation (`TargetLoweringBase::getVectorTypeBreakdown`: split to the widest register, widened
+to the next power of two); MLIR's lowering of sums (`vector.reduction` in order), of products of matrices by scalar
+products (`VectorContractLowering::Dot`) and of transposes element by element.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log2
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Access, Wide
+from featurizers.mlir.opclass import CLASS
+
+REGISTER_BITS = {"x86": 512, "aarch64": 128, "riscv": 1024, "amdgpu": 32}
+"""Of the widest operation: NEON's also where loops use scalable vectors, groups of eight registers on RISC-V."""
+GROUPED_BITS = 128
+"""Of one register of a group of RISC-V's."""
+ORDERED, HALVES = -1, -2
+"""Reductions: one lane after the other; by halves."""
+SHARED = -3
+"""One scalar in all lanes."""
+
+_FLOATS = frozenset(opclass.FLOAT_CLASSES)
+_IDIV, _IMUL = CLASS["idiv"], CLASS["imul"]
+_PER_LANE_DIVISION = 4.0
+_PER_LANE_PRODUCT = 3.0
+_HALF_EACH, _HALF_LANE = 4.0, 3.0
+_MAXIMUM = {"x86": 6.0, "aarch64": 1.0, "riscv": 5.0, "amdgpu": 1.0}
+_MINMAX = {"x86": 3.0, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
+_TAKE_OUT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
+"""Instructions that bring a lane to where a scalar instruction finds it, or back."""
+_NEW_TYPE = 0.5
+"""RISC-V: instructions that set element width and length, per vector instruction."""
+
+
+@dataclass(slots=True, frozen=True)
+class Work:
+    """Of one iteration. instructions, uops : all. passes : cycles of vector units. loads, stores : of load and store units."""
+
+    instructions: float
+    uops: float
+    passes: float
+    loads: float
+    stores: float
+
+
+NONE = Work(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def registers(isa: str, lanes: int, bits: int) -> int:
+    """Registers (RISC-V: groups of up to eight) of a vector."""
+    return max(ceil(lanes * max(bits, 8) / REGISTER_BITS[isa]), 1)
+
+
+def narrow(loop: Loop) -> list[float]:
+    """Counts of a body without what `work` accounts for."""
+    if not loop.wide and not any(a.lanes > 1 for a in loop.accesses):
+        return loop.counts
+    counts = loop.counts.copy()
+    for key, count in loop.wide.items():
+        for index in classes(key):
+            counts[index] = max(counts[index] - units(key) * count, 0.0)
+    for access in loop.accesses:
+        if access.lanes > 1:
+            index = opclass.STORE if access.store else opclass.LOAD
+            counts[index] = max(counts[index] - max(access.lanes * access.bits / 512, 1.0), 0.0)
+    return counts
+
+
+def classes(key: Wide) -> tuple[int, ...]:
+    """Those that an operation is counted in."""
+    kind, of, *_ = key
+    return (of, opclass.SHUFFLE) if kind in (ORDERED, HALVES) else (opclass.SHUFFLE,) if kind == SHARED else (kind,)
+
+
+def units(key: Wide) -> float:
+    """An operation's count in each of its classes: one for 512 bits."""
+    _, _, rows, lanes, bits, _ = key
+    return rows * max(lanes * bits / 512, 1.0)
+
+
+def work(loop: Loop, cpu: Cpu) -> Work:
+    """All vector operations and accesses of a body."""
+    instructions = passes = loads = stores = load_uops = store_uops = 0.0
+    for key, count in loop.wide.items():
+        own, busy = _operation(key, cpu)
+        instructions += own * count
+        passes += busy * count
+    for access in loop.accesses:
+        if access.lanes > 1:
+            moves, each = _move(access, cpu)
+            if access.store:
+                store_uops += each
+                stores += moves
+            else:
+                load_uops += each
+                loads += moves
+    total = instructions + loads + stores
+    if cpu.isa == "riscv":
+        total *= 1.0 + _NEW_TYPE
+    folded = min(loads, instructions / 2) if cpu.load_folding else 0.0
+    return Work(total - folded, instructions + load_uops + store_uops, passes, load_uops, store_uops)
+
+
+def _grouped(cpu: Cpu, lanes: int, bits: int) -> float:
+    """Cycles of a vector unit for one operation, in its registers."""
+    if cpu.isa != "riscv":
+        return float(registers(cpu.isa, lanes, bits)) * (cpu.passes if cpu.in_order else 1)
+    return float(max(ceil(lanes * bits / GROUPED_BITS), 1))
+
+
+def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
+    """Instructions and micro-operations of one access: parts of powers of two, pairs on AArch64."""
+    size = access.lanes * access.bits
+    if cpu.isa == "riscv":
+        return float(ceil(size / 1024)), float(max(ceil(size / GROUPED_BITS), 1))
+    whole, rest = divmod(size, REGISTER_BITS[cpu.isa])
+    parts = bin(rest // 8).count("1")
+    uops = float(whole + parts)
+    if cpu.isa == "aarch64":
+        return ceil(whole / 2) + float(parts), uops
+    return uops + max(parts - 1, 0), uops
+
+
+def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
+    """Instructions of one operation, and cycles of vector units that it takes."""
+    kind, of, rows, lanes, bits, is_float = key
+    isa = cpu.isa
+    each = float(registers(isa, lanes, bits))
+    busy = _grouped(cpu, lanes, bits)
+    if kind == SHARED:
+        return (1.0, 1.0) if isa == "x86" else (0.0, 0.0) if isa == "riscv" and is_float else (0.5, 0.5)
+    if kind in (ORDERED, HALVES):
+        own, passes = _reduction(kind, of, lanes, bits, bool(is_float), cpu)
+        return rows * own, rows * passes
+    if kind == opclass.SHUFFLE:
+        return rows * each * (1.0 if isa != "x86" else 1.5), rows * busy
+    if is_float and bits == 16 and not cpu.half and kind in _FLOATS:
+        if isa == "riscv":
+            return rows * lanes * _HALF_LANE, rows * lanes * 2.0
+        each = float(registers(isa, lanes, 32))
+        return rows * each * _HALF_EACH, rows * each * _HALF_EACH
+    factor = 1.0
+    if kind == opclass.FMAXIMUM:
+        factor = _MAXIMUM[isa]
+    elif kind == opclass.FMINMAX:
+        factor = _MINMAX[isa]
+    elif kind == _IDIV and isa != "riscv":
+        return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_latency / 2
+    elif kind == _IMUL and isa == "aarch64" and bits == 64:
+        return rows * lanes * _PER_LANE_PRODUCT, rows * lanes * 2.0
+    elif kind == _IMUL and isa == "x86" and bits == 8:
+        factor = 4.0
+    elif kind in (CLASS["fdiv"], CLASS["fsqrt"]):
+        divided = (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles) * lanes * bits / cpu.prefer_bits
+        return rows * each, rows * max(divided, 1.0)
+    return rows * each * factor, rows * busy * factor
+
+
+_IN_ORDER = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 4.0}
+
+
+def _reduction(kind: int, of: int, lanes: int, bits: int, is_float: bool, cpu: Cpu) -> tuple[float, float]:
+    isa = cpu.isa
+    each = registers(isa, lanes, bits)
+    if kind == ORDERED:
+        if isa == "riscv" and (bits > 16 or cpu.half):
+            return 2.0 * each, lanes * _IN_ORDER[isa]
+        if cpu.scalable and isa == "aarch64":
+            return 1.0 + each, lanes * _IN_ORDER[isa]
+        half = 2.0 if bits == 16 and not cpu.half else 0.0
+        return lanes * (1.0 + half) + (lanes - 1) * _TAKE_OUT[isa], float(lanes)
+    if isa == "riscv":
+        return 3.0 * each, 4.0 + ceil(lanes * bits / GROUPED_BITS)
+    if isa == "aarch64" and (is_float or bits < 64 or of == opclass.IADD):
+        return each + 1.0, each + 1.0
+    steps = log2(max(min(lanes, REGISTER_BITS[isa] // max(bits, 8)), 1))
+    factor = 3.0 if is_float else 1.0
+    return (each - 1) + steps * (1.0 + factor) + 1.0, (each - 1) + steps * 2.0
