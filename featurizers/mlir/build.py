@@ -25,7 +25,7 @@ class Builder:
 
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of
     those that are vectors. steps : strides of
-    buffers that were asked for already. literals : constants of floating point. single : loops that run once,
+    buffers that were asked for already. empty : tensors without contents. literals : constants of floating point. single : loops that run once,
     whose index is known.
     """
 
@@ -36,6 +36,7 @@ class Builder:
     middle: dict[int, float] = field(default_factory=dict)
     aliases: dict[int, tuple[int, Form | None]] = field(default_factory=dict)
     local: set[int] = field(default_factory=set)
+    empty: set[int] = field(default_factory=set)
     zeros: set[int] = field(default_factory=set)
     depth_of: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[str, float]] = field(default_factory=list)

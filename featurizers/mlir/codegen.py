@@ -30,6 +30,8 @@ _LENGTH, _EPILOGUE = 12.0, 8.0
 """Instructions to divide a length that is not known among loops, and to come to the narrower one."""
 _MASKED_CYCLES = 7.0
 _LANE_ALONE = 1.5
+_LIBM_LANE = 2.6
+"""Of a vector call of the maths library, to code size (10 for 4 lanes, 22 for 8)."""
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
 """llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
 
@@ -138,11 +140,16 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: bool) -> LoopCode:
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
-    strided_cost = chosen.work / body * packed.ratio
+    calls = CALL_WORK * (loop.counts[opclass.LIBM] + loop.counts[opclass.CALL])
+    strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
+    size_ratio = packed.ratio
+    if packed.share and loop.counts[opclass.LIBM]:  # the call of a vector's lanes counts more than those that it is of
+        rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
+        size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not _emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
-    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, packed.ratio, inner,
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
                                     float(chosen.picked if cpu.gather else 0), left)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)

@@ -97,7 +97,7 @@ def _accumulate(
     """Fill of the result, then result += product of the operands."""
     target = op.results[0]
     zero, ivs = nest_of(b, op, nest, b.shape(target), f"{op.name} (fill)")
-    touch(b, zero, target, identity(len(ivs)), ivs, True)
+    touch(b, zero, target, identity(len(ivs)), ivs, True, fill=True)
     inner, ivs = nest_of(b, op, nest, sizes)
     is_float = b.type(target).is_float
     inner.counts[CLASS["fmul" if is_float else "imul"]] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,41 +11,61 @@ from featurizers.mlir import opclass
 
 if TYPE_CHECKING:
     from featurizers.mlir.loop import Loop
+    from featurizers.mlir.nest import Access
 
-_INLINE_BYTES = 128.0
-"""Up to here the call is expanded in place (8 stores of 16 bytes, `MaxStoresPerMemcpy`)."""
+_INLINE_BYTES = {"x86": 256.0, "aarch64": 256.0, "riscv": 128.0, "amdgpu": 128.0}
+"""Up to here the call is expanded in place (`MaxStoresPerMemcpy`: 8 of 32 bytes, 16 of 16, 8 of 16)."""
 _MOVE_BYTES = 16.0
 _WORK = tuple(index for name, index in opclass.CLASS.items() if name not in ("load", "store", "address"))
 
 
 def is_copy(loop: Loop) -> bool:
-    """An innermost loop of known length that only moves neighbouring elements to a buffer that is surely another one,
-    or fills one with zero."""
-    if loop.children or not loop.exact or loop.trip < 2 or loop.chains or len(loop.accesses) > 2:
+    """A loop of known length that only moves neighbouring elements to a buffer that is surely another one, or fills one
+    with zero; or whose body is such a loop already, of what lies between two of its own steps."""
+    if loop.children or not loop.exact or loop.trip < 2 or loop.chains or not loop.accesses:
         return False
     stores = [a for a in loop.accesses if a.store]
     loads = [a for a in loop.accesses if not a.store]
-    if len(stores) != 1 or any(loop.counts[index] for index in _WORK):
+    if not stores or any(loop.counts[index] for index in _WORK if index != opclass.CALL):
+        return False
+    if loop.counts[opclass.CALL] > loop.moved_by_calls:
+        return False
+    if len(loads) > 1 or (loads and len(stores) > 1):
         return False
     iv, store = loop.nest.iv, stores[0]
-    if any(a.stride(iv) != max(a.lanes, 1) for a in loop.accesses):
+    lanes = _run(stores)
+    if not lanes or any(a.stride(iv) != lanes for a in loop.accesses):
         return False
     if not loads:
-        return store.fill
+        return all(a.fill for a in stores)
     load = loads[0]
     return load.base != store.base and load.bits == store.bits and not (load.external and store.external)
 
 
+def _run(stores: list[Access]) -> int:
+    """Elements that neighbouring stores of one buffer cover together; 0 where they leave some out."""
+    places = sorted((a.constant, max(a.lanes, 1)) for a in stores)
+    if any(a.base != stores[0].base or a.moving != stores[0].moving for a in stores[1:]):
+        return 0
+    for (before, lanes), (after, _) in pairwise(places):
+        if after != before + lanes:
+            return 0
+    return sum(lanes for _, lanes in places)
+
+
 def moved(loop: Loop, copy: Loop) -> None:
     """Put the copy into the body of the loop around it."""
-    size = sum(a.bits * max(a.lanes, 1) for a in copy.accesses if a.store) / 8 * copy.trip
     iv = copy.nest.iv
-    if size > _INLINE_BYTES:
+    stores = [a for a in copy.accesses if a.store]
+    first = min(stores, key=lambda a: a.constant)
+    lanes = _run(stores) * int(copy.trip)
+    size = first.bits * lanes / 8
+    called = size > _INLINE_BYTES[loop.isa]
+    if called:
         loop.counts[opclass.CALL] += 1.0
-        return
-    moves = max(size / _MOVE_BYTES, 1.0)
-    for access in copy.accesses:
-        lanes = int(copy.trip) * max(access.lanes, 1)
-        loop.accesses.append(msgspec.structs.replace(access.shifted(iv, 0), lanes=lanes))
+        loop.moved_by_calls += 1.0
+    moves = 0.0 if called else max(size / _MOVE_BYTES, 1.0)
+    for access in (first, *(a for a in copy.accesses if not a.store)):
+        loop.accesses.append(msgspec.structs.replace(access.shifted(iv, 0), lanes=lanes, called=called))
         loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves
     loop.hoisted += copy.hoisted

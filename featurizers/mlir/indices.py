@@ -11,6 +11,11 @@ from featurizers.mlir.module import DYNAMIC, Op
 from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 
 
+CALLS_OF_A_BUFFER = 2.0
+"""malloc and free. A tensor's pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new
+one: such buffers may overlap with any other."""
+
+
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
 def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
@@ -118,14 +123,15 @@ def _dim(b: Builder, op: Op, nest: Nest) -> None:
 def _alloc(b: Builder, op: Op, nest: Nest) -> None:
     kind = b.type(op.results[0])
     if op.name == "tensor.empty":
-        from featurizers.mlir.tensor_ops import _result_made
-
-        _result_made(b, op, nest)
+        b.empty.add(op.results[0])
     else:
         b.local.add(op.results[0])
     if op.name == "memref.alloc":
-        nest.counts[opclass.CALL] += 1
+        nest.counts[opclass.CALL] += CALLS_OF_A_BUFFER
+        nest.owned[op.results[0]] = CALLS_OF_A_BUFFER
         b.allocs += 1
+    elif op.name == "memref.alloca":
+        nest.owned[op.results[0]] = 0.0
     if DYNAMIC in kind.shape:
         sizes = iter(op.operands)
         b.shapes[op.results[0]] = tuple(_next_size(b, sizes) if d == DYNAMIC else d for d in kind.shape)
@@ -139,7 +145,7 @@ def _next_size(b: Builder, sizes: Any) -> int:
 
 @handles("memref.dealloc")
 def _dealloc(b: Builder, op: Op, nest: Nest) -> None:
-    nest.counts[opclass.CALL] += 1
+    """Counted with the allocation: where a program has none, deallocation is inserted."""
 
 
 @handles("memref.get_global")
@@ -319,7 +325,5 @@ def _stays_inside(dim: int, form: Form | None, lanes: int) -> bool:
 @handles("func.return")
 def _return(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor that is returned is written into a buffer of the caller."""
-    from featurizers.mlir.tensor_ops import CALLS_OF_A_BUFFER
-
     returned = sum(b.type(value).kind == "tensor" for value in op.operands)
     nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - CALLS_OF_A_BUFFER * returned, 0.0)

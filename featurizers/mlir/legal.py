@@ -59,14 +59,14 @@ def registers(isa: str, lanes: int, bits: int) -> int:
 
 def narrow(loop: Loop) -> list[float]:
     """Counts of a body without what `work` accounts for."""
-    if not loop.wide and not any(a.lanes > 1 for a in loop.accesses):
+    if not loop.wide and not any(a.lanes > 1 and not a.called for a in loop.accesses):
         return loop.counts
     counts = loop.counts.copy()
     for key, count in loop.wide.items():
         for index in classes(key):
             counts[index] = max(counts[index] - units(key) * count, 0.0)
     for access in loop.accesses:
-        if access.lanes > 1:
+        if access.lanes > 1 and not access.called:
             index = opclass.STORE if access.store else opclass.LOAD
             counts[index] = max(counts[index] - max(access.lanes * access.bits / 512, 1.0), 0.0)
     return counts
@@ -92,7 +92,7 @@ def work(loop: Loop, cpu: Cpu) -> Work:
         instructions += own * count
         passes += busy * count
     for access in loop.accesses:
-        if access.lanes > 1:
+        if access.lanes > 1 and not access.called:
             moves, each = _move(access, cpu)
             if access.store:
                 store_uops += each

@@ -64,7 +64,7 @@ def hoist(loop: Loop) -> None:
         elif stays and not written.may_overwrite(access):
             loop.hoisted += 1
             loop.lifted.append(access)
-            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
+            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)
             continue
         kept.append(access)
     loop.accesses = kept
@@ -108,8 +108,9 @@ def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     return Chain(-1, store.bits, is_float, False, steps, True)
 
 
-def _moves(access: Access) -> float:
-    return max(access.lanes * access.bits / 512, 1.0)
+def moves(access: Access) -> float:
+    """What an access is in the counts of loads and stores."""
+    return 0.0 if access.called else max(access.lanes * access.bits / 512, 1.0)
 
 
 def common(loop: Loop) -> None:
@@ -127,11 +128,12 @@ def common(loop: Loop) -> None:
         base, place = access.base, (access.moving, access.constant)
         known = outside if access.external else local
         if access.store:
+            apart = {other for other in known.get(base, ()) if other[0] == access.moving and access.moving is not None}
             if access.external:
                 outside.clear()
-            known[base] = {place}
+            known[base] = {*apart, place}
             if unread.store(access, len(kept)):
-                loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - _moves(access), 0.0)
+                loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - moves(access), 0.0)
             kept.append(access)
             continue
         read = known.get(base)
@@ -142,7 +144,7 @@ def common(loop: Loop) -> None:
         elif access.moving is not None:
             removed += 1
             loop.forwarded += unread.holds(access)
-            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - _moves(access), 0.0)
+            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)
             continue
         if pending:
             unread.load(access)
@@ -214,3 +216,26 @@ def segments(loop: Loop) -> float:
             external.clear()
             places.clear()
     return found
+
+
+def unread(root: Loop) -> None:
+    """Buffers of a function's own that nothing reads any more are none: neither what is stored there nor the calls that
+    make and free them (`isAllocSiteRemovable`)."""
+    loops = root.walk()
+    owned = {base: (loop, calls) for loop in loops for base, calls in loop.nest.owned.items()}
+    for nest in root.nest.walk() if owned or len(loops) < len(root.nest.walk()) else ():
+        owned.update({base: (root, calls) for base, calls in nest.owned.items() if base not in owned})
+    for loop in loops if owned else ():
+        for access in loop.accesses:
+            if not access.store or access.moving is None:
+                owned.pop(access.base, None)
+    if not owned:
+        return
+    for loop in loops:
+        dead = [access for access in loop.accesses if access.base in owned]
+        if dead:
+            gone = sum(moves(access) for access in dead)
+            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - gone, 0.0)
+            loop.accesses = [access for access in loop.accesses if access.base not in owned]
+    for loop, calls in owned.values():
+        loop.counts[opclass.CALL] = max(loop.counts[opclass.CALL] - calls, 0.0)

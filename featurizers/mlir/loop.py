@@ -29,6 +29,7 @@ class Loop:
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, live_bits : as of `Nest`.
+    moved_by_calls : calls that copy or clear what a loop was of.
     """
 
     nest: Nest
@@ -81,6 +82,7 @@ class Loop:
     runs: Runs | None = None
     wide: dict[Wide, float] = field(default_factory=dict)
     live_bits: int = 0
+    moved_by_calls: float = 0.0
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

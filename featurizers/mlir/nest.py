@@ -27,7 +27,7 @@ class Access(msgspec.Struct, gc=False):
     of loops and without zeros, None where the offset is not linear; constant : the rest of it.
 
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
-    fill : a store of zero.
+    fill : a store of zero. called : what memcpy or memset does.
     """
 
     base: int
@@ -38,6 +38,7 @@ class Access(msgspec.Struct, gc=False):
     lanes: int = 1
     external: bool = True
     fill: bool = False
+    called: bool = False
 
     @property
     def form(self) -> Form | None:
@@ -60,7 +61,8 @@ class Access(msgspec.Struct, gc=False):
             return self
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
-        return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill)
+        return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
+                      self.called)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
@@ -72,7 +74,7 @@ def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
         for a, step, rest in zip(accesses, steps, rests, strict=True):
             if step:
                 constant = a.constant + step * iteration
-                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill)
+                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called)
             found.append(a)
     return found
 
@@ -123,7 +125,8 @@ class Nest:
     operations in the body, in typical cycles. step : of the index as it is written. bounded_by : the loops that the
     trip count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic.
     returns_into : of a function's body, see `build._register_of`. wide : vector operations with their numbers, of which
-    `counts` has one per 512 bits; live_bits : of the vectors alive at a point.
+    `counts` has one per 512 bits; live_bits : of the vectors alive at a point. owned : buffers that
+    are made here, with the calls that each takes.
     """
 
     label: str
@@ -153,6 +156,7 @@ class Nest:
     returns_into: str = ""
     wide: dict[Wide, float] = field(default_factory=dict)
     live_bits: int = 0
+    owned: dict[int, float] = field(default_factory=dict)
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 from featurizers.mlir import opclass
 from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legality import judge
-from featurizers.mlir.loads import common, hoist
+from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
 
 UNROLL_THRESHOLD = 300
+_MOVE_SIZE = 5.0
+"""Of a copy by memcpy or memset, with its address (`getMemcpyCost`)."""
 _ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
@@ -22,6 +24,7 @@ _MAX_EXPANDED = 4096
 def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
     root = _optimise(nest, isa)
+    unread(root)
     _weigh(root, 1.0, 1.0)
     return root
 
@@ -77,6 +80,7 @@ def _merge_all(loop: Loop) -> None:
         changed = changed or bool(late)
         if is_copy(child):
             moved(loop, child)
+            loop.raw += _MOVE_SIZE
             changed = True
         elif child.unrolled:
             _merge(loop, child)
@@ -98,7 +102,7 @@ def _take(loop: Loop, lifted: list[Access]) -> None:
     """What moved out of a loop is in the body around it."""
     for access in lifted:
         loop.accesses.append(access)
-        loop.counts[opclass.STORE if access.store else opclass.LOAD] += max(access.lanes * access.bits / 512, 1.0)
+        loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
 
 
 def _settle(loop: Loop, known: frozenset[int]) -> bool:
@@ -175,6 +179,7 @@ def _merge(loop: Loop, below: Loop) -> None:
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
     loop.live_bits = max(loop.live_bits, below.live_bits)
+    loop.moved_by_calls += below.moved_by_calls * trip
     for key, count in below.wide.items():
         loop.wide[key] = loop.wide.get(key, 0.0) + count * trip
     loop.bits = max(loop.bits, below.bits)

@@ -19,6 +19,8 @@ _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
 _EXTREMES = (opclass.FMINMAX, opclass.FMAXIMUM)
 _WORTH = 0.95
+_CALL_LANE = 3.0
+"""What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it in."""
 _WIDTH = 128
 _PACKED = tuple(
     index
@@ -135,6 +137,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
     )  # fmt: skip
     before = work + stores + loads
+    if before - after <= _CALL_LANE * counts[opclass.LIBM] * share:
+        return SCALAR
     ratio = after / max(before, 1.0)
     return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
 

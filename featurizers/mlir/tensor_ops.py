@@ -7,16 +7,11 @@ from collections.abc import Sequence
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms
-from featurizers.mlir.indices import access
+from featurizers.mlir.indices import CALLS_OF_A_BUFFER, access
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import named_maps
 from featurizers.mlir.nest import CONSTANT, Form, Nest
 from featurizers.mlir.opclass import CLASS, elementwise_class
-
-CALLS_OF_A_BUFFER = 2.0
-"""malloc and free. The pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new one:
-such buffers may overlap with any other."""
-
 Subscripts = list[list[int]]
 """Per dimension of an operand: [constant, coefficient of each iterator]."""
 
@@ -33,8 +28,10 @@ def nest_of(
     return nest, ivs
 
 
-def touch(b: Builder, nest: Nest, value: int, subscripts: Subscripts | None, ivs: Sequence[int], store: bool) -> None:
-    """An access of a shaped value at subscripts over the iterators; None: not linear."""
+def touch(
+    b: Builder, nest: Nest, value: int, subscripts: Subscripts | None, ivs: Sequence[int], store: bool, fill: bool = False
+) -> None:
+    """An access of a shaped value at subscripts over the iterators; None: not linear. fill : a store of zero."""
     forms: list[Form | None] = []
     for row in subscripts or ():
         if row is None:
@@ -47,7 +44,9 @@ def touch(b: Builder, nest: Nest, value: int, subscripts: Subscripts | None, ivs
         forms.append(form)
     if subscripts is None:
         forms = [None]
-    nest.accesses.append(access(b, value, forms, store))
+    found = access(b, value, forms, store)
+    found.fill = fill
+    nest.accesses.append(found)
     nest.counts[opclass.STORE if store else opclass.LOAD] += 1
     kind = b.type(value)
     nest.bits = max(nest.bits, kind.bits)
@@ -148,7 +147,14 @@ def _linalg(b: Builder, op: Op, nest: Nest, word: str) -> bool:
     if maps is None:
         return False
     sizes, rows = _sizes(b, [*inputs, *outputs], maps)
-    for result, output in zip(op.results, outputs, strict=False):
+    for position, (result, output) in enumerate(zip(op.results, outputs, strict=False)):
+        if output in b.empty:  # equal ones are one value after simplification, and a buffer each in the code
+            outputs[position] = result
+            b.allocs += 1
+            nest.counts[opclass.CALL] += CALLS_OF_A_BUFFER
+            if output in b.shapes:
+                b.shapes[result] = b.shapes[output]
+            continue
         b.aliases[result] = (output, {CONSTANT: 0})
         if output in b.shapes:
             b.shapes[result] = b.shapes[output]
@@ -214,7 +220,7 @@ def _body(
         where = maps[position] if position < len(maps) else maps[-1]
         if position in used and block is not None and word not in ("fill",):
             touch(b, inner, value, where, ivs, False)
-        touch(b, inner, value, where, ivs, True)
+        touch(b, inner, value, where, ivs, True, word == "fill" and inputs[0] in b.zeros)
 
 
 def _bind_indices(b: Builder, ops: Sequence[Op], ivs: list[int]) -> None:
