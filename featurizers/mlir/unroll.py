@@ -61,7 +61,7 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
         return count
     if not cpu.runtime_unroll:
         return 1
-    count = 4 if cpu.isa == "aarch64" else _RUNTIME_COUNT
+    count = 4 if cpu.isa == "aarch64" and cpu.in_order else _RUNTIME_COUNT
     while count > 1 and (size - 2) * count + 2 > most:
         count //= 2
     return count
