@@ -225,7 +225,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     if cpu.isa == "aarch64":
         arithmetic = max(arithmetic - loop.folds, 0.0)
     uops = arithmetic + loads + stores + calls * CALL_WORK
-    addresses = min(counts[opclass.ADDRESS], loop.gathered * 2.0 + 1.0)
+    addresses = min(counts[opclass.ADDRESS], float(loop.computed))
     return max(uops - folded + addresses + vectors.instructions, 1.0), uops + addresses + vectors.uops
 
 

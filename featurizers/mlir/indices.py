@@ -204,18 +204,28 @@ def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: boo
         if form is None:
             offset = None
             break
-        assert offset is not None
         for key, factor in form.items():
             offset[key] = offset.get(key, 0) + stride * factor
     base = value
     while base in b.aliases:
         base, shift = b.aliases[base]
         offset = None if offset is None or shift is None else add_forms(offset, shift)
-    moving, constant = (None, 0) if offset is None else (moving_of(offset), offset.get(CONSTANT, 0))
+    if offset is None:
+        moving, constant = None, _operations(subscripts, steps)
+    else:
+        moving, constant = moving_of(offset), offset.get(CONSTANT, 0)
     return Access(base, moving, constant, store, max(kind.bits, 8), lanes, base not in b.local)
 
 
 _OF_ELEMENTS = frozenset({"memref.load", "memref.store", "affine.load", "affine.store"})
+
+
+def _operations(subscripts: Sequence[Form | None], steps: Sequence[int]) -> int:
+    """Operations for an address that is not linear: a product for each value that is no index of elements, and a sum
+    where something else is added."""
+    values = [stride for form, stride in zip(subscripts, steps, strict=False) if form is None]
+    others = any(key != CONSTANT and factor for form in subscripts for key, factor in (form or {}).items())
+    return sum(stride != 1 for stride in values) + (len(values) - 1) + others if values else 0
 
 
 def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool) -> None:

@@ -27,6 +27,7 @@ class Loop:
     around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
     indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
+    computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, live_bits : as of `Nest`.
     moved_by_calls : calls that copy or clear what a loop was of.
@@ -78,6 +79,7 @@ class Loop:
     lifted: list[Access] = field(default_factory=list)
     lifted_early: int = 0
     forwarded: int = 0
+    computed: int = 0
     shapes: set[Moving | None] = field(default_factory=set)
     runs: Runs | None = None
     wide: dict[Wide, float] = field(default_factory=dict)

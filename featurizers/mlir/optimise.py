@@ -227,7 +227,8 @@ def _measure(loop: Loop) -> None:
     shifts: set[int] = set()
     summed = 0
     if None in by_shape:
-        size += 2.0 * sum([access.moving is None for access in loop.accesses])
+        loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
+        size += loop.computed
     for shape, stride in by_shape.items():
         if shape is not None and step == 1 and abs(stride) > 1:
             scaled.add((abs(stride), 0))
