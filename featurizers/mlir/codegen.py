@@ -55,6 +55,9 @@ _WINDOW = 200.0
 
 _FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
+_FOLDING = (*_FLOAT, *(CLASS[name] for name in ("iadd", "imul", "logic", "compare", "extend")))
+"""Operations that x86 makes on an operand in memory."""
+_FOLDED_BITS = 32
 _INT = tuple(CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax"))
 
 
@@ -217,8 +220,8 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     calls = counts[opclass.CALL] + counts[opclass.LIBM]
     folded = 0.0
     if cpu.load_folding:
-        floats = sum(counts[index] for index in _FLOAT)
-        folded = min(loads * 0.5, floats, loads)
+        users = sum(counts[index] for index in (_FLOAT if loop.bits < _FOLDED_BITS else _FOLDING))
+        folded = min(loads * 0.5, users)
     masked = counts[opclass.MASKED]
     if masked:
         arithmetic += masked * (6.0 if _masks_by_branches(cpu) else 0.1)
