@@ -177,6 +177,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: bool) -> LoopCode:
         chain, path = chain / packed.lanes, path / packed.lanes
     if vf > 1 and ordered_only(loop):
         chain = _IN_ORDER_LANE[cpu.isa] * lanes
+    if vf == unroll == 1 and not packed.share and _steps_by_store(loop, cpu):
+        chain = max(chain, _own_path(loop, cpu) + 1.0)
     if cpu.in_order:
         per_vector = max(ports * interleave, chain, path)
     else:
@@ -272,6 +274,18 @@ def _own_path(loop: Loop, cpu: Cpu) -> float:
     elif cpu.in_order:
         slow = _INT_LATENCY_IN_ORDER
     return loop.path * slow
+
+
+def _steps_by_store(loop: Loop, cpu: Cpu) -> bool:
+    """Whether a store moves on the pointer that the next iteration loads by (``str s0, [x0, #148]!``): llvm-mca has it
+    wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer."""
+    if cpu.isa != "aarch64" or cpu.unroll_ops or loop.children or not loop.nest.depth:
+        return False
+    written = [access for access in loop.accesses if access.store]
+    if len(written) != 1 or abs(written[0].stride(loop.nest.iv)) < 2:
+        return False
+    place = written[0].base, written[0].moving
+    return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
 
 
 def _waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
