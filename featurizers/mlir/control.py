@@ -63,11 +63,12 @@ def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
 
 def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
     reached: dict[int, tuple[float, int]] = {argument: (0.0, -1)}
-    free = True
-    for op in block.ops:
+    free, used = True, False
+    for op in block.ops[:-1]:
         before = [reached[v] for v in op.operands if v in reached]
         if not before:
             continue
+        used = used or not op.results
         if len(before) > 1 and len({v for v in op.operands if v in reached}) > 1 and op.name not in _CHOOSING:
             free = False  # a step that needs the value twice is a recurrence, and no sum
         latency, known = max(before)
@@ -87,7 +88,7 @@ def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
         return Chain(PASSED, kind.bits, kind.is_float, False)
     pure = op_class != _MIXED
     steps = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
-    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0, steps)
+    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, steps, used=used)
 
 
 def _reassociable(op: Op) -> bool:

@@ -104,7 +104,7 @@ class Chain:
     loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`.
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
-    copies are counted.
+    copies are counted. used : the body stores a value of it, which makes it no reduction.
     """
 
     op_class: int
@@ -113,6 +113,7 @@ class Chain:
     reassociable: bool
     steps: float = 1.0
     whole: bool = False
+    used: bool = False
 
 
 @dataclass(slots=True)

@@ -46,9 +46,15 @@ class Plan:
 
 
 def ordered_only(loop: Loop) -> bool:
-    """The one thing in the way is a floating-point sum: some targets vectorise it in order."""
-    fadd = CLASS["fadd"]
-    return loop.legality == CARRIED and all(c.reassociable or c.op_class == fadd for c in loop.chains)
+    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if it is of one term in each
+    iteration (`checkOrderedReductions`)."""
+    if loop.legality != CARRIED:
+        return False
+    fadd, terms = CLASS["fadd"], loop.copies / len(loop.chains)
+    return all(
+        c.reassociable or (c.op_class == fadd and not c.used and c.steps == 1.0 and (c.whole or terms <= 1.0))
+        for c in loop.chains
+    )
 
 
 def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
