@@ -102,7 +102,7 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
         found = generate(child, cpu)
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
         below += found
-    left = any(not code.full for code in below)
+    left = [code for code in below if not code.full]
     own = _generate(root, cpu, inner, left)
     if root.nest.depth and len(root.children) == 1 and below[0].loop is root.children[0]:
         _lift(root, below[0], cpu)
@@ -135,8 +135,8 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
 
 
-def _generate(loop: Loop, cpu: Cpu, inner: float, left: bool) -> LoopCode:
-    """inner : instructions of the loops inside; left : whether any of them is a loop still."""
+def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopCode:
+    """inner : instructions of the loops inside; left : those of them that are loops still."""
     body, uops = _body(loop, cpu)
     length = _chain_length(loop)
     chain = max((_latency(c, cpu, loop) * c.steps * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
@@ -152,8 +152,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: bool) -> LoopCode:
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not _emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    vectors = vf > 1 or packed.share > 0 or loop.widths > 0 or any(c.vf > 1 or c.packed.share > 0 for c in left)
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
-                                    float(chosen.picked if cpu.gather else 0), left)  # fmt: skip
+                                    float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll

@@ -121,7 +121,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     vectors, packed = _vectors(seeds, most)
     if not vectors or most < _LEAST:
         return SCALAR
-    if not reduced and not carried and (loop.forwarded > packed / 2 or _one_chain(loop)):
+    if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
         return SCALAR
     lanes = packed / vectors
     counts = loop.counts
@@ -163,6 +163,11 @@ def _one_chain(loop: Loop) -> bool:
     if chain is None or chain.op_class < 0 or loop.serial < _LEAST:
         return False
     return loop.counts[chain.op_class] < 2 * loop.serial
+
+
+def _one_stored(loop: Loop) -> bool:
+    """Whether what is stored are the steps of one carried value."""
+    return any(chain.used and chain.steps >= _LEAST for chain in loop.chains)
 
 
 def _vectors(lengths: list[int], most: int) -> tuple[int, int]:

@@ -20,12 +20,13 @@ def after_vectorising(
     ratio: float,
     inner: float,
     scattered: float = 0.0,
-    left: bool = False,
+    left: int = 0,
+    vectors: bool = False,
 ) -> tuple[int, bool]:
     """Unroll factor of the (vector) loop after the vectorisers, and whether that leaves no loop.
 
     scattered : gathers and scatters, which are of two instructions to LLVM, and of three when they are made.
-    left : whether a loop is left inside.
+    left : loops that are left inside. vectors : whether there is vector code in it or in those.
     """
     if not loop.nest.depth:
         return 1, False
@@ -40,6 +41,10 @@ def after_vectorising(
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
     if left and (not loop.exact or cpu.isa == "aarch64"):
+        return 1, False
+    if vectors and (cpu.isa == "riscv" or cpu.in_order):
+        return 1, False
+    if cpu.isa == "riscv" and left > 1:  # a loop around one other has three blocks, with two inside five
         return 1, False
     return partly(loop, cpu, size, whole), False
 
