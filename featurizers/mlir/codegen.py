@@ -292,10 +292,10 @@ def _steps_by_store(loop: Loop, cpu: Cpu) -> bool:
 def _waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
     """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
     may have written what they read."""
-    parts = segments(loop) if scalar else 1.0
+    parts = segments(loop, unroll) if scalar else 1.0
     if parts < 2:
         return path / unroll
-    return max(path, parts * min(path, _own_path(loop, cpu)))
+    return max(path, parts * min(path, _own_path(loop, cpu))) / unroll
 
 
 def _emulates_half(loop: Loop, cpu: Cpu) -> bool:

@@ -196,13 +196,16 @@ class _Unread:
                 shapes[access.moving] = same
 
 
-def segments(loop: Loop) -> float:
+def segments(loop: Loop, copies: int = 1) -> float:
     """Parts of a body that stay one after the other: a load that may be of what a store before it wrote waits for it, and
-    so does all that is computed from it."""
+    so does all that is computed from it. Of `copies` of the body, one after the other."""
+    if copies > 2:
+        once = segments(loop, 2)
+        return once + (copies - 2) * (once - segments(loop))
     found = 1.0
     external: set[int] = set()
     places: dict[int, set[Moving | None]] = {}
-    for access in loop.accesses:
+    for access in loop.accesses * copies:
         base = access.base
         if access.store:
             places.setdefault(base, set()).add(access.moving)
