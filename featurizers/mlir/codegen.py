@@ -274,7 +274,8 @@ def _own_path(loop: Loop, cpu: Cpu) -> float:
         slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
     elif cpu.in_order:
         slow = _INT_LATENCY_IN_ORDER
-    return loop.path * slow
+    load = min(opclass.LATENCY[opclass.LOAD], loop.path) if loop.counts[opclass.LOAD] else 0.0
+    return load * cpu.load_latency / opclass.LATENCY[opclass.LOAD] + (loop.path - load) * slow
 
 
 def _steps_by_store(loop: Loop, cpu: Cpu) -> bool:
