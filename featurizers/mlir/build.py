@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
+from featurizers.mlir.latency import Step, after
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
@@ -46,7 +47,7 @@ class Builder:
     unknown_ops: dict[str, int] = field(default_factory=dict)
     allocs: int = 0
     trips: dict[int, float] = field(default_factory=dict)
-    ready: dict[int, float] = field(default_factory=dict)
+    ready: dict[int, Step] = field(default_factory=dict)
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
     floating: Sequence[bool] = ()
     sizes: Sequence[int] = ()
@@ -88,18 +89,19 @@ class Builder:
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
 
-    def follow(self, op: Op, nest: Nest, op_class: int) -> None:
+    def follow(self, op: Op, nest: Nest, op_class: int, times: float = 1.0) -> None:
         """How long the results have waited for what they depend on."""
         ready = self.ready
-        longest = 0.0
+        longest: Step | None = None
         for value in op.operands:
-            if value in ready and ready[value] > longest:
-                longest = ready[value]
-        longest += opclass.LATENCY[op_class]
+            waited = ready.get(value)
+            if waited is not None and (longest is None or waited[0] > longest[0]):
+                longest = waited
+        found = after(longest, op_class, times)
         for value in op.results:
-            ready[value] = longest
-        if longest > nest.path:
-            nest.path = longest
+            ready[value] = found
+        if found[0] > nest.path:
+            nest.path, nest.critical = found[0], found
 
     def child(self, nest: Nest, op: Op, label: str, trip: float, exact: bool, parallel: bool = False) -> Nest:
         """A new loop inside `nest`."""

@@ -12,6 +12,8 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.latency import cycles as cycles_of
+from featurizers.mlir.latency import latencies, steps
 from featurizers.mlir.legal import narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loads import segments
@@ -40,16 +42,12 @@ _MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN, and tell zeros apart: x86 looks at signs and blends; less where one is a
 constant."""
 _MAXIMUM_LATENCY = 4.5
-_HALF_COST, _HALF_LATENCY = 4.0, 16.0
+_HALF_COST = 4.0
 """Half precision without an instruction for it: to single, compute, back."""
 _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
 """Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
 _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
-_TYPICAL_FLOAT = 8.0
-"""Latencies of an addition and a multiplication in `opclass.LATENCY`."""
-_INT_LATENCY_IN_ORDER = 2.0
-"""Of additions and logic on a core that runs in order, with what it forwards."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
@@ -139,7 +137,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     """inner : instructions of the loops inside; left : those of them that are loops still."""
     body, uops = _body(loop, cpu)
     length = _chain_length(loop)
-    chain = max((_latency(c, cpu, loop) * c.steps * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
+    chain = max((_wait(c, cpu, loop) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
@@ -268,14 +266,8 @@ def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
 
 
 def _own_path(loop: Loop, cpu: Cpu) -> float:
-    """Latency of the longest chain of a body as it is written."""
-    slow = _HALF_LATENCY / 4 if _emulates_half(loop, cpu) else 1.0
-    if loop.is_float:
-        slow *= (cpu.fadd_latency + cpu.fmul_latency) / _TYPICAL_FLOAT
-    elif cpu.in_order:
-        slow = _INT_LATENCY_IN_ORDER
-    load = min(opclass.LATENCY[opclass.LOAD], loop.path) if loop.counts[opclass.LOAD] else 0.0
-    return load * cpu.load_latency / opclass.LATENCY[opclass.LOAD] + (loop.path - load) * slow
+    """Cycles of the longest chain of a body as it is written."""
+    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
 
 
 def _steps_by_store(loop: Loop, cpu: Cpu) -> bool:
@@ -303,27 +295,19 @@ def _emulates_half(loop: Loop, cpu: Cpu) -> bool:
     return loop.is_float and loop.bits == 16 and not cpu.half
 
 
+def _wait(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """Cycles from a carried value to its next one."""
+    if chain.kinds:
+        return cycles_of(chain.kinds, cpu, max(chain.bits, 16 if chain.is_float else 8), chain.is_float)
+    return _latency(chain, cpu, loop) * chain.steps
+
+
 def _latency(chain: Chain, cpu: Cpu, loop: Loop) -> float:
-    if chain.is_float and _emulates_half(loop, cpu):
-        return _HALF_LATENCY
-    return _plain_latency(chain, cpu)
-
-
-def _plain_latency(chain: Chain, cpu: Cpu) -> float:
-    op_class = chain.op_class
-    if op_class < 0:
+    """Of the last operation on a carried value."""
+    if chain.op_class < 0:
         return 1.0
-    if not chain.is_float:
-        plain = _INT_LATENCY_IN_ORDER if cpu.in_order else 1.0
-        choice = plain * CHOICE[cpu.isa]
-        return float({_IMUL: cpu.imul_latency, _IDIV: cpu.idiv_latency, opclass.IMINMAX: choice}.get(op_class, plain))
-    if op_class == CLASS["fma"]:
-        return float(cpu.fma_latency)
-    if op_class == opclass.FMAXIMUM and cpu.isa == "x86":
-        return _MAXIMUM_LATENCY
-    if op_class == CLASS["fmul"]:
-        return float(cpu.fmul_latency)
-    return float(cpu.fdiv_latency if op_class in (_FDIV, _FSQRT) else cpu.fadd_latency)
+    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float)[chain.op_class]
+    return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
 
 
 def _around_vector_loop(
@@ -366,7 +350,7 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False)
     if not vector:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
-    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_latency * 0.5
+    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_cycles
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0

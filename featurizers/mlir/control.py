@@ -8,6 +8,8 @@ from math import ceil
 from featurizers.mlir import opclass
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
 from featurizers.mlir.indices import apply
+from featurizers.mlir.latency import Step, after
+from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.liveness import liveness
 from featurizers.mlir.module import DYNAMIC, Block, Op, Type
 from featurizers.mlir.nest import CONSTANT, PASSED, Chain, Form, Nest
@@ -62,7 +64,7 @@ def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
 
 
 def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
-    reached: dict[int, tuple[float, int]] = {argument: (0.0, -1)}
+    reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
     free, used = True, False
     for op in block.ops[:-1]:
         before = [reached[v] for v in op.operands if v in reached]
@@ -71,24 +73,30 @@ def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
         used = used or not op.results
         if len(before) > 1 and len({v for v in op.operands if v in reached}) > 1 and op.name not in _CHOOSING:
             free = False  # a step that needs the value twice is a recurrence, and no sum
-        latency, known = max(before)
+        latency, known, chain = max(before, key=_latency_of)
         op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
         if op_class >= 0:
             latency += opclass.LATENCY[op_class]
+            chain = after(chain, op_class)
             free = free and (op_class in _MINMAX or _reassociable(op) if kind.is_float else op.name in _SUMS)
         same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
         for result in op.results:
-            reached[result] = latency, same
+            reached[result] = latency, same, chain
             if result == value:
                 last = op_class
     if value not in reached:
         return Chain(-1, kind.bits, kind.is_float, False)
-    latency, op_class = reached[value]
+    latency, op_class, chain = reached[value]
     if op_class == PASSED:
         return Chain(PASSED, kind.bits, kind.is_float, False)
     pure = op_class != _MIXED
     steps = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
-    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, steps, used=used)
+    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, steps, used=used,
+                 kinds=steps_of(chain))  # fmt: skip
+
+
+def _latency_of(found: tuple[float, int, Step | None]) -> tuple[float, int]:
+    return found[:2]
 
 
 def _reassociable(op: Op) -> bool:

@@ -50,6 +50,16 @@ class Cpu:
     vdiv32_cycles: int
     vdiv64_cycles: int
     gather_lane: int
+    fdiv64_latency: int
+    fsqrt_latency: int
+    fconvert_latency: int
+    fmaximum_latency: int
+    int_latency: int
+    choice_latency: int
+    fchoice_latency: int
+    idiv_cycles: int
+    half_latency: int
+    shuffle_latency: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))

@@ -7,10 +7,11 @@ from math import prod
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder
+from featurizers.mlir.latency import chain_of
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import _conv, _einsum
 from featurizers.mlir.nest import Nest
-from featurizers.mlir.opclass import CLASS, LATENCY, elementwise_class
+from featurizers.mlir.opclass import CLASS, elementwise_class
 from featurizers.mlir.tensor_ops import (
     _copy,
     _result_made,
@@ -102,7 +103,8 @@ def _accumulate(
     is_float = b.type(target).is_float
     inner.counts[CLASS["fmul" if is_float else "imul"]] += 1
     inner.counts[CLASS["fadd" if is_float else "iadd"]] += 1
-    inner.path = sum(LATENCY[CLASS[name]] for name in ("load", "fmul" if is_float else "imul", "fadd" if is_float else "iadd"))
+    inner.critical = chain_of("load", "fmul" if is_float else "imul", "fadd" if is_float else "iadd")
+    inner.path = inner.critical.total
     inner.live_float = 3
     for value, rows in zip(values, maps, strict=False):
         touch(b, inner, value, rows, ivs, False)

@@ -151,7 +151,7 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
     elif kind == opclass.FMINMAX:
         factor = _MINMAX[isa]
     elif kind == _IDIV and isa != "riscv":
-        return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_latency / 2
+        return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_cycles
     elif kind == _IMUL and isa == "aarch64" and bits == 64:
         return rows * lanes * _PER_LANE_PRODUCT, rows * lanes * 2.0
     elif kind == _IMUL and isa == "x86" and bits == 8:

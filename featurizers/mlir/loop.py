@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from featurizers.mlir.latency import Step
 from featurizers.mlir.nest import Access, Chain, Moving, Nest, Wide
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Loop:
     isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in.
     copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
-    the loop around it made, multiplicity : in the whole function. path : as of `Nest`. serial : dependent steps of
+    the loop around it made, multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent steps of
     accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
     around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
     indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
@@ -52,6 +53,7 @@ class Loop:
     multiplicity: float = 1.0
     total: float = 0.0
     path: float = 0.0
+    critical: Step | None = None
     serial: float = 0.0
     unrolled: bool = False
     legality: int = VECTORISABLE

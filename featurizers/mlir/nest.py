@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from featurizers.mlir.latency import Step, Steps
 from featurizers.mlir.opclass import COUNT
 
 Form = dict[int, int]
@@ -104,7 +105,8 @@ class Chain:
     loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`.
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
-    copies are counted. used : the body stores a value of it, which makes it no reduction.
+    copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
+    the value to its next one, where they are known.
     """
 
     op_class: int
@@ -114,6 +116,7 @@ class Chain:
     steps: float = 1.0
     whole: bool = False
     used: bool = False
+    kinds: Steps = ()
 
 
 @dataclass(slots=True)
@@ -124,7 +127,7 @@ class Nest:
     counts : per iteration by class, of scalar or vector operations. widths : of vector operations, the largest size
     in bits (0: scalar code). bits : the widest element computed on. live_int, live_float : most values alive at a
     point of the body. invariants : scalars from outside that the body uses. path : longest chain of dependent
-    operations in the body, in typical cycles. step : of the index as it is written. bounded_by : the loops that the
+    operations in the body, in typical cycles; critical : that chain. step : of the index as it is written. bounded_by : the loops that the
     trip count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic.
     returns_into : of a function's body, see `build._register_of`. wide : vector operations with their numbers, of which
     `counts` has one per 512 bits; live_bits : of the vectors alive at a point. owned : buffers that
@@ -152,6 +155,7 @@ class Nest:
     ops: int = 0
     unknown_trip: bool = False
     path: float = 0.0
+    critical: Step | None = None
     step: int = 1
     bounded_by: frozenset[int] = frozenset()
     folds: float = 0.0

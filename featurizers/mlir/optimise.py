@@ -42,7 +42,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
-    loop.path, loop.folds = nest.path, nest.folds
+    loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
@@ -171,7 +171,8 @@ def _merge(loop: Loop, below: Loop) -> None:
     loop.unrolled_below += 1 + below.unrolled_below
     steps = trip * max(below.serial, below.chains[0].steps) if below.chains else below.serial
     loop.serial = max(loop.serial, steps)
-    loop.path = max(loop.path, below.path)
+    if below.path > loop.path:
+        loop.path, loop.critical = below.path, below.critical
     if below.chains and not loop.serial_chain:
         loop.serial_chain = below.chains[0]
     if below.chains:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms
 from featurizers.mlir.indices import CALLS_OF_A_BUFFER, access
+from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import named_maps
 from featurizers.mlir.nest import CONSTANT, Form, Nest
@@ -72,7 +73,8 @@ def elementwise(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     _result_made(b, op, nest)
     inner, ivs = nest_of(b, op, nest, shape)
     inner.counts[op_class] += 1
-    inner.path = opclass.LATENCY[opclass.LOAD] + opclass.LATENCY[op_class]
+    inner.critical = after(chain_of("load"), op_class)
+    inner.path = inner.critical.total
     inner.live_float = inner.live_int = 2
     for value in op.operands:
         if b.type(value).kind == "tensor":
@@ -207,7 +209,7 @@ def _body(
         used = {i for i, argument in enumerate(block.arguments) if argument in read}
         _bind_indices(b, block.ops, ivs)
         for position in used:
-            b.ready[block.arguments[position]] = opclass.LATENCY[opclass.LOAD]
+            b.ready[block.arguments[position]] = chain_of("load")
         b.block(block, inner)
         liveness(b, block, inner)
     elif word not in ("fill", "copy", "transpose", "broadcast"):

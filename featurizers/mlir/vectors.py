@@ -11,7 +11,7 @@ from featurizers.mlir.build import Builder, add_wide, handles, wide
 from featurizers.mlir.legal import HALVES, ORDERED, SHARED
 from featurizers.mlir.module import Op, Type
 from featurizers.mlir.nest import Nest
-from featurizers.mlir.opclass import CLASS, LATENCY
+from featurizers.mlir.opclass import CLASS
 
 _SHUFFLE = opclass.SHUFFLE
 _IN_ORDER = ("add", "mul")
@@ -58,18 +58,14 @@ def _reduction(b: Builder, op: Op, nest: Nest) -> None:
     name = ("fmul" if "mul" in kind else "fadd") if ordered else "fmaximum" if source.is_float else "iadd"
     if not source.is_float and "add" not in kind:
         name = "imul" if "mul" in kind else "logic"
-    waited = max([b.ready.get(value, 0.0) for value in op.operands], default=0.0)
-    taken = _sum(nest, CLASS[name], source, results, max(source.size // results, 1), ordered)
-    for value in op.results:
-        b.ready[value] = waited + taken
-    nest.path = max(nest.path, waited + taken)
+    length = max(source.size // results, 1)
+    _sum(nest, CLASS[name], source, results, length, ordered)
+    b.follow(op, nest, CLASS[name], float(length if ordered else length.bit_length()))
 
 
-def _sum(nest: Nest, op_class: int, kind: Type, results: int, length: int, ordered: bool) -> float:
-    """Reductions of `length` elements, and how long one takes."""
+def _sum(nest: Nest, op_class: int, kind: Type, results: int, length: int, ordered: bool) -> None:
+    """Reductions of `length` elements."""
     add_wide(nest, (ORDERED if ordered else HALVES, op_class, 1, length, kind.bits, kind.is_float), float(results))
-    steps = float(length) if ordered else float(length.bit_length())
-    return steps * LATENCY[op_class]
 
 
 @handles("vector.broadcast", "vector.splat")
