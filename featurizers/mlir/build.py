@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
-from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 from featurizers.mlir.latency import Step, after
 from featurizers.mlir.legal import classes, units
+from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 32.0
-"""Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess, and the labels'."""
+"""Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess."""
 
 _FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
 _MODULES = frozenset({"builtin.module", "gpu.module"})
@@ -24,10 +24,9 @@ _MODULES = frozenset({"builtin.module", "gpu.module"})
 class Builder:
     """State of one function's walk; `handlers` is the registry of operations that need more than a class.
 
-    floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of
-    those that are vectors. steps : strides of
-    buffers that were asked for already. empty : tensors without contents. literals : constants of floating point. single : loops that run once,
-    whose index is known.
+    floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
+    that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
+    literals : constants of floating point. single : loops that run once, whose index is known.
     """
 
     module: Module

@@ -23,7 +23,7 @@ from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.registers import registers
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
-from featurizers.mlir.vectorise import CALL_WORK, CHOICE, LESS_IN_VECTORS, Plan, ordered_only, plan
+from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only, plan
 
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
@@ -56,7 +56,9 @@ _FLOAT = opclass.FLOAT_CLASSES
 _FOLDING = (*_FLOAT, *(CLASS[name] for name in ("iadd", "imul", "logic", "compare", "extend")))
 """Operations that x86 makes on an operand in memory."""
 _FOLDED_BITS = 32
-_INT = tuple(CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax"))
+_INT = tuple(
+    CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax")
+)
 
 
 @dataclass(slots=True)

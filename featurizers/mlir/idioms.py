@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from featurizers.mlir.loop import Loop
     from featurizers.mlir.nest import Access
 
-_INLINE_BYTES = {"x86": 256.0, "aarch64": 256.0, "riscv": 128.0, "amdgpu": 128.0}
-"""Up to here the call is expanded in place (`MaxStoresPerMemcpy`: 8 of 32 bytes, 16 of 16, 8 of 16)."""
+_COPIED_BYTES = {"x86": 256.0, "aarch64": 256.0, "riscv": 128.0, "amdgpu": 128.0}
+_FILLED_BYTES = {"x86": 512.0, "aarch64": 512.0, "riscv": 128.0, "amdgpu": 128.0}
+"""Up to here the call is expanded in place (`MaxStoresPerMemcpy`, `MaxStoresPerMemset`: 8 and 16 of 32 bytes on x86, 16
+and 32 of 16 on AArch64)."""
 _MOVE_BYTES = 16.0
 _WORK = tuple(index for name, index in opclass.CLASS.items() if name not in ("load", "store", "address"))
 
@@ -60,7 +62,7 @@ def moved(loop: Loop, copy: Loop) -> None:
     first = min(stores, key=lambda a: a.constant)
     lanes = _run(stores) * int(copy.trip)
     size = first.bits * lanes / 8
-    called = size > _INLINE_BYTES[loop.isa]
+    called = size > (_FILLED_BYTES if first.fill else _COPIED_BYTES)[loop.isa]
     if called:
         loop.counts[opclass.CALL] += 1.0
         loop.moved_by_calls += 1.0

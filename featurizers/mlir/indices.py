@@ -10,7 +10,6 @@ from featurizers.mlir.build import Builder, add_forms, handles, row_major, tenso
 from featurizers.mlir.module import DYNAMIC, Op
 from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 
-
 CALLS_OF_A_BUFFER = 2.0
 """malloc and free. A tensor's pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new
 one: such buffers may overlap with any other."""
@@ -154,7 +153,8 @@ def _global(b: Builder, op: Op, nest: Nest) -> None:
 
 
 @handles("memref.cast", "memref.collapse_shape", "memref.expand_shape", "memref.memory_space_cast", "tensor.cast",
-         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor", "bufferization.to_buffer")  # fmt: skip
+         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor",
+         "bufferization.to_buffer")  # fmt: skip
 def _same(b: Builder, op: Op, nest: Nest) -> None:
     if op.results:
         b.aliases[op.results[0]] = (op.operands[0], {CONSTANT: 0})

@@ -1,8 +1,8 @@
 """Vectors that are written in the source, as the machine's own: how many registers each operation takes on a CPU.
 
-Sources (LLVM 22): type legalisation (`TargetLoweringBase::getVectorTypeBreakdown`: split to the widest register, widened
-to the next power of two); MLIR's lowering of sums (`vector.reduction` in order), of products of matrices by scalar
-products (`VectorContractLowering::Dot`) and of transposes element by element.
+Sources (LLVM 22): type legalisation (`TargetLoweringBase::getVectorTypeBreakdown`: split to the widest register,
+widened to the next power of two); MLIR's lowering of sums (`vector.reduction` in order), of products of matrices by
+scalar products (`VectorContractLowering::Dot`) and of transposes element by element.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _NEW_TYPE = 0.5
 
 @dataclass(slots=True, frozen=True)
 class Work:
-    """Of one iteration. instructions, uops : all. passes : cycles of vector units. loads, stores : of load and store units."""
+    """Of one iteration. instructions, uops : all. passes : cycles of vector units. loads, stores : of load and store
+    units."""
 
     instructions: float
     uops: float

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def liveness(b: Builder, block: Block, nest: Nest) -> None:
-    """Set the nest's `live_int`, `live_float`, `live_bits` and `invariants` from a block without regions, one walk backwards.
+    """Set the nest's `live_int`, `live_float`, `live_bits` and `invariants` from a block without regions, backwards.
 
     A value from outside is alive throughout; a buffer counts as the one register of its pointer.
     """

@@ -99,7 +99,9 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
 
 def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     is_float = loop.is_float
-    wanted = ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")
+    wanted = (
+        ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")
+    )
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
             return Chain(
@@ -197,8 +199,8 @@ class _Unread:
 
 
 def segments(loop: Loop, copies: int = 1) -> float:
-    """Parts of a body that stay one after the other: a load that may be of what a store before it wrote waits for it, and
-    so does all that is computed from it. Of `copies` of the body, one after the other."""
+    """Parts of a body that stay one after the other: a load that may be of what a store before it wrote waits for it,
+    and so does all that is computed from it. Of `copies` of the body, one after the other."""
     if copies > 2:
         once = segments(loop, 2)
         return once + (copies - 2) * (once - segments(loop))

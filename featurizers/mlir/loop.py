@@ -23,8 +23,8 @@ class Loop:
     isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in.
     copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
-    the loop around it made, multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent steps of
-    accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
+    the loop around it made, multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent
+    steps of accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
     around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
     indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.

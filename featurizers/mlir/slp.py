@@ -20,7 +20,8 @@ _LEAST, _LEAST_REDUCED = 2, 4
 _EXTREMES = (opclass.FMINMAX, opclass.FMAXIMUM)
 _WORTH = 0.95
 _CALL_LANE = 3.0
-"""What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it in."""
+"""What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it
+in."""
 _WIDTH = 128
 _PACKED = tuple(
     index

@@ -13,6 +13,7 @@ from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import named_maps
 from featurizers.mlir.nest import CONSTANT, Form, Nest
 from featurizers.mlir.opclass import CLASS, elementwise_class
+
 Subscripts = list[list[int]]
 """Per dimension of an operand: [constant, coefficient of each iterator]."""
 
@@ -30,7 +31,13 @@ def nest_of(
 
 
 def touch(
-    b: Builder, nest: Nest, value: int, subscripts: Subscripts | None, ivs: Sequence[int], store: bool, fill: bool = False
+    b: Builder,
+    nest: Nest,
+    value: int,
+    subscripts: Subscripts | None,
+    ivs: Sequence[int],
+    store: bool,
+    fill: bool = False,
 ) -> None:
     """An access of a shaped value at subscripts over the iterators; None: not linear. fill : a store of zero."""
     forms: list[Form | None] = []

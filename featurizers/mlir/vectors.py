@@ -19,7 +19,8 @@ _IN_ORDER = ("add", "mul")
 
 @handles("vector.contract", "vector.matrix_multiply")
 def _contract(b: Builder, op: Op, nest: Nest) -> None:
-    """A scalar product, in order, per element of the result; the columns of the second operand are put together first."""
+    """A scalar product, in order, per element of the result; the columns of the second operand are put together
+    first."""
     left, right, out = (b.type(value) for value in (op.operands[0], op.operands[1], op.results[0]))
     results = max(out.size, 1)
     length = max(round((left.size * right.size / results) ** 0.5), 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.bits import cost
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.loads import segments
 from featurizers.mlir.slp import runs
 
 FEATURIZER = MlirFeaturizer()
@@ -132,3 +133,96 @@ def test_sizes_are_those_of_the_instruction_set() -> None:
     wide, narrow = (program.loops_on(isa)[0].walk()[1:] for isa in ("x86", "aarch64"))
     assert len(wide) == 2  # stores to computed addresses and maxima count twice
     assert len(narrow) == 1
+
+
+def body(text: str, name: str = "znver4") -> LoopCode:
+    return code(text, name)[0]
+
+
+def test_loads_after_stores_that_may_be_of_the_same_place_wait_in_order() -> None:
+    text = """func.func @f(%a: memref<16xf32> A, %b: memref<16xf32> A) {
+      affine.for %i = 0 to 16 {
+        %x = affine.load %a[%i] : memref<16xf32>
+        %y = arith.mulf %x, %x : f32
+        affine.store %y, %b[%i] : memref<16xf32> }
+      return }"""
+    may_be, apart = text.replace(" A", ""), text.replace(" A", " {llvm.noalias}")
+    assert segments(body(may_be).loop) == 16
+    assert segments(body(apart).loop) == 1
+    assert body(may_be, "cortex-a55").cycles > 3 * body(apart, "cortex-a55").cycles  # llvm-mca: 113 and 25
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("sifive-p670", 8), ("cortex-a55", 16), ("apple-m1", 16)])
+def test_a_chain_takes_the_latencies_of_the_core(name: str, cycles: int) -> None:
+    text = """func.func @f(%x: f32, %y: f32) -> f32 {
+      %a = arith.addf %x, %y : f32
+      %b = arith.addf %a, %y : f32
+      %c = arith.addf %b, %y : f32
+      %d = arith.addf %c, %y : f32
+      return %d : f32 }"""
+    assert body(text, name).cycles == cycles  # as llvm-mca repeats it
+
+
+def test_the_larger_of_two_whole_numbers_is_compared_and_chosen_but_on_riscv() -> None:
+    text = "func.func @f(%x: i32, %y: i32) -> i32 { %z = arith.maxsi %x, %y : i32 return %z : i32 }"
+    other = text.replace("maxsi", "andi")
+    names = ("znver4", "apple-m1", "sifive-p670")
+    assert [body(text, name).instructions - body(other, name).instructions for name in names] == [1, 1, 0]
+
+
+def test_equal_empty_tensors_are_a_buffer_each() -> None:
+    one = """linalg.generic {indexing_maps = [affine_map<(d) -> (d)>, affine_map<(d) -> (d)>],
+        iterator_types = ["parallel"]} ins(%IN : tensor<640xf32>) outs(%e : tensor<640xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %s = arith.addf %in, %in : f32
+        linalg.yield %s : f32 } -> tensor<640xf32>"""
+    text = f"""func.func @f(%x: tensor<640xf32>) -> tensor<640xf32> {{
+      %e = tensor.empty() : tensor<640xf32>
+      %a = {one.replace("IN", "x")}
+      %b = {one.replace("IN", "a")}
+      return %b : tensor<640xf32> }}"""
+    root = FEATURIZER.parse({"mlir": text}).loops[0]
+    assert root.counts[opclass.CALL] == 2, "malloc and free of the first; the second is the caller's"
+    assert len({access.base for loop in root.walk() for access in loop.accesses}) == 3
+
+
+def test_a_buffer_that_nobody_reads_any_more_is_not_made() -> None:
+    text = """func.func @f(%a: memref<4xf32>, %b: memref<4xf32>) {
+      %t = memref.alloc() : memref<4xf32>
+      affine.for %i = 0 to 4 { %x = affine.load %a[%i] : memref<4xf32>
+        %y = arith.addf %x, %x : f32 affine.store %y, %t[%i] : memref<4xf32> }
+      affine.for %i = 0 to 4 { %x = affine.load %t[%i] : memref<4xf32>
+        %y = arith.mulf %x, %x : f32 affine.store %y, %b[%i] : memref<4xf32> }
+      return }"""
+    root = FEATURIZER.parse({"mlir": text}).loops[0]
+    assert root.counts[opclass.CALL] == 0
+    assert sum(access.store for access in root.accesses) == 4
+    long = text.replace("0 to 4", "0 to 400").replace("<4xf32>", "<400xf32>")
+    assert FEATURIZER.parse({"mlir": long}).loops[0].counts[opclass.CALL] == 2, "malloc and free"
+
+
+def test_calls_of_the_maths_library_are_packed_only_for_what_is_around_them() -> None:
+    around = "%p = arith.mulf %x, %x : f32 %q = arith.addf %p, %x : f32 %r = arith.divf %q, %p : f32"
+    text = """func.func @f(%a: memref<8xf32> {llvm.noalias}, %b: memref<8xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 8 { %x = affine.load %a[%i] : memref<8xf32>
+        AROUND
+        %y = math.exp %r : f32 affine.store %y, %b[%i] : memref<8xf32> }
+      return }"""
+    assert body(text.replace("AROUND", around)).packed.share > 0
+    assert body(text.replace("AROUND", "").replace("%r", "%x")).packed.share == 0
+
+
+@pytest.mark.parametrize(("name", "instructions"), [("znver4", 1), ("apple-m1", 4), ("sifive-p670", 1)])
+def test_vectors_of_the_source_take_the_registers_of_the_cpu(name: str, instructions: int) -> None:
+    text = "func.func @f(%x: vector<16xf32>) -> vector<16xf32> { %y = arith.addf %x, %x : vector<16xf32> OTHER }"
+    one = body(text.replace("OTHER", "return %y : vector<16xf32>"), name)
+    two = body(text.replace("OTHER", "%z = arith.addf %y, %x : vector<16xf32> return %z : vector<16xf32>"), name)
+    added = two.instructions - one.instructions
+    assert added == pytest.approx(instructions * (1.5 if name == "sifive-p670" else 1.0))
+
+
+def test_sums_of_a_vector_are_one_lane_after_the_other_but_those_of_whole_numbers() -> None:
+    text = "func.func @f(%x: vector<16xT>) -> T { %y = vector.reduction <add>, %x : vector<16xT> into T return %y : T }"
+    floats, ints = (body(text.replace("T", kind), "apple-m1") for kind in ("f32", "i32"))
+    assert floats.instructions > 28, "16 additions, 12 lanes that are taken out of a register"
+    assert ints.instructions <= 8

@@ -52,28 +52,34 @@ def test_an_unrolled_integer_sum_may_be_reassociated() -> None:
     assert inner.chains[0].steps == 4.0
 
 
-def copy(attribute: str, value: str = "%x", count: int = 12) -> Program:
+def copy(attribute: str, value: str = "%x", count: int = 12, width: int = 0) -> Program:
+    width = width or count
     load = f"%x = affine.load %a[%j] : memref<{count}xf32>" if value == "%x" else ""
-    return parse(f"""func.func @f(%a: memref<{count}xf32> {attribute}, %b: memref<1000x{count}xf32> {attribute}) {{
+    return parse(f"""func.func @f(%a: memref<{count}xf32> {attribute}, %b: memref<1000x{width}xf32> {attribute}) {{
       %z = arith.constant 0.0 : f32
       affine.for %i = 0 to 1000 {{ affine.for %j = 0 to {count} {{
-        {load} affine.store {value}, %b[%i, %j] : memref<1000x{count}xf32> }} }}
+        {load} affine.store {value}, %b[%i, %j] : memref<1000x{width}xf32> }} }}
       return }}""")
 
 
 def test_a_loop_that_copies_is_wide_moves_or_a_call() -> None:
     (_, outer) = copy("{llvm.noalias}").loops[0].walk()
     assert outer.counts[CLASS["store"]] == 3, "48 bytes by 16"
-    (_, outer) = copy("{llvm.noalias}", count=64).loops[0].walk()
-    assert outer.counts[CLASS["call"]] == 1
+    (_, outer) = copy("{llvm.noalias}", count=80).loops[0].walk()
+    assert outer.counts[CLASS["call"]] == 1, "320 bytes"
     assert outer.counts[CLASS["store"]] == 0
+    assert copy("{llvm.noalias}", count=64).loops[0].walk()[1].counts[CLASS["call"]] == 0, "16 registers of 256 bits"
     walked = copy("", count=200).loops[0].walk()
     assert len(walked) == 3, "buffers that may overlap are copied element by element"
 
 
-def test_a_loop_that_fills_with_zero_needs_no_other_buffer() -> None:
-    (_, outer) = copy("", value="%z", count=64).loops[0].walk()
-    assert outer.counts[CLASS["call"]] == 1
+def test_a_fill_with_zero_is_one_call_for_the_whole_buffer() -> None:
+    (root,) = copy("", value="%z", count=144).loops[0].walk()
+    assert root.counts[CLASS["call"]] == 1
+    rows = copy("", value="%z", count=144, width=145).loops[0].walk()
+    assert [loop.counts[CLASS["call"]] for loop in rows] == [0, 1], "a row of 576 bytes, and an element between rows"
+    rows = copy("", value="%z", count=80, width=81).loops[0].walk()
+    assert rows[-1].counts[CLASS["call"]] == 0, "up to 512 bytes are cleared in place"
 
 
 def test_near_decisions_say_how_much_the_code_would_grow() -> None:
