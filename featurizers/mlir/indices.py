@@ -204,6 +204,7 @@ def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: boo
         if form is None:
             offset = None
             break
+        assert offset is not None
         for key, factor in form.items():
             offset[key] = offset.get(key, 0) + stride * factor
     base = value

@@ -25,8 +25,8 @@ PASSED = -2
 
 class Access(msgspec.Struct, gc=False):
     """A memory access. base : value id of the buffer. moving : (loop, coefficient) of the element offset, in the order
-    of loops and without zeros, None where the offset is not linear; constant : the rest of it, or the operations that an
-    address takes that is not linear.
+    of loops and without zeros, None where the offset is not linear; constant : the rest of it, or the operations that
+    an address takes that is not linear.
 
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does.

@@ -46,8 +46,8 @@ class Plan:
 
 
 def ordered_only(loop: Loop) -> bool:
-    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if it is of one term in each
-    iteration (`checkOrderedReductions`)."""
+    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if it is of one term in
+    each iteration (`checkOrderedReductions`)."""
     if loop.legality != CARRIED:
         return False
     fadd, terms = CLASS["fadd"], loop.copies / len(loop.chains)
