@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
-from featurizers.mlir import opclass
+from featurizers.mlir import costs, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, strides
@@ -18,11 +18,8 @@ from featurizers.mlir.opclass import CLASS
 
 _TINY_TRIP = 16
 _SMALL_LOOP = 20.0
-_CONTROL = 2.0
-_GATHER_OVERHEAD = 2.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
-_INSERT = {"x86": 2.0, "aarch64": 5.0, "riscv": 2.0, "amdgpu": 2.0}
 _INDEX_BITS = 64
 _FIXED_BITS = 128
 _LEAST_GATHERED = 32
@@ -70,18 +67,22 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if loop.checks and (tiny or _without_bounds(loop) or loop.checks * _CHECKED > body * loop.trip):
+    if cpu.isa == "riscv" and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
-    alone = uops + _CONTROL + _multiplications(loop) + libm * (_CALL_COST - CALL_WORK)
+    alone_short = tiny and cpu.isa != "riscv"
+    if loop.checks and (alone_short or _without_bounds(loop) or loop.checks * _CHECKED > body * loop.trip):
+        return scalar
+    scaled = _multiplications(loop)
+    alone = costs.alone(loop, cpu, scaled, _CALL_COST)
     kinds = _alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
-    folded = tiny and loop.trip % _longest(loop, cpu) != 0
+    folded = cpu.isa == "riscv" or _predicated(loop, cpu) or (tiny and loop.trip % _longest(loop, cpu) != 0)
     for vf in _candidates(loop, cpu):
-        if (folded and not _masks(cpu)) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
+        if (folded and (not _masks(cpu) or costs.fixed(loop, cpu, vf))) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
             continue
-        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
-        cost += _CONTROL + (folded * 2.0)
+        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven, scaled)
+        cost += costs.CONTROL[cpu.isa] + (folded and cpu.isa == "x86") * 2.0
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
             taken = cost * loop.trip / vf
@@ -121,10 +122,10 @@ def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     if loop.exact and loop.trip < widest and not cpu.scalable:
         wanted = 1 << int(log2(loop.trip))
         widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
-    if cpu.scalable and not loop.counts[opclass.LIBM]:
-        return [widest] if widest > 1 and loop.trip >= widest / 2 else []
-    if cpu.scalable:
+    if cpu.scalable and loop.counts[opclass.LIBM]:
         widest = _FIXED_BITS // max(loop.bits, 8)
+    elif cpu.scalable and cpu.isa == "aarch64" and loop.trip < widest / 2:
+        return []
     found, vf = [], 2
     while vf <= widest:
         found.append(vf)
@@ -142,7 +143,24 @@ def _longest(loop: Loop, cpu: Cpu) -> int:
 
 
 def _masks(cpu: Cpu) -> bool:
-    return cpu.isa == "x86" and cpu.vector_bits >= 512
+    return cpu.scalable > 0 or (cpu.isa == "x86" and cpu.vector_bits >= 512)
+
+
+def _predicated(loop: Loop, cpu: Cpu) -> bool:
+    """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
+    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`)."""
+    if cpu.isa != "aarch64" or not cpu.scalable or loop.chains or loop.counts[opclass.LIBM]:
+        return False
+    iv = loop.nest.iv
+    if any(access.stride(iv) == -1 for access in loop.accesses):
+        return False
+    return loop.size - 3.0 + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
+
+
+_OF_LOOP, _PREDICATED_SIZE = 4.0, 15.0
+"""LLVM's instructions of a loop's index, and those of a body, addresses counted, from which on tails are folded."""
+_TOO_SHORT = 5
+"""Iterations up to which RISC-V has no vectors (`getMinTripCountTailFoldingThreshold`)."""
 
 
 def _multiplications(loop: Loop) -> float:
@@ -153,36 +171,35 @@ def _multiplications(loop: Loop) -> float:
 
 
 def _vector(
-    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int
+    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int, scaled: float
 ) -> tuple[float, float, int]:
     """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     parts = max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     libm = loop.counts[opclass.LIBM]
-    cost = max(uops - moves - libm * CALL_WORK, 1.0) * parts
+    cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
     work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
-    chosen = loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts
-    cost, work = max(cost - chosen, 1.0), max(work - chosen, 1.0)
-    extra = _wider(loop, cpu, vf) * parts
-    cost, work = cost + extra, max(work + extra - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa] * parts, 1.0)
-    cost += vf * libm * (_CALL_COST + _LANE[cpu.isa])
+    work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
+    work += (_wider(loop, cpu, vf) - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa]) * parts
+    work = max(work, 1.0)
     work += vf * libm * CALL_WORK
-    picked = 0
+    picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
         work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
     for access, count in kinds:
-        own_cost, own_work = _move(access, cpu, vf, folded)
-        picked += count * (
-            not woven and own_cost == _one_by_one(access[3], cpu, vf)[0] and vf * access[3] >= _FIXED_BITS
-        )
+        own_cost, own_work, alone = _move(loop, access, cpu, vf, folded)
+        picked += count * (not woven and alone and vf * access[3] >= _FIXED_BITS)
+        apart = apart or alone
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
+    if scaled:
+        cost += scaled * (costs.products(cpu, loop, vf, cpu.gather > 0 or cpu.scalable > 0) if apart else 1.0)
     in_order = ordered_only(loop)
-    if in_order:
-        cost += vf * 2.0
+    if in_order:  # in place of the addition
+        cost += costs.in_order(loop, cpu, vf) - 1.0
         work += 0.0 if cpu.scalable else vf - 1
     return cost, work, picked
 
@@ -268,19 +285,22 @@ def _clusters(constants: list[int], stride: int) -> list[int]:
     return found
 
 
-def _move(access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float]:
+def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float, bool]:
+    """Cost and instructions of one access, and whether it goes lane by lane."""
     linear, stride, store, bits, lanes, members = access
     registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
     if linear and stride == 0:
-        return 1.0, 1.0
+        return costs.uniform(cpu), 1.0, False
     if linear and abs(stride) <= max(lanes, 1):
         reverse = 1.0 if stride < 0 else 0.0
-        return registers * (1.0 + reverse), registers * (1.0 + reverse)
-    best = _one_by_one(bits, cpu, vf)
+        return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), False
+    apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
-    if members and not folded and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
-        best = min(best, _group(bits, store, cpu, vf, factor, min(members, factor)))
-    return best
+    if members and not (folded and cpu.isa == "x86") and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
+        together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
+        if together <= apart:
+            return together, work, False
+    return apart, _one_by_one(bits, cpu, vf), True
 
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
@@ -300,15 +320,16 @@ def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int)
     return factor * registers / members, factor * registers / members
 
 
-def _one_by_one(bits: int, cpu: Cpu, vf: int) -> tuple[float, float]:
+def _one_by_one(bits: int, cpu: Cpu, vf: int) -> float:
+    """Instructions of an access whose lanes are not neighbours."""
     if cpu.gather and cpu.isa == "x86" and bits >= _LEAST_GATHERED:
         splits = max(ceil(vf * _INDEX_BITS / cpu.vector_bits), 1)
-        return vf + _GATHER_OVERHEAD * splits, 3.0 * splits + (splits > 1)
+        return 3.0 * splits + (splits > 1)
     if cpu.isa == "riscv":
-        return float(vf), 1.5
-    if cpu.scalable:
-        return 10.0 * vf, 3.0
-    return vf * (1.0 + _INSERT[cpu.isa]), 2.0 * vf
+        return 1.5
+    if cpu.scalable and vf * bits > _FIXED_BITS:
+        return 3.0
+    return 2.0 * vf
 
 
 def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:

@@ -1,0 +1,162 @@
+"""What LLVM's cost model says of operations: reciprocal throughputs, one for a plain instruction.
+
+Source: ``opt-22 -passes='print<cost-model>' -cost-kind=throughput`` on scalars and on vectors of each width, per CPU;
+`getAddressComputationCost`, `getMemInstScalarizationCost`. They decide what is vectorised; instructions and cycles are
+those of `codegen`.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.opclass import CLASS
+
+FIXED_BITS = 128
+_FADD, _FMUL, _FDIV, _FSQRT, _IDIV = (CLASS[name] for name in ("fadd", "fmul", "fdiv", "fsqrt", "idiv"))
+_COUNTED = tuple(
+    index
+    for name, index in CLASS.items()
+    if name not in ("load", "store", "libm", "call", "branch", "address", "masked")
+)
+_HALF = 16
+_WORD = 32
+_LONG = 64
+CONTROL = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
+"""Of a loop's index and its comparison, which RISC-V has in its branches."""
+ADDRESS = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
+"""Of a scalar's address."""
+_NEAR_BYTES, _FAR_ADDRESS = 64, 10.0
+"""Strides up to which AArch64 counts on an addressing mode, and an address beyond."""
+
+
+def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
+    """One scalar iteration. products : of the index with strides. call : of the maths library."""
+    counts = loop.counts
+    moves = counts[opclass.LOAD] + counts[opclass.STORE]
+    cost = CONTROL[cpu.isa] + products + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
+    for index in _COUNTED:
+        if counts[index]:
+            cost += counts[index] * _scalar(index, loop, cpu)
+    return cost
+
+
+def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
+    """Of the operations of one vector iteration but accesses and calls."""
+    counts = loop.counts
+    registers = max(vf * max(loop.bits, 8) / width(loop, cpu, vf), 1.0)
+    return sum([counts[index] * _vector(index, loop, cpu, vf, registers) for index in _COUNTED if counts[index]])
+
+
+def width(loop: Loop, cpu: Cpu, vf: int) -> int:
+    """Bits of the registers that a vector of so many lanes is in; RISC-V: of one register of a group."""
+    if cpu.isa == "riscv" or fixed(loop, cpu, vf):
+        return FIXED_BITS
+    return cpu.prefer_bits
+
+
+def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
+    """Whether a vector is one of AArch64's of fixed length."""
+    return cpu.isa == "aarch64" and vf * max(loop.bits, 8) <= FIXED_BITS
+
+
+def _scalar(index: int, loop: Loop, cpu: Cpu) -> float:
+    isa, bits = cpu.isa, loop.bits
+    if isa == "x86":
+        if index in (_FDIV, _FSQRT):
+            return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
+        if index in (opclass.FMAXIMUM, opclass.FMINMAX):
+            return 2.0
+        if index == opclass.IMUL:
+            return 3.0 if bits <= 8 else 2.0 if bits <= _HALF else 1.0
+        return 2.0 if bits == _HALF and index in (_FADD, _FMUL) and loop.is_float else 1.0
+    if isa == "aarch64":
+        return 2.0 if index in (_FMUL, _FDIV, opclass.IMINMAX) else 1.0
+    if isa == "riscv":
+        return 2.0 if index in (_FADD, _FMUL, _FDIV, opclass.FMAXIMUM) else 1.0
+    return 1.0
+
+
+_X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
+"""Per lane, of single and of double precision."""
+
+
+def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
+    isa, bits = cpu.isa, loop.bits
+    if isa == "x86":
+        if index in _X86_DIVISION:
+            return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, loop, cpu))
+        if index == _IDIV:
+            return 20.0 * vf
+        if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
+            return 4.0 * vf
+        if index == opclass.IMUL:
+            each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
+            return each * registers
+        return _scalar(index, loop, cpu) * registers
+    if isa == "aarch64":
+        near = fixed(loop, cpu, vf)
+        if index == _IDIV:
+            return 12.0 * vf if near and not cpu.scalable else vf if bits < _WORD else 2.0 * registers
+        if index == opclass.IMUL and bits > _WORD and not cpu.scalable:
+            return 7.0 * vf
+        if index in (opclass.FMAXIMUM, opclass.FMINMAX):
+            return registers if near else 2.0 * registers
+        if index == opclass.IMINMAX:
+            return registers * (2.0 if near and bits > _WORD else 1.0)
+        return _scalar(index, loop, cpu) * registers
+    if isa == "riscv" and index in (opclass.FMAXIMUM, opclass.FMINMAX):
+        return _scalar(index, loop, cpu)
+    return _scalar(index, loop, cpu) * registers
+
+
+def in_order(loop: Loop, cpu: Cpu, vf: int) -> float:
+    """Of adding the lanes of a vector to a sum, one after the other."""
+    if cpu.isa == "aarch64":
+        return 4.0 * vf - 2.0 if fixed(loop, cpu, vf) else float(vf)
+    return vf + 2.0
+
+
+def lane_by_lane(loop: Loop, cpu: Cpu, vf: int, bits: int, stride: int | None, store: bool) -> float:
+    """Of an access whose lanes are not neighbours. stride : elements from lane to lane, None where it is not linear."""
+    if cpu.isa == "aarch64":
+        if not fixed(loop, cpu, vf):
+            return _FAR_ADDRESS * vf
+        near = stride is not None and abs(stride) * bits <= 8 * _NEAR_BYTES
+        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + 2.0 * (vf - loop.is_float)
+    if cpu.isa == "x86":
+        inserts = 3.0 if loop.is_float and bits == _HALF and not store else 1.0
+        scalars = vf * (1.0 + inserts) + max(ceil(vf * bits / FIXED_BITS) - 1, 0)
+        if cpu.gather and bits >= _WORD:
+            return min(scalars, vf + 2.0 * max(ceil(vf * _LONG / cpu.vector_bits), 1))
+        return scalars
+    return float(vf) if cpu.isa == "riscv" else 3.0 * vf
+
+
+def products(cpu: Cpu, loop: Loop, vf: int, gathers: bool) -> float:
+    """Of one product of the index with a stride, for all lanes of a vector."""
+    if not gathers or fixed(loop, cpu, vf):
+        return float(vf)
+    if cpu.isa == "riscv":
+        return max(vf * _LONG / FIXED_BITS, 1.0)
+    return ceil(vf * _LONG / cpu.prefer_bits) * (2.0 if cpu.isa == "x86" else 1.0)
+
+
+_REVERSE = {"x86": 2.0, "aarch64": 2.0, "riscv": 6.0, "amdgpu": 1.0}
+
+
+def neighbours(loop: Loop, cpu: Cpu, vf: int, bits: int, backwards: bool) -> float:
+    """Of an access to neighbouring elements."""
+    registers = max(vf * bits / width(loop, cpu, vf), 1.0)
+    if not backwards:
+        return registers
+    if cpu.isa == "aarch64" and not fixed(loop, cpu, vf):
+        return 2.0 * registers
+    return registers + (_REVERSE[cpu.isa] + registers - 1 if cpu.isa == "riscv" else _REVERSE[cpu.isa] * registers)
+
+
+def uniform(cpu: Cpu) -> float:
+    """Of reading one element for all lanes."""
+    return 2.0 + ADDRESS[cpu.isa]
