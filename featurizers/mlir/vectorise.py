@@ -79,7 +79,9 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = cpu.isa == "riscv" or _predicated(loop, cpu) or (tiny and loop.trip % _longest(loop, cpu) != 0)
     for vf in _candidates(loop, cpu):
-        if (folded and (not _masks(cpu) or costs.fixed(loop, cpu, vf))) or (loop.exact and loop.trip < vf and not folded and not cpu.scalable):
+        if folded and (not _masks(cpu) or costs.fixed(loop, cpu, vf)):
+            continue
+        if loop.exact and loop.trip < vf and not folded and not cpu.scalable:
             continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven, scaled)
         cost += costs.CONTROL[cpu.isa] + (folded and cpu.isa == "x86") * 2.0
@@ -296,7 +298,8 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
         return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), False
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
-    if members and not (folded and cpu.isa == "x86") and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
+    masked = folded and cpu.isa == "x86"
+    if members and not masked and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
             return together, work, False

@@ -1,0 +1,196 @@
+"""What becomes of loops on each CPU, each as opt-22 -O3 and llc-22 -O3 made it of the same program (remarks, assembly)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    """Of the loops of the one function, outermost first."""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
+
+
+def recurrence(steps: int, around: bool) -> str:
+    """Each element from the one before, by so many operations."""
+    lines = [f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i32" for k in range(steps)]
+    body = f"""affine.for %i = 1 to 720721 {{
+      %x0 = affine.load %a[%i - 1] : memref<720721xi32>
+      {" ".join(lines)}
+      affine.store %x{steps}, %a[%i] : memref<720721xi32> }}"""
+    body = f"affine.for %j = 0 to 1000 {{ {body} }}" if around else body
+    return f"func.func @f(%a: memref<720721xi32>, %c: i32) {{ {body} return }}"
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "around", "copies"),
+    [("neoverse-v1", 2, False, 3), ("neoverse-v1", 4, True, 5), ("znver4", 4, False, 15), ("skylake-avx512", 6, False, 5),
+     ("apple-m1", 2, True, 1), ("cortex-a55", 9, True, 26)],
+)  # fmt: skip
+def test_copies_of_a_body_fill_the_buffer_of_micro_operations(name: str, steps: int, around: bool, copies: int) -> None:
+    assert codes(recurrence(steps, around), name)[-1].unroll == copies
+
+
+def test_lengths_that_are_not_known_are_unrolled_on_neoverse_v1_as_well() -> None:
+    text = """func.func @f(%a: memref<64x64xi32>) {
+      affine.for %i = 0 to 64 { affine.for %j = 1 to affine_map<(d) -> (d)>(%i) {
+        %x = affine.load %a[%i, %j - 1] : memref<64x64xi32>
+        %y = arith.muli %x, %x : i32
+        affine.store %y, %a[%i, %j] : memref<64x64xi32> } }
+      return }"""
+    assert codes(text, "neoverse-v1")[-1].unroll == 4
+
+
+HISTOGRAM = """func.func @f(%i: memref<384xi64>, %a: memref<64xi16>, %b: memref<384xi16>) {
+  affine.for %k = 0 to 384 {
+    %n = affine.load %i[%k] : memref<384xi64>
+    %p = arith.index_cast %n : i64 to index
+    %x = memref.load %a[%p] : memref<64xi16>
+    %y = affine.load %b[%k] : memref<384xi16>
+    %z = arith.addi %x, %y : i16
+    memref.store %z, %a[%p] : memref<64xi16> }
+  return }"""
+
+
+def test_an_index_of_elements_is_no_operation_beside_its_load() -> None:
+    (code,) = codes(HISTOGRAM, "cortex-a55")
+    assert code.unroll == 24
+    rows = HISTOGRAM.replace("memref<64xi16>", "memref<64x7xi16>").replace("%a[%p]", "%a[%p, %k]")
+    assert codes(rows, "cortex-a55")[0].loop.size == code.loop.size + 4, "a product and a sum for each of two"
+
+
+def test_in_order_a_store_that_may_overlap_keeps_copies_apart() -> None:
+    text = """func.func @f(%a: memref<1382xi64> ATTRIBUTE, %b: memref<691xi64> ATTRIBUTE) {
+      affine.for %i = 0 to 688 {
+        %x = affine.load %a[%i * 2] : memref<1382xi64>
+        %y = arith.muli %x, %x : i64
+        affine.store %y, %b[%i] : memref<691xi64> }
+      return }"""
+    (waits,), (flows,) = (codes(text.replace("ATTRIBUTE", a), "cortex-a55") for a in ("", "{llvm.noalias}"))
+    assert waits.unroll > 1
+    assert waits.cycles > 6 * 688 > 2 * flows.cycles
+
+
+SUMS = """func.func @f(%a: memref<1024xf32> {llvm.noalias}, %b: memref<1024xf32> {llvm.noalias}, %z: f32) -> f32 {
+  %r = affine.for %i = 0 to 512 iter_args(%s = %z) -> (f32) {
+    %x = affine.load %a[%i] : memref<1024xf32>
+    %y = affine.load %b[%i] : memref<1024xf32>
+    %p = arith.mulf %x, %y : f32
+    %q = arith.mulf %p, %y : f32
+    %t0 = arith.addf %s, %q : f32
+    MORE affine.yield %t : f32 }
+  return %r : f32 }"""
+SUM = SUMS.replace("MORE", "").replace("%t0", "%t")
+TWO_TERMS = SUMS.replace("MORE", "%t = arith.addf %t0, %p : f32")
+STORED = SUM.replace("affine.yield", "affine.store %t, %b[%i] : memref<1024xf32> affine.yield")
+
+
+@pytest.mark.parametrize("name", ["neoverse-v1", "sifive-p670", "apple-m1"])
+def test_a_sum_is_made_in_order_where_it_has_one_term_and_nobody_else_reads_it(name: str) -> None:
+    assert codes(SUM, name)[-1].vf > 1
+    assert codes(TWO_TERMS, name)[-1].vf == 1
+    assert codes(STORED, name)[-1].vf == 1
+
+
+def test_whole_numbers_that_are_stored_on_the_way_are_no_reduction() -> None:
+    text = SUM.replace("f32", "i32").replace("mulf", "muli").replace("addf", "addi")
+    assert codes(text, "znver4")[-1].vf > 1
+    assert codes(STORED.replace("f32", "i32").replace("mulf", "muli").replace("addf", "addi"), "znver4")[-1].vf == 1
+
+
+def product(kind: str, columns: int) -> str:
+    """Rows by columns, added up in order of the rows."""
+    return f"""func.func @f(%a: memref<64x55x{kind}> {{llvm.noalias}}, %b: memref<55x{columns}x{kind}> {{llvm.noalias}},
+          %c: memref<64x{columns}x{kind}> {{llvm.noalias}}) {{
+      %z = arith.constant 0.0 : {kind}
+      affine.for %i = 0 to 64 {{ affine.for %j = 0 to {columns} {{
+        %r = affine.for %k = 0 to 55 iter_args(%s = %z) -> ({kind}) {{
+          %x = affine.load %a[%i, %k] : memref<64x55x{kind}>
+          %y = affine.load %b[%k, %j] : memref<55x{columns}x{kind}>
+          %p = arith.mulf %x, %y : {kind}
+          %t = arith.addf %s, %p : {kind}
+          affine.yield %t : {kind} }}
+        affine.store %r, %c[%i, %j] : memref<64x{columns}x{kind}> }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("columns", "vf"), [(8, 2), (40, 1)])
+def test_aarch64_takes_lanes_one_by_one_within_64_bytes(columns: int, vf: int) -> None:
+    assert codes(product("f64", columns), "apple-m1")[-1].vf == vf
+
+
+def rows_of_pixels(rows: int) -> str:
+    return f"""func.func @f(%a: memref<24x{rows}x4xi16> {{llvm.noalias}}, %b: memref<24x4x{rows}xi16> {{llvm.noalias}}) {{
+      %c3 = arith.constant 3 : i16
+      affine.for %i = 0 to 24 {{ affine.for %j = 0 to {rows} {{ affine.for %k = 0 to 4 {{
+        %x = affine.load %a[%i, %j, -%k + 3] : memref<24x{rows}x4xi16>
+        %y = arith.muli %x, %c3 : i16
+        affine.store %y, %b[%i, %k, %j] : memref<24x4x{rows}xi16> }} }} }}
+      return }}"""
+
+
+def test_risc_v_chooses_the_group_of_registers_by_what_the_length_leaves() -> None:
+    around, inner = codes(rows_of_pixels(17), "sifive-p670")
+    assert inner.vf == 8, "three times eight lanes are cheaper than twice sixteen"
+    assert around.unroll == 1, "there are vectors inside"
+    assert codes(rows_of_pixels(5), "sifive-p670")[-1].vf == 1, "five iterations are too few for a folded tail"
+
+
+def test_neoverse_v1_predicates_long_bodies_instead_of_leaving_a_rest() -> None:
+    terms = " ".join(f"%y{k + 1} = arith.addi %y{k}, %x : i32" for k in range(8))
+    text = f"""func.func @f(%a: memref<1000xi32> {{llvm.noalias}}, %b: memref<1000xi32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 999 {{
+        %x = affine.load %a[%i] : memref<1000xi32>
+        %y0 = arith.muli %x, %x : i32
+        OPERATIONS
+        affine.store %y, %b[%i] : memref<1000xi32> }}
+      return }}"""
+    short = codes(text.replace("OPERATIONS", "%y = arith.addi %y0, %x : i32"), "neoverse-v1")[-1]
+    assert short.interleave == 2
+    assert short.remainder
+    long = codes(text.replace("OPERATIONS", f"{terms} %y = arith.xori %y8, %y0 : i32"), "neoverse-v1")[-1]
+    assert (long.vf, long.interleave, long.remainder) == (8, 1, False)
+
+
+def test_the_pointer_that_a_store_moves_on_waits_for_what_is_stored() -> None:
+    text = """func.func @f(%a: memref<255x37xf32>, %b: memref<255x37xf32>) {
+      affine.for %j = 0 to 37 { affine.for %i = 1 to 255 {
+        %x = affine.load %b[%i - 1, %j] : memref<255x37xf32>
+        %y = affine.load %a[%i, %j] : memref<255x37xf32>
+        %z = arith.maximumf %x, %y : f32
+        affine.store %z, %b[%i, %j] : memref<255x37xf32> } }
+      return }"""
+    assert codes(text, "apple-m1")[-1].chain_cycles == pytest.approx(8.6, abs=1.5)
+
+
+def test_steps_of_one_value_are_not_packed() -> None:
+    steps = " ".join(
+        f"""%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+        %x{k} = affine.load %a[%i{k}] : memref<3072xi16>
+        %s{k + 1} = arith.muli %s{k}, %x{k} : i16
+        affine.store %s{k + 1}, %b[%i{k}] : memref<3072xi16>"""
+        for k in range(8)
+    )
+    text = f"""func.func @f(%a: memref<3072xi16> {{llvm.noalias}}, %b: memref<3072xi16> {{llvm.noalias}}, %z: i16) -> i16 {{
+      %r = affine.for %i = 0 to 3072 step 8 iter_args(%s0 = %z) -> (i16) {{ {steps} affine.yield %s8 : i16 }}
+      return %r : i16 }}"""
+    for name in ("sifive-p670", "znver4"):
+        assert codes(text, name)[-1].packed.share == 0
+
+
+def test_x86_folds_loads_into_operations_on_whole_numbers() -> None:
+    text = """func.func @f(%a: memref<500xi32> {llvm.noalias}, %b: memref<500xi32> {llvm.noalias}, %c: memref<501xi32>) {
+      affine.for %i = 0 to 499 {
+        %x = affine.load %a[%i] : memref<500xi32>
+        %w = affine.load %b[%i] : memref<500xi32>
+        %y = affine.load %c[%i] : memref<501xi32>
+        %z = arith.muli %x, %y : i32
+        %v = arith.addi %z, %w : i32
+        affine.store %v, %c[%i + 1] : memref<501xi32> }
+      return }"""
+    wide, narrow = (codes(t, "znver4")[-1] for t in (text, text.replace("i32", "i16")))
+    assert wide.instructions / wide.unroll < narrow.instructions / narrow.unroll - 0.5
