@@ -138,6 +138,7 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
 def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopCode:
     """inner : instructions of the loops inside; left : those of them that are loops still."""
     body, uops = _body(loop, cpu)
+    body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
     length = _chain_length(loop)
     chain = max((_wait(c, cpu, loop) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
     chosen = plan(loop, cpu, body, uops)

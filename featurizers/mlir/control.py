@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 
 from featurizers.mlir import opclass
@@ -45,7 +46,33 @@ def loop(
     liveness(b, block, made)
     if carried and block.ops:
         made.chains += chains(b, block, carried)
+    if not made.children and any(access.store for access in made.accesses):
+        _by_memory(b, block, made)
     return made
+
+
+_MOVES = {"affine.load": False, "memref.load": False, "affine.store": True, "memref.store": True}
+
+
+def _by_memory(b: Builder, block: Block, nest: Nest) -> None:
+    """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register
+    (`LoopLoadElimination`: strides of one): each is a value carried on."""
+    stored = {(a.base, a.moving): a for a in nest.accesses if a.store and abs(a.stride(nest.iv)) == 1}
+    if not stored or len({a.base for a in nest.accesses if a.store}) > 1:
+        return
+    moves = [op for op in block.ops if op.name in _MOVES]
+    if len(moves) != len(nest.accesses):
+        return
+    values = {access.constant: op.operands[0] for access, op in zip(nest.accesses, moves, strict=True) if access.store}
+    for access, op in zip(nest.accesses, moves, strict=True):
+        written = stored.get((access.base, access.moving))
+        place = access.constant + access.stride(nest.iv)
+        if access.store or written is None or place not in values or access.constant in values:
+            continue
+        chain = _chain(block, op.results[0], values[place], b.type(op.results[0]))
+        if chain.op_class >= 0 and chain.kinds:
+            nest.chains.append(replace(chain, reassociable=False, used=True))
+            nest.reloads += 1
 
 
 _MIXED = -3

@@ -30,7 +30,8 @@ def after_vectorising(
     """
     if not loop.nest.depth:
         return 1, False
-    size = (max(work - scattered, work / 2) if vf > 1 else (loop.size - 3) * ratio) * interleave + 3 + inner
+    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads) * ratio
+    size = body * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable:
         return 1, False

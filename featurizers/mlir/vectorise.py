@@ -150,15 +150,18 @@ def _masks(cpu: Cpu) -> bool:
 
 def _predicated(loop: Loop, cpu: Cpu) -> bool:
     """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
-    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`)."""
+    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), which reads no interleaved groups."""
     if cpu.isa != "aarch64" or not cpu.scalable or loop.chains or loop.counts[opclass.LIBM]:
         return False
     iv = loop.nest.iv
-    if any(access.stride(iv) == -1 for access in loop.accesses):
-        return False
+    for access in loop.accesses:
+        stride = access.stride(iv)
+        if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
+            return False
     return loop.size - 3.0 + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
 
 
+_MOST_INTERLEAVED = 8
 _OF_LOOP, _PREDICATED_SIZE = 4.0, 15.0
 """LLVM's instructions of a loop's index, and those of a body, addresses counted, from which on tails are folded."""
 _TOO_SHORT = 5
