@@ -48,6 +48,9 @@ _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
 """Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
 _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
+_INSERTED = 2.0
+"""x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go (``vpinsrw``):
+it waits for the sum."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
@@ -179,6 +182,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         chain, path = chain / packed.lanes, path / packed.lanes
     if vf > 1 and ordered_only(loop):
         chain = _IN_ORDER_LANE[cpu.isa] * lanes
+    if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and _emulates_half(loop, cpu):
+        steps_ = max((c.steps * (1.0 if c.whole else length) for c in loop.chains), default=1.0)
+        chain = max(chain, steps_ * max(_own_path(loop, cpu) - cpu.load_latency + _INSERTED, 1.0))
     if vf == unroll == 1 and not packed.share and _steps_by_store(loop, cpu):
         chain = max(chain, _own_path(loop, cpu) + 1.0)
     if cpu.in_order:

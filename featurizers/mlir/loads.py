@@ -87,7 +87,7 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
         loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - loads, 0.0)
         loop.hoisted += loads
         loop.lifted += [access for access in kept if _key(access) == key and not access.store][:1]
-        loop.chains.append(_memory_chain(loop, store, float(writes[key])))
+        loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial)))
         written = _Written([store])
         if loop.children or any(not a.store and written.may_overwrite(a) for a in loop.accesses):
             loop.memory_chain = True
