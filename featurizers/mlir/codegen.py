@@ -144,6 +144,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
     length = _chain_length(loop)
     chain = max((_wait(c, cpu, loop) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
+    if _in_parts(loop, cpu):
+        chain = 0.0
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
@@ -255,6 +257,19 @@ def _float_work(loop: Loop, counts: list[float], cpu: Cpu) -> float:
     if _emulates_half(loop, cpu):
         return (work - maxima) * _HALF_COST + maxima * (maximum + _HALF_COST)
     return work + maxima * (maximum - 1)
+
+
+def _in_parts(loop: Loop, cpu: Cpu) -> bool:
+    """Whether branches cut a body into blocks, which llvm-mca runs one by one: none waits for the one before."""
+    if cpu.in_order:
+        return False
+    if loop.counts[opclass.BRANCH]:
+        return True
+    kinds = {op_class for chain in loop.chains for op_class, _ in chain.kinds}
+    if cpu.isa == "riscv":  # without a conditional move
+        return opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
+    branches = cpu.isa == "x86" or cpu.scalable  # where a choice by what is loaded is predicted (`PredictableSelectIsExpensive`)
+    return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
 
 
 def _chain_length(loop: Loop) -> float:

@@ -251,8 +251,10 @@ def _if(b: Builder, op: Op, nest: Nest) -> None:
     for blocks in op.regions:
         if not blocks:
             continue
-        known = len(nest.children)
+        known, written = len(nest.children), len(nest.accesses)
         region(b, blocks, nest)
+        for access in nest.accesses[written:]:
+            access.maybe = True
         for child in nest.children[known:]:
             child.trip *= _IF_WEIGHT
             child.exact = False

@@ -59,7 +59,7 @@ def hoist(loop: Loop) -> None:
     kept = []
     fixed_stores: dict[Key, Access] = {}
     for access, stays in zip(loop.accesses, fixed, strict=True):
-        if stays and access.store:
+        if stays and access.store and not access.maybe:
             fixed_stores[_key(access)] = access
         elif stays and not written.may_overwrite(access):
             loop.hoisted += 1
@@ -131,10 +131,11 @@ def common(loop: Loop) -> None:
         known = outside if access.external else local
         if access.store:
             apart = {other for other in known.get(base, ()) if other[0] == access.moving and access.moving is not None}
+            chosen = access.maybe and place not in known.get(base, ())  # else it is one of two known values
             if access.external:
                 outside.clear()
-            known[base] = {*apart, place}
-            if unread.store(access, len(kept)):
+            known[base] = apart if chosen else {*apart, place}
+            if not access.maybe and unread.store(access, len(kept)):
                 loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - moves(access), 0.0)
             kept.append(access)
             continue

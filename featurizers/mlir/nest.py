@@ -29,7 +29,8 @@ class Access(msgspec.Struct, gc=False):
     an address takes that is not linear.
 
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
-    fill : a store of zero. called : what memcpy or memset does.
+    fill : a store of zero. called : what memcpy or memset does. maybe : under a
+    condition.
     """
 
     base: int
@@ -41,6 +42,7 @@ class Access(msgspec.Struct, gc=False):
     external: bool = True
     fill: bool = False
     called: bool = False
+    maybe: bool = False
 
     @property
     def form(self) -> Form | None:
@@ -64,7 +66,7 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
-                      self.called)  # fmt: skip
+                      self.called, self.maybe)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
@@ -76,7 +78,7 @@ def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
         for a, step, rest in zip(accesses, steps, rests, strict=True):
             if step:
                 constant = a.constant + step * iteration
-                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called)
+                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe)
             found.append(a)
     return found
 

@@ -69,7 +69,7 @@ def runs(loop: Loop) -> Runs:
         read: dict[tuple[int, Moving], list[int]] = {}
         bits = 8
         for access in loop.accesses:
-            if access.lanes == 1 and access.moving is not None:
+            if access.lanes == 1 and access.moving is not None and not access.maybe:
                 (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
                 if access.store and access.bits > bits:
                     bits = access.bits
