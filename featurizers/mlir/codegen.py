@@ -54,6 +54,7 @@ it waits for the sum."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
+_PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
 _FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
 _FOLDING = (*_FLOAT, *(CLASS[name] for name in ("iadd", "imul", "logic", "compare", "extend")))
@@ -366,8 +367,9 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
     return code + (body * rest if fits else body + _LOOP_CONTROL)
 
 
-def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False) -> float:
-    """Cycles of one iteration by the busiest resource; of one vector iteration without its divisions and calls."""
+def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False, pairs: float = 1.0) -> float:
+    """Cycles of one iteration by the busiest resource; of one vector iteration without its divisions and calls.
+    pairs : cycles of a vector load in a pair."""
     counts, wide = narrow(loop), legal(loop, cpu)
     floats = _float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in _INT)
@@ -379,14 +381,17 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False)
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     passes = cpu.passes if vector else 1
-    moved = passes if cpu.isa == "riscv" else 1
+    moved = passes * cpu.load_ports if cpu.isa == "riscv" and vector else 1  # vectors have one port
+    loads = counts[opclass.LOAD] * moved * (pairs if vector else 1.0) + wide.loads
+    plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
         (floats * passes + wide.passes) / cpu.fp_ports,
         ints * passes / cpu.fp_ports if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
-        (counts[opclass.LOAD] * moved + wide.loads) / cpu.load_ports,
-        (counts[opclass.STORE] * moved + wide.stores) / cpu.store_ports,
+        0.0 if vector else plain * cpu.alu_cycles / 100,
+        loads / cpu.load_ports,
+        (counts[opclass.STORE] * (passes if moved > 1 else 1) + wide.stores) / cpu.store_ports,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     if vector:
@@ -401,7 +406,9 @@ def _vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
     parts = max(chosen.vf * (32 if _emulates_half(loop, cpu) else bits) / cpu.prefer_bits, 1.0)
-    bound = _ports(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, vector=True)
+    paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
+    pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
+    bound = _ports(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, vector=True, pairs=pairs)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
     lane = cpu.gather_lane / 100
     alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits

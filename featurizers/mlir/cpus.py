@@ -60,6 +60,8 @@ class Cpu:
     idiv_cycles: int
     half_latency: int
     shuffle_latency: int
+    alu_cycles: int
+    pair_cycles: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))

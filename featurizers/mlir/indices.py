@@ -69,6 +69,7 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
         wide(nest, kind, op_class)
         return
     nest.counts[op_class] += 1
+    nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
     nest.bits = max(nest.bits, kind.bits)
 
 

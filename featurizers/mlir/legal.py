@@ -118,13 +118,15 @@ def _grouped(cpu: Cpu, lanes: int, bits: int) -> float:
 def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
     """Instructions and micro-operations of one access: parts of powers of two, pairs on AArch64."""
     size = access.lanes * access.bits
-    if cpu.isa == "riscv":
-        return float(ceil(size / 1024)), float(max(ceil(size / GROUPED_BITS), 1))
+    if cpu.isa == "riscv":  # one port for all registers of a group
+        ports = cpu.store_ports if access.store else cpu.load_ports
+        return float(ceil(size / 1024)), float(max(ceil(size / GROUPED_BITS), 1)) * ports
     whole, rest = divmod(size, REGISTER_BITS[cpu.isa])
     parts = bin(rest // 8).count("1")
     uops = float(whole + parts)
     if cpu.isa == "aarch64":
-        return ceil(whole / 2) + float(parts), uops
+        pairs = 0 if access.store else whole // 2
+        return ceil(whole / 2) + float(parts), uops + pairs * max(cpu.pair_cycles - 2.0, 0.0)
     return uops + max(parts - 1, 0), uops
 
 
@@ -140,7 +142,8 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         own, passes = _reduction(kind, of, lanes, bits, bool(is_float), cpu)
         return rows * own, rows * passes
     if kind == opclass.SHUFFLE:
-        return rows * each * (1.0 if isa != "x86" else 1.5), rows * busy
+        alone = cpu.fp_ports if isa == "riscv" else 1  # one unit permutes
+        return rows * each * (1.0 if isa != "x86" else 1.5), rows * busy * alone
     if is_float and bits == 16 and not cpu.half and kind in _FLOATS:
         if isa == "riscv":
             return rows * lanes * _HALF_LANE, rows * lanes * 2.0
@@ -163,7 +166,9 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
     return rows * each * factor, rows * busy * factor
 
 
-_IN_ORDER = {"x86": 4.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 4.0}
+_IN_ORDER_LANE = 2.5
+_FADDA_LANE, _FADDA = 2.0, 3.0
+"""Cycles of one unit for each lane of a sum in order: `vfredosum`, and `fadda` with what each takes at least."""
 
 
 def _reduction(kind: int, of: int, lanes: int, bits: int, is_float: bool, cpu: Cpu) -> tuple[float, float]:
@@ -171,13 +176,13 @@ def _reduction(kind: int, of: int, lanes: int, bits: int, is_float: bool, cpu: C
     each = registers(isa, lanes, bits)
     if kind == ORDERED:
         if isa == "riscv" and (bits > 16 or cpu.half):
-            return 2.0 * each, lanes * _IN_ORDER[isa]
+            return 2.0 * each, lanes * _IN_ORDER_LANE * cpu.fp_ports
         if cpu.scalable and isa == "aarch64":
-            return 1.0 + each, lanes * _IN_ORDER[isa]
+            return 1.0 + each, (lanes * _FADDA_LANE + each * _FADDA) * cpu.fp_ports
         half = 2.0 if bits == 16 and not cpu.half else 0.0
         return lanes * (1.0 + half) + (lanes - 1) * _TAKE_OUT[isa], float(lanes)
     if isa == "riscv":
-        return 3.0 * each, 4.0 + ceil(lanes * bits / GROUPED_BITS)
+        return 3.0 * each, (3.0 + ceil(lanes * bits / GROUPED_BITS)) * cpu.fp_ports
     if isa == "aarch64" and (is_float or bits < 64 or of == opclass.IADD):
         return each + 1.0, each + 1.0
     steps = log2(max(min(lanes, REGISTER_BITS[isa] // max(bits, 8)), 1))
