@@ -6,9 +6,11 @@ shifted operands.
 
 from __future__ import annotations
 
+from math import frexp
+
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, handles
-from featurizers.mlir.indices import integer
+from featurizers.mlir.scalars import integer, itself
 from featurizers.mlir.module import Op
 from featurizers.mlir.nest import Nest
 
@@ -28,6 +30,8 @@ def _shift(b: Builder, op: Op, nest: Nest) -> None:
 
 @handles("arith.ori", "arith.xori", "arith.andi")
 def _logic(b: Builder, op: Op, nest: Nest) -> None:
+    if itself(b, op):
+        return
     integer(b, op, nest, _LOGIC)
     known = [b.shifts[value] for value in op.operands if value in b.shifts]
     if len(known) == 2 and _rotates(known[0], known[1], b.type(op.results[0]).bits):
@@ -62,6 +66,21 @@ def cost(isa: str, constants: frozenset[tuple[int, int]]) -> float:
         else:
             total += 2.0 if bits <= 32 else 4.0
     return total
+
+
+def literals(isa: str, floats: frozenset[tuple[int, float]]) -> float:
+    """Instructions that put a function's constants of floating point into registers: x86 has them as operands."""
+    if isa == "x86":
+        return 0.0
+    if isa == "riscv":
+        return 2.0 * len(floats)
+    return float(sum([1.0 if _short(value) else 2.0 for _, value in floats]))
+
+
+def _short(value: float) -> bool:
+    """Whether AArch64 has it as an operand of ``fmov``: four bits after the point, an exponent of three bits."""
+    mantissa, exponent = frexp(abs(value))
+    return -2 <= exponent <= 5 and (mantissa * 32).is_integer()
 
 
 def _repeats(value: int, bits: int) -> bool:

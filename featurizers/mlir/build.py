@@ -26,7 +26,8 @@ class Builder:
 
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
-    literals : constants of floating point. single : loops that run once, whose index is known.
+    literals : constants of floating point; floats : their bits and
+    values. products : those that may be added in the same instruction. single : loops that run once, whose index is known.
     """
 
     module: Module
@@ -53,6 +54,8 @@ class Builder:
     shifts: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     constants: set[tuple[int, int]] = field(default_factory=set)
     literals: set[int] = field(default_factory=set)
+    products: set[int] = field(default_factory=set)
+    floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
 
     def block(self, block: Block, nest: Nest) -> None:
@@ -221,6 +224,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     import featurizers.mlir.bits
     import featurizers.mlir.control
     import featurizers.mlir.indices
+    import featurizers.mlir.scalars
     import featurizers.mlir.vectors  # noqa: F401
 
     functions: list[Function] = []
@@ -278,8 +282,12 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
 
     region(b, blocks, body)
     body.returns_into = _register_of(b, blocks)
+    from featurizers.mlir.scalars import alike
+
+    body.alike = alike(b, blocks)
     constants = frozenset(b.constants)
-    return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func", constants)
+    return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func", constants,
+                    frozenset(b.floats))  # fmt: skip
 
 
 def _register_of(b: Builder, blocks: Sequence[Block]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from featurizers.core import Column, FloatArray
 from featurizers.mlir import opclass
-from featurizers.mlir.bits import cost
+from featurizers.mlir.bits import cost, literals
 from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
@@ -123,7 +123,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
             chain += code.cycles
     arguments = sum(f.arguments for f in program.functions)
     instructions += len(program.functions) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
-    constants = sum(cost(cpu.isa, f.constants) for f in program.functions)
+    constants = sum(cost(cpu.isa, f.constants) + literals(cpu.isa, f.floats) for f in program.functions)
     instructions += constants
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     saved = max(ints * cpu.int_registers - 9, 0.0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from featurizers.mlir import opclass
-from featurizers.mlir.build import Builder, add_forms, handles, row_major, tensor_op, wide
+from featurizers.mlir.build import Builder, add_forms, handles, row_major
 from featurizers.mlir.module import DYNAMIC, Op
 from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 
@@ -22,6 +22,8 @@ def _constant(b: Builder, op: Op, nest: Nest) -> None:
         b.zeros.add(op.results[0])
     if op.results and b.type(op.results[0]).kind == "float":
         b.literals.add(op.results[0])
+        if isinstance(value, float) and value:
+            b.floats.add((b.type(op.results[0]).bits, value))
     if type(value) is int and op.results:
         b.forms[op.results[0]] = {CONSTANT: value}
         kind = b.type(op.results[0])
@@ -34,43 +36,6 @@ def _cast(b: Builder, op: Op, nest: Nest) -> None:
     form = b.forms.get(op.operands[0])
     if form is not None:
         b.forms[op.results[0]] = form
-
-
-@handles("arith.addi", "arith.subi", "index.add", "index.sub")
-def _add(b: Builder, op: Op, nest: Nest) -> None:
-    left, right = (b.forms.get(v) for v in op.operands)
-    if left is not None and right is not None:
-        b.forms[op.results[0]] = add_forms(left, right, -1 if "sub" in op.name else 1)
-        nest.counts[opclass.ADDRESS] += 1
-        return
-    integer(b, op, nest, opclass.IADD)
-
-
-@handles("arith.muli", "index.mul")
-def _multiply(b: Builder, op: Op, nest: Nest) -> None:
-    left, right = (b.forms.get(v) for v in op.operands)
-    if left is not None and right is not None:
-        for form, value in ((left, b.number(op.operands[1])), (right, b.number(op.operands[0]))):
-            if value is not None:
-                b.forms[op.results[0]] = {key: factor * value for key, factor in form.items()}
-                nest.counts[opclass.ADDRESS] += 1
-                return
-    integer(b, op, nest, opclass.CLASS["imul"])
-
-
-def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
-    """Account for an operation on whole numbers that is no index arithmetic."""
-    kind = b.type(op.results[0])
-    if kind.kind == "tensor":
-        tensor_op(b, op, nest, op_class)
-        return
-    b.follow(op, nest, op_class)
-    if kind.kind == "vector":
-        wide(nest, kind, op_class)
-        return
-    nest.counts[op_class] += 1
-    nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
-    nest.bits = max(nest.bits, kind.bits)
 
 
 def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:

@@ -133,7 +133,7 @@ class Nest:
     depends on, empty where it is exact or not known. folds : shifts whose result goes into logic. immediates :
     operations on whole numbers with a constant. reloads : of what
     the iteration before has stored, see `control._by_memory`. returns_into : of a function's body, see
-    `build._register_of`. wide : vector operations with their numbers, of which `counts` has one
+    `build._register_of`; alike : see `scalars.alike`. wide : vector operations with their numbers, of which `counts` has one
     per 512 bits; live_bits : of the vectors alive at a point. owned : buffers that are made here, with the calls that
     each takes.
     """
@@ -166,6 +166,7 @@ class Nest:
     reloads: int = 0
     immediates: float = 0.0
     returns_into: str = ""
+    alike: tuple[int, int] = (0, 0)
     wide: dict[Wide, float] = field(default_factory=dict)
     live_bits: int = 0
     owned: dict[int, float] = field(default_factory=dict)
@@ -181,7 +182,8 @@ class Nest:
 @dataclass(slots=True)
 class Function:
     """A function. arguments : machine words that its arguments take (a memref of dynamic shape is a
-    descriptor of 3 + 2 rank words, another a pointer). constants : (bits, value) of large whole numbers."""
+    descriptor of 3 + 2 rank words, another a pointer). constants, floats : (bits, value) of large whole numbers, and of
+    floating-point ones."""
 
     name: str
     line: int
@@ -192,3 +194,4 @@ class Function:
     calls: list[tuple[str, float]] = field(default_factory=list)
     is_kernel: bool = False
     constants: frozenset[tuple[int, int]] = frozenset()
+    floats: frozenset[tuple[int, float]] = frozenset()

@@ -41,12 +41,12 @@ _BY_NAME = {
     "fminmax": "arith.maxnumf arith.minnumf math.absf math.copysign math.floor math.ceil"
     " math.round math.roundeven math.trunc",
     "fconvert": "arith.sitofp arith.uitofp arith.fptosi arith.fptoui arith.extf arith.truncf",
-    "iadd": "arith.addi arith.subi index.add index.sub math.absi",
+    "iadd": "arith.addi arith.subi index.add index.sub",
     "imul": "arith.muli index.mul arith.mulsi_extended arith.mului_extended",
     "idiv": "arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.ceildivui arith.floordivsi"
     " arith.remf index.divs index.divu index.rems index.remu",
     "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz",
-    "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui",
+    "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui math.absi",
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",
     "extend": "arith.extsi arith.extui arith.trunci arith.bitcast arith.index_castui",

@@ -101,8 +101,28 @@ def _lengths(places: dict[tuple[int, Moving], list[int]]) -> list[int]:
     return found
 
 
+def _results(loop: Loop, cpu: Cpu) -> Packed:
+    """Results that are computed alike, on values that lie nowhere side by side: lanes are put in and taken out."""
+    count, size = loop.nest.alike
+    bits = max(loop.bits, 8)
+    lanes = 1 << (min(count, max(width(cpu) // bits, 1)).bit_length() - 1)
+    if lanes < _LEAST or lanes * bits < _LEAST_BITS[cpu.isa] or (loop.is_float and bits == 16 and not cpu.half):
+        return SCALAR
+    packed = count // lanes * lanes
+    saved = packed * size - packed / lanes * size - 2.0 * packed
+    if saved <= 0 or loop.children:
+        return SCALAR
+    work = sum(loop.counts[index] for index in _PACKED)
+    return Packed(max(1.0 - saved / max(work, 1.0), 1.0 / lanes), float(lanes), 1.0)
+
+
+_LEAST_BITS = {"x86": 128, "aarch64": 64, "riscv": 128, "amdgpu": 128}
+
+
 def pack(loop: Loop, cpu: Cpu) -> Packed:
     """What SLP makes of a body that is scalar code."""
+    if loop.nest.alike[0] and not loop.nest.depth and not loop.accesses:
+        return _results(loop, cpu)
     if loop.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH:
         return SCALAR  # it makes no checks of its own: what may overlap stays in order
     found = runs(loop)
