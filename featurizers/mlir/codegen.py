@@ -23,7 +23,7 @@ from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.registers import registers
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
-from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only, plan
+from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, CHOICE, Plan, ordered_only, plan
 
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
@@ -150,7 +150,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
-    calls = CALL_WORK * (loop.counts[opclass.LIBM] + loop.counts[opclass.CALL])
+    calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
     lanes = vf * interleave
     main_trips = loop.trip / lanes if lanes > 1 else loop.trip
@@ -230,7 +230,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
         arithmetic += counts[index]
     arithmetic += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
     arithmetic += counts[opclass.SHUFFLE] + counts[opclass.BRANCH]
-    calls = counts[opclass.CALL] + counts[opclass.LIBM]
+    calls = counts[opclass.CALL] * BUFFER_CALL_WORK + counts[opclass.LIBM] * CALL_WORK
     folded = 0.0
     if cpu.load_folding:
         users = sum(counts[index] for index in (_FLOAT if loop.bits < _FOLDED_BITS else _FOLDING))
@@ -240,7 +240,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
         arithmetic += masked * (6.0 if _masks_by_branches(cpu) else 0.1)
     if cpu.isa == "aarch64":
         arithmetic = max(arithmetic - loop.folds, 0.0)
-    uops = arithmetic + loads + stores + calls * CALL_WORK
+    uops = arithmetic + loads + stores + calls
     addresses = min(counts[opclass.ADDRESS], float(loop.computed))
     return max(uops - folded + addresses + vectors.instructions, 1.0), uops + addresses + vectors.uops
 

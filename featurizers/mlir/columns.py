@@ -15,7 +15,7 @@ from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.program import Program
-from featurizers.mlir.registers import held_addresses
+from featurizers.mlir.registers import held_addresses, saves
 from featurizers.mlir.totals import DIALECTS, TOTALS, totals
 
 _ESTIMATES = (
@@ -127,7 +127,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     instructions += constants
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     saved = max(ints * cpu.int_registers - 9, 0.0)
-    instructions += 2 * min(saved, 12.0)
+    instructions += 2 * min(saved, 12.0) + sum([saves(root, cpu.isa) for root in program.loops_on(cpu.isa)])
     return (
         instructions, max(cycles, 1.0), max(executed, 1.0), spills, instructions * _BYTES[cpu.isa],
         8 * (spills + saved), pressure, float(sum(c.full for c in found)), float(sum(c.vf > 1 for c in found)),

@@ -52,3 +52,19 @@ def held_addresses(loop: Loop) -> float:
     if loop.nest.depth:
         own = 1.0 + sum([any(key == iv for key, _ in shape) for shape in loop.shapes if shape])
     return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
+
+
+_SAVED_PAIR = {"x86": 2.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
+"""Instructions that save a register and bring it back: AArch64 does two at once."""
+
+
+def saves(root: Loop, isa: str) -> float:
+    """Instructions around a function that makes calls, whose values wait in registers that it must leave as they were:
+    buffers, indices, and the address to return to."""
+    calling = [loop for loop in root.walk() if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]]
+    if not calling or isa == "amdgpu":
+        return 0.0
+    buffers = len({access.base for loop in root.walk() for access in loop.accesses})
+    depth = max([loop.nest.depth for loop in calling])
+    held = min(float(buffers + 2 * depth), float(_SAVED_INT[isa]))
+    return (held + 1.0) * _SAVED_PAIR[isa]

@@ -104,7 +104,8 @@ _NEVER = 9.0
 _CHECKED = 40.0
 """A check of two buffers is four instructions, and may cost a tenth of the loop (`isOutsideLoopWorkProfitable`)."""
 _CALL_COST = 10.0
-CALL_WORK = 6.0
+CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
+_LANE_WORK = 6.0
 """Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
 _LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
 """Cost of taking a lane out for a call, and of putting the result in."""
@@ -189,7 +190,7 @@ def _vector(
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
     work += (_wider(loop, cpu, vf) - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa]) * parts
     work = max(work, 1.0)
-    work += vf * libm * CALL_WORK
+    work += vf * libm * _LANE_WORK
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
