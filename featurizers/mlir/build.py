@@ -223,6 +223,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     """
     import featurizers.mlir.bits
     import featurizers.mlir.control
+    import featurizers.mlir.copies
     import featurizers.mlir.indices
     import featurizers.mlir.scalars
     import featurizers.mlir.vectors  # noqa: F401

@@ -19,6 +19,7 @@ from featurizers.mlir.tensor_ops import (
     identity,
     nest_of,
     numbers_after,
+    parts,
     touch,
 )
 
@@ -69,6 +70,9 @@ def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
 
 def _moved(b: Builder, op: Op, nest: Nest, word: str) -> None:
     """A copy into the result; a transpose reads with permuted subscripts, a broadcast with fewer."""
+    if word in ("concat", "concatenate", "pad"):
+        parts(b, op, nest)
+        return
     target = op.results[0]
     shape = b.shape(target)
     if not op.operands or word not in ("transpose", "broadcast_in_dim"):

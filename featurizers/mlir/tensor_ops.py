@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms
+from featurizers.mlir.copies import move, part_together
 from featurizers.mlir.indices import CALLS_OF_A_BUFFER, access
 from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
@@ -101,9 +102,6 @@ def expand(b: Builder, op: Op, nest: Nest) -> bool:
         from featurizers.mlir.graph_ops import expand_graph_op
 
         return expand_graph_op(b, op, nest, word)
-    if dialect == "memref" and word == "copy":
-        _copy(b, op, nest, op.operands[0], op.operands[1])
-        return True
     if dialect == "tensor":
         return _tensor(b, op, nest, word)
     return False
@@ -130,8 +128,10 @@ def _tensor(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         if word == "extract_slice":
             b.aliases[target] = (op.operands[0], None)
             nest.counts[opclass.ADDRESS] += 1
+        elif word == "gather":
+            _copy(b, op, nest, op.operands[0], target)
         else:
-            _copy(b, op, nest, op.operands[0], target if word != "insert_slice" else op.operands[0])
+            parts(b, op, nest)
     elif word in ("generate", "splat"):
         _result_made(b, op, nest)
         inner, ivs = nest_of(b, op, nest, b.shape(op.results[0]))
@@ -144,6 +144,19 @@ def _tensor(b: Builder, op: Op, nest: Nest, word: str) -> bool:
     else:
         return False
     return True
+
+
+def parts(b: Builder, op: Op, nest: Nest) -> None:
+    """Operands that are put side by side into the result, or one into a part of it."""
+    target = op.results[0]
+    whole = b.shape(target)
+    _, _, word = op.name.partition(".")
+    if word == "pad":
+        inner, ivs = nest_of(b, op, nest, whole)
+        touch(b, inner, target, identity(len(whole)), ivs, True, fill=True)
+    for value in op.operands if word.startswith("concat") else op.operands[:1]:
+        shape = b.shape(value)
+        move(b, nest, value, target, shape, part_together(shape, whole))
 
 
 def _linalg(b: Builder, op: Op, nest: Nest, word: str) -> bool:
