@@ -7,7 +7,7 @@ from math import prod
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder
-from featurizers.mlir.latency import chain_of
+from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import _conv, _einsum
 from featurizers.mlir.nest import Nest
@@ -194,12 +194,16 @@ def _reduce(b: Builder, op: Op, nest: Nest, word: str) -> None:
     axes = axes if isinstance(axes, list | tuple) else [len(shape) - 1]
     kept = [i for i in range(len(shape)) if i not in axes]
     order = kept + [i for i in range(len(shape)) if i in axes]
-    inner, ivs = nest_of(b, op, nest, [shape[i] for i in order])
     is_float = b.type(source).is_float
-    inner.counts[CLASS["fadd" if is_float else "iadd"]] += 1
-    for region in op.regions:
-        for block in region:
-            b.block(block, inner)
+    made = _combined(op, word, is_float)
+    start, filled = nest_of(b, op, nest, b.shape(target), f"{op.name} (fill)")
+    touch(b, start, target, identity(len(filled)), filled, True, fill=made[0] in (CLASS["fadd"], opclass.IADD))
+    inner, ivs = nest_of(b, op, nest, [shape[i] for i in order])
+    inner.critical = chain_of("load")
+    for op_class in made:
+        inner.counts[op_class] += 1
+        inner.critical = after(inner.critical, op_class)
+    inner.path = inner.critical.total
     rows = [[0] * (len(order) + 1) for _ in range(min(len(shape), len(b.type(source).shape)))]
     for position, axis in enumerate(order):
         if axis < len(rows):
@@ -210,6 +214,18 @@ def _reduce(b: Builder, op: Op, nest: Nest, word: str) -> None:
            for i in (range(len(shape)) if keep else kept)]  # fmt: skip
     touch(b, inner, target, out, ivs, False)
     touch(b, inner, target, out, ivs, True)
+
+
+_REDUCTIONS = {"sum": "add", "max": "max", "min": "min", "product": "mul", "prod": "mul", "argmax": "max", "all": "and",
+               "any": "or"}  # fmt: skip
+
+
+def _combined(op: Op, word: str, is_float: bool) -> list[int]:
+    """Classes of the operations that take one more element in: those of the region, on scalars, or what the name says."""
+    words = [inner.name.rpartition(".")[2] for region in op.regions for block in region for inner in block.ops]
+    found = [elementwise_class(name, is_float) for name in words or [_REDUCTIONS.get(word.rpartition("_")[2], "add")]]
+    known = [op_class for op_class in found if op_class is not None and op_class != opclass.ADDRESS]
+    return known or [CLASS["fadd"] if is_float else opclass.IADD]
 
 
 def _pool(b: Builder, op: Op, nest: Nest, word: str) -> None:
