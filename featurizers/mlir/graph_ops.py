@@ -11,7 +11,7 @@ from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import _conv, _einsum
 from featurizers.mlir.nest import Nest
-from featurizers.mlir.opclass import CLASS, elementwise_class
+from featurizers.mlir.opclass import BESIDE, CLASS, elementwise_class
 from featurizers.mlir.tensor_ops import (
     _copy,
     _result_made,
@@ -64,7 +64,7 @@ def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
     op_class = elementwise_class(word, kind.is_float or (bool(op.operands) and b.type(op.operands[0]).is_float))
     if op_class is None:
         return False
-    elementwise(b, op, nest, op_class)
+    elementwise(b, op, nest, op_class, BESIDE.get(word, ()) if kind.is_float else ())
     return True
 
 

@@ -36,7 +36,7 @@ _BY_NAME = {
     "fmul": "arith.mulf",
     "fma": "math.fma vector.fma llvm.intr.fma llvm.intr.fmuladd",
     "fdiv": "arith.divf",
-    "fsqrt": "math.sqrt math.rsqrt",
+    "fsqrt": "math.sqrt",
     "fmaximum": "arith.maximumf arith.minimumf",
     "fminmax": "arith.maxnumf arith.minnumf math.absf math.copysign math.floor math.ceil"
     " math.round math.roundeven math.trunc",
@@ -97,6 +97,10 @@ ELEMENTWISE = {
     "div_unsigned": "idiv", "identity": "address", "copy": "address", "rescale": "imul",
 }  # fmt: skip
 """The last word of an element-wise operation of linalg, tosa, stablehlo or chlo -> class (of floats)."""
+
+BESIDE = {"sigmoid": ("fadd", "fadd", "fdiv"), "logistic": ("fadd", "fadd", "fdiv"), "rsqrt": ("fdiv",),
+          "clamp": ("fminmax",)}  # fmt: skip
+"""What else such an operation is lowered to, of floats."""
 
 _OF_INTEGERS = {
     "fadd": "iadd",

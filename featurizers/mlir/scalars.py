@@ -91,6 +91,24 @@ def _divide(b: Builder, op: Op, nest: Nest, power: float, shifts: float) -> None
         b.ready[result] = after(b.ready[result], _LOGIC, 1.0 + shifts / 2 + 2.0 * rest)
 
 
+@handles("math.rsqrt")
+def _inverse_root(b: Builder, op: Op, nest: Nest) -> None:
+    """A root and a division."""
+    kind = b.type(op.results[0])
+    for op_class in (CLASS["fsqrt"], CLASS["fdiv"]):
+        if kind.kind == "tensor":
+            tensor_op(b, op, nest, op_class)
+            continue
+        nest.is_float, nest.bits = True, max(nest.bits, kind.bits)
+        if kind.kind == "vector":
+            wide(nest, kind, op_class)
+        else:
+            nest.counts[op_class] += 1
+    b.follow(op, nest, CLASS["fsqrt"])
+    for result in op.results:
+        b.ready[result] = after(b.ready[result], CLASS["fdiv"])
+
+
 def itself(b: Builder, op: Op) -> bool:
     """Whether an operation of a value on itself, or on what changes nothing, is no operation."""
     left, right = op.operands[0], op.operands[1]

@@ -75,13 +75,16 @@ def _result_made(b: Builder, op: Op, nest: Nest) -> None:
     nest.counts[opclass.CALL] += CALLS_OF_A_BUFFER * made
 
 
-def elementwise(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
-    """One operation per element of the result, operands broadcast where their dims are 1."""
+def elementwise(b: Builder, op: Op, nest: Nest, op_class: int, beside: Sequence[str] = ()) -> None:
+    """One operation per element of the result, and others `beside` it; operands broadcast where their dims are 1."""
     shape = b.shape(op.results[0]) if op.results else b.shape(op.operands[-1])
     _result_made(b, op, nest)
     inner, ivs = nest_of(b, op, nest, shape)
     inner.counts[op_class] += 1
     inner.critical = after(chain_of("load"), op_class)
+    for name in beside:
+        inner.counts[CLASS[name]] += 1
+        inner.critical = after(inner.critical, CLASS[name])
     inner.path = inner.critical.total
     inner.live_float = inner.live_int = 2
     for value in op.operands:
