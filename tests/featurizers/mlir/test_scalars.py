@@ -1,0 +1,145 @@
+"""Straight-line scalar code and calls, as LLVM 22 leaves them; fates were looked up in the assembly of the same programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu, opclass
+from featurizers.mlir.bits import literals
+from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.registers import saves
+
+FEATURIZER = MlirFeaturizer()
+
+
+def root(text: str) -> Loop:
+    return FEATURIZER.parse({"mlir": text}).loops[0]
+
+
+def body(text: str, name: str = "znver4") -> LoopCode:
+    return generate(root(text), cpu(name))[0]
+
+
+def binary(name: str, constant: str = "15", kind: str = "i32") -> Loop:
+    return root(f"""func.func @f(%x: {kind}) -> {kind} {{
+      %c = arith.constant {constant} : {kind}
+      %y = arith.{name} %x, %c : {kind}
+      return %y : {kind} }}""")
+
+
+def test_a_division_by_a_constant_is_a_product_and_shifts() -> None:
+    counts = binary("divui").counts
+    assert counts[CLASS["idiv"]] == 0
+    assert counts[CLASS["imul"]] == 1
+    assert counts[CLASS["logic"]] == 1
+    assert binary("divui", "16").counts[CLASS["imul"]] == 0, "a shift"
+    assert binary("divsi").counts[CLASS["logic"]] > 1, "towards zero"
+    text = "func.func @f(%x: i32, %y: i32) -> i32 { %z = arith.divui %x, %y : i32 return %z : i32 }"
+    assert root(text).counts[CLASS["idiv"]] == 1
+
+
+@pytest.mark.parametrize(("constant", "products"), [("8", 0), ("9", 0), ("7", 0), ("11", 1)])
+def test_a_product_with_a_constant_near_a_power_of_two_is_none(constant: str, products: int) -> None:
+    assert binary("muli", constant).counts[CLASS["imul"]] == products
+
+
+def test_a_value_without_itself_is_nothing() -> None:
+    text = "func.func @f(%x: i32, %y: i32) -> i32 { %z = arith.xori %x, OTHER : i32 return %z : i32 }"
+    assert root(text.replace("OTHER", "%y")).counts[CLASS["logic"]] == 1
+    assert root(text.replace("OTHER", "%x")).counts[CLASS["logic"]] == 0
+
+
+def test_a_product_that_is_added_is_one_instruction_on_aarch64() -> None:
+    text = """func.func @f(%x: i32, %y: i32) -> i32 {
+      %z = arith.muli %x, %y : i32
+      %s = arith.addi %z, %y : i32
+      return %s : i32 }"""
+    assert body(text, "znver4").instructions - body(text, "apple-m1").instructions == 1
+
+
+def test_constants_of_floating_point_are_operands_on_x86_alone() -> None:
+    floats = frozenset({(32, 0.5), (32, 0.1)})
+    assert [literals(isa, floats) for isa in ("x86", "aarch64", "riscv")] == [0, 3, 4]
+
+
+def test_results_that_are_computed_alike_are_packed() -> None:
+    one = """%a{k} = arith.mulf %x{k}, %x{k} : f32
+      %b{k} = arith.addf %a{k}, %x{k} : f32
+      %c{k} = arith.mulf %b{k}, %x{k} : f32
+      %d{k} = arith.addf %c{k}, %x{k} : f32
+      %e{k} = arith.{op} %d{k}, %x{k} : f32\n"""
+
+    def text(last: str) -> str:
+        code = "".join(one.replace("{k}", str(k)).replace("{op}", last if k > 1 else "mulf") for k in range(4))
+        arguments = ", ".join(f"%x{k}: f32" for k in range(4))
+        return f"func.func @f({arguments}) -> (f32, f32, f32, f32) {{ {code} return %e0, %e1, %e2, %e3 : f32, f32, f32, f32 }}"  # noqa: E501
+
+    assert body(text("mulf"), "apple-m1").packed.lanes == 4
+    assert body(text("divf"), "apple-m1").packed.lanes == 2
+
+
+def test_stores_under_a_condition_stay_and_branches_cut_chains() -> None:
+    text = """func.func @f(%a: memref<4xi32>, %b: i1, %x: i32, %y: i32) {
+      %c0 = arith.constant 0 : index
+      memref.store %x, %a[%c0] : memref<4xi32>
+      scf.if %b { memref.store %y, %a[%c0] : memref<4xi32> }
+      return }"""
+    assert root(text).counts[opclass.STORE] == 2
+    assert root(text.replace("scf.if %b {", "").replace("} \n", "\n").replace("memref<4xi32> }", "memref<4xi32>")).counts[
+        opclass.STORE] == 1  # fmt: skip
+
+
+def test_functions_that_make_calls_save_registers() -> None:
+    text = """func.func @f(%a: memref<400xf32>, %b: memref<400xf32>) {
+      affine.for %i = 0 to 400 { %x = affine.load %a[%i] : memref<400xf32>
+        %y = math.NAME %x : f32 affine.store %y, %b[%i] : memref<400xf32> }
+      return }"""
+    called, plain = root(text.replace("NAME", "exp")), root(text.replace("NAME", "absf"))
+    assert saves(plain, "x86") == 0
+    assert saves(called, "x86") == 10, "two buffers, an index and its end, and what aligns the stack; each in and out"
+    assert saves(called, "aarch64") == 5, "two at once"
+
+
+def test_copies_are_one_move_of_memory_or_a_call_with_descriptors() -> None:
+    text = """func.func @f(%a: memref<4x6xf32>, %b: memref<8x12xf32>) {
+      %s = memref.subview %b[0, 0] [4, 6] [1, 1] : memref<8x12xf32> to memref<4x6xf32, strided<[12, 1]>>
+      memref.copy %a, %s : memref<4x6xf32> to memref<4x6xf32, strided<[12, 1]>>
+      return }"""
+    apart = root(text).counts
+    assert apart[opclass.CALL] == 1
+    assert apart[opclass.STORE] == 16, "two descriptors of eight words"
+    plain = root("""func.func @f(%a: memref<4x6xf32>, %b: memref<4x6xf32>) {
+      memref.copy %a, %b : memref<4x6xf32> to memref<4x6xf32>
+      return }""").counts
+    assert plain[opclass.CALL] == 0
+    assert plain[opclass.STORE] == 1.5, "96 bytes, by 64"
+
+
+def test_a_reduction_of_a_tensor_combines_by_what_its_region_says() -> None:
+    text = """func.func @f(%x: tensor<4x100xf32>, %i: tensor<f32>) -> tensor<4xf32> {
+      %y = stablehlo.reduce(%x init: %i) applies stablehlo.maximum across dimensions = [1]
+        : (tensor<4x100xf32>, tensor<f32>) -> tensor<4xf32>
+      return %y : tensor<4xf32> }"""
+    inner = root(text).walk()[-1]
+    assert inner.counts[CLASS["fmaximum"]] > 0
+    assert inner.counts[CLASS["fadd"]] == inner.counts[opclass.CALL] == 0
+
+
+def test_a_root_turned_over_is_a_root_and_a_division() -> None:
+    counts = root("func.func @f(%x: f32) -> f32 { %y = math.rsqrt %x : f32 return %y : f32 }").counts
+    assert counts[CLASS["fsqrt"]] == counts[CLASS["fdiv"]] == 1
+
+
+def test_accumulators_of_unrolled_loops_wait_for_every_step() -> None:
+    text = """func.func @f(%a: memref<200x8x3xf32>, %b: memref<8x3xf32>, %c: memref<200xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 200 { affine.for %j = 0 to 8 { affine.for %k = 0 to 3 {
+        %x = affine.load %a[%i, %j, %k] : memref<200x8x3xf32>
+        %s = affine.load %c[%i] : memref<200xf32>
+        %y = arith.addf %s, %x : f32
+        affine.store %y, %c[%i] : memref<200xf32> } } }
+      return }"""
+    codes = generate(root(text), cpu("skylake-avx512"))
+    per_iteration = sum(code.cycles for code in codes) / 200
+    assert per_iteration >= 24 * 4, "24 additions, one after the other"
