@@ -10,9 +10,9 @@ from math import frexp
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, handles
-from featurizers.mlir.scalars import integer, itself
 from featurizers.mlir.module import Op
 from featurizers.mlir.nest import Nest
+from featurizers.mlir.scalars import integer, itself
 
 _LOGIC = opclass.CLASS["logic"]
 _NIBBLES = 0x0F0F_0F0F_0F0F_0F0F

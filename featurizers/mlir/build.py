@@ -26,8 +26,8 @@ class Builder:
 
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
-    literals : constants of floating point; floats : their bits and
-    values. products : those that may be added in the same instruction. single : loops that run once, whose index is known.
+    literals : constants of floating point; floats : their bits and values. products : those that may be added in the
+    same instruction. single : loops that run once, whose index is known.
     """
 
     module: Module

@@ -49,8 +49,8 @@ _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
 _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _INSERTED = 2.0
-"""x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go (``vpinsrw``):
-it waits for the sum."""
+"""x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go: ``vpinsrw``
+waits for the sum."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
@@ -269,7 +269,9 @@ def _in_parts(loop: Loop, cpu: Cpu) -> bool:
     kinds = {op_class for chain in loop.chains for op_class, _ in chain.kinds}
     if cpu.isa == "riscv":  # without a conditional move
         return opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
-    branches = cpu.isa == "x86" or cpu.scalable  # where a choice by what is loaded is predicted (`PredictableSelectIsExpensive`)
+    branches = (
+        cpu.isa == "x86" or cpu.scalable
+    )  # where a choice by what is loaded is predicted (`PredictableSelectIsExpensive`)
     return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
 
 

@@ -16,6 +16,7 @@ from featurizers.mlir.module import Block, Op
 from featurizers.mlir.nest import CONSTANT, Nest
 from featurizers.mlir.opclass import CLASS
 
+
 @handles("arith.addi", "arith.subi", "index.add", "index.sub")
 def _add(b: Builder, op: Op, nest: Nest) -> None:
     left, right = (b.forms.get(v) for v in op.operands)

@@ -40,7 +40,7 @@ def test_a_division_by_a_constant_is_a_product_and_shifts() -> None:
     assert root(text).counts[CLASS["idiv"]] == 1
 
 
-@pytest.mark.parametrize(("constant", "products"), [("8", 0), ("9", 0), ("7", 0), ("11", 1)])
+@pytest.mark.parametrize(("constant", "products"), [("8", 0), ("9", 0), ("7", 1), ("11", 1)])
 def test_a_product_with_a_constant_near_a_power_of_two_is_none(constant: str, products: int) -> None:
     assert binary("muli", constant).counts[CLASS["imul"]] == products
 
@@ -133,12 +133,12 @@ def test_a_root_turned_over_is_a_root_and_a_division() -> None:
 
 
 def test_accumulators_of_unrolled_loops_wait_for_every_step() -> None:
-    text = """func.func @f(%a: memref<200x8x3xf32>, %b: memref<8x3xf32>, %c: memref<200xf32> {llvm.noalias}) {
+    text = """func.func @f(%a: memref<200x8x3xf32> {llvm.noalias}, %c: memref<1xf32> {llvm.noalias}) {
       affine.for %i = 0 to 200 { affine.for %j = 0 to 8 { affine.for %k = 0 to 3 {
         %x = affine.load %a[%i, %j, %k] : memref<200x8x3xf32>
-        %s = affine.load %c[%i] : memref<200xf32>
+        %s = affine.load %c[0] : memref<1xf32>
         %y = arith.addf %s, %x : f32
-        affine.store %y, %c[%i] : memref<200xf32> } } }
+        affine.store %y, %c[0] : memref<1xf32> } } }
       return }"""
     codes = generate(root(text), cpu("skylake-avx512"))
     per_iteration = sum(code.cycles for code in codes) / 200
