@@ -221,7 +221,7 @@ _REDUCTIONS = {"sum": "add", "max": "max", "min": "min", "product": "mul", "prod
 
 
 def _combined(op: Op, word: str, is_float: bool) -> list[int]:
-    """Classes of the operations that take one more element in: those of the region, on scalars, or what the name says."""
+    """Classes of the operations that take one more element in: those of the region, on scalars, or by the name."""
     words = [inner.name.rpartition(".")[2] for region in op.regions for block in region for inner in block.ops]
     found = [elementwise_class(name, is_float) for name in words or [_REDUCTIONS.get(word.rpartition("_")[2], "add")]]
     known = [op_class for op_class in found if op_class is not None and op_class != opclass.ADDRESS]

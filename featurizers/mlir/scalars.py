@@ -1,5 +1,5 @@
-"""Arithmetic on scalars as instruction combining leaves it: divisions and products by constants, values with themselves,
-products that are added; and results that SLP packs because they are computed alike.
+"""Arithmetic on scalars as instruction combining leaves it: divisions and products by constants, values with
+themselves, products that are added; and results that SLP packs because they are computed alike.
 
 Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `InstSimplify`, `DAGCombiner::visitMUL`,
 `SLPVectorizerPass::vectorizeInsertValueInst`.
