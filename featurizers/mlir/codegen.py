@@ -55,7 +55,8 @@ _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
 _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
-_FDIV, _FSQRT, _IDIV, _IMUL = (CLASS[name] for name in ("fdiv", "fsqrt", "idiv", "imul"))
+_FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fmul", "fma", "fdiv", "fsqrt"))
+_IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
 _FOLDING = (*_FLOAT, *(CLASS[name] for name in ("iadd", "imul", "logic", "compare", "extend")))
 """Operations that x86 makes on an operand in memory."""
@@ -367,10 +368,10 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
     return code + (body * rest if fits else body + _LOOP_CONTROL)
 
 
-def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False, pairs: float = 1.0) -> float:
-    """Cycles of one iteration by the busiest resource; of one vector iteration without its divisions and calls.
-    pairs : cycles of a vector load in a pair."""
-    counts, wide = narrow(loop), legal(loop, cpu)
+def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0, pairs: float = 1.0) -> float:
+    """Cycles of one iteration by the busiest resource; of one vector iteration, each of whose operations takes so many
+    `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
+    counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
     floats = _float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in _INT)
     if not vector:
@@ -380,14 +381,16 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False,
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = _LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
-    passes = cpu.passes if vector else 1
+    passes = passes or 1.0
+    products = counts[_FMUL] + counts[_FMA]
+    busiest = max(products, floats - products) if cpu.fp_split else floats
     moved = passes * cpu.load_ports if cpu.isa == "riscv" and vector else 1  # vectors have one port
     loads = counts[opclass.LOAD] * moved * (pairs if vector else 1.0) + wide.loads
     plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
-        (floats * passes + wide.passes) / cpu.fp_ports,
-        ints * passes / cpu.fp_ports if vector else (ints + control) / cpu.int_ports,
+        (busiest * passes + wide.passes) / cpu.fp_ports,
+        _vector_ints(ints, counts[_IMUL], cpu) * passes if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
         loads / cpu.load_ports,
@@ -400,15 +403,23 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, vector: bool = False,
     return max(bound, divides) + calls + masked
 
 
+def _vector_ints(operations: float, products: float, cpu: Cpu) -> float:
+    """Cycles of vector operations on whole numbers, of which half as many products start in one."""
+    ports = cpu.fp_ports * (2 if cpu.fp_split else 1)
+    twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
+    return (operations + (products if twice else 0.0)) / ports
+
+
 def _vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     """Cycles of one vector iteration by the busiest resource."""
     counts, bits = loop.counts, max(loop.bits, 8)
     divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
     parts = max(chosen.vf * (32 if _emulates_half(loop, cpu) else bits) / cpu.prefer_bits, 1.0)
+    passes = max(cpu.passes * min(chosen.vf * bits / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
     pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
-    bound = _ports(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, vector=True, pairs=pairs)
+    bound = _ports(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
     lane = cpu.gather_lane / 100
     alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits

@@ -62,6 +62,7 @@ class Cpu:
     shuffle_latency: int
     alu_cycles: int
     pair_cycles: int
+    fp_split: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))
