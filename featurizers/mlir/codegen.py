@@ -189,6 +189,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and _emulates_half(loop, cpu):
         steps_ = max((c.steps * (1.0 if c.whole else length) for c in loop.chains), default=1.0)
         chain = max(chain, steps_ * max(_own_path(loop, cpu) - cpu.load_latency + _INSERTED, 1.0))
+    if vf == 1 and not packed.share and cpu.isa == "x86":
+        chain = max(chain, _through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and _steps_by_store(loop, cpu):
         chain = max(chain, _own_path(loop, cpu) + 1.0)
     if cpu.in_order:
@@ -294,6 +296,21 @@ def _path(loop: Loop, cpu: Cpu, uops: float) -> float:
 def _own_path(loop: Loop, cpu: Cpu) -> float:
     """Cycles of the longest chain of a body as it is written."""
     return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
+
+
+_INSERT_LATENCY = 2.5
+"""Of ``vpinsrw`` from memory, after the register's old value."""
+
+
+def _through_one_register(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of scalar code of x86 that waits for a register's old value: elements of half precision are put into vector
+    registers (``vpinsrw``), here where each result is of one; products of bytes are of `al` alone."""
+    counts = loop.counts
+    if not loop.is_float and loop.bits <= 8:
+        return counts[_IMUL] * cpu.imul8_cycles
+    if not _emulates_half(loop, cpu) or not 0 < counts[opclass.LOAD] <= counts[opclass.STORE]:
+        return 0.0
+    return counts[opclass.STORE] * (_own_path(loop, cpu) - cpu.load_latency + _INSERT_LATENCY)
 
 
 def _steps_by_store(loop: Loop, cpu: Cpu) -> bool:

@@ -63,6 +63,7 @@ class Cpu:
     alu_cycles: int
     pair_cycles: int
     fp_split: int
+    imul8_cycles: int
 
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))
