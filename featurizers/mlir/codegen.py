@@ -72,7 +72,7 @@ class LoopCode:
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
-    lifted : vectors that moved out of a loop around. driven : values that calls drive out of registers.
+    lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around. driven : values that calls drive out of registers.
     packed : what SLP made of the body.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
@@ -97,6 +97,7 @@ class LoopCode:
     scalar_instructions: float
     scalar_cycles: float
     lifted: float = 0.0
+    lanes_added: bool = False
 
 
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
@@ -160,7 +161,11 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not _emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
-    vectors = vf > 1 or packed.share > 0 or loop.widths > 0 or any(c.vf > 1 or c.packed.share > 0 for c in left)
+    vectors = vf > 1 or packed.share > 0 or loop.widths > 0
+    if cpu.isa != "riscv":
+        vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
+    else:  # accesses that are not to neighbours, and reductions, make them too large
+        vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
@@ -209,6 +214,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
         loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
         chosen.margin, body * unroll + _LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
+        lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop),
     )  # fmt: skip
 
 
