@@ -166,7 +166,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
     else:  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
-    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized + chosen.taken_apart, size_ratio, inner,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)

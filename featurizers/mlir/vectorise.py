@@ -30,7 +30,7 @@ class Plan:
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. scattered : accesses
     whose lanes are not neighbours, picked : those made by gathers and scatters. margin : cost of the best vector loop
-    over that of the scalar one, 0 where there is none."""
+    over that of the scalar one, 0 where there is none. taken_apart : see `_taken_apart`."""
 
     vf: int
     interleave: int
@@ -40,6 +40,7 @@ class Plan:
     scattered: int = 0
     margin: float = 0.0
     picked: int = 0
+    taken_apart: float = 0.0
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -97,7 +98,18 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     scattered = 0 if woven else loop.strided + loop.gathered
     picked = min(chosen.picked, scattered)
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, scattered, margin, picked)
+    apart = 0.0 if woven or chosen.vf == 1 else _taken_apart(loop, kinds, cpu, chosen.vf, chosen.folded)
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, scattered, margin, picked, apart)
+
+
+def _taken_apart(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
+    """Size of the permutations of interleaved groups, one for each member, of all the registers that a group is read to."""
+    found = 0.0
+    for access, count in kinds:
+        linear, stride, _, bits, lanes, members = access
+        if linear and members and abs(stride) > max(lanes, 1) and not _move(loop, access, cpu, vf, folded)[2]:
+            found += count * ceil(abs(stride) * vf * bits / cpu.prefer_bits)
+    return found
 
 
 _NEVER = 9.0
