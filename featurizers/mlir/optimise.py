@@ -93,9 +93,15 @@ def _merge_all(loop: Loop) -> None:
         _clean(loop)
 
 
+_DELETED = 1.5
+"""Branches that a loop of one iteration leaves between its blocks, which are only put together later."""
+
+
 def _unfolded(child: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not."""
     once = max(child.raw - 3.0 - child.early_indexing, 0.0)
+    if child.trip == 1:
+        return once + _DELETED
     return once * child.trip + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
 
 
@@ -244,7 +250,7 @@ def _measure(loop: Loop) -> None:
                 shifts.add(shift)
                 if stride > step:
                     scaled.add((stride, shift))
-    size += _target_size(loop, sum([stride != 0 for stride in by_shape.values()]))
+    size += _target_size(loop, _pointers(loop, by_shape)) + _shared(loop, by_shape)
     mixed = min(summed, 2 * len(scaled))
     loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
     loop.mixed = float(mixed)
@@ -252,6 +258,28 @@ def _measure(loop: Loop) -> None:
     _outside(loop, set(by_shape))
 
 
+def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+    """Addresses that move with the index of a loop."""
+    if loop.isa != "riscv":
+        return 0
+    return len({(access.base, access.moving) for access in loop.accesses if by_shape[access.moving]})
+
+
+def _shared(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+    """Sums of indices that address several buffers: those of one buffer are parts of its address."""
+    if not loop.nest.depth:
+        return 0
+    users: dict[tuple[Moving | None, int], int] = {}
+    for access in loop.accesses:
+        moving = access.moving
+        if moving is not None and len(moving) > 1 and abs(by_shape[moving]) == 1:
+            key = moving, access.constant
+            known = users.get(key)
+            users[key] = access.base if known is None or known == access.base else _SEVERAL
+    return sum([base == _SEVERAL for base in users.values()])
+
+
+_SEVERAL = -1
 _GUARD = 2.0
 """Before a loop whose length is not known: its bound, and whether it runs at all."""
 
