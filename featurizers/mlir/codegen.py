@@ -72,7 +72,8 @@ class LoopCode:
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
-    lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around. driven : values that calls drive out of registers.
+    lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around.
+    driven : values that calls drive out of registers.
     packed : what SLP made of the body.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
@@ -161,12 +162,13 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not _emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    sized += chosen.taken_apart
     vectors = vf > 1 or packed.share > 0 or loop.widths > 0
     if cpu.isa != "riscv":
         vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
     else:  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
-    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized + chosen.taken_apart, size_ratio, inner,
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
@@ -309,8 +311,8 @@ _INSERT_LATENCY = 2.5
 
 
 def _through_one_register(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of scalar code of x86 that waits for a register's old value: elements of half precision are put into vector
-    registers (``vpinsrw``), here where each result is of one; products of bytes are of `al` alone."""
+    """Cycles of scalar code of x86 that waits for a register's old value: elements of half precision are put into
+    vector registers (``vpinsrw``), here where each result is of one; products of bytes are of `al` alone."""
     counts = loop.counts
     if not loop.is_float and loop.bits <= 8:
         return counts[_IMUL] * cpu.imul8_cycles

@@ -103,7 +103,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
 
 
 def _taken_apart(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
-    """Size of the permutations of interleaved groups, one for each member, of all the registers that a group is read to."""
+    """Size of the permutations of interleaved groups: one for each member, of all registers that a group is read to."""
     found = 0.0
     for access, count in kinds:
         linear, stride, _, bits, lanes, members = access
