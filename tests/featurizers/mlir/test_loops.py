@@ -215,3 +215,92 @@ def test_what_the_iteration_before_has_stored_waits_in_a_register() -> None:
     code = codes(text, "znver4")[-1]
     assert code.chain_cycles == 6, "a product and a sum, one after the other"
     assert codes(text.replace("%i - 1", "%i"), "znver4")[-1].chain_cycles == 0
+
+
+def test_zen_4_adds_beside_products() -> None:
+    code = codes(chain_of(8), "znver4")[-1]  # five products and four sums of 512 bits, two passes each
+    assert (code.vf, code.port_cycles) == (16, 5)
+    assert codes(chain_of(8), "skylake-avx512")[-1].port_cycles > 4
+
+
+def test_products_of_bytes_are_of_one_register_on_x86() -> None:
+    text = """func.func @f(%a: memref<64xi8>, %b: memref<64xi8>) {
+      affine.for %i = 0 to 20 {
+        %x = affine.load %a[%i * 3] : memref<64xi8>
+        %y = arith.muli %x, %x : i8
+        affine.store %y, %b[%i] : memref<64xi8> }
+      return }"""
+    cycles = sum(code.cycles for code in generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu("znver4")))
+    assert cycles == pytest.approx(60, rel=0.15)
+
+
+def rows(body: str, inner: int) -> str:
+    return f"""func.func @f(%a: memref<150x{inner}xf32> {{llvm.noalias}},
+          %b: memref<150x{inner}xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 150 {{ affine.for %j = 0 to {inner} {{
+        %x = affine.load %a[%i, %j] : memref<150x{inner}xf32>
+        {body}
+        affine.store %y, %b[%i, %j] : memref<150x{inner}xf32> }} }}
+      return }}"""
+
+
+def test_risc_v_unrolls_around_vectors_of_neighbours() -> None:
+    terms = " ".join(f"%x{k + 1} = arith.mulf %x{k}, %x : f32" for k in range(5))
+    around, inner = codes(
+        rows(f"%x0 = arith.mulf %x, %x : f32 {terms} %y = arith.addf %x5, %x : f32", 96), "sifive-p670"
+    )
+    assert (inner.vf, around.unroll) == (8, 6)
+
+
+def test_what_takes_groups_apart_counts_for_unrolling() -> None:
+    text = """func.func @f(%a: memref<384xi32> {llvm.noalias}, %z: i32) -> i32 {
+      %r = affine.for %i = 0 to 384 step 2 iter_args(%s = %z) -> (i32) {
+        %x = affine.load %a[%i] : memref<384xi32>
+        %t = arith.minsi %s, %x : i32
+        %y = affine.load %a[%i + 1] : memref<384xi32>
+        %u = arith.minsi %t, %y : i32
+        affine.yield %u : i32 }
+      return %r : i32 }"""
+    code = codes(text, "apple-m1")[-1]
+    assert (code.vf, code.interleave, code.full) == (4, 4, False)
+
+
+def scan(element: str) -> str:
+    return f"""func.func @f(%a: memref<12x24x75x{element}>, %b: memref<12x24x75x{element}>) {{
+      affine.for %i = 0 to 12 {{ affine.for %j = 0 to 24 {{ affine.for %k = 1 to 75 {{
+        %x = affine.load %b[%i, %j, %k - 1] : memref<12x24x75x{element}>
+        %y = affine.load %a[%i, %j, %k] : memref<12x24x75x{element}>
+        %z = arith.mulf %x, %y : {element}
+        affine.store %z, %b[%i, %j, %k] : memref<12x24x75x{element}> }} }} }}
+      return }}"""
+
+
+def test_an_index_of_two_buffers_is_a_sum_and_a_pointer_each() -> None:
+    sizes = {name: codes(scan("f32"), name)[-1].loop.size for name in ("sifive-p670", "apple-m1")}
+    assert sizes == {"sifive-p670": 10, "apple-m1": 8}
+    around, _ = codes(scan("f32"), "sifive-p670")
+    assert (around.loop.trip, around.loop.factor) == (24, 12), (
+        "24 copies of the innermost loop are too many, 12 are not"
+    )
+    assert codes(scan("f32"), "apple-m1")[0].loop.trip == 12
+
+
+def test_loops_of_one_iteration_leave_branches() -> None:
+    text = """func.func @f(%a: memref<12x92xf64> A, %b: memref<92xf64> A, %c: memref<12xf64> A, %d: memref<12xf64> A,
+          %e: memref<92xf64> A) {
+      affine.for %i = 0 to 12 { affine.for %j = 0 to 92 {
+        affine.for %k = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 1)>(%i) {
+          affine.for %l = affine_map<(d) -> (d)>(%j) to affine_map<(d) -> (d + 1)>(%j) {
+            %0 = affine.load %a[%k, %l] : memref<12x92xf64>
+            %1 = affine.load %b[%l] : memref<92xf64>
+            %2 = affine.load %c[%k] : memref<12xf64>
+            %3 = arith.mulf %2, %0 : f64
+            %4 = arith.addf %1, %3 : f64
+            affine.store %4, %b[%l] : memref<92xf64>
+            %5 = affine.load %d[%k] : memref<12xf64>
+            %6 = affine.load %e[%l] : memref<92xf64>
+            %7 = arith.mulf %0, %6 : f64
+            %8 = arith.addf %5, %7 : f64
+            affine.store %8, %d[%k] : memref<12xf64> } } } }
+      return }"""
+    assert len(codes(text.replace(" A", " {llvm.noalias}"), "neoverse-v1")) == 2, "twelve copies would be of 303"
