@@ -95,10 +95,15 @@ class Builder:
         """How long the results have waited for what they depend on."""
         ready = self.ready
         longest: Step | None = None
+        loaded = False
         for value in op.operands:
             waited = ready.get(value)
-            if waited is not None and (longest is None or waited[0] > longest[0]):
-                longest = waited
+            if waited is not None:
+                loaded = loaded or waited[1] == opclass.LOAD
+                if longest is None or waited[0] > longest[0]:
+                    longest = waited
+        if loaded and op_class in opclass.OF_MEMORY:
+            nest.of_loaded += 1.0
         found = after(longest, op_class, times)
         for value in op.results:
             ready[value] = found

@@ -58,8 +58,7 @@ _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
 _FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fmul", "fma", "fdiv", "fsqrt"))
 _IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
 _FLOAT = opclass.FLOAT_CLASSES
-_FOLDING = (*_FLOAT, *(CLASS[name] for name in ("iadd", "imul", "logic", "compare", "extend")))
-"""Operations that x86 makes on an operand in memory."""
+_FOLDING = tuple(opclass.OF_MEMORY)
 _FOLDED_BITS = 32
 _INT = tuple(
     CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax")
@@ -171,14 +170,15 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
-    remainder = lanes > 1 and not folded and (not loop.exact or loop.trip % lanes != 0 or loop.checks > 0)
+    leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or (vf > 1 and _unknown_length(loop, cpu, vf))
+    remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
-        if loop.exact and not loop.checks and not folded:
+        if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + _LOOP_CONTROL + inner
@@ -226,8 +226,8 @@ def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
         return 0.0
     if chosen.vf > 1:
         return 0.0 if cpu.scalable or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
-    if len(loop.accesses) < 2:
-        return 0.0
+    if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
+        return 0.0  # loads and stores that may overlap stay in order
     found = runs(loop)
     return float(sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths))
 
@@ -244,8 +244,7 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     calls = counts[opclass.CALL] * BUFFER_CALL_WORK + counts[opclass.LIBM] * CALL_WORK
     folded = 0.0
     if cpu.load_folding:
-        users = sum(counts[index] for index in (_FLOAT if loop.bits < _FOLDED_BITS else _FOLDING))
-        folded = min(loads * 0.5, users)
+        folded = _folded(loop, counts)
     masked = counts[opclass.MASKED]
     if masked:
         arithmetic += masked * (6.0 if _masks_by_branches(cpu) else 0.1)
@@ -254,6 +253,14 @@ def _body(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     uops = arithmetic + loads + stores + calls
     addresses = min(counts[opclass.ADDRESS], float(loop.computed))
     return max(uops - folded + addresses + vectors.instructions, 1.0), uops + addresses + vectors.uops
+
+
+def _folded(loop: Loop, counts: list[float]) -> float:
+    """Loads that are operands of what x86 computes: half of them, or those that operations are known to use."""
+    loads = counts[opclass.LOAD]
+    if loop.bits < _FOLDED_BITS and not loop.is_float:
+        return min(loads / 2, sum(counts[index] for index in _FLOAT))
+    return min(max(loads / 2, loop.of_loaded), sum(counts[index] for index in _FOLDING), loads)
 
 
 def _masks_by_branches(cpu: Cpu) -> bool:
@@ -374,11 +381,24 @@ def _around_vector_loop(
     if fallback or (remainder and not (loop.exact and not loop.checks)):
         copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1
         extra += body * (copies + (copies > 1 and not fallback)) + _LOOP_CONTROL + 4.0
+    if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
+        extra += _LENGTH
+        if vf * interleave < _TINY_TRIP:
+            return extra + body + _LOOP_CONTROL + 4.0
+        return extra + work + _LOOP_CONTROL + _EPILOGUE + body * (loop.trip % (_FIXED_BITS // max(loop.bits, 8)))
     if not loop.exact:
         extra += _LENGTH
         if vf * interleave >= _TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
             extra += work + _LOOP_CONTROL + _EPILOGUE
     return extra
+
+
+_FIXED_BITS = 128
+
+
+def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
+    """Whether vectors are of SVE, which leave a rest that nobody knows before the code runs."""
+    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * max(loop.bits, 8) > _FIXED_BITS
 
 
 def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:

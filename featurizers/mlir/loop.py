@@ -78,6 +78,7 @@ class Loop:
     early_indexing: float = 0.0
     early_mixed: float = 0.0
     folds: float = 0.0
+    of_loaded: float = 0.0
     immediates: float = 0.0
     lifted: list[Access] = field(default_factory=list)
     lifted_early: int = 0

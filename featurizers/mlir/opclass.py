@@ -31,6 +31,11 @@ FLOAT_CLASSES = tuple(
     CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt", "fminmax", "fmaximum", "fconvert")
 )
 
+OF_MEMORY = frozenset(
+    (*FLOAT_CLASSES, *(CLASS[name] for name in ("iadd", "imul", "logic", "compare", "extend", "iminmax")))
+)
+"""Operations that x86 makes on an operand in memory."""
+
 _BY_NAME = {
     "fadd": "arith.addf arith.subf arith.negf",
     "fmul": "arith.mulf",

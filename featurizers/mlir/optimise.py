@@ -43,6 +43,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
+    loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
     loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
@@ -195,6 +196,7 @@ def _merge(loop: Loop, below: Loop) -> None:
     loop.is_float = loop.is_float or below.is_float
     loop.hoisted += below.hoisted
     loop.folds += below.folds * trip
+    loop.of_loaded += below.of_loaded * trip
     loop.immediates += below.immediates * trip
     loop.removed += below.removed * trip
     loop.forwarded += below.forwarded * trip
