@@ -429,8 +429,9 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0, 
     passes = passes or 1.0
     products = counts[_FMUL] + counts[_FMA]
     busiest = max(products, floats - products) if cpu.fp_split else floats
-    moved = passes * cpu.load_ports if cpu.isa == "riscv" and vector else 1  # vectors have one port
-    loads = counts[opclass.LOAD] * moved * (pairs if vector else 1.0) + wide.loads
+    alone = cpu.isa == "riscv" and vector  # vectors have one port
+    loads = counts[opclass.LOAD] * (passes * cpu.load_ports if alone else 1) * (pairs if vector else 1.0) + wide.loads
+    stores = counts[opclass.STORE] * (passes * cpu.store_ports if alone else 1) + wide.stores
     plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
@@ -439,13 +440,18 @@ def _ports(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0, 
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
         loads / cpu.load_ports,
-        (counts[opclass.STORE] * (passes if moved > 1 else 1) + wide.stores) / cpu.store_ports,
+        stores / cpu.store_ports,
+        (loads + stores) / cpu.load_ports if _stores_by_load_ports(cpu) and not alone else 0.0,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     if vector:
         return bound
     masked = counts[opclass.MASKED] * _MASKED_CYCLES if _masks_by_branches(cpu) else 0.0
     return max(bound, divides) + calls + masked
+
+
+def _stores_by_load_ports(cpu: Cpu) -> bool:
+    return cpu.isa in ("aarch64", "riscv") and not cpu.in_order
 
 
 def _vector_ints(operations: float, products: float, cpu: Cpu) -> float:

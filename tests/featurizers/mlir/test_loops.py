@@ -304,3 +304,34 @@ def test_loops_of_one_iteration_leave_branches() -> None:
             affine.store %8, %d[%k] : memref<12xf64> } } } }
       return }"""
     assert len(codes(text.replace(" A", " {llvm.noalias}"), "neoverse-v1")) == 2, "twelve copies would be of 303"
+
+
+@pytest.mark.parametrize(
+    ("name", "cycles"), [("neoverse-v1", 13.3), ("apple-m1", 20), ("sifive-p670", 20), ("znver4", 20)]
+)
+def test_loads_and_stores_share_ports_but_on_x86(name: str, cycles: float) -> None:
+    text = """func.func @f(%a: memref<20x6xi64>, %b: memref<6x20xi64>) {
+      affine.for %i = 0 to 20 {
+        %x = affine.load %a[%i, 0] : memref<20x6xi64>
+        affine.store %x, %b[0, %i] : memref<6x20xi64> }
+      return }"""
+    found = generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))
+    assert sum(code.cycles for code in found) == pytest.approx(cycles, rel=0.05)
+    if cpu(name).isa == "aarch64":
+        assert found[0].instructions > 40, "no pairs, as the buffers may overlap"
+
+
+def test_vectors_of_sve_leave_a_rest() -> None:
+    code = codes(chain_of(2).replace("999", "960"), "neoverse-v1")[-1]
+    assert (code.vf, code.interleave, code.remainder) == (8, 2, True)
+
+
+def test_x86_folds_all_loads_of_a_sum() -> None:
+    text = """func.func @f(%a: memref<24xf64> {llvm.noalias}, %s: f64) -> f64 {
+      %r = affine.for %i = 0 to 24 iter_args(%t = %s) -> (f64) {
+        %x = affine.load %a[%i] : memref<24xf64>
+        %u = arith.addf %t, %x : f64
+        affine.yield %u : f64 }
+      return %r : f64 }"""
+    found = generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu("skylake-avx512"))
+    assert sum(code.instructions for code in found) < 30
