@@ -15,7 +15,7 @@ from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.program import Program
-from featurizers.mlir.registers import held_addresses, saves
+from featurizers.mlir.registers import across, held_addresses, saves
 from featurizers.mlir.totals import DIALECTS, TOTALS, totals
 
 _ESTIMATES = (
@@ -25,7 +25,7 @@ _ESTIMATES = (
     ("est_ipc", "1"), ("est_chain_share", "1"), ("est_loops_left", "1"), ("est_int_pressure", "1"),
     ("est_driven_out", "1"), ("est_beyond", "1"), ("est_packed_loops", "1"), ("est_packed_share", "1"),
     ("est_constants", "1"), ("est_held", "1"), ("est_scalar_instructions", "1"), ("est_scalar_cycles", "1"),
-    ("est_lifted", "1"), ("est_addresses", "1"), ("est_address_pressure", "1"),
+    ("est_lifted", "1"), ("est_addresses", "1"), ("est_address_pressure", "1"), ("est_across", "1"),
 )  # fmt: skip
 
 _LOOP = (
@@ -125,6 +125,8 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     instructions += len(program.functions) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
     constants = sum(cost(cpu.isa, f.constants) + literals(cpu.isa, f.floats) for f in program.functions)
     instructions += constants
+    waiting = [across(root, cpu, program.allocations) for root in program.loops_on(cpu.isa)]
+    spills += sum([max(beyond_, 0.0) for beyond_ in waiting])
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     saved = max(ints * cpu.int_registers - 9, 0.0)
     instructions += 2 * min(saved, 12.0) + sum([saves(root, cpu.isa) for root in program.loops_on(cpu.isa)])
@@ -137,7 +139,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         driven, beyond, float(sum(c.packed.share > 0 for c in found)), packed / max(instructions, 1.0), constants, held,
         sum(c.scalar_instructions * c.loop.multiplicity for c in found) / max(instructions, 1.0),
         sum(c.scalar_cycles for c in found) / max(cycles, 1.0), max([c.lifted for c in found]), addresses,
-        addresses / cpu.int_registers,
+        addresses / cpu.int_registers, max(waiting),
     )  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def registers(
         in_flight += held
     else:
         ints += held
-    over_float = max(in_flight - cpu.vector_registers, 0.0)
+    files = cpu.vector_registers / (2 if vf > 1 and cpu.isa == "riscv" else 1)  # groups of two
+    over_float = max(in_flight - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
     driven = 0.0
     if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL]:
@@ -52,6 +53,17 @@ def held_addresses(loop: Loop) -> float:
     if loop.nest.depth:
         own = 1.0 + sum([any(key == iv for key, _ in shape) for shape in loop.shapes if shape])
     return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
+
+
+def across(root: Loop, cpu: Cpu, allocations: int) -> float:
+    """Pointers and indices of a function beyond the registers for them; of one that makes calls, beyond those that a call
+    leaves alone. Negative where registers are left. Buffers that it makes are freed at its end: their pointers wait."""
+    loops = root.walk()
+    buffers = len({access.base for loop in loops for access in loop.accesses})
+    calling = [loop.nest.depth for loop in loops if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]]
+    if not calling:
+        return float(buffers + 2 * max([loop.nest.depth for loop in loops]) - cpu.int_registers)
+    return float(buffers + allocations + 2 * max(calling) - _SAVED_INT[cpu.isa])
 
 
 _SAVED_PAIR = {"x86": 2.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
