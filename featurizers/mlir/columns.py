@@ -64,6 +64,8 @@ def _columns() -> tuple[Column, ...]:
 COLUMNS = _columns()
 """hot: the loop with most of the estimated cycles. big: with most of the instructions. second: next to it."""
 
+_WITH_BOUNDS = 1.5
+"""Registers for each index or pointer of a nest: many have a bound or a step that waits too."""
 _BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6, "amdgpu": 6.0}
 
 
@@ -128,6 +130,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     waiting = [across(root, cpu, program.allocations) for root in program.loops_on(cpu.isa)]
     spills += sum([max(beyond_, 0.0) for beyond_ in waiting])
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
+    spills += max(_WITH_BOUNDS * addresses - cpu.int_registers, 0.0)
     saved = max(ints * cpu.int_registers - 9, 0.0)
     instructions += 2 * min(saved, 12.0) + sum([saves(root, cpu.isa) for root in program.loops_on(cpu.isa)])
     return (

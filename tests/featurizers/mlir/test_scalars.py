@@ -7,9 +7,10 @@ import pytest
 from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.bits import literals
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.columns import COLUMNS
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.registers import saves
+from featurizers.mlir.registers import across, saves
 
 FEATURIZER = MlirFeaturizer()
 
@@ -142,3 +143,19 @@ def test_accumulators_of_unrolled_loops_wait_for_every_step() -> None:
     codes = generate(root(text), cpu("skylake-avx512"))
     per_iteration = sum(code.cycles for code in codes) / 200
     assert per_iteration >= 24 * 4, "24 additions, one after the other"
+
+
+def test_pointers_that_wait_for_calls_are_more_than_a_call_leaves_alone() -> None:
+    made = "".join(f"%t{k} = memref.alloc() : memref<400xf32>\n" for k in range(9))
+    loops = "".join(
+        f"""affine.for %i = 0 to 400 {{ %x = affine.load {"%a" if k == 0 else f"%t{k - 1}"}[%i] : memref<400xf32>
+          %y = math.absf %x : f32 affine.store %y, {"%b" if k == 9 else f"%t{k}"}[%i] : memref<400xf32> }}\n"""
+        for k in range(10)
+    )
+    text = f"func.func @f(%a: memref<400xf32>, %b: memref<400xf32>) {{ {made} {loops} return }}"
+    program = FEATURIZER.parse({"mlir": text})
+    waiting = across(program.loops[0], cpu("znver4"), program.allocations)
+    assert waiting == 11 + 9 - 6
+    assert across(program.loops[0], cpu("sifive-p670"), program.allocations) == waiting - 6
+    spills = [column.name for column in COLUMNS].index("est_spills")
+    assert FEATURIZER.features([program], profile="znver4").vectors[0][spills] >= waiting
