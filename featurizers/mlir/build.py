@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
-from featurizers.mlir.latency import Step, after
+from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
@@ -104,7 +104,8 @@ class Builder:
                     longest = waited
         if loaded and op_class in opclass.OF_MEMORY:
             nest.of_loaded += 1.0
-        found = after(longest, op_class, times)
+        waited_for = 0.0 if longest is None else longest[0]
+        found = waited_for + opclass.LATENCY[op_class] * times, op_class, times, longest
         for value in op.results:
             ready[value] = found
         if found[0] > nest.path:

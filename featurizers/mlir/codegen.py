@@ -284,6 +284,8 @@ def _in_parts(loop: Loop, cpu: Cpu) -> bool:
         return False
     if loop.counts[opclass.BRANCH]:
         return True
+    if not loop.chains:
+        return False
     kinds = {op_class for chain in loop.chains for op_class, _ in chain.kinds}
     if cpu.isa == "riscv":  # without a conditional move
         return opclass.SELECT in kinds or opclass.FMAXIMUM in kinds

@@ -15,7 +15,7 @@ from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.program import Program
-from featurizers.mlir.registers import across, held_addresses, saves
+from featurizers.mlir.registers import across, held_addresses, saves, waiting
 from featurizers.mlir.totals import DIALECTS, TOTALS, totals
 
 _ESTIMATES = (
@@ -127,12 +127,13 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     instructions += len(program.functions) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
     constants = sum(cost(cpu.isa, f.constants) + literals(cpu.isa, f.floats) for f in program.functions)
     instructions += constants
-    waiting = [across(root, cpu, program.allocations) for root in program.loops_on(cpu.isa)]
-    spills += sum([max(beyond_, 0.0) for beyond_ in waiting])
+    held_up = [waiting(root) for root in program.loops_on(cpu.isa)]
+    over = [across(one, cpu, program.allocations) for one in held_up]
+    spills += sum([max(each, 0.0) for each in over])
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     spills += max(_WITH_BOUNDS * addresses - cpu.int_registers, 0.0)
     saved = max(ints * cpu.int_registers - 9, 0.0)
-    instructions += 2 * min(saved, 12.0) + sum([saves(root, cpu.isa) for root in program.loops_on(cpu.isa)])
+    instructions += 2 * min(saved, 12.0) + sum([saves(one, cpu.isa) for one in held_up])
     return (
         instructions, max(cycles, 1.0), max(executed, 1.0), spills, instructions * _BYTES[cpu.isa],
         8 * (spills + saved), pressure, float(sum(c.full for c in found)), float(sum(c.vf > 1 for c in found)),
@@ -142,7 +143,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         driven, beyond, float(sum(c.packed.share > 0 for c in found)), packed / max(instructions, 1.0), constants, held,
         sum(c.scalar_instructions * c.loop.multiplicity for c in found) / max(instructions, 1.0),
         sum(c.scalar_cycles for c in found) / max(cycles, 1.0), max([c.lifted for c in found]), addresses,
-        addresses / cpu.int_registers, max(waiting),
+        addresses / cpu.int_registers, max(over),
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def _accumulate(
     inner.counts[CLASS["fmul" if is_float else "imul"]] += 1
     inner.counts[CLASS["fadd" if is_float else "iadd"]] += 1
     inner.critical = chain_of("load", "fmul" if is_float else "imul", "fadd" if is_float else "iadd")
-    inner.path = inner.critical.total
+    inner.path = inner.critical[0]
     inner.live_float = 3
     for value, rows in zip(values, maps, strict=False):
         touch(b, inner, value, rows, ivs, False)
@@ -203,7 +203,7 @@ def _reduce(b: Builder, op: Op, nest: Nest, word: str) -> None:
     for op_class in made:
         inner.counts[op_class] += 1
         inner.critical = after(inner.critical, op_class)
-    inner.path = inner.critical.total
+    inner.path = inner.critical[0]
     rows = [[0] * (len(order) + 1) for _ in range(min(len(shape), len(b.type(source).shape)))]
     for position, axis in enumerate(order):
         if axis < len(rows):

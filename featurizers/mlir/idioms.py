@@ -18,7 +18,7 @@ _FILLED_BYTES = {"x86": 512.0, "aarch64": 512.0, "riscv": 128.0, "amdgpu": 128.0
 """Up to here the call is expanded in place (`MaxStoresPerMemcpy`, `MaxStoresPerMemset`: 8 and 16 of 32 bytes on x86, 16
 and 32 of 16 on AArch64)."""
 _MOVE_BYTES = 16.0
-_WORK = tuple(index for name, index in opclass.CLASS.items() if name not in ("load", "store", "address"))
+_MOVES = (opclass.LOAD, opclass.STORE, opclass.ADDRESS, opclass.CALL)
 
 
 def is_copy(loop: Loop) -> bool:
@@ -26,13 +26,12 @@ def is_copy(loop: Loop) -> bool:
     with zero; or whose body is such a loop already, of what lies between two of its own steps."""
     if loop.children or not loop.exact or loop.trip < 2 or loop.chains or not loop.accesses:
         return False
+    counts = loop.counts
+    if counts[opclass.CALL] > loop.moved_by_calls or sum(counts) > sum([counts[index] for index in _MOVES]):
+        return False
     stores = [a for a in loop.accesses if a.store]
     loads = [a for a in loop.accesses if not a.store]
-    if not stores or any(loop.counts[index] for index in _WORK if index != opclass.CALL):
-        return False
-    if loop.counts[opclass.CALL] > loop.moved_by_calls:
-        return False
-    if len(loads) > 1 or (loads and len(stores) > 1):
+    if not stores or len(loads) > 1 or (loads and len(stores) > 1):
         return False
     iv, store = loop.nest.iv, stores[0]
     lanes = _run(stores)

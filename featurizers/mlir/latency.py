@@ -7,20 +7,13 @@ Source: LLVM 22's scheduling models, as llvm-mca-22 runs chains of each (`tables
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
-from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.cpus import Cpu, cpus
 from featurizers.mlir.opclass import CLASS, CLASSES, FLOAT_CLASSES, LATENCY
 
-
-class Step(NamedTuple):
-    """The last operation of a chain, `times` times, and what comes before. total : typical cycles of all."""
-
-    total: float
-    op_class: int
-    times: float
-    before: Step | None
-
+Step = tuple[float, int, float, "Step | None"]
+"""The last operation of a chain: typical cycles of the whole chain, its class, how many times it is done, and what
+comes before. (Plain tuples: one is made for every operation that is read.)"""
 
 Steps = tuple[tuple[int, float], ...]
 """Operations of a chain: class, how many."""
@@ -28,8 +21,7 @@ Steps = tuple[tuple[int, float], ...]
 
 def after(before: Step | None, op_class: int, times: float = 1.0) -> Step:
     """A chain with one more operation."""
-    total = before.total if before is not None else 0.0
-    return Step(total + LATENCY[op_class] * times, op_class, times, before)
+    return (before[0] if before is not None else 0.0) + LATENCY[op_class] * times, op_class, times, before
 
 
 def chain_of(*names: str) -> Step:
@@ -45,17 +37,22 @@ def steps(last: Step | None) -> Steps:
     """All operations of a chain by class."""
     counts: dict[int, float] = {}
     while last is not None:
-        counts[last.op_class] = counts.get(last.op_class, 0.0) + last.times
-        last = last.before
+        _, op_class, times, last = last
+        counts[op_class] = counts.get(op_class, 0.0) + times
     return tuple(counts.items())
 
 
-_NEGATION, _LIBM = 1.0, 3.0
+_LIBM = 3.0
+
+
+def latencies(cpu: Cpu, bits: int, is_float: bool) -> tuple[float, ...]:
+    """By class, of code whose widest elements have `bits`."""
+    return _latencies(cpu.name, bits, is_float)
 
 
 @cache
-def latencies(cpu: Cpu, bits: int, is_float: bool) -> tuple[float, ...]:
-    """By class, of code whose widest elements have `bits`."""
+def _latencies(name: str, bits: int, is_float: bool) -> tuple[float, ...]:
+    cpu = cpus()[name]
     choice = cpu.fchoice_latency if is_float else cpu.choice_latency
     known = {
         "fadd": cpu.fadd_latency, "fmul": cpu.fmul_latency, "fma": cpu.fma_latency,

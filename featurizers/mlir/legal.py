@@ -60,7 +60,7 @@ def registers(isa: str, lanes: int, bits: int) -> int:
 
 def narrow(loop: Loop) -> list[float]:
     """Counts of a body without what `work` accounts for."""
-    if not loop.wide and not any(a.lanes > 1 and not a.called for a in loop.accesses):
+    if _plain(loop):
         return loop.counts
     counts = loop.counts.copy()
     for key, count in loop.wide.items():
@@ -71,6 +71,13 @@ def narrow(loop: Loop) -> list[float]:
             index = opclass.STORE if access.store else opclass.LOAD
             counts[index] = max(counts[index] - max(access.lanes * access.bits / 512, 1.0), 0.0)
     return counts
+
+
+def _plain(loop: Loop) -> bool:
+    """Whether a body has no vectors of its own."""
+    if loop.plain is None:
+        loop.plain = not loop.wide and not any(a.lanes > 1 and not a.called for a in loop.accesses)
+    return loop.plain
 
 
 def classes(key: Wide) -> tuple[int, ...]:
@@ -87,6 +94,8 @@ def units(key: Wide) -> float:
 
 def work(loop: Loop, cpu: Cpu) -> Work:
     """All vector operations and accesses of a body."""
+    if _plain(loop):
+        return NONE
     instructions = passes = loads = stores = load_uops = store_uops = 0.0
     for key, count in loop.wide.items():
         own, busy = _operation(key, cpu)

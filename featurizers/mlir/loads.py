@@ -9,7 +9,8 @@ from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Chain, Moving
 
 Key = tuple[int, Moving | None, int]
-Place = tuple[Moving | None, int]
+Shapes = dict[Moving | None, set[int]]
+"""Places of a buffer by how they move."""
 
 
 def _key(access: Access) -> Key:
@@ -120,31 +121,36 @@ def common(loop: Loop) -> None:
     which nothing may read it, the last one is left."""
     if len(loop.accesses) < 2:
         return
-    outside: dict[int, set[Place]] = {}
-    local: dict[int, set[Place]] = {}
+    outside: dict[int, Shapes] = {}
+    local: dict[int, Shapes] = {}
     kept: list[Access] = []
     unread = _Unread()
     pending = unread.at
     removed = 0
     for access in loop.accesses:
-        base, place = access.base, (access.moving, access.constant)
+        base, moving = access.base, access.moving
         known = outside if access.external else local
+        shapes = known.get(base)
+        same = None if shapes is None else shapes.get(moving)
         if access.store:
-            apart = {other for other in known.get(base, ()) if other[0] == access.moving and access.moving is not None}
-            chosen = access.maybe and place not in known.get(base, ())  # else it is one of two known values
+            if same is None or moving is None:
+                same = set()
+            if not access.maybe:
+                same.add(access.constant)  # under a condition, it is one of two values: known if both are
             if access.external:
                 outside.clear()
-            known[base] = apart if chosen else {*apart, place}
+            known[base] = {moving: same}
             if not access.maybe and unread.store(access, len(kept)):
                 loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - moves(access), 0.0)
             kept.append(access)
             continue
-        read = known.get(base)
-        if read is None:
-            known[base] = {place}
-        elif place not in read:
-            read.add(place)
-        elif access.moving is not None:
+        if shapes is None:
+            known[base] = {moving: {access.constant}}
+        elif same is None:
+            shapes[moving] = {access.constant}
+        elif access.constant not in same:
+            same.add(access.constant)
+        elif moving is not None:
             removed += 1
             loop.forwarded += unread.holds(access)
             loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)

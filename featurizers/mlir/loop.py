@@ -31,7 +31,8 @@ class Loop:
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, live_bits : as of `Nest`.
-    moved_by_calls : calls that copy or clear what a loop was of.
+    moved_by_calls : calls that copy or clear what a loop was of. plain : see
+    `legal`.
     """
 
     nest: Nest
@@ -89,6 +90,7 @@ class Loop:
     wide: dict[Wide, float] = field(default_factory=dict)
     live_bits: int = 0
     moved_by_calls: float = 0.0
+    plain: bool | None = None
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
@@ -55,28 +57,45 @@ def held_addresses(loop: Loop) -> float:
     return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
 
 
-def across(root: Loop, cpu: Cpu, allocations: int) -> float:
-    """Pointers and indices of a function beyond the registers for them; of one that makes calls, beyond those that a call
-    leaves alone. Negative where registers are left. Buffers that it makes are freed at its end: their pointers wait."""
-    loops = root.walk()
-    buffers = len({access.base for loop in loops for access in loop.accesses})
-    calling = [loop.nest.depth for loop in loops if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]]
-    if not calling:
-        return float(buffers + 2 * max([loop.nest.depth for loop in loops]) - cpu.int_registers)
-    return float(buffers + allocations + 2 * max(calling) - _SAVED_INT[cpu.isa])
+@dataclass(slots=True, frozen=True)
+class Waiting:
+    """Of a function. buffers : that it touches. deepest, calling : most loops around a point, and around a call (-1
+    where it makes none)."""
+
+    buffers: int
+    deepest: int
+    calling: int
+
+
+def waiting(root: Loop) -> Waiting:
+    """What waits in registers, whatever the CPU."""
+    buffers: set[int] = set()
+    deepest, calling = 0, -1
+    for loop in root.walk():
+        depth = loop.nest.depth
+        buffers.update([access.base for access in loop.accesses])
+        deepest = max(deepest, depth)
+        if depth > calling and (loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]):
+            calling = depth
+    return Waiting(len(buffers), deepest, calling)
+
+
+def across(found: Waiting, cpu: Cpu, allocations: int) -> float:
+    """Pointers and indices of a function beyond the registers for them; of one that makes calls, beyond those that they
+    leave alone. Negative where registers are left. Buffers that it makes are freed at its end: their pointers wait."""
+    if found.calling < 0:
+        return float(found.buffers + 2 * found.deepest - cpu.int_registers)
+    return float(found.buffers + allocations + 2 * found.calling - _SAVED_INT[cpu.isa])
 
 
 _SAVED_PAIR = {"x86": 2.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
 """Instructions that save a register and bring it back: AArch64 does two at once."""
 
 
-def saves(root: Loop, isa: str) -> float:
+def saves(found: Waiting, isa: str) -> float:
     """Instructions around a function that makes calls, whose values wait in registers that it must leave as they were:
     buffers, indices, and the address to return to."""
-    calling = [loop for loop in root.walk() if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]]
-    if not calling or isa == "amdgpu":
+    if found.calling < 0 or isa == "amdgpu":
         return 0.0
-    buffers = len({access.base for loop in root.walk() for access in loop.accesses})
-    depth = max([loop.nest.depth for loop in calling])
-    held = min(float(buffers + 2 * depth), float(_SAVED_INT[isa]))
+    held = min(float(found.buffers + 2 * found.calling), float(_SAVED_INT[isa]))
     return (held + 1.0) * _SAVED_PAIR[isa]

@@ -85,7 +85,7 @@ def elementwise(b: Builder, op: Op, nest: Nest, op_class: int, beside: Sequence[
     for name in beside:
         inner.counts[CLASS[name]] += 1
         inner.critical = after(inner.critical, CLASS[name])
-    inner.path = inner.critical.total
+    inner.path = inner.critical[0]
     inner.live_float = inner.live_int = 2
     for value in op.operands:
         if b.type(value).kind == "tensor":
