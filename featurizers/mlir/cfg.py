@@ -38,7 +38,7 @@ def _open(b: Builder, blocks: Sequence[Block], header: int, latch: int, nest: Ne
     trip, exact = (counted[2], True) if counted else (DEFAULT_TRIP, False)
     made = b.child(nest, op, "cf.loop", trip, exact)
     if counted is None:
-        made.unknown_trip = True
+        made.unknown_trip = made.uncounted = True
         b.unknown_trips += 1
         return made
     value, step, _, start = counted

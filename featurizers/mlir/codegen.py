@@ -358,7 +358,9 @@ def _emulates_half(loop: Loop, cpu: Cpu) -> bool:
 def _wait(chain: Chain, cpu: Cpu, loop: Loop) -> float:
     """Cycles from a carried value to its next one."""
     if chain.kinds:
-        return cycles_of(chain.kinds, cpu, max(chain.bits, 16 if chain.is_float else 8), chain.is_float)
+        return cycles_of(
+            chain.kinds, cpu, max(chain.bits, 16 if chain.is_float else 8), chain.is_float or loop.is_float
+        )
     return _latency(chain, cpu, loop) * chain.steps
 
 

@@ -238,7 +238,7 @@ def _parallel(
 def _while(b: Builder, op: Op, nest: Nest) -> None:
     b.unknown_trips += 1
     made = b.child(nest, op, op.name, DEFAULT_TRIP, False)
-    made.unknown_trip = True
+    made.unknown_trip = made.uncounted = True
     for blocks in op.regions:
         region(b, blocks, made)
     after = op.regions[-1][0]

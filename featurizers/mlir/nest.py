@@ -129,7 +129,7 @@ class Nest:
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
     code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
     invariants : scalars from outside that the body uses. path : longest chain of dependent operations in the body,
-    in typical cycles; critical : that chain. step : of the index as it is written. bounded_by : the loops that the
+    in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it computes. bounded_by : the loops that the
     trip count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic.
     of_loaded : operations on what was just loaded. immediates : operations on whole numbers with a constant.
     reloads : of what the iteration before has stored, see `control._by_memory`. returns_into : of a function's
@@ -158,6 +158,7 @@ class Nest:
     invariants: int = 0
     ops: int = 0
     unknown_trip: bool = False
+    uncounted: bool = False
     path: float = 0.0
     critical: Step | None = None
     step: int = 1

@@ -160,3 +160,17 @@ def test_pointers_that_wait_for_calls_are_more_than_a_call_leaves_alone() -> Non
     assert across(found, cpu("sifive-p670"), program.allocations) == over - 6
     spills = [column.name for column in COLUMNS].index("est_spills")
     assert FEATURIZER.features([program], profile="znver4").vectors[0][spills] >= over
+
+
+def test_a_loop_that_ends_by_what_it_computes_is_not_unrolled() -> None:
+    text = """func.func @f(%x: i64, %y: i64) -> i64 {
+      %r = scf.while (%s = %x) : (i64) -> i64 {
+        %c = arith.cmpi ult, %s, %y : i64
+        scf.condition(%c) %s : i64
+      } do {
+      ^bb0(%s: i64):
+        %t = arith.muli %s, %s : i64
+        %u = arith.addi %t, %x : i64
+        scf.yield %u : i64 }
+      return %r : i64 }"""
+    assert generate(root(text), cpu("znver4"))[-1].unroll == 1
