@@ -129,13 +129,13 @@ class Nest:
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
     code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
     invariants : scalars from outside that the body uses. path : longest chain of dependent operations in the body,
-    in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it computes. bounded_by : the loops that the
-    trip count depends on, empty where it is exact or not known. folds : shifts whose result goes into logic.
-    of_loaded : operations on what was just loaded. immediates : operations on whole numbers with a constant.
-    reloads : of what the iteration before has stored, see `control._by_memory`. returns_into : of a function's
-    body, see `build._register_of`; alike : see `scalars.alike`. wide : vector operations with their numbers, of
-    which `counts` has one per 512 bits; live_bits : of the vectors alive at a point. owned : buffers that are made
-    here, with the calls that each takes.
+    in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
+    computes. bounded_by : the loops that the trip count depends on, empty where it is exact or not known. folds :
+    shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
+    whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
+    returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
+    operations with their numbers, of which `counts` has one per 512 bits; live_bits : of the vectors alive at a
+    point. owned : buffers that are made here, with the calls that each takes.
     """
 
     label: str
