@@ -36,6 +36,9 @@ def _cast(b: Builder, op: Op, nest: Nest) -> None:
     form = b.forms.get(op.operands[0])
     if form is not None:
         b.forms[op.results[0]] = form
+    waited = b.ready.get(op.operands[0])
+    if waited is not None:
+        b.ready[op.results[0]] = waited
 
 
 def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:

@@ -335,3 +335,8 @@ def test_x86_folds_all_loads_of_a_sum() -> None:
       return %r : f64 }"""
     found = generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu("skylake-avx512"))
     assert sum(code.instructions for code in found) < 30
+
+
+def test_in_order_an_index_is_waited_for_before_its_element() -> None:
+    (code,) = codes(HISTOGRAM, "cortex-a55")
+    assert code.cycles == pytest.approx(3477, rel=0.2), "a load, a load by it, a sum and a store, one after the other"
