@@ -27,7 +27,8 @@ class Builder:
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
     literals : constants of floating point; floats : their bits and values. products : those that may be added in the
-    same instruction. single : loops that run once, whose index is known.
+    same instruction. single : loops that run once, whose index is
+    known. in_memory : loaded values, and whether they are operands of the one operation that uses them.
     """
 
     module: Module
@@ -57,6 +58,7 @@ class Builder:
     products: set[int] = field(default_factory=set)
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
+    in_memory: dict[int, bool] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -95,21 +97,31 @@ class Builder:
         """How long the results have waited for what they depend on."""
         ready = self.ready
         longest: Step | None = None
-        loaded = False
+        loaded = op_class not in opclass.OF_MEMORY
         for value in op.operands:
             waited = ready.get(value)
             if waited is not None:
-                loaded = loaded or waited[1] == opclass.LOAD
+                if waited[1] == opclass.LOAD:
+                    loaded = self.use(value, nest, loaded)
                 if longest is None or waited[0] > longest[0]:
                     longest = waited
-        if loaded and op_class in opclass.OF_MEMORY:
-            nest.of_loaded += 1.0
         waited_for = 0.0 if longest is None else longest[0]
         found = waited_for + opclass.LATENCY[op_class] * times, op_class, times, longest
         for value in op.results:
             ready[value] = found
         if found[0] > nest.path:
             nest.path, nest.critical = found[0], found
+
+    def use(self, value: int, nest: Nest, other: bool) -> bool:
+        """An operation uses what was loaded: as its operand in memory, if it has no `other` and nobody else uses it."""
+        known = self.in_memory.get(value)
+        if known is None:
+            self.in_memory[value] = not other
+            nest.of_loaded += not other
+        elif known:
+            self.in_memory[value] = False
+            nest.of_loaded -= 1.0
+        return True
 
     def child(self, nest: Nest, op: Op, label: str, trip: float, exact: bool, parallel: bool = False) -> Nest:
         """A new loop inside `nest`."""

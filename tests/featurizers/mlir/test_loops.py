@@ -339,4 +339,4 @@ def test_x86_folds_all_loads_of_a_sum() -> None:
 
 def test_in_order_an_index_is_waited_for_before_its_element() -> None:
     (code,) = codes(HISTOGRAM, "cortex-a55")
-    assert code.cycles == pytest.approx(3477, rel=0.2), "a load, a load by it, a sum and a store, one after the other"
+    assert code.cycles == pytest.approx(3477, rel=0.25), "a load, a load by it, a sum and a store, one after the other"
