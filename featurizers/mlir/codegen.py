@@ -28,6 +28,8 @@ from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, CHOICE, Plan
 _TINY_TRIP = 16
 _LOOP_CONTROL = 3.0
 _CHECK = 5.0
+_GUARDS, _RUNTIME = 4.0, 10.0
+"""Instructions that see whether a loop whose length is not known runs at all, and how often its copies do."""
 _LENGTH, _EPILOGUE = 12.0, 8.0
 """Instructions to divide a length that is not known among loops, and to come to the narrower one."""
 _MASKED_CYCLES = 7.0
@@ -175,13 +177,13 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     instructions = main + (0.0 if full else _LOOP_CONTROL)
     if loop.nest.depth:
-        instructions += 1.5 + min(loop.streams, 4) * 0.8
+        instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
         if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
             instructions += _known_tail(loop, vf, lanes, body)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
-        instructions += body + _LOOP_CONTROL + inner
+        instructions += body + _LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
     pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
     instructions += 2 * spills
     scalar = _ports(loop, cpu, uops, unroll)

@@ -340,3 +340,24 @@ def test_x86_folds_all_loads_of_a_sum() -> None:
 def test_in_order_an_index_is_waited_for_before_its_element() -> None:
     (code,) = codes(HISTOGRAM, "cortex-a55")
     assert code.cycles == pytest.approx(3477, rel=0.25), "a load, a load by it, a sum and a store, one after the other"
+
+
+def test_lengths_that_are_not_known_take_tests_before_the_loop_and_its_copies() -> None:
+    text = """func.func @f(%a: memref<28x28xf64>) {
+      affine.for %i = 0 to 28 {
+        affine.for %j = 0 to affine_map<(d) -> (d)>(%i) {
+          affine.for %k = 0 to affine_map<(d) -> (d)>(%j) {
+            %3 = affine.load %a[%i, %k] : memref<28x28xf64>
+            %4 = affine.load %a[%j, %k] : memref<28x28xf64>
+            %5 = arith.mulf %3, %4 : f64
+            %6 = affine.load %a[%i, %j] : memref<28x28xf64>
+            %7 = arith.subf %6, %5 : f64
+            affine.store %7, %a[%i, %j] : memref<28x28xf64> }
+          %0 = affine.load %a[%i, %j] : memref<28x28xf64>
+          %1 = affine.load %a[%j, %j] : memref<28x28xf64>
+          %2 = arith.divf %0, %1 : f64
+          affine.store %2, %a[%i, %j] : memref<28x28xf64> } }
+      return }"""
+    found = codes(text, "skylake-avx512")
+    assert found[-1].unroll == 4
+    assert sum(code.instructions for code in found) == pytest.approx(80, rel=0.2)
