@@ -117,6 +117,35 @@ def work(loop: Loop, cpu: Cpu) -> Work:
     return Work(total - folded, instructions + load_uops + store_uops, passes, load_uops, store_uops)
 
 
+_ORDERED_SIZE = {"x86": 2.0, "aarch64": 2.75, "riscv": 0.2, "amdgpu": 2.0}
+"""Per lane of a sum in order, to code size."""
+
+
+def beyond_units(loop: Loop) -> float:
+    """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever its
+    length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each step."""
+    if not loop.wide and not loop.widths:
+        return 0.0
+    isa, extra = loop.isa, 0.0
+    for key, count in loop.wide.items():
+        kind, _, rows, lanes, bits, _ = key
+        each = registers(isa, lanes, bits)
+        if kind == ORDERED:
+            own = max(_ORDERED_SIZE[isa] * lanes, 1.0)
+        elif kind == HALVES:
+            own = each + 1.0 if isa == "aarch64" else 2.0 if isa == "riscv" else 2.0 * log2(max(lanes, 2)) + 1.0
+        elif kind == opclass.SHUFFLE:
+            own = {"aarch64": 2.0 * each, "riscv": 4.0}.get(isa, float(each))
+        else:
+            own = float(each) if kind == SHARED else 1.0
+        extra += (rows * own - units(key) * len(classes(key))) * count
+    for access in loop.accesses:
+        if access.lanes > 1 and not access.called:
+            size = access.lanes * access.bits
+            extra += (ceil(size / REGISTER_BITS[isa]) if isa == "aarch64" else 1.0) - max(size / 512, 1.0)
+    return extra
+
+
 def _grouped(cpu: Cpu, lanes: int, bits: int) -> float:
     """Cycles of a vector unit for one operation, in its registers."""
     if cpu.isa != "riscv":
@@ -195,5 +224,5 @@ def _reduction(kind: int, of: int, lanes: int, bits: int, is_float: bool, cpu: C
     if isa == "aarch64" and (is_float or bits < 64 or of == opclass.IADD):
         return each + 1.0, each + 1.0
     steps = log2(max(min(lanes, REGISTER_BITS[isa] // max(bits, 8)), 1))
-    factor = 3.0 if is_float else 1.0
-    return (each - 1) + steps * (1.0 + factor) + 1.0, (each - 1) + steps * 2.0
+    factor = _MAXIMUM[isa] if is_float else 1.0
+    return (each - 1) * factor + steps * (1.0 + factor) + 1.0, (each - 1) * factor + steps * (1.0 + factor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from featurizers.mlir import opclass
 from featurizers.mlir.idioms import is_copy, moved
+from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop
@@ -203,8 +204,6 @@ def _merge(loop: Loop, below: Loop) -> None:
 
 
 _CALL_SIZE = 6.0
-_REGISTER = 128
-"""Bits of a vector outside of x86: operations on wider ones count once for each."""
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
 
 
@@ -221,16 +220,13 @@ def _target_size(loop: Loop, shapes: int) -> float:
             + sum([access.store and access.moving != () for access in loop.accesses])
         )
     size += 3.0 * counts[_FDIV]
-    if loop.widths > _REGISTER:
-        work = sum(counts) - counts[opclass.ADDRESS] - counts[opclass.CALL] - counts[opclass.LIBM]
-        size += work * (min(loop.widths, 512) / _REGISTER - 1.0)
     return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
 def _measure(loop: Loop) -> None:
     """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
-    size = sum(counts) - counts[opclass.ADDRESS] + 3.0
+    size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop)
     size += counts[opclass.CALL] * (_CALL_SIZE - 1)
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = strides(loop.accesses, iv)

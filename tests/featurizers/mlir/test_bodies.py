@@ -226,3 +226,17 @@ def test_sums_of_a_vector_are_one_lane_after_the_other_but_those_of_whole_number
     floats, ints = (body(text.replace("T", kind), "apple-m1") for kind in ("f32", "i32"))
     assert floats.instructions > 28, "16 additions, 12 lanes that are taken out of a register"
     assert ints.instructions <= 8
+
+
+@pytest.mark.parametrize(("isa", "size"), [("x86", 8), ("aarch64", 13), ("riscv", 8)])
+def test_a_vector_operation_is_one_to_code_size_whatever_its_length(isa: str, size: int) -> None:
+    text = """func.func @f(%a: memref<1600xf32>) {
+      %z = arith.constant 0.0 : f32
+      affine.for %i = 0 to 1600 step 16 {
+        %x = vector.transfer_read %a[%i], %z {in_bounds = [true]} : memref<1600xf32>, vector<16xf32>
+        %y = arith.addf %x, %x : vector<16xf32>
+        %w = arith.mulf %y, %x : vector<16xf32>
+        vector.transfer_write %w, %a[%i] {in_bounds = [true]} : vector<16xf32>, memref<1600xf32> }
+      return }"""
+    inner = FEATURIZER.parse({"mlir": text}).loops_on(isa)[0].walk()[-1]
+    assert inner.size == size  # AArch64: four for each access, as its cost model says
