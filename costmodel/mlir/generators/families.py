@@ -9,8 +9,11 @@ from costmodel.mlir.generators import (
     contractions,
     control,
     graphs,
+    imaging,
+    integer_code,
     movement,
     polyhedral,
+    quantised,
     reductions,
     scalar,
     stablehlo,
@@ -47,6 +50,9 @@ FAMILIES: dict[str, Draw] = {
     "tosa": tosa.tosa,
     "vector": vectors.vector,
     "stablehlo": stablehlo.stablehlo,
+    "integer_code": integer_code.integer_code,
+    "imaging": imaging.imaging,
+    "quantised": quantised.quantised,
 }
 
 IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph, "torch_block": torch_blocks.torch_block}
