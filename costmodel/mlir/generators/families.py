@@ -12,10 +12,13 @@ from costmodel.mlir.generators import (
     imaging,
     integer_code,
     movement,
+    nests,
+    particles,
     polyhedral,
     quantised,
     reductions,
     scalar,
+    signal,
     stablehlo,
     stencils,
     torch_blocks,
@@ -53,6 +56,9 @@ FAMILIES: dict[str, Draw] = {
     "integer_code": integer_code.integer_code,
     "imaging": imaging.imaging,
     "quantised": quantised.quantised,
+    "signal": signal.signal,
+    "particles": particles.particles,
+    "nests": nests.nests,
 }
 
 IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph, "torch_block": torch_blocks.torch_block}

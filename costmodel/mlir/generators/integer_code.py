@@ -13,7 +13,7 @@ from costmodel.mlir.generators.values import Value, width
 
 def integer_code(rng: random.Random) -> Group:
     """Fixed point, modular arithmetic, ciphers, checksums, packing, base64, UTF-8, digits, dates, big numbers, gcd."""
-    return drawn("integer_code", _KERNELS, rng)
+    return drawn("integer_code", _KERNELS, rng, often=("chains",))
 
 
 def _fixed_point(c: Code) -> None:
@@ -279,5 +279,4 @@ _KERNELS = {
     "iterated": _iterated,
     "interpreter": _interpreter,
     "chains": _chains,
-    "chains_again": _chains,
 }

@@ -18,9 +18,12 @@ Body = Callable[..., Sequence[Value]]
 _FOR = re.compile(r"^( +)(?:%\S+ = )?affine\.for ", re.MULTILINE)
 
 
-def drawn(family: str, kernels: Mapping[str, Kernel], rng: random.Random) -> Group:
-    """One of the kernels by a seed, with its alternative and the transformations that its loops admit."""
-    what, seed, noalias = rng.choice(list(kernels)), rng.randrange(1 << 40), coin(rng)
+def drawn(family: str, kernels: Mapping[str, Kernel], rng: random.Random, *, often: Sequence[str] = ()) -> Group:
+    """One of the kernels by a seed, with its alternative and the transformations that its loops admit.
+
+    `often` names kernels again that shall be drawn more often than others.
+    """
+    what, seed, noalias = rng.choice([*kernels, *often]), rng.randrange(1 << 40), coin(rng)
 
     def write(alternative: bool) -> str:
         code = Code(seed, alternative=alternative)
