@@ -13,7 +13,7 @@ from costmodel.mlir.loop_network import LoopColumns, LoopNetwork
 from costmodel.mlir.network import ColumnNetwork
 from costmodel.mlir.variants import VariantOrder
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
-from costmodel.regressors.boosting import boosted
+from costmodel.regressors.boosting import QUICK_ROUNDS, boosted
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Column, Features, FloatArray
@@ -127,6 +127,11 @@ class CodeBoosting:
         """Which quantity it learns: decides about the estimate it starts from, and whether it is a count."""
         self.settings["target"] = target
         return self
+
+    def quick(self) -> Self:
+        """The same, unfitted, with a few trees and nothing beside them."""
+        few = {"rounds": min(self.settings["rounds"], QUICK_ROUNDS), "networks": 0, "orders": False}
+        return type(self)(**self.settings | few)
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         w = _by_group(groups) * (np.ones(len(y)) if weights is None else weights)
