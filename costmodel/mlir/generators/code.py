@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from costmodel.mlir.generators import drawing
@@ -130,13 +130,15 @@ class Code(Writer):
         return self.new(f"affine.apply affine_map<({listed}) -> ({expression})>({', '.join(names)})", "index")
 
     @contextmanager
-    def nest(self, *extents: int, low: int = 0) -> Iterator[list[str]]:
-        """Perfectly nested loops, each from `low`."""
-        if not extents:
-            yield []
-            return
-        with self.loop(low, extents[0]) as outer, self.nest(*extents[1:], low=low) as inner:
-            yield [outer, *inner]
+    def nest(self, *extents: int, edge: int = 0, reverse: bool = False) -> Iterator[list[str]]:
+        """Perfectly nested loops over all but `edge` places at both ends, the last one outermost if `reverse`."""
+        order = range(len(extents))
+        with ExitStack() as stack:
+            found = {
+                n: stack.enter_context(self.loop(edge, extents[n] - edge))
+                for n in (reversed(order) if reverse else order)
+            }
+            yield [found[n] for n in order]
 
     @contextmanager
     def carry(self, low: int | str, high: int | str, *starts: Value, step: int = 1) -> Iterator[Carried]:
@@ -173,6 +175,18 @@ class Code(Writer):
         index = self.fresh("n")
         with self.block(f"scf.for {index} = {bounds[0]} to {bounds[1]} step {bounds[2]} {{"):
             yield Value(self, index, "index")
+
+    def folded(self, low: Index, high: Index, start: Value, term: Callable[[Value, Value], Value]) -> Value:
+        """Folded over an ``scf.for``: `term` gives the next value of an index and the value so far."""
+        low_, high_ = self.position(low).name, self.position(high).name
+        index, so_far, out = self.fresh("n"), self.fresh("s"), self.fresh("r")
+        kind, one = plain(start.kind), self.position(1).name
+        head = (
+            f"{out} = scf.for {index} = {low_} to {high_} step {one} iter_args({so_far} = {start.name}) -> ({kind}) {{"
+        )
+        with self.block(head):
+            self.line(f"scf.yield {term(Value(self, index, 'index'), Value(self, so_far, start.kind)).name} : {kind}")
+        return Value(self, out, start.kind)
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:

@@ -18,7 +18,9 @@ from costmodel.mlir.generators import (
     quantised,
     reductions,
     scalar,
+    sequences,
     signal,
+    simulation,
     stablehlo,
     stencils,
     torch_blocks,
@@ -59,6 +61,8 @@ FAMILIES: dict[str, Draw] = {
     "signal": signal.signal,
     "particles": particles.particles,
     "nests": nests.nests,
+    "sequences": sequences.sequences,
+    "simulation": simulation.simulation,
 }
 
 IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph, "torch_block": torch_blocks.torch_block}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.mlir.generators.code import Array, Code
+from costmodel.mlir.generators.code import Code
 from costmodel.mlir.generators.structures import added, mapped, saturated
 from costmodel.mlir.generators.values import Value
 
@@ -212,10 +212,10 @@ def _normalised(c: Code) -> None:
         c.pick(("i8", "u8")),
     )
     x, out, table = c.array([rows, n], kind), c.array([rows, n], kind), c.array(256, "u16")
+    powers = c.scratch(n, "u32") if what == "softmax" else None
     with c.loop(0, rows) as i:
-        if what == "softmax":
+        if powers:
             most = c.total(n, c.known(-128, "i32"), lambda k, v: v.max(x[i, k].to("i32")))
-            powers: Array = c.scratch(n, "u32")
 
             def raised(k: str, v: Value) -> Value:
                 down = most - x[i, k].to("i32")
