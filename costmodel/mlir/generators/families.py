@@ -11,6 +11,7 @@ from costmodel.mlir.generators import (
     graphs,
     imaging,
     integer_code,
+    linalg_mix,
     movement,
     nests,
     particles,
@@ -63,6 +64,7 @@ FAMILIES: dict[str, Draw] = {
     "nests": nests.nests,
     "sequences": sequences.sequences,
     "simulation": simulation.simulation,
+    "linalg_mix": linalg_mix.linalg_mix,
 }
 
 IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph, "torch_block": torch_blocks.torch_block}
