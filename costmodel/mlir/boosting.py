@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,12 +52,32 @@ Networks = tuple[ColumnNetwork | None, LoopNetwork | None]
 
 def _mean_of(boosters: Sequence[NativeBooster], networks: Networks, x: FloatArray) -> Array:
     trees = _mean([booster.predict(x) for booster in boosters])
-    said = [network.predict(x) for network in networks if network is not None]
+    said = _said(networks, x)
     return (1 - NETWORK_SHARE) * trees + NETWORK_SHARE * _mean(said) if said else trees
 
 
+def _said(networks: Networks, x: FloatArray) -> list[Array]:
+    """What each network says; columns are scaled once for both where they share a scaling."""
+    plain, loops = networks
+    if plain is None or loops is None or plain.scaling is not loops.scaling:
+        return [network.predict(x) for network in networks if network is not None]
+    z = plain.scaling(x)
+    return [plain.of_scaled(z), loops.of_scaled(z, x)]
+
+
+def _sharing(networks: Networks) -> Networks:
+    """Of one scaling, where those of both are the same: they are when both were fitted to the same rows."""
+    plain, loops = networks
+    if plain is None or loops is None or not plain.scaling.same(loops.scaling):
+        return networks
+    return plain, replace(loops, scaling=plain.scaling)
+
+
 def _mean(each: list[Array]) -> Array:
-    return each[0] if len(each) == 1 else np.asarray(np.mean(each, axis=0))
+    total = each[0]
+    for further in each[1:]:
+        total = total + further
+    return total / len(each)
 
 
 def _probability(booster: NativeBooster, network: ColumnNetwork | None, x: FloatArray) -> Array:
@@ -287,8 +308,9 @@ class CodeBoosting:
         loaded.spread_booster = NativeBooster.load(folder / "spread.txt.zst")
         if loaded._counts:
             loaded.any_booster = NativeBooster.load(folder / "any.txt.zst")
-        loaded.network = ColumnNetwork.load(folder / "network.safetensors")
-        loaded.loop_network = LoopNetwork.load(folder / "loops.safetensors")
+        loaded.network, loaded.loop_network = _sharing(
+            (ColumnNetwork.load(folder / "network.safetensors"), LoopNetwork.load(folder / "loops.safetensors"))
+        )
         loaded.any_network = ColumnNetwork.load(folder / "any.safetensors")
         loaded.order = VariantOrder.load(folder)
         return loaded
