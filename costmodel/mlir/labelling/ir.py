@@ -19,6 +19,7 @@ _POINTER = re.compile(rf"ptr (?:[a-z_]+(?:\([^)]*\))? )*({_NAME})")
 _BLOCK = re.compile(r'^"?([\w.$-]+)"?:')
 _VALUE = re.compile(rf"^  ({_NAME}) = (.+)$")
 _BRANCH = re.compile(rf"^  br i1 ({_NAME}|true|false), label ({_NAME}), label ({_NAME})")
+_JUMP = re.compile(rf"^  br label ({_NAME})")
 _INCOMING = re.compile(rf"\[ ([^,\]]+), ({_NAME}) \]")
 _BINARY = re.compile(
     r"^(add|sub|mul|and|or|xor|shl|lshr|ashr|udiv|sdiv|urem|srem) ([a-z ]*?)(i\d+) ([^,]+), (\S+?)(?:,.*)?$"
@@ -27,12 +28,14 @@ _COMPARE = re.compile(r"^icmp (?:samesign )?(\w+) i\d+ ([^,]+), (\S+?)(?:,.*)?$"
 _POINTER_COMPARE = re.compile(r"^icmp (?:samesign )?(\w+) ptr ([^,]+), (\S+?)(?:,.*)?$")
 _OFFSET = re.compile(rf"^getelementptr [a-z ]*?(i\d+|half|float|double|ptr), ptr ({_NAME}), i64 (\S+?)(?:,.*)?$")
 _TO_INT = re.compile(rf"^ptrtoint (ptr) ({_NAME}) to (i64)$")
+_BELOW = ("slt", "ult")
 _BYTES = {"half": 2, "float": 4, "double": 8, "ptr": 8}
 _FAR = 1 << 36
 """Distance of buffers: what a run-time alias check sees when it compares two of them."""
 _SELECT = re.compile(rf"^select i1 ({_NAME}), i\d+ ([^,]+), i\d+ (\S+?)(?:,.*)?$")
 _CAST = re.compile(r"^(zext|sext|trunc) (?:[a-z]+ )*(i\d+) (\S+) to (i\d+)$")
 _MINMAX = re.compile(r"^(?:tail )?call .*@llvm\.([us])(min|max)\.i\d+\(i\d+ ([^,]+), i\d+ ([^)]+)\)")
+_SATURATING = re.compile(r"^(?:tail )?call .*@llvm\.(usub)\.sat\.i\d+\(i\d+ ([^,]+), i\d+ ([^)]+)\)")
 _VECTOR_LENGTH = re.compile(
     rf"@llvm\.experimental\.get\.vector\.length\.i\d+\(i\d+ ({_NAME}), i32 (\d+), i1 (true|false)\)"
 )
@@ -48,6 +51,8 @@ class IrFunction:
     """Name to (its block, [(incoming value, from block)])."""
     branches: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Block to (condition, block if true, block if false)."""
+    jumps: dict[str, str] = field(default_factory=dict)
+    """Block to the one block that it goes on to."""
     pointers: dict[str, int] = field(default_factory=dict)
     """Arguments that are buffers, numbered."""
 
@@ -74,6 +79,8 @@ def parse_ir(text: str) -> dict[str, IrFunction]:
                 function.phis[name] = (block, [(v.strip(), bare(b)) for v, b in _INCOMING.findall(body)])
             elif not body.startswith(("load", "f")) or body.startswith("freeze"):
                 function.values[name] = body
+        elif found := _JUMP.match(line):
+            function.jumps[block] = bare(found[1])
         elif found := _BRANCH.match(line):
             function.branches[block] = (bare(found[1]), bare(found[2]), bare(found[3]))
     return functions
@@ -182,20 +189,21 @@ class Evaluator:
         return None
 
     def counted_trips(self, header: str) -> Value | None:
-        """Back-edge count of a loop that ends when its counter equals a bound (steps of a scalable vector's length)."""
+        """Back-edge count of a loop that ends when its counter equals a bound (steps of a scalable vector's length), or
+        is no longer below it."""
         for condition, if_true, if_false in self._function.branches.values():
             if header not in (if_true, if_false):
                 continue
             found = _COMPARE.match(self._function.values.get(condition, ""))
-            if found is None or found[1] not in ("eq", "ne"):
+            if found is None or not (found[1] in ("eq", "ne") or (found[1] in _BELOW and header == if_true)):
                 continue
-            for counter, bound in ((found[2], found[3]), (found[3], found[2])):
-                count = self._steps_to(header, bare(counter), bound)
+            for counter, bound in ((found[2], found[3]), (found[3], found[2]))[: 1 if found[1] in _BELOW else 2]:
+                count = self._steps_to(header, bare(counter), bound, found[1] in _BELOW)
                 if count is not None:
                     return count
         return None
 
-    def _steps_to(self, header: str, counter: str, bound: str) -> Value | None:
+    def _steps_to(self, header: str, counter: str, bound: str, below: bool) -> Value | None:
         for name, (block, incoming) in self._function.phis.items():
             if block != header or all(bare(operand) != counter for operand, _ in incoming):
                 continue
@@ -206,6 +214,8 @@ class Evaluator:
                 if bare(operand) != counter and (value := self.value(operand)) is not None
             ]
             if step is not None and end is not None and len(starts) == 1 and not np.any(np.asarray(step) == 0):
+                if below:
+                    return np.maximum(-((starts[0] - end) // step) - 1, 0) if np.all(np.asarray(step) > 0) else None
                 return (end - starts[0]) // step - 1
         return None
 
@@ -314,6 +324,13 @@ def _minmax(_: Evaluator, found: re.Match[str], operands: list[Value | None]) ->
     return (min if found[2] == "min" else max)(left, right)
 
 
+def _difference(_: Evaluator, found: re.Match[str], operands: list[Value | None]) -> Value | None:
+    left, right = operands
+    if left is None or right is None:
+        return None
+    return np.maximum(left - right, 0) if any(map(_is_array, operands)) else max(left - right, 0)
+
+
 _FORMS: list[tuple[re.Pattern[str], Any]] = [
     (_BINARY, _binary),
     (_COMPARE, _compare),
@@ -323,4 +340,5 @@ _FORMS: list[tuple[re.Pattern[str], Any]] = [
     (_SELECT, _select),
     (_CAST, _cast),
     (_MINMAX, _minmax),
+    (_SATURATING, _difference),
 ]

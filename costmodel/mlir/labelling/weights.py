@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from costmodel.mlir.labelling.assembly import Block, Function
+from costmodel.mlir.labelling.checks import VECTOR, apart, fails, goes_first, is_alias_check
 from costmodel.mlir.labelling.ir import Evaluator, IrFunction
+from costmodel.mlir.labelling.remainders import average_left
 from costmodel.mlir.labelling.scev import evaluate
+from costmodel.mlir.labelling.turned import turned
 
 SAMPLES = 256
 UNKNOWN_TRIPS = 32
@@ -28,8 +31,6 @@ UNKNOWN_TRIPS = 32
 EXACT, AVERAGED, GUESSED = "exact", "averaged", "guessed"
 _COUNTS = (Evaluator.vector_length_trips, Evaluator.masked_trips, Evaluator.counted_trips)
 """Ways to count a loop of scalable vectors, which scalar evolution knows no number for."""
-_VECTOR = ("vector.", "vec.")
-_ALIAS_CHECK = re.compile(r"conflict|diff\.check")
 
 TripCounts = dict[str, tuple[str, "int | None"]]
 
@@ -73,6 +74,7 @@ class _Walk:
         self.blocks = {block.label: block for block in self.function.blocks}
         self.headers = {b.label: b for b in self.function.blocks if b.is_header}
         self.names = {b.ir_name for b in self.headers.values() if b.ir_name} | set(self.trip_counts)
+        self.turned = turned(self.headers, self.ir, self.trip_counts)
         symbolic = " ".join(expression for expression, _ in self.trip_counts.values())
         self.expanded = set(re.findall(r'<%"?([\w.$-]+)"?>', symbolic)) | self._compared() | self._counting()
 
@@ -83,6 +85,10 @@ class _Walk:
             entry = self.function.blocks[0].label
             self._region(_Region(None, {}, 1.0), entry, 1.0)
         return Weights(self.executions, self.quality)
+
+    def _name(self, label: str) -> str:
+        """What a loop's header is called in the IR."""
+        return self.turned.get(label, self.blocks[label].ir_name)
 
     def _compared(self) -> set[str]:
         """Headers whose iteration decides a branch that does not leave a loop."""
@@ -228,15 +234,20 @@ class _Walk:
         return {target: mass * float(np.sum(amount * region.runs) / total) for target, amount in leaving.items()}
 
     def _trips(self, header: str, evaluator: Evaluator, outer: _Region) -> Any:
-        expression, most = self.trip_counts.get(self.blocks[header].ir_name, ("", None))
+        name = self._name(header)
+        expression, most = self.trip_counts.get(name, ("", None))
         count = evaluate(expression, evaluator.value, outer.iterations.get) if expression else None
         for count_up in _COUNTS:
-            count = count_up(evaluator, self.blocks[header].ir_name) if count is None else count
+            count = count_up(evaluator, name) if count is None else count
         if count is None:
             self.quality = GUESSED
+            left = average_left(self.ir, name)
+            if left is not None:
+                return left
             return float(min(UNKNOWN_TRIPS, most + 1)) if most is not None else float(UNKNOWN_TRIPS)
         if isinstance(count, np.ndarray) and self.quality == EXACT:
             self.quality = AVERAGED
+        count = count - (header in self.turned)
         return (
             np.maximum(np.asarray(count, dtype=float) + 1, 1)
             if isinstance(count, np.ndarray)
@@ -245,7 +256,7 @@ class _Walk:
 
     def _enter(self, header: str, outer: _Region, mass: Any, trips: Any) -> _Region:
         entries = mass * outer.runs
-        name = self.blocks[header].ir_name
+        name = self._name(header)
         active = outer.active | {name}
         if name not in self.expanded:
             return _Region(header, outer.iterations, entries * trips, trips, active)
@@ -257,13 +268,26 @@ class _Walk:
         targets = block.successors
         if len(targets) < 2:
             return dict.fromkeys(targets, 1.0)
+        alive = [target for target in targets if not fails(self.blocks, target)]
+        if 0 < len(alive) < len(targets):
+            targets = alive
+        if len(targets) < 2:
+            return dict.fromkeys(targets, 1.0)
         header = region.header
         out = [target for target in targets if header is not None and not self._inside(target, header)]
         if out and len(out) < len(targets):
             leave = 1.0 / region.trips
             stay = (1.0 - leave) / (len(targets) - len(out))
             return {target: leave / len(out) if target in out else stay for target in targets}
-        return self._decide(block, evaluator) or self._guess(targets)
+        return self._decide(block, self._first(block, region) or evaluator) or self._guess(targets)
+
+    def _first(self, block: Block, region: _Region) -> Evaluator | None:
+        """Values in the first iteration of a loop that has been turned, for the copy of its end before it."""
+        for target in block.successors:
+            for label in (target, *self.blocks[target].successors):
+                if label in self.turned and label != region.header and not self._inside(block.label, label):
+                    return self._evaluator(replace(region, iterations={**region.iterations, self.turned[label]: 0}))
+        return None
 
     def _guess(self, targets: list[str]) -> dict[str, Any]:
         self.quality = GUESSED
@@ -277,17 +301,17 @@ class _Walk:
         if branch is None:
             return self._half_of_a_check(block)
         taken = evaluator.value(branch[0])
-        if taken is None and _is_alias_check(block, branch):
-            taken = _apart(branch)
+        if taken is None and is_alias_check(block, branch):
+            taken = apart(branch)
         if taken is None:
             return None
         taken = np.asarray(taken, dtype=float) if isinstance(taken, np.ndarray) else float(taken)
-        yes, no = block.successors if _goes_first(branch, first, second) else block.successors[::-1]
+        yes, no = block.successors if goes_first(branch, first, second) else block.successors[::-1]
         return {yes: taken, no: 1.0 - taken}
 
     def _half_of_a_check(self, block: Block) -> dict[str, Any] | None:
         """A branch of llc's own making (a check of two comparisons became two branches) into vector code: taken."""
-        vector = [target for target in block.successors if self.blocks[target].ir_name.startswith(_VECTOR)]
+        vector = [target for target in block.successors if self.blocks[target].ir_name.startswith(VECTOR)]
         if len(vector) != 1:
             return None
         return {target: float(target in vector) for target in block.successors}
@@ -315,29 +339,6 @@ class _Walk:
                 break
             label = block.successors[0]
         return names - {""}
-
-
-def _is_alias_check(block: Block, branch: tuple[str, str, str]) -> bool:
-    return block.ir_name.startswith(("vector.memcheck", "vector.scevcheck")) or bool(_ALIAS_CHECK.search(branch[0]))
-
-
-def _goes_first(branch: tuple[str, str, str], first: set[str], second: set[str]) -> bool:
-    """Whether the true side is the first successor; a name that both lead to says nothing."""
-    _, if_true, if_false = branch
-    if if_true in first - second or if_false in second - first:
-        return True
-    if if_true in second - first or if_false in first - second:
-        return False
-    return if_true in first
-
-
-def _apart(branch: tuple[str, str, str]) -> float:
-    """Share of an alias check's true side when the buffers are apart: all if that is where the vector code is."""
-    condition, if_true, if_false = branch
-    vector_true, vector_false = (name.startswith(_VECTOR) for name in (if_true, if_false))
-    if vector_true != vector_false:
-        return float(vector_true)
-    return float(condition.split(".not")[0] != condition)
 
 
 def _expand(header: str, name: str, outer: _Region, entries: Any, trips: Any, active: frozenset[str]) -> _Region:

@@ -8,6 +8,7 @@ import pytest
 from costmodel.mlir.labelling.assembly import parse_assembly
 from costmodel.mlir.labelling.ir import Evaluator, IrFunction, parse_ir
 from costmodel.mlir.labelling.mca import repetitions, with_vector_state
+from costmodel.mlir.labelling.remainders import average_left
 from costmodel.mlir.labelling.remarks import read_remarks
 from costmodel.mlir.labelling.scev import evaluate, read_trip_counts
 from costmodel.mlir.labelling.targets import CPUS
@@ -208,3 +209,114 @@ def test_short_hot_blocks_are_simulated_longest_and_dead_ones_not_at_all():
 def test_a_riscv_block_is_told_the_vector_state_of_the_block_before():
     marked = with_vector_state([["vsetvli\ta0, a1, e32, m2, ta, ma"], ["vadd.vv\tv8, v8, v9"]])
     assert marked[1] == ["# LLVM-MCA-RISCV-LMUL M2", "# LLVM-MCA-RISCV-SEW E32", "vadd.vv\tv8, v8, v9"]
+
+
+TURNED = """
+	.globl	p0.f                            // -- Begin function p0.f
+p0.f:                                   // @p0.f
+// %bb.0:                               // %entry
+	mov	w9, #2898
+	str	w11, [x1, x10, lsl #2]
+	cbz	x9, .LBB0_2
+.LBB0_1:                                // %rest
+                                        // =>This Inner Loop Header: Depth=1
+	sub	x9, x9, #2
+	str	w11, [x1, x10, lsl #2]
+	cbnz	x9, .LBB0_1
+.LBB0_2:                                // %exit
+	ret
+.Lfunc_end0:
+                                        // -- End function
+"""
+"""What llc makes of `TURNED_IR` for Neoverse V1: the header is copied to the entry, and the loop begins behind it."""
+
+TURNED_IR = """define void @p0.f(ptr %arg, ptr %arg1) {
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %rest ]
+  %done = icmp eq i64 %i, 2898
+  br i1 %done, label %exit, label %rest
+rest:
+  %i.next = add nuw nsw i64 %i, 2
+  br label %head
+exit:
+  ret void
+}
+"""
+
+
+def test_a_loop_that_is_turned_runs_once_less_and_its_first_end_is_not_its_last():
+    (function,) = parse_assembly(TURNED, CPUS["neoverse-v1"])
+    weights = block_weights(function, parse_ir(TURNED_IR)["p0.f"], {"head": ("1449", 1449)})
+    assert weights.trips == EXACT
+    assert weights.executions == pytest.approx({"0_0": 1, "0_1": 1449, "0_2": 1})
+
+
+ASSERTED = """
+	.globl	p0.f                            # -- Begin function p0.f
+p0.f:                                   # @p0.f
+# %bb.0:                                # %entry
+	cmpq	$42, (%rdi)
+	jg	.LBB0_2
+# %bb.1:                                # %held
+	retq
+.LBB0_2:                                # %broken
+	callq	abort@PLT
+.Lfunc_end0:
+                                        # -- End function
+"""
+
+
+def test_assertions_hold():
+    (function,) = parse_assembly(ASSERTED, CPUS["znver4"])
+    weights = block_weights(function, IrFunction(), {})
+    assert weights.trips == EXACT
+    assert weights.executions == pytest.approx({"0_0": 1, "0_1": 1, "0_2": 0})
+
+
+REMAINDER = """define void @p0.f(i64 %n) {
+entry:
+  %some = and i64 %n, 7
+  br label %inner.prol
+inner.prol:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %inner.prol ]
+  %i.next = add i64 %i, 1
+  %done = icmp eq i64 %i.next, %some
+  br i1 %done, label %exit, label %inner.prol
+exit:
+  ret void
+}
+"""
+
+
+def test_what_unrolling_left_is_half_of_the_copies_on_average():
+    ir = parse_ir(REMAINDER)["p0.f"]
+    assert average_left(ir, "inner.prol") == 4
+    assert average_left(ir, "inner") is None
+
+
+BELOW = """define void @p0.f() {
+entry:
+  br label %outer
+outer:
+  %o = phi i64 [ 0, %entry ], [ %o.next, %latch ]
+  %less = tail call i64 @llvm.usub.sat.i64(i64 %o, i64 1)
+  %end = add i64 %less, 7
+  br label %inner
+inner:
+  %i = phi i64 [ 0, %outer ], [ %i.next, %inner ]
+  %i.next = add i64 %i, 2
+  %more = icmp slt i64 %i.next, %end
+  br i1 %more, label %inner, label %latch
+latch:
+  %o.next = add i64 %o, 1
+  br label %outer
+}
+"""
+
+
+def test_a_loop_runs_while_its_counter_is_below_what_the_outer_iteration_says():
+    weights = block_weights(_function(), parse_ir(BELOW)["p0.f"], {"outer": ("79", 79)})
+    assert weights.trips == AVERAGED
+    assert weights.executions["0_2"] == pytest.approx(sum(-(-(max(o - 1, 0) + 7) // 2) for o in range(80)))
