@@ -195,7 +195,7 @@ def _histogram(c: Code) -> None:
     if steps[1]:
         with c.carry(0, bins, c.known(0, wide)) as loop:
             loop.next = [loop.values[0] + table[loop.index]]
-            table[loop.index] = (loop.next[0] * 255) / (h * w) if c.alternative or c.coin() else loop.next[0]
+            table[loop.index] = (loop.next[0] * 255) / (h * w) if c.coin() else loop.next[0]
     if steps[2]:
         with c.nest(h, w) as (i, j):
             out[i, j] = table[((image[i, j] >> shift) & (bins - 1)).to("index")].to("u8")
@@ -240,8 +240,9 @@ def _mosaic(c: Code) -> None:
         return
     if what == "border":
         source, target, reach = c.array([h, w], kind), c.array([h, w], kind), 1
+        guarded = c.coin()
         with c.nest(h, w) as (i, j):
-            if c.alternative:
+            if guarded:
                 edges = " , ".join(f"d{n} - {reach} >= 0, {m - 1 - reach} - d{n} >= 0" for n, m in enumerate((h, w)))
                 with c.within(edges, i, j):
                     target[i, j] = as_pixel(fraction(added(c, [*window(source, i, j, wide)[0]]), 0.33, 6), kind)

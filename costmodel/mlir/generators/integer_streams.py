@@ -23,7 +23,8 @@ def _stream_cipher(c: Code) -> None:
     """Rounds of additions, rotations and exclusive ors on four or sixteen words, unrolled or in a loop."""
     words, rounds, kind = c.pick((4, 4, 16)), c.size(1, 10), c.pick(("u32", "u32", "u64"))
     amounts = [c.rng.randint(1, width(kind) - 1) for _ in range(4)]
-    looped, columns = c.coin() != c.alternative, words // 4
+    looped, columns = c.coin(), words // 4
+    rounds = rounds if looped else min(rounds, 4)
 
     def once(state: list[Value]) -> list[Value]:
         state = list(state)
@@ -39,12 +40,12 @@ def _stream_cipher(c: Code) -> None:
     with c.nest(*([blocks] if blocks > 1 else [])):
         start = [data[n] for n in range(words)]
         state = start
-        if looped:
+        if looped != c.alternative:
             with c.carry(0, rounds, *start) as loop:
                 loop.next = once(loop.values)
             state = loop.out
         else:
-            for _ in range(min(rounds, 4)):
+            for _ in range(rounds):
                 state = once(state)
         for n, (new, old) in enumerate(zip(state, start, strict=True)):
             out[n] = new + old
@@ -89,6 +90,7 @@ def _random_stream(c: Code) -> None:
     a, b, shift = c.rng.getrandbits(30) | 5, c.rng.getrandbits(16) | 1, c.pick((3, 8, 16))
     use, out_kind = c.pick(("store", "range", "float", "sum")), c.pick(("u8", "u16", "u32"))
     out_kind = {"float": "f32", "sum": kind, "range": kind}.get(use, out_kind)
+    divided = c.coin(0.4)
     out, seeds = c.array([n, lanes], out_kind), c.array([lanes], kind)
     with c.carry(0, n, *(seeds[k] for k in range(lanes))) as loop:
         states = [state * a + b for state in loop.values]
@@ -97,7 +99,7 @@ def _random_stream(c: Code) -> None:
             if use == "float":
                 high = (high & 0xFFFFFF).to("f32") * 5.9604645e-08
             elif use == "range":
-                high = high % (6 * shift) if c.alternative else ((high & 0xFFFF) * (6 * shift)) >> 16
+                high = high % (6 * shift) if divided else ((high & 0xFFFF) * (6 * shift)) >> 16
             elif use == "sum":
                 high = out[loop.index, lane] + high
             out[loop.index, lane] = high.to(out_kind)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from math import prod
 
 from costmodel.mlir.generators.code import Array, Code
 from costmodel.mlir.generators.drawing import ALL_KINDS
@@ -39,10 +39,7 @@ class _Scope:
 
     @property
     def runs(self) -> int:
-        total = 1
-        for extent in self.extents.values():
-            total *= extent
-        return total
+        return prod(self.extents.values())
 
 
 class _Program:
@@ -206,41 +203,23 @@ class _Program:
                     self.statement(_Scope(scope.extents, list(scope.values)), last=True)
 
     def loops(self, scope: _Scope, depth: int) -> None:
-        """One loop, or several perfectly nested ones (in the reverse order, for the alternative)."""
+        """One loop, or several perfectly nested ones."""
         c = self.c
         count = c.rng.randint(1, depth)
         extents: list[int] = []
         for _ in range(count):
-            extents.append(min(self._extent(scope), max(_MOST_RUNS // (scope.runs * _product(extents)), 2)))
-        order = list(range(count))[::-1] if c.alternative else list(range(count))
-        names: dict[int, str] = {}
-        triangular = count == 1 and len(scope.extents) > 0 and c.coin(0.15)
-        step = c.pick((1,) * 8 + (2, 4))
-
-        def opened(rest: Sequence[int]) -> None:
-            if rest:
-                with c.loop(0, extents[rest[0]], step if rest[0] == count - 1 else 1) as index:
-                    names[rest[0]] = index
-                    opened(rest[1:])
-                return
-            inner = scope
-            for n in range(count):
-                inner = inner.inside(names[n], extents[n])
-            self.body(inner, depth - count)
-
-        if triangular:
+            extents.append(min(self._extent(scope), max(_MOST_RUNS // (scope.runs * prod(extents)), 2)))
+        if count == 1 and scope.extents and c.coin(0.15):
             outer, extent = c.pick(list(scope.extents.items()))
             with c.loop(0, f"affine_map<(d0) -> (d0 + 1)>({outer})") as index:
                 self.body(scope.inside(index, extent), depth - 1)
-        else:
-            opened(order)
-
-
-def _product(numbers: Sequence[int]) -> int:
-    total = 1
-    for number in numbers:
-        total *= number
-    return total
+            return
+        step = c.pick((1,) * 8 + (2, 4))
+        with ExitStack() as stack:
+            for n, extent in enumerate(extents):
+                index = stack.enter_context(c.loop(0, extent, step if n == count - 1 else 1))
+                scope = scope.inside(index, extent)
+            self.body(scope, depth - count)
 
 
 def _affine(c: Code) -> None:

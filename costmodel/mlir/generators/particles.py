@@ -21,9 +21,9 @@ _FLOATS = ("f32", "f32", "f64", "f64", "f16")
 
 
 def _forces(c: Code) -> None:
-    """Gravity, charges, Lennard-Jones, springs, Morse: of all pairs or half, with a cut-off by select or branch."""
+    """Gravity, Lennard-Jones, springs, Morse: of all pairs or half, with a cut-off by select or branch."""
     kind, n, axes = c.pick(_FLOATS), c.size(4, 500), c.pick((2, 3, 3))
-    what = c.pick(("gravity", "coulomb", "lennard_jones", "lennard_jones", "spring", "morse"))
+    what = c.pick(("gravity", "gravity", "lennard_jones", "lennard_jones", "spring", "morse"))
     cut, periodic, masses = c.pick(("", "select", "branch")), c.coin(0.2), c.array(n, kind)
     position, force = Points(c, n, axes, kind), Points(c, n, axes, kind)
     half = c.alternative
@@ -40,8 +40,7 @@ def _forces(c: Code) -> None:
             power = (0.9 - root).math("exp")
             return (power * power - power) * 2 / root
         root = square.math("rsqrt") if half else 1 / square.math("sqrt")
-        product = masses[j] if what == "gravity" else masses[i] * masses[j]
-        return product * root * root * root
+        return masses[i] * masses[j] * root * root * root
 
     def pair(i: str, j: str, here: list[Value]) -> list[Value]:
         away = less(position.get(j), here)
@@ -103,7 +102,7 @@ def _distances(c: Code) -> None:
     axes = c.size(2, 96)
     x, y, out = c.array([n, axes], kind), c.array([m, axes] if c.coin() else [axes, m], kind), c.array([n, m], kind)
     turned = y.shape[0] == axes and axes != m
-    symmetric = c.alternative and n == m
+    symmetric = n == m and c.coin()
 
     def one(i: str, j: str, k: str | int, total: Value) -> Value:
         a, b = x[i, k], y[k, j] if turned else y[j, k]
@@ -155,7 +154,10 @@ def _clusters(c: Code) -> None:
         if one_hot:
             with c.nest(k, axes) as (q, a):
                 this = c.position(q).to("i32")
-                sums[q, a] = c.total(n, c.known(0, kind), lambda i, v: v + labels[i].same(this).then(x[i, a], 0))
+                sums[q, a] = c.total(n, sums[q, a], lambda i, v: v + labels[i].same(this).then(x[i, a], 0))
+            with c.loop(0, k) as q:
+                this = c.position(q).to("i32")
+                counts[q] = c.total(n, counts[q], lambda i, v: v + labels[i].same(this).to("i32"))
         else:
             with c.loop(0, n) as i:
                 own = _inside(labels[i], k)

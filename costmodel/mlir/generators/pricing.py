@@ -225,7 +225,7 @@ def _iterations(c: Code) -> None:
             middle = (x + b) * 0.5
             low = (middle * middle) < a
             return low.then(middle, x), low.then(b, middle)
-        return (x * a + factors[k], b) if what == "series" else (a / (x + k + 1) + 1, b)
+        return (x * a + factors[k], b) if what == "series" else (a / (x + 2) + 1, b)
 
     def body(a: Value, b: Value) -> list[Value]:
         x = a

@@ -37,7 +37,9 @@ def _dot(c: Code) -> None:
     x, y = c.array([rows, n], a), c.array([n] if c.coin() else [rows, n], b)
     output = Output(c, rows)
     out = c.array(rows, output.kind)
-    lanes = lanes * 2 if c.alternative else lanes
+    n = n // lanes * lanes
+    if c.alternative:
+        lanes = lanes * 2 if n % (2 * lanes) == 0 else max(lanes // 2, 1)
 
     def term(i: str, k: str) -> Value:
         left, right = x[i, k], y[k] if len(y.shape) == 1 else y[i, k]

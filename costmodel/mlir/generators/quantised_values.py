@@ -133,11 +133,13 @@ def _embedding(c: Code) -> None:
                     for place, value in entries(at, j, scale, low):
                         out[i, place] = value if bag == 1 else out[i, place] + value
             return
-        with c.loop(0, width) as j, c.carry(0, bag, *[c.known(0, "f32")] * (1 + four)) as loop:
-            found = entries(row(i, loop.index)[0], j, *row(i, loop.index)[1:])
-            loop.next = [v + value for v, (_, value) in zip(loop.values, found, strict=True)]
         with c.loop(0, width) as j:
-            out[i, j] = out[i, j] * (1 / bag)
+            places = [f"{j} * {1 + four} + {n}" for n in range(1 + four)]
+            with c.carry(0, bag, *(out[i, place] for place in places)) as loop:
+                at, scale, low = row(i, loop.index)
+                loop.next = [v + e for v, (_, e) in zip(loop.values, entries(at, j, scale, low), strict=True)]
+            for place, total in zip(places, loop.out, strict=True):
+                out[i, place] = total
 
 
 def _activation(c: Code) -> None:
@@ -212,14 +214,14 @@ def _normalised(c: Code) -> None:
         c.pick(("i8", "u8")),
     )
     x, out, table = c.array([rows, n], kind), c.array([rows, n], kind), c.array(256, "u16")
-    powers = c.scratch(n, "u32") if what == "softmax" else None
+    powers, shifts = c.scratch(n, "u32") if what == "softmax" else None, c.coin(0.4)
     with c.loop(0, rows) as i:
         if powers:
             most = c.total(n, c.known(-128, "i32"), lambda k, v: v.max(x[i, k].to("i32")))
 
             def raised(k: str, v: Value) -> Value:
                 down = most - x[i, k].to("i32")
-                value = c.known(1 << 20, "u32") >> (down.to("u32") >> 3).min(20) if c.alternative else None
+                value = c.known(1 << 20, "u32") >> (down.to("u32") >> 3).min(20) if shifts else None
                 value = value or table[(down & 255).to("u32").to("index")].to("u32")
                 powers[k] = value
                 return v + value

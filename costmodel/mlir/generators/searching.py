@@ -115,7 +115,7 @@ def _matches(c: Code) -> None:
     if what in ("naive", "written", "prefix"):
         hits = c.array(n, "u8")
         with c.loop(0, n) as i:
-            if what == "written" or (c.alternative and m <= 8):
+            if what == "written" or (what == "naive" and c.alternative and m <= 8):
                 same = text[i].same(pattern[0])
                 for k in range(1, min(m, 8)):
                     same = same & text[f"{i} + {k}"].same(pattern[k])

@@ -53,6 +53,7 @@ def _alignment(c: Code) -> None:
             value = value.max(gap).max(left - 2)
         return value.max(0) if what in ("local", "affine") else value
 
+    most_wanted = what in ("local", "affine", "substring")
     with c.loop(0, many) as s:
         top = c.known(0, kind)
         with c.carry(1, n + 1, top) as rows:
@@ -77,7 +78,7 @@ def _alignment(c: Code) -> None:
                     row[j] = value
                     inside.next = [up, value, most.max(value)]
                 rows.next = inside.out[2:]
-        best[s] = rows.out[0] if what in ("local", "affine", "substring") or table is not None else row[m]
+        best[s] = rows.out[0] if most_wanted else row[m] if table is None else table[n, m]
 
 
 def _paths(c: Code) -> None:
@@ -85,7 +86,7 @@ def _paths(c: Code) -> None:
     kind, n, states = c.pick(("f32", "f32", "f64", "i32", "i16")), c.size(4, 300), c.size(2, 48)
     what, pointers = c.pick(("viterbi", "viterbi", "forward", "grid", "trellis", "beam")), c.coin(0.4)
     scores, costs, steps = c.array([n, states], kind), c.array([states, states], kind), c.array([n, states], kind)
-    back = c.array([n, states], "i32")
+    back, turned = c.array([n, states], "i32"), c.coin()
     if what in ("grid", "beam"):
         with c.loop(1, n) as t, c.loop(1, max(states - 1, 2)) as s:
             near = [steps[f"{t} - 1", f"{s} + {d}"] for d in ((-1, 0, 1) if what == "beam" and states > 2 else (-1, 0))]
@@ -105,9 +106,7 @@ def _paths(c: Code) -> None:
             back[t, s] = (high < low).to("i32")
         else:
             with c.carry(0, states, c.known(-9999, kind), c.known(0, "i32")) as loop:
-                value = steps[f"{t} - 1", loop.index] + (
-                    costs[s, loop.index] if c.alternative else costs[loop.index, s]
-                )
+                value = steps[f"{t} - 1", loop.index] + (costs[s, loop.index] if turned else costs[loop.index, s])
                 most = loop.values[0]
                 if pointers:
                     more = value > most

@@ -164,17 +164,19 @@ def _resample(c: Code) -> None:
         weights = [1 - t, t * (1 - square), square * (t - 1), square * t]
         return added(c, [w * v for w, v in zip(weights, p, strict=True)])
 
-    if c.coin() != c.alternative:
+    carried = c.coin()
+
+    def at_phase(phase: Value) -> Value:
+        whole = (phase >> bits) & 1023 if carried else phase >> bits
+        return _out(value(whole.min(n).to("index"), phase & ((1 << bits) - 1)), kind)
+
+    if carried != c.alternative:
         with c.carry(0, n, c.known(0, "u32")) as loop:
-            at = loop.values[0]
-            y[loop.index] = _out(
-                value(((at >> bits) & 1023).to("u32").min(n).to("index"), at & ((1 << bits) - 1)), kind
-            )
-            loop.next = [at + step]
+            y[loop.index] = at_phase(loop.values[0])
+            loop.next = [loop.values[0] + step]
         return
     with c.loop(0, n) as i:
-        at = c.position(i).to("u32") * step
-        y[i] = _out(value((at >> bits).min(n).to("index"), at & ((1 << bits) - 1)), kind)
+        y[i] = at_phase(c.position(i).to("u32") * step)
 
 
 def _out(value: Value, kind: str) -> Value:
@@ -263,7 +265,7 @@ def _levels(c: Code) -> None:
             y[loop.index] = a * (1 / taps)
         elif what == "comb":
             a, b = value + a * attack, a
-            y[loop.index] = x[f"{loop.index} + {taps}"] - b if c.alternative else b + x[f"{loop.index} + {taps}"]
+            y[loop.index] = b + x[f"{loop.index} + {taps}"]
         elif what == "dc":
             a, b = value - b + a * (1 - release), value
             y[loop.index] = a
@@ -278,6 +280,7 @@ def _levels(c: Code) -> None:
 def _companded(c: Code) -> None:
     """Integer codecs: mu-law, differences with adaptive steps, cascaded integrators and combs, running differences."""
     what, n, kind = c.pick(("mulaw", "adaptive", "cic", "delta", "stereo")), c.size(8, 4000), c.pick(("i16", "i32"))
+    forth = c.coin()
     if what in ("mulaw", "stereo"):
 
         def encoded(x: Value) -> list[Value]:
@@ -291,7 +294,7 @@ def _companded(c: Code) -> None:
 
         def mixed(left: Value, right: Value) -> list[Value]:
             middle, side = (left + right) >> 1, left - right
-            return [middle, side] if c.coin() else [middle + ((side + (side & 1)) >> 1), middle - (side >> 1)]
+            return [middle, side] if forth else [middle + ((side + (side & 1)) >> 1), middle - (side >> 1)]
 
         mapped(c, ["i16"], encoded) if what == "mulaw" else mapped(c, [kind, kind], mixed)
         return

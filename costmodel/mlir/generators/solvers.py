@@ -81,13 +81,14 @@ def _relaxed(c: Code) -> None:
         total = f[i, j] + added(c, near(i, j))
         return total / a[0][i, j] if varied else total * 0.25
 
+    largest, damped = c.coin(), c.coin(0.4)
     if what == "residual":
         with c.carry(1, n - 1, c.known(0, kind)) as rows:
             with c.carry(1, m - 1, rows.values[0]) as row:
                 i, j = rows.index, row.index
                 rest = f[i, j] + added(c, near(i, j)) - x[i, j] * (a[0][i, j] if varied else 4)
                 y[i, j] = rest
-                row.next = [row.values[0].max(rest.abs()) if c.alternative else row.values[0] + rest * rest]
+                row.next = [row.values[0].max(rest.abs()) if largest else row.values[0] + rest * rest]
             rows.next = row.out
         norm[0] = rows.out[0].math("sqrt")
         return
@@ -98,7 +99,7 @@ def _relaxed(c: Code) -> None:
                 with c.loop(0, (n - 2) // 2) as i2, c.loop(0, half) as j2:
                     for odd in (0, 1):
                         i, j = f"{i2} * 2 + {1 + odd}", f"{j2} * 2 + {1 + (odd + colour) % 2}"
-                        x[i, j] = fresh(i, j) if not c.alternative else x[i, j] * 0.2 + fresh(i, j) * 0.8
+                        x[i, j] = x[i, j] * 0.2 + fresh(i, j) * 0.8 if damped else fresh(i, j)
         else:
             with c.loop(1, n - 1) as i, c.loop(1, m - 1) as j:
                 if what == "jacobi":
@@ -167,11 +168,11 @@ def _sparse(c: Code) -> None:
             terms = [diagonals[k, i] * x[f"{i} + {o}"] for k, o in enumerate(offsets)]
             y[i] = added(c, terms)
     elif what == "coordinates":
-        others = c.array(held, index)
+        others, symmetric = c.array(held, index), c.coin()
         with c.loop(0, held) as k:
             row, column = at(ids[k], rows), at(others[k], rows)
             y[row] = y[row] + values[k] * x[column]
-            if c.alternative:
+            if symmetric:
                 y[column] = y[column] + values[k] * x[row]
     elif what == "blocks":
         size_, near = c.pick((2, 3, 4)), c.size(1, 12)
@@ -226,8 +227,8 @@ def _krylov(c: Code) -> None:
     else:
         with c.loop(1, n - 1) as i:
             q[i] = product(i)
-        curvature = c.total(n, zero, lambda i, v: v + p[i] * q[i])
-        square = c.total(n, zero, lambda i, v: v + r[i] * r[i])
+        curvature = c.total(n - 1, zero, lambda i, v: v + p[i] * q[i], low=1)
+        square = c.total(n - 1, zero, lambda i, v: v + r[i] * r[i], low=1)
     if what == "power":
         scale = 1 / (curvature.abs() + 1e-3).math("sqrt")
         with c.loop(0, n) as i:
@@ -254,7 +255,7 @@ def _elements(c: Code) -> None:
     what, index = c.pick(("apply", "apply", "area", "quadrature", "edges")), c.pick(("i32", "i64"))
     ids, x, y = c.array([elements, nodes], index), c.array(4000, kind), c.array(4000, kind)
     matrices, points = c.array([elements, nodes, nodes], kind), c.pick((1, 3, 4))
-    shapes, shared = c.array([points, nodes], kind), c.coin(0.4)
+    shapes, shared, squared = c.array([points, nodes], kind), c.coin(0.4), c.coin()
 
     with c.loop(0, elements) as e:
         places = [(ids[e, k].to("u" + index[1:]) % 4000).to("index") for k in range(nodes)]
@@ -272,7 +273,7 @@ def _elements(c: Code) -> None:
             for point in range(points):
                 row = [shapes[point, k] for k in range(nodes)]
                 value = added(c, [a * b for a, b in zip(row, local, strict=True)])
-                value = value * value + 1 if c.alternative else value
+                value = value * value + 1 if squared else value
                 out = [o + value * shape for o, shape in zip(out, row, strict=True)]
         else:
             first = "0" if shared else e

@@ -61,7 +61,6 @@ def mapped(c: Code, kinds: Sequence[str], body: Body, *, largest: int = 8000, fo
     planar, step = form in ("plane", "rows"), c.pick((2, 3, 4)) if form == "strided" else 1
     shape = [c.size(2, 120), c.size(4, 160)] if planar else [c.size(4, largest)]
     records = form == "records" and len(set(kinds)) == 1
-    together = c.pick((2, 4)) if form == "line" and c.alternative else 1
     shared = [form == "rows" and c.coin() for _ in kinds]
     if records:
         whole = c.array([*shape, len(kinds)], kinds[0])
@@ -69,6 +68,7 @@ def mapped(c: Code, kinds: Sequence[str], body: Body, *, largest: int = 8000, fo
     else:
         inputs = [c.array(shape[1:] if s else [n * step for n in shape], k) for s, k in zip(shared, kinds, strict=True)]
     in_place, test = c.coin(0.2), c.pick((1, 3, 7))
+    together = c.pick((2, 4)) if form == "line" and c.alternative else 1
     outputs: list[Array] = []
 
     def element(at: list[str]) -> list[Value]:
@@ -101,10 +101,13 @@ def mapped(c: Code, kinds: Sequence[str], body: Body, *, largest: int = 8000, fo
         with c.nest(*shape) as at:
             keep(at, element(at))
         return
-    with c.loop(0, shape[0] // together * together, together) as i:
+    whole_ = shape[0] // together * together
+    with c.loop(0, whole_, together) as i:
         for copy in range(together):
             place = [f"{i} + {copy}" if copy else i]
             keep(place, element(place))
+    for left in range(whole_, shape[0]):
+        keep([str(left)], element([str(left)]))
 
 
 def _folded(c: Code, count: int, term: Callable[[str], Value]) -> None:
@@ -112,13 +115,14 @@ def _folded(c: Code, count: int, term: Callable[[str], Value]) -> None:
     how, lanes = c.pick(("add", "add", "max", "min")), 2 if c.alternative else 1
     starts = [term(str(n)) for n in range(lanes)]
     out = c.array(1, starts[0].kind)
-    with c.carry(lanes, max(count // lanes, 2) * lanes, *starts, step=lanes) as loop:
+    whole = count // lanes * lanes
+    with c.carry(lanes, whole, *starts, step=lanes) as loop:
         loop.next = [
             c.binary(how, value, term(f"{loop.index} + {n}" if n else loop.index))
             for n, value in enumerate(loop.values)
         ]
     total = loop.out[0]
-    for other in loop.out[1:]:
+    for other in [*loop.out[1:], *(term(str(left)) for left in range(whole, count))]:
         total = c.binary(how, total, other)
     out[0] = total
 

@@ -124,15 +124,15 @@ def _goertzel(c: Code) -> None:
     """One or several bins by a recurrence, or by the sum as it is defined."""
     kind, n, bins = c.pick(("f32", "f32", "f64")), c.size(8, 2000), c.size(1, 12)
     x, powers, factors = c.array(n, kind), c.array(bins, kind), c.array(bins, kind)
-    together = (c.coin() or bins == 1) and bins <= 4
+    together = c.coin() != c.alternative and bins <= 4
     zero = c.known(0, kind)
-    if c.alternative:
-        with c.loop(0, bins) as b, c.carry(0, n, zero, zero) as loop:
-            angle = factors[b] * c.position(loop.index).to("i32").to(kind)
-            value = x[loop.index]
-            parts = (angle.math("cos"), angle.math("sin"))
-            loop.next = [v + value * p for v, p in zip(loop.values, parts, strict=True)]
-            powers[b] = loop.next[0] * loop.next[0] + loop.next[1] * loop.next[1]
+    if c.coin(0.3):
+        with c.loop(0, bins) as b:
+            with c.carry(0, n, zero, zero) as loop:
+                angle = factors[b] * c.position(loop.index).to("i32").to(kind)
+                parts = (angle.math("cos"), angle.math("sin"))
+                loop.next = [v + x[loop.index] * p for v, p in zip(loop.values, parts, strict=True)]
+            powers[b] = loop.out[0] * loop.out[0] + loop.out[1] * loop.out[1]
         return
 
     def run(columns: list[str]) -> None:
@@ -181,7 +181,7 @@ def _cosine(c: Code) -> None:
         return [e0 + e1, a + p, r2, times(a - q, 1.414), e0 - e1, times(b + p, 1.414), r6, b - q]
 
     def line(get, put) -> None:  # type: ignore[no-untyped-def]
-        if what == "fast" or c.alternative:
+        if what == "fast":
             for k, value in enumerate(fast([get(k).to(wide) for k in range(8)])):
                 put(k, value.to(kind))
             return
@@ -233,8 +233,8 @@ def _wavelet(c: Code) -> None:
                 with c.loop(0, half) as k:
                     a, b = source[at(r, f"{k} * 2")], source[at(r, f"{k} * 2 + 1")]
                     if c.alternative:
-                        high[at(r, k)] = a - b
-                        low[at(r, k)] = b + fraction(a - b, 0.5)
+                        half_difference = fraction(a - b, 0.5)
+                        low[at(r, k)], high[at(r, k)] = b + half_difference, half_difference
                     else:
                         low[at(r, k)], high[at(r, k)] = fraction(a + b, 0.5), fraction(a - b, 0.5)
                 continue
@@ -246,8 +246,7 @@ def _wavelet(c: Code) -> None:
                     source[place] = source[place] + fraction(near, factor)
             with c.loop(0, half) as k:
                 high[at(r, k)] = source[at(r, f"{k} * 2 + 1")]
-                if level < levels - 1 or not c.alternative:
-                    low[at(r, k)] = source[at(r, f"{k} * 2")]
+                low[at(r, k)] = source[at(r, f"{k} * 2")]
 
 
 def _butterflies(c: Code) -> None:
@@ -257,8 +256,8 @@ def _butterflies(c: Code) -> None:
     n, rows, modulus = 1 << max(stages, c.rng.randint(3, 9)), c.pick((1, 1, 20)), c.pick((998244353, 12289, 7681))
     x, table = c.array([rows, n], kind), c.array(n, kind)
     for stage in range(stages):
-        half = 1 << (stage if not c.alternative else stages - 1 - stage)
-        with c.nest(rows, n // (2 * half), half) as (r, g, k):
+        half = 1 << stage
+        with c.nest(rows, n // (2 * half), half, reverse=c.alternative) as (r, g, k):
             first, second = (r, f"{g} * {2 * half} + {k}"), (r, f"{g} * {2 * half} + {k} + {half}")
             a, b = x[first], x[second]
             if residues:
@@ -282,6 +281,7 @@ def _correlation(c: Code) -> None:
     itself, rows, squares = c.coin(), c.pick((1, 1, 6)), c.coin(0.3)
     x = c.array([rows, n + lags], kind)
     y, out = x if itself else c.array([rows, n + lags], kind), c.array([rows, lags], wide)
+    short = c.coin(0.3)
     with c.nest(rows, lags) as (r, lag):
         if squares and is_float(wide):
             zero = c.known(0, wide)
@@ -291,7 +291,7 @@ def _correlation(c: Code) -> None:
             cross, first, second = loop.out
             out[r, lag] = cross / ((first * second).math("sqrt") + 0.001)
         else:
-            high = f"affine_map<(d0) -> ({n} - d0)>({lag})" if c.alternative and lags < n else n
+            high = f"affine_map<(d0) -> ({n} - d0)>({lag})" if short and lags < n else n
             out[r, lag] = c.total(
                 high, c.known(0, wide), lambda k, v: v + x[r, k].to(wide) * y[r, f"{k} + {lag}"].to(wide)
             )
@@ -305,7 +305,8 @@ def _complex(c: Code) -> None:
     )
     n, terms, apart = c.size(4, 4000), c.size(1, 6), c.coin()
     x, y, out = (Complexes(c, [n], kind, apart=apart) for _ in range(3))
-    lengths, together = c.array(n, kind), c.coin() != c.alternative
+    lengths, rooted = c.array(n, kind), c.coin()
+    together = rooted != c.alternative
     zero = c.known(0, kind)
     if what == "sum":
         with c.carry(0, n, zero, zero) as loop:
@@ -318,7 +319,7 @@ def _complex(c: Code) -> None:
         a, b = x.get(i), y.get(i)
         size_ = a[0] * a[0] + a[1] * a[1]
         if what == "magnitude":
-            lengths[i] = size_.math("sqrt") if together else (size_ + 1e-3).math("log")
+            lengths[i] = size_.math("sqrt") if rooted else (size_ + 1e-3).math("log")
         elif what == "phase":
             lengths[i] = a[1].math("atan2", a[0])
         elif what == "quotient":

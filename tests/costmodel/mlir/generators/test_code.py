@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -97,6 +98,18 @@ def test_a_body_fits_into_every_structure_and_another_order_is_another_text(form
         texts.append(code.written("f"))
     assert None not in transform(texts, "")
     assert (texts[0] != texts[1]) == (form in ("line", "plane", "rows", "total"))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_several_elements_at_once_leave_none_out(seed):
+    code = Code(seed, alternative=True)
+    mapped(code, ["i32"], lambda a: [a + 1], forms=("line",))
+    text = code.written("f")
+    length = int(re.search(r"memref<(\d+)xi32>", text)[1])
+    high, step = map(int, re.search(r"= 0 to (\d+) step (\d+)", text).groups())
+    stored = text.count("affine.store")
+    assert step in (2, 4)
+    assert high + (stored - step) == length
 
 
 def test_only_loops_are_tiled_or_unrolled():
