@@ -42,7 +42,7 @@ def variants_of(rng: random.Random, text: str) -> list[Variant]:
         return [Variant({"canonical": True}, "func.func(canonicalize,cse)")]
     depth, tops = (max(starts) - min(starts)) // 2 + 1, starts.count(min(starts))
     made = nest_variants(rng, depth, 4) if tops > 1 else loop_variants(rng, depth, 3)
-    return [*made, Variant({"level": "scf"}, "func.func(lower-affine,canonicalize)")] if coin(rng, 0.3) else made
+    return [*made, Variant({"level": "scf"}, "func.func(lower-affine,canonicalize)")] if coin(rng, 0.15) else made
 
 
 _FORMS = ("scalar", "line", "line", "line", "plane", "plane", "records", "total", "guarded", "strided", "rows")
