@@ -63,7 +63,7 @@ def made_up(subjects: int, seed: int) -> tuple[Features, np.ndarray, np.ndarray]
     return features, np.log(truth), np.array([f"g{i // 3}" for i in range(subjects)])
 
 
-@pytest.fixture(params=sorted(LEARNERS))
+@pytest.fixture(scope="module", params=sorted(LEARNERS))
 def fitted(request: pytest.FixtureRequest) -> Regressor:
     features, y, groups = made_up(240, seed=1)
     name = request.param
