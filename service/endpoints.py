@@ -101,16 +101,9 @@ class OperationEndpoint:
             started = perf_counter()
             asked = ask.from_json(body, limits)
             if not asked.has_files and len(asked) <= settings.inline_items_max:
-                return await self._inline(predictor, meter, asked, started)
+                return await self._answer_small(predictor, meter, asked, started)
             return await self._in_worker(predictor, meter, lambda: asked)
-        read = {FORM: read_form, FILE: read_file}.get(media_type)
-        if read is None:
-            raise RefusedError(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"The content type must be {JSON}, {FORM} or {FILE}. Got {media_type!r}.",
-                known=(JSON, FORM, FILE),
-            )
-        fields = await read(scope, receive, settings, limits)
+        fields = await read_fields(media_type, scope, receive, settings, limits)
         return await self._in_worker(predictor, meter, lambda: ask.from_fields(fields, limits))
 
     async def _in_worker(self, predictor: Predictor, meter: KindMeter, read: Callable[[], Asked]) -> bytes:
@@ -120,7 +113,9 @@ class OperationEndpoint:
 
         return await self._desk.workers.run(work)
 
-    async def _inline(self, predictor: Predictor, meter: KindMeter, asked: Asked, started: float) -> bytes:
+    async def _answer_small(self, predictor: Predictor, meter: KindMeter, asked: Asked, started: float) -> bytes:
+        """Together with what waits at the same time where the operation knows how, else on the event loop; in a thread
+        where another process reads."""
         apart = self._desk.source.reads_apart(predictor.kind)
         if self._together is None:
             if apart:
@@ -136,6 +131,20 @@ class OperationEndpoint:
             return self._answer(predictor, asked, meter.observe)
         finally:
             meter.answer_s.observe(perf_counter() - started)
+
+
+async def read_fields(
+    media_type: str, scope: Scope, receive: Receive, settings: Settings, limits: Limits
+) -> list[tuple[str, str | bytes]]:
+    """What a form or a file gives. Raises `RefusedError` for another media type (415) or no such body (400)."""
+    read = {FORM: read_form, FILE: read_file}.get(media_type)
+    if read is None:
+        raise RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The content type must be {JSON}, {FORM} or {FILE}. Got {media_type!r}.",
+            known=(JSON, FORM, FILE),
+        )
+    return await read(scope, receive, settings, limits)
 
 
 async def read_form(

@@ -16,7 +16,7 @@ from featurizers.errors import InputError, UnknownNameError
 from service import asked as ask
 from service.asked import Limits
 from service.body import DisconnectedError, header, read_body
-from service.endpoints import FILE, FORM, JSON, Desk, predictor_of, read_file, read_form, send_json
+from service.endpoints import JSON, Desk, predictor_of, read_fields, send_json
 from service.problems import RefusedError, not_found, response_of
 
 
@@ -81,14 +81,7 @@ class KindOperationEndpoint:
         if media_type == JSON:
             body = await read_body(scope, receive, settings.body_bytes_max)
             return lambda: _from_json(body, operation, limits)
-        read = {FORM: read_form, FILE: read_file}.get(media_type)
-        if read is None:
-            raise RefusedError(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"The content type must be {JSON}, {FORM} or {FILE}. Got {media_type!r}.",
-                known=(JSON, FORM, FILE),
-            )
-        fields = await read(scope, receive, settings, limits)
+        fields = await read_fields(media_type, scope, receive, settings, limits)
         return lambda: operation.read_values(ask.values_of(fields, limits))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,15 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees or changes the devices of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COSTMODEL_DATABASE_URL", f"sqlite:///{tmp_path_factory.mktemp('state') / 'state.db'}")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_registry() -> Iterator[None]:
+    """No test asks or fills the MLflow store that whoever runs it has chosen."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
         yield
 
 

@@ -45,6 +45,17 @@ def imports_without(missing: list[str]) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
 
 
+def locked(name: str) -> set[str]:
+    lines = (ROOT / f"requirements/{name}.lock").read_text().splitlines()
+    return {line.split(";")[0].strip() for line in lines if "==" in line and not line.strip().startswith("#")}
+
+
+def test_what_is_audited_is_all_that_serves():
+    """`make audit` asks about dev.lock alone."""
+    assert len(locked("serve")) > 50
+    assert locked("serve") <= locked("dev")
+
+
 def test_of_the_simulators():
     """`make test-simulate` runs the code of build_sim.py on nothing but what this file lists."""
     lines = (ROOT / "datasets/host_networks/requirements-sim.txt").read_text().splitlines()

@@ -28,15 +28,16 @@ from featurizers.hls4ml import HlsFeaturizer
 _FOLDS = 10
 _SEED = 0
 _BULK = 3000
+_CSYNTH = {
+    "lut": "lut_csynth",
+    "ff": "ff_csynth",
+    "dsp": "dsp_csynth",
+    "bram": "bram_csynth",
+    "cycles": "cycles_max",
+    "interval": "interval",
+}
 _FILES = {
-    "dense1": {
-        "lut": "lut_csynth",
-        "ff": "ff_csynth",
-        "dsp": "dsp_csynth",
-        "bram": "bram_csynth",
-        "cycles": "cycles_max",
-        "interval": "interval",
-    },
+    "dense1": _CSYNTH,
     "dense23": {
         "lut": "lut_vsynth",
         "ff": "ff_vsynth",
@@ -44,14 +45,7 @@ _FILES = {
         "bram": "bram_vsynth",
         "cycles": "cycles_max",
     },
-    "units": {
-        "lut": "lut_csynth",
-        "ff": "ff_csynth",
-        "dsp": "dsp_csynth",
-        "bram": "bram_csynth",
-        "cycles": "cycles_max",
-        "interval": "interval",
-    },
+    "units": _CSYNTH,
 }
 Rows = list[dict[str, Any]]
 

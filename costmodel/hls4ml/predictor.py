@@ -15,8 +15,8 @@ from costmodel.hls4ml.advise import Advice, advise
 from costmodel.hls4ml.details import Details
 from costmodel.hls4ml.forms import HLS_TARGETS, TARGETS, YOSYS_TARGETS
 from costmodel.hls4ml.model import HlsModel
-from costmodel.prediction import Explanation, Predictions, Target
-from costmodel.predictor import Device, Outcome, Predictor
+from costmodel.prediction import Explanation, Prediction, Predictions, Target
+from costmodel.predictor import Device, Predictor
 from costmodel.regressors.native_lightgbm import read_waiting
 from costmodel.target_model import Answers
 from featurizers.core import Features, Raw
@@ -88,21 +88,14 @@ class HlsPredictor(Predictor):
         read_waiting()
         self.featurizer.warm(())
 
-    def _predict_chunk(
-        self, raws: Sequence[Raw], asked: list[tuple[Device, Target]], together: bool = False
-    ) -> list[Outcome]:
-        parsed = [self._parse(raw) for raw in raws]
-        good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
-        outcomes: list[Any] = list(parsed)
-        if good:
-            designs = [parsed[i] for i in good]
-            named: dict[str, list[str]] = {}
-            for device, target in asked:
-                named.setdefault(device.name, []).append(target.name)
-            found = [self._answers(designs, names, device) for device, names in named.items()]
-            for place, i in enumerate(good):
-                outcomes[i] = _joined([answers[place] for answers in found])
-        return outcomes
+    def _predicted(
+        self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
+    ) -> list[tuple[Prediction, ...]]:
+        named: dict[str, list[str]] = {}
+        for device, target in asked:
+            named.setdefault(device.name, []).append(target.name)
+        found = [self._answers(subjects, names, device) for device, names in named.items()]
+        return [_joined(answers) for answers in zip(*found, strict=True)]
 
     def _answers(self, designs: Sequence[HlsDesign], names: Sequence[str], device: str = DEVICE) -> list[Predictions]:
         """With details: all of them when every target was asked for, else what was corrected in the design."""

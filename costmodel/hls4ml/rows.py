@@ -66,18 +66,20 @@ def _dense1(row: Mapping[str, Any]) -> LabelledDesign:
         "part": row["part"],
         "clock_period": 5.0,
     }
-    labels = {}
-    if row["synth_success"]:
-        labels = {
-            "lut_csynth": row["lut"],
-            "ff_csynth": row["ff"],
-            "dsp_csynth": row["dsp"],
-            "bram_csynth": row["bram_18k"],
-            "cycles_min": row["latency_min_cycles"],
-            "cycles_max": row["latency_max_cycles"],
-            "interval": row["interval_max_cycles"],
-        }
+    labels = _csynth_labels(row) if row["synth_success"] else {}
     return LabelledDesign("dense1", row["design"], raw, labels, bool(row["synth_success"]))
+
+
+def _csynth_labels(row: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        "lut_csynth": row["lut"],
+        "ff_csynth": row["ff"],
+        "dsp_csynth": row["dsp"],
+        "bram_csynth": row["bram_18k"],
+        "cycles_min": row["latency_min_cycles"],
+        "cycles_max": row["latency_max_cycles"],
+        "interval": row["interval_max_cycles"],
+    }
 
 
 def _conditions(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,16 +139,7 @@ def _unit(row: Mapping[str, Any]) -> LabelledDesign:
         "part": "vu13p",
         "clock_period": row["target_clock_ns"],
     }
-    labels = {
-        "lut_csynth": row["lut"],
-        "ff_csynth": row["ff"],
-        "dsp_csynth": row["dsp"],
-        "bram_csynth": row["bram_18k"],
-        "cycles_min": row["latency_min_cycles"],
-        "cycles_max": row["latency_max_cycles"],
-        "interval": row["interval_max_cycles"],
-    }
-    return LabelledDesign("units", f"unit-{row['design']}", raw, labels)
+    return LabelledDesign("units", f"unit-{row['design']}", raw, _csynth_labels(row))
 
 
 def _unit_layer(kind: str, block: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

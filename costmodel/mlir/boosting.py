@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from costmodel.mlir.loop_network import LoopColumns, LoopNetwork
 from costmodel.mlir.network import ColumnNetwork
 from costmodel.mlir.variants import VariantOrder
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
-from costmodel.regressors.boosting import boosted
+from costmodel.regressors.boosting import QUICK_ROUNDS, boosted
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Column, Features, FloatArray
@@ -51,12 +52,32 @@ Networks = tuple[ColumnNetwork | None, LoopNetwork | None]
 
 def _mean_of(boosters: Sequence[NativeBooster], networks: Networks, x: FloatArray) -> Array:
     trees = _mean([booster.predict(x) for booster in boosters])
-    said = [network.predict(x) for network in networks if network is not None]
+    said = _said(networks, x)
     return (1 - NETWORK_SHARE) * trees + NETWORK_SHARE * _mean(said) if said else trees
 
 
+def _said(networks: Networks, x: FloatArray) -> list[Array]:
+    """What each network says; columns are scaled once for both where they share a scaling."""
+    plain, loops = networks
+    if plain is None or loops is None or plain.scaling is not loops.scaling:
+        return [network.predict(x) for network in networks if network is not None]
+    z = plain.scaling(x)
+    return [plain.of_scaled(z), loops.of_scaled(z, x)]
+
+
+def _sharing(networks: Networks) -> Networks:
+    """Of one scaling, where those of both are the same: they are when both were fitted to the same rows."""
+    plain, loops = networks
+    if plain is None or loops is None or not plain.scaling.same(loops.scaling):
+        return networks
+    return plain, replace(loops, scaling=plain.scaling)
+
+
 def _mean(each: list[Array]) -> Array:
-    return each[0] if len(each) == 1 else np.asarray(np.mean(each, axis=0))
+    total = each[0]
+    for further in each[1:]:
+        total = total + further
+    return total / len(each)
 
 
 def _probability(booster: NativeBooster, network: ColumnNetwork | None, x: FloatArray) -> Array:
@@ -88,13 +109,13 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 160,
-        learning_rate: float = 0.14,
+        rounds: int = 300,
+        learning_rate: float = 0.1,
         leaves: int = 31,
         min_leaf: int = 20,
         members: int = 1,
         networks: int = 2,
-        epochs: int = 14,
+        epochs: int = 20,
         orders: bool = True,
         target: str = "",
         likely: float = 0.5,
@@ -127,6 +148,11 @@ class CodeBoosting:
         """Which quantity it learns: decides about the estimate it starts from, and whether it is a count."""
         self.settings["target"] = target
         return self
+
+    def quick(self) -> Self:
+        """The same, unfitted, with a few trees and nothing beside them."""
+        few = {"rounds": min(self.settings["rounds"], QUICK_ROUNDS), "networks": 0, "orders": False}
+        return type(self)(**self.settings | few)
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         w = _by_group(groups) * (np.ones(len(y)) if weights is None else weights)
@@ -282,8 +308,9 @@ class CodeBoosting:
         loaded.spread_booster = NativeBooster.load(folder / "spread.txt.zst")
         if loaded._counts:
             loaded.any_booster = NativeBooster.load(folder / "any.txt.zst")
-        loaded.network = ColumnNetwork.load(folder / "network.safetensors")
-        loaded.loop_network = LoopNetwork.load(folder / "loops.safetensors")
+        loaded.network, loaded.loop_network = _sharing(
+            (ColumnNetwork.load(folder / "network.safetensors"), LoopNetwork.load(folder / "loops.safetensors"))
+        )
         loaded.any_network = ColumnNetwork.load(folder / "any.safetensors")
         loaded.order = VariantOrder.load(folder)
         return loaded

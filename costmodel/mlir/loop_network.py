@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.mlir.network import MOST, STEP, ColumnScaling, Layers, Weights, signed_logs
+from costmodel.mlir.network import STEP, ColumnScaling, Layers, Weights, affine, clipped, layered, signed_logs, silu
 from costmodel.regressors.base import Array
 from featurizers.core import Column, FloatArray
 
@@ -67,7 +67,7 @@ class LoopScaling:
 
     def __call__(self, own: FloatArray) -> Weights:
         """(n, loops, k), of the same shape."""
-        return np.minimum(np.maximum((signed_logs(own) - self.center) / self.scale, -MOST), MOST)
+        return clipped(signed_logs(own), self.center, self.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,17 @@ class LoopNetwork:
 
     def predict(self, x: FloatArray) -> Array:
         """Log of the cost over the estimate, float64 (n,), of columns (n, columns)."""
-        hidden = silu(affine(self.program[0], self.scaling(x)))
+        return self.of_scaled(self.scaling(x), x)
+
+    def of_scaled(self, z: Weights, x: FloatArray) -> Array:
+        """The same, of columns that `scaling` has scaled (n, k), beside them as they are."""
+        hidden = silu(affine(self.program[0], z))
         common = layered(self.program[1:], hidden)
-        own = self.loops(x[:, self.columns.own])
-        context = affine(self.context, hidden)[:, None, :]
-        beside = np.concatenate([own, np.broadcast_to(context, (*own.shape[:2], context.shape[2]))], axis=2)
+        own = self.loops(x.take(self.columns.own, axis=1))
+        context = affine(self.context, hidden)
+        beside = np.empty((*own.shape[:2], own.shape[2] + context.shape[1]))
+        beside[:, :, : own.shape[2]] = own
+        beside[:, :, own.shape[2] :] = context[:, None, :]
         factors = np.concatenate([layered(self.loop, beside)[:, :, 0], common[:, 1:]], axis=1)
         logs = self.columns.log_shares(x) + factors
         top = logs.max(axis=1)
@@ -135,23 +141,6 @@ class LoopNetwork:
             layers("context")[0],
             layers("loop"),
         )
-
-
-def affine(layer: tuple[Weights, Weights], z: Weights) -> Weights:
-    """z (..., in) by one layer's weights (in, out) and bias (out,)."""
-    return np.asarray(z @ layer[0] + layer[1])
-
-
-def silu(z: Weights) -> Weights:
-    """z times its logistic."""
-    return np.asarray(z / (1.0 + np.exp(np.minimum(-z, 80.0))))
-
-
-def layered(layers: Layers, z: Weights) -> Weights:
-    """All layers, with SiLU between them."""
-    for layer in layers[:-1]:
-        z = silu(affine(layer, z))
-    return affine(layers[-1], z)
 
 
 def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:

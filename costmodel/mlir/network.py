@@ -7,6 +7,7 @@ hidden layers continues to programs between and beyond those that it has seen. A
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,8 +46,12 @@ class ColumnScaling:
 
     def __call__(self, x: FloatArray) -> Weights:
         """(n, columns) -> (n, k)."""
-        z = (signed_logs(x[:, self.columns]) - self.center) / self.scale
-        return np.minimum(np.maximum(z, -MOST), MOST)
+        return clipped(signed_logs(x.take(self.columns, axis=1)), self.center, self.scale)
+
+    def same(self, other: Self) -> bool:
+        """Whether it scales as this one does."""
+        pairs = ((self.columns, other.columns), (self.center, other.center), (self.scale, other.scale))
+        return all(np.array_equal(own, its) for own, its in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,13 @@ class ColumnNetwork:
 
     def predict(self, x: FloatArray) -> Array:
         """What was learned, float64 (n,), of columns (n, columns)."""
-        z = self.scaling(x)
-        total = _forward(self.members[0], z)
+        return self.of_scaled(self.scaling(x))
+
+    def of_scaled(self, z: Weights) -> Array:
+        """The same, of columns that `scaling` has scaled (n, k)."""
+        total = layered(self.members[0], z)[:, 0]
         for layers in self.members[1:]:
-            total = total + _forward(layers, z)
+            total = total + layered(layers, z)[:, 0]
         return np.asarray(np.rint(total / (len(self.members) * STEP)) * STEP)
 
     def save(self, path: Path) -> None:
@@ -105,17 +113,40 @@ def rounded(layers: Layers) -> Layers:
 
 def signed_logs(x: FloatArray) -> Weights:
     """sign(x) log(1 + |x|), a missing value as 0; of the same shape."""
-    size = np.abs(x, dtype=np.float64)
-    logs = np.copysign(np.log1p(size, out=size), x)
-    return np.nan_to_num(logs, copy=False) if np.isnan(logs.sum()) else logs
+    logs = np.abs(x, dtype=np.float64)
+    np.copysign(np.log1p(logs, out=logs), x, out=logs)
+    return np.nan_to_num(logs, copy=False) if isnan(np.add.reduce(logs, axis=None)) else logs
 
 
-def _forward(layers: Layers, z: Weights) -> Weights:
-    for weights, bias in layers[:-1]:
-        z = z @ weights + bias
-        z = z / (1.0 + np.exp(np.minimum(-z, 80.0)))
-    weights, bias = layers[-1]
-    return np.asarray((z @ weights + bias)[:, 0])
+def clipped(logs: Weights, center: Weights, scale: Weights) -> Weights:
+    """`logs` (..., k) in standard deviations `scale` (k,) from `center`, at most `MOST` of them; written over."""
+    logs -= center
+    logs /= scale
+    np.maximum(logs, -MOST, out=logs)
+    return np.minimum(logs, MOST, out=logs)
+
+
+def affine(layer: tuple[Weights, Weights], z: Weights) -> Weights:
+    """z (..., in) by one layer's weights (in, out) and bias (out,)."""
+    out = z @ layer[0]
+    out += layer[1]
+    return out
+
+
+def silu(z: Weights) -> Weights:
+    """z times its logistic, written over z."""
+    logistic = np.minimum(-z, 80.0)
+    np.exp(logistic, out=logistic)
+    logistic += 1.0
+    z /= logistic
+    return z
+
+
+def layered(layers: Layers, z: Weights) -> Weights:
+    """All layers, with SiLU between them."""
+    for layer in layers[:-1]:
+        z = silu(affine(layer, z))
+    return affine(layers[-1], z)
 
 
 def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:

@@ -16,8 +16,9 @@ from costmodel.regressors.onnx_export import seeded
 from featurizers.core import FloatArray
 
 Loss = Callable[[Any, Any], Any]
-_HIDDEN, _DROPPED = (128, 64), (0.2, 0.1)
-_CONTEXT, _LOOP_HIDDEN = 24, (96, 48)
+_MANY = 10_000
+"""From so many rows on, a network is twice as wide, and more of it is dropped at a time."""
+_CONTEXT, _LOOP_HIDDEN, _LOOP_DROPPED = 24, (96, 48), 0.1
 _LEAST_SCALE = 0.02
 _BATCH = 128
 _LEARNING_RATE, _FIRST_RATE, _DECAY = 3e-3, 1e-3, 0.02
@@ -50,7 +51,7 @@ def fit_loops(x: FloatArray, y: Array, w: Array, columns: LoopColumns, epochs: i
     inputs = [scaling(x), loops(own), columns.log_shares(x), y, w / w.mean()]
     tensors = [torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)) for values in inputs]
     with seeded(seed):
-        network = _Loops(tensors[0].shape[1], own.shape[2])
+        network = _Loops(tensors[0].shape[1], own.shape[2], len(y))
         _descend(network, tensors, lambda said, wanted: _robust_loss(said / spread, wanted / spread), epochs, seed)
     return LoopNetwork(
         columns, scaling, loops, rounded(_layers(network.first, network.second)),
@@ -58,16 +59,21 @@ def fit_loops(x: FloatArray, y: Array, w: Array, columns: LoopColumns, epochs: i
     )  # fmt: skip
 
 
+def _shape(rows: int) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Widths of the hidden layers, and what share of each is dropped while it learns."""
+    return ((256, 128), (0.3, 0.2)) if rows >= _MANY else ((128, 64), (0.2, 0.1))
+
+
 class _Loops(nn.Module):  # type: ignore[misc]
     """See `LoopNetwork`."""
 
-    def __init__(self, columns: int, own: int):
+    def __init__(self, columns: int, own: int, rows: int):
         super().__init__()
-        wide, narrow = _HIDDEN
-        self.first = nn.Sequential(nn.Linear(columns, wide), nn.SiLU(), nn.Dropout(_DROPPED[0]))
-        self.second = nn.Sequential(nn.Linear(wide, narrow), nn.SiLU(), nn.Dropout(_DROPPED[1]), nn.Linear(narrow, 2))
+        (wide, narrow), dropped = _shape(rows)
+        self.first = nn.Sequential(nn.Linear(columns, wide), nn.SiLU(), nn.Dropout(dropped[0]))
+        self.second = nn.Sequential(nn.Linear(wide, narrow), nn.SiLU(), nn.Dropout(dropped[1]), nn.Linear(narrow, 2))
         self.context = nn.Linear(wide, _CONTEXT)
-        steps: list[nn.Module] = [nn.Linear(own + _CONTEXT, _LOOP_HIDDEN[0]), nn.SiLU(), nn.Dropout(_DROPPED[1])]
+        steps: list[nn.Module] = [nn.Linear(own + _CONTEXT, _LOOP_HIDDEN[0]), nn.SiLU(), nn.Dropout(_LOOP_DROPPED)]
         steps += [nn.Linear(*_LOOP_HIDDEN), nn.SiLU(), nn.Linear(_LOOP_HIDDEN[1], 1)]
         self.loop = nn.Sequential(*steps)
 
@@ -87,7 +93,7 @@ def _layers(*modules: nn.Module) -> Layers:
 
 def _trained(z: Any, y: Any, w: Any, loss: Loss, epochs: int, seed: int) -> Layers:
     with seeded(seed):
-        network = _network(z.shape[1])
+        network = _network(*z.shape)
         _descend(network, [torch.from_numpy(np.ascontiguousarray(values)) for values in (z, y, w)], loss, epochs, seed)
     return _layers(network)
 
@@ -119,12 +125,12 @@ def _epoch(network: nn.Module, tensors: list[Any], loss: Loss, order: Any, optim
         schedule.step()
 
 
-def _network(columns: int) -> nn.Sequential:
-    widths = (columns, *_HIDDEN)
+def _network(rows: int, columns: int) -> nn.Sequential:
+    hidden, drops = _shape(rows)
     layers: list[nn.Module] = []
-    for wide, narrow, dropped in zip(widths, _HIDDEN, _DROPPED, strict=False):
+    for wide, narrow, dropped in zip((columns, *hidden), hidden, drops, strict=False):
         layers += [nn.Linear(wide, narrow), nn.SiLU(), nn.Dropout(dropped)]
-    return nn.Sequential(*layers, nn.Linear(_HIDDEN[-1], 1))
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], 1))
 
 
 def _in_units(layers: Layers, centre: float, scale: float) -> Layers:

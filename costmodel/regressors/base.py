@@ -74,6 +74,14 @@ def point_of(regressor: Regressor, features: Features) -> Array:
     return regressor.predict(features).point if own is None else np.asarray(own(features))
 
 
+def quick_of(regressor: Regressor) -> Regressor:
+    """What many folds are fitted with where only their errors are looked at: unfitted, and a regressor's `quick` where
+    it has one."""
+    own = getattr(regressor, "quick", None)
+    quick: Regressor = regressor if own is None else own()
+    return quick
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """JSON with sorted keys: same model, same bytes."""
     path.write_text(json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n")

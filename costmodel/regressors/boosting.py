@@ -10,6 +10,9 @@ from costmodel.prediction import Array
 from costmodel.regressors.native_lightgbm import DETERMINISTIC, NativeBooster, compact
 from featurizers.core import FloatArray
 
+QUICK_ROUNDS = 40
+"""Enough for a learner's errors on what it has not seen; see `costmodel.regressors.base.quick_of`."""
+
 
 def boosted(parameters: Mapping[str, Any], x: FloatArray, y: Array, w: Array, rounds: int, seed: int) -> NativeBooster:
     """Trees on x (n, columns) for y (n,), weighted by w (n,); the same ones each time (`DETERMINISTIC`)."""

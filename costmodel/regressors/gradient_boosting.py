@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
-from costmodel.regressors.boosting import boosted
+from costmodel.regressors.boosting import QUICK_ROUNDS, boosted
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Features, FloatArray
@@ -32,6 +32,10 @@ class GradientBoosting:
         self.boosters: list[NativeBooster] = []
         self.spread_booster: NativeBooster | None = None
         self.out_of_fold: Array = np.empty(0)
+
+    def quick(self) -> Self:
+        """The same, unfitted, with a few trees."""
+        return type(self)(**self.settings | {"rounds": min(self.settings["rounds"], QUICK_ROUNDS)})
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         w = np.ones(len(y)) if weights is None else weights

@@ -8,6 +8,7 @@ from typing import Any
 
 CHAMPION = "champion"
 _FOLDER = "mlruns"
+_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def registered_name(kind: str) -> str:
@@ -19,10 +20,9 @@ def chosen_uri() -> str | None:
     """`MLFLOW_TRACKING_URI` where somebody chose one.
 
     `mlflow run` without a choice sets it to MLflow's own default, ./mlflow.db: that is taken as no choice, so that
-    `mlflow run . -e train` and `costmodel train` write to the same store.
+    `mlflow run . -e train` and `costmodel train` write to the same store; our own default is no choice either.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    # mlflow.set_tracking_uri, too, writes the variable: our own default is no choice either.
+    uri = os.environ.get(_VARIABLE)
     return None if uri in (None, "", f"sqlite:///{Path('mlflow.db').resolve()}", _embedded_uri()) else uri
 
 
@@ -46,15 +46,18 @@ def run_to_resume() -> str | None:
 
 
 def connect() -> Any:
-    """An MlflowClient of the store; the embedded one is made on first use."""
+    """An MlflowClient of the store; the embedded one is made on first use. Whose store it is stays as it was chosen."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
-    if chosen_uri() is None:
-        Path(_FOLDER).mkdir(exist_ok=True)
-        os.environ.pop("MLFLOW_RUN_ID", None)
+    chosen = chosen_uri()
     mlflow.set_tracking_uri(tracking_uri())
+    if chosen is None:
+        Path(_FOLDER).mkdir(exist_ok=True)
+        # MLflow has just written the variable: in any other folder, and to any child, that would be a choice.
+        os.environ.pop(_VARIABLE, None)
+        os.environ.pop("MLFLOW_RUN_ID", None)
     return mlflow.MlflowClient()
 
 

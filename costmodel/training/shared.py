@@ -13,6 +13,7 @@ from costmodel.calibration import Calibration, Flagged
 from costmodel.corpus import CorpusError, Labels
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, group_folds
+from costmodel.regressors.base import quick_of
 from costmodel.target_model import TargetModel
 from costmodel.training.fitting import FeatureStore, FitSettings
 from featurizers.core import Features, joined
@@ -20,7 +21,7 @@ from featurizers.core import Features, joined
 _MIN_TRAIN, _MIN_HELD_OUT = 20, 10
 _FAMILY_FOLDS = 4
 _DOMAIN_ROWS = 20_000
-_FOLD_ROWS, _FOLD_ROUNDS = 5_000, 40
+_FOLD_ROWS = 5_000
 DOMAIN_GROUPS = {"mlir": ("estimate", "totals", "hot loop", "dialects")}
 """By kind, the groups of columns that the domain check looks at; all of them where a kind is not listed."""
 
@@ -109,7 +110,7 @@ def refit_shared(
         model = models[labels[0].device.name, target]
         again = getattr(model.regressor, "refitted", None)
         regressor = (
-            _fit(settings, target, pool, rows)
+            _fitted(settings.new(target), pool, rows, settings.seed)
             if again is None
             else again(pool.features, pool.y, pool.ids, settings.seed)
         )
@@ -132,7 +133,7 @@ def _fit_pool(
     if len(train) < _MIN_TRAIN or len(held) < _MIN_HELD_OUT:
         rule = f"must hold at least {_MIN_TRAIN} training and {_MIN_HELD_OUT} validation rows"
         raise CorpusError(f"The data of '{target.name}' {rule}. They hold {len(train)} and {len(held)}.")
-    regressor = _fit(settings, target.name, pool, train)
+    regressor = _fitted(settings.new(target.name), pool, train, settings.seed)
     domain = _domain(pool, train, kind, settings)
     flagged = _errors_on_unseen_families(pool, train, kind, target.name, settings)
     estimate = regressor.predict(pool.features.take(held))
@@ -142,14 +143,8 @@ def _fit_pool(
     return TargetModel(regressor, calibration, domain, target.positive, target.count)
 
 
-def _fit(
-    settings: FitSettings, target: str, pool: Pooled, rows: npt.NDArray[np.int64], rounds: int | None = None
-) -> Regressor:
-    regressor = settings.new(target)
-    if rounds is not None and hasattr(regressor, "settings") and "rounds" in regressor.settings:
-        regressor.settings["rounds"] = min(regressor.settings["rounds"], rounds)
-        regressor.settings |= {"networks": 0, "orders": False} if "networks" in regressor.settings else {}
-    return regressor.fit(pool.features.take(rows), pool.y[rows], pool.ids[rows], settings.seed)
+def _fitted(regressor: Regressor, pool: Pooled, rows: npt.NDArray[np.int64], seed: int) -> Regressor:
+    return regressor.fit(pool.features.take(rows), pool.y[rows], pool.ids[rows], seed)
 
 
 def _some(rows: npt.NDArray[np.int64], most: int, seed: int) -> npt.NDArray[np.int64]:
@@ -169,7 +164,7 @@ def _errors_on_unseen_families(
     errors, spreads = [], []
     for held_out in group_folds(family, _FAMILY_FOLDS, settings.seed):
         seen, unseen = rows[~held_out], rows[held_out]
-        regressor = _fit(settings, target, pool, seen, rounds=_FOLD_ROUNDS)
+        regressor = _fitted(quick_of(settings.new(target)), pool, seen, settings.seed)
         domain, shown = Domain.fit(pool.features.take(seen), DOMAIN_GROUPS.get(kind)), pool.features.take(unseen)
         estimate = regressor.predict(shown)
         flagged = np.array([bool(reason) for reason in domain.check(shown)])

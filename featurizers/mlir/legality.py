@@ -113,7 +113,6 @@ def _told_apart(accesses: list[Access]) -> int:
 
 def _checks(bases: dict[int, list[Access]]) -> int:
     """Pairs of buffers that may overlap, one of which is written."""
-    written = [base for base, accesses in bases.items() if accesses[0].external and any(a.store for a in accesses)]
-    outside = [base for base, accesses in bases.items() if accesses[0].external]
-    pairs = {(min(w, o), max(w, o)) for w in written for o in outside if w != o}
-    return len(pairs)
+    outside = [accesses for accesses in bases.values() if accesses[0].external]
+    written = sum([any(a.store for a in accesses) for accesses in outside])
+    return written * (len(outside) - written) + written * (written - 1) // 2

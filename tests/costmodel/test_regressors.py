@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from costmodel.regressors import LEARNERS, Regressor, group_folds, learner
-from costmodel.regressors.boosting import boosted
+from costmodel.regressors.base import quick_of
+from costmodel.regressors.boosting import QUICK_ROUNDS, boosted
+from costmodel.regressors.gradient_boosting import GradientBoosting
 from costmodel.regressors.kernel_sum import KernelSum
 from costmodel.regressors.roofline import AdditiveRoofline
 from featurizers.core import Column, Features, Parts
@@ -61,7 +63,7 @@ def made_up(subjects: int, seed: int) -> tuple[Features, np.ndarray, np.ndarray]
     return features, np.log(truth), np.array([f"g{i // 3}" for i in range(subjects)])
 
 
-@pytest.fixture(params=sorted(LEARNERS))
+@pytest.fixture(scope="module", params=sorted(LEARNERS))
 def fitted(request: pytest.FixtureRequest) -> Regressor:
     features, y, groups = made_up(240, seed=1)
     name = request.param
@@ -100,6 +102,14 @@ def test_an_answer_does_not_depend_on_its_neighbours(fitted: Regressor) -> None:
     together = fitted.predict(features).point
     alone = [fitted.predict(features.take(np.array([i]))).point[0] for i in range(20)]
     np.testing.assert_allclose(alone, together, rtol=1e-5 if fitted.name in FLOAT32 else 1e-9)
+
+
+def test_a_quick_booster_has_few_trees_and_its_own_settings() -> None:
+    whole = GradientBoosting(rounds=300, leaves=7)
+    quick = quick_of(whole)
+    assert isinstance(quick, GradientBoosting)
+    assert quick.settings == whole.settings | {"rounds": QUICK_ROUNDS}
+    assert whole.settings["rounds"] == 300
 
 
 def test_part_costs_add_up_to_the_prediction(fitted: Regressor) -> None:

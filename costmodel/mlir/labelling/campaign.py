@@ -26,7 +26,7 @@ from costmodel.mlir.generators.torch_parts import TORCH_MLIR, importer_version
 from costmodel.mlir.labelling import iree
 from costmodel.mlir.labelling.api import BATCH, label_batch
 from costmodel.mlir.labelling.gpu import GPUS, label_gpu
-from costmodel.mlir.labelling.host import COMPILER, measure
+from costmodel.mlir.labelling.host import COMPILER, buffers_of, measure
 from costmodel.mlir.labelling.stablehlo import is_stablehlo
 from costmodel.mlir.labelling.targets import CPUS
 
@@ -134,7 +134,7 @@ def work_gpu(folder: Path, families: Sequence[str] = (), *, deadline: float | No
 
 def work_host(folder: Path, programs: int, *, deadline: float | None = None, batch: int = BATCH) -> None:
     """Measure about `programs` of the labelled programs on this host, whole groups, families in turn."""
-    rows = [row for row in _labelled(folder) if row["family"] not in _SCALAR and _affordable(row)]
+    rows = [row for row in _labelled(folder) if buffers_of(row["text"]) and _affordable(row)]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row["group"], []).append(row)
@@ -153,8 +153,7 @@ def work_iree(folder: Path, programs: int, *, deadline: float | None = None) -> 
     _append(folder / "host.jsonl", "compiler", iree.COMPILER, chosen, iree.measure_iree, deadline, iree.BATCH)
 
 
-_SCALAR = ("scalar_math", "bit_tricks")
-_NO_KERNELS = (*_SCALAR, "gather", "vector", "control")
+_NO_KERNELS = ("scalar_math", "bit_tricks", "gather", "vector", "control", "sequences")
 LONGEST_RUN = 1e6
 """Executed instructions of the longest program that is measured: counting takes fifty times as long as running."""
 

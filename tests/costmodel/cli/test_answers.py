@@ -11,21 +11,9 @@ import httpx
 import pytest
 
 from costmodel.cli import main
+from tests.costmodel.cli.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 GOOD, BAD = {"sides": [3, 4, 5]}, {"sides": [0, 1, 1]}
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Exit code, standard output and standard error of a command."""
-
-    def call(*argv: str) -> tuple[int, str, str]:
-        code = main(argv)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(params=["in process", "service"])

@@ -7,23 +7,22 @@ import csv
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
-from costmodel.cli import main
 from costmodel.client import AsyncClient, Client, RefusedError
 from costmodel.devices.wire import MoreMeasurements, NewDevice, PlanQuestion, read
 from costmodel.zoo import nasbench201_model
 from service import Settings, create_app
+from tests.costmodel.cli.conftest import Run
 from tests.measured_phone import BAD_MEASUREMENTS, bad_measurements, cells, latency_ms, measured
 from tests.served_network import CELLS, network_models
 
 __all__ = ["network_models"]
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -47,16 +46,6 @@ def url(network_models: Path, database: str) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*argv: str) -> tuple[int, str, str]:
-        code = main(argv)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

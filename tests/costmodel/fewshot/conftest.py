@@ -48,7 +48,7 @@ def train(pool: OpIndices) -> Callable[[str], FewShotRegressor]:
         if learner not in made:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(training, "_REPEATS", 1)  # of calibration, which takes most of the time
-                patch.setattr(training, "train_deep", partial(train_deep, steps=200))
+                patch.setattr(training, "train_deep", partial(train_deep, steps=60, batch=128))
                 made[learner] = meta_train(learner, SPACE, pool, known)
         return made[learner]
 

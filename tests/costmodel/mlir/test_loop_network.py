@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from costmodel.export.loops_source import loops_source
 from costmodel.export.network_source import LAYER
 from costmodel.mlir.boosting import CodeBoosting
 from costmodel.mlir.loop_network import LoopColumns, LoopNetwork
+from costmodel.mlir.network import short
 from featurizers.core import Column, Features
 from featurizers.mlir.columns import COLUMNS
 
@@ -96,5 +98,22 @@ def test_it_is_the_second_of_two_networks(monkeypatch: pytest.MonkeyPatch, tmp_p
     learner = CodeBoosting(rounds=10, networks=2, epochs=2, orders=False).for_target("instructions")
     learner.fit(features, y, groups, seed=0)
     assert learner.loop_network is not None
+    learner.save(tmp_path)
+    again = CodeBoosting.load(tmp_path)
+    np.testing.assert_array_equal(again.point(features), learner.point(features))
+    assert again.network is not None
+    assert again.loop_network is not None
+    assert again.network.scaling is again.loop_network.scaling, "columns are scaled twice"
+
+
+def test_a_network_keeps_a_scaling_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("costmodel.mlir.boosting._MANY", 100)
+    x = rows(300, seed=6)
+    features, y = Features(x, OWN), over_estimate(x) + np.log(x[:, 0].astype(np.float64))
+    learner = CodeBoosting(rounds=10, networks=2, epochs=2, orders=False).for_target("instructions")
+    learner.fit(features, y, np.arange(300).astype(str), seed=0)
+    assert learner.loop_network is not None
+    scaling = learner.loop_network.scaling
+    learner.loop_network = replace(learner.loop_network, scaling=replace(scaling, center=short(scaling.center + 1.0)))
     learner.save(tmp_path)
     np.testing.assert_array_equal(CodeBoosting.load(tmp_path).point(features), learner.point(features))

@@ -29,11 +29,9 @@ pytestmark = [
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty folder as the working folder, so that ./mlruns is made in it: migrated once for the module."""
     folder, before = tmp_path_factory.mktemp("project"), Path.cwd()
-    environment = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MLFLOW_")}
     os.chdir(folder)
     yield folder
     os.chdir(before)
-    os.environ.update(environment)
 
 
 def run_training(learner: str) -> TrainResult:
@@ -51,6 +49,21 @@ def test_champion_moves_only_when_the_new_model_is_better(project: Path) -> None
     assert worse is not None
     assert "version 3 is not better" in worse
     assert "champion 2" in worse
+
+
+def test_what_was_trained_in_one_folder_answers_in_no_other(
+    project: Path, tmp_path: Path, box_training: tuple[Path, TrainResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow writes the store it was told into the environment, for children too."""
+    (tmp_path / "box").symlink_to(box_training[0])
+    store = ModelStore(tmp_path)
+    store.refresh()
+    assert store.predictor("box").version == "registry-2"
+    monkeypatch.chdir(tmp_path)
+    elsewhere = ModelStore(tmp_path)
+    elsewhere.refresh()
+    assert elsewhere.predictor("box").version == "0.1.0"
+    assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
 def test_versions_are_told_newest_first_with_the_accuracy_of_their_runs(project: Path) -> None:

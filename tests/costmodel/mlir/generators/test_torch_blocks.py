@@ -8,19 +8,22 @@ import pytest
 
 from costmodel.mlir.generators import expand, sample_groups
 from costmodel.mlir.generators.torch_blocks import _BLOCKS
-from costmodel.mlir.generators.torch_parts import TORCH_MLIR, imported, importer_version
-from costmodel.mlir.labelling import ToolError, label, missing_tools
+from costmodel.mlir.generators.torch_parts import imported
+from costmodel.mlir.labelling import label
+from tests.costmodel.mlir.generators.torch_import import (
+    assert_one_function_each,
+    assert_refused_without_importer,
+    needs_importer,
+    needs_no_importer,
+    needs_tools,
+)
 
-has_importer = importer_version() == TORCH_MLIR
-needs_importer = pytest.mark.skipif(not has_importer, reason=f"torch-mlir {TORCH_MLIR} is not installed")
-needs_tools = pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {', '.join(missing_tools())}")
 pytestmark = [pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
-@pytest.mark.skipif(has_importer, reason="torch-mlir is installed")
+@needs_no_importer
 def test_without_the_importer_the_family_is_refused_and_says_what_to_install():
-    with pytest.raises(ToolError, match=f"pip install torch-mlir=={TORCH_MLIR}"):
-        sample_groups("torch_block", 1, 0)
+    assert_refused_without_importer("torch_block")
 
 
 @pytest.mark.parametrize("draw", _BLOCKS)
@@ -37,10 +40,7 @@ def test_every_kind_of_block_is_imported_without_constants_of_its_weights(draw, 
     texts = imported(draw(random.Random(seed), "f32"))
     assert "linalg-on-tensors" in texts
     assert len(texts) >= 2
-    for text in texts.values():
-        assert "dense_resource" not in text
-        assert len(text) < 60_000
-        assert text.count("func.func") == 1
+    assert_one_function_each(texts)
 
 
 @needs_importer
