@@ -164,7 +164,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not _emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     sized += chosen.taken_apart
-    vectors = vf > 1 or packed.share > 0 or (loop.widths > 0 and cpu.isa == "riscv")
+    vectors = vf > 1 or packed.share > 0  # not those of the source: they are in no loop that LLVM has vectorised
     if cpu.isa != "riscv":
         vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
     else:  # accesses that are not to neighbours, and reductions, make them too large

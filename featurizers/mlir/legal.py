@@ -26,6 +26,7 @@ SHARED = -3
 """One scalar in all lanes."""
 
 _FLOATS = frozenset(opclass.FLOAT_CLASSES)
+_FMA = CLASS["fma"]
 _IDIV, _IMUL = CLASS["idiv"], CLASS["imul"]
 _PER_LANE_DIVISION = 4.0
 _PER_LANE_PRODUCT = 3.0
@@ -122,8 +123,9 @@ _ORDERED_SIZE = {"x86": 2.0, "aarch64": 2.75, "riscv": 0.2, "amdgpu": 2.0}
 
 
 def beyond_units(loop: Loop) -> float:
-    """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever its
-    length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each step."""
+    """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever
+    its length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each
+    step."""
     if not loop.wide and not loop.widths:
         return 0.0
     isa, extra = loop.isa, 0.0
@@ -136,6 +138,8 @@ def beyond_units(loop: Loop) -> float:
             own = each + 1.0 if isa == "aarch64" else 2.0 if isa == "riscv" else 2.0 * log2(max(lanes, 2)) + 1.0
         elif kind == opclass.SHUFFLE:
             own = {"aarch64": 2.0 * each, "riscv": 4.0}.get(isa, float(each))
+        elif kind == _FMA and bits == 16 and isa == "riscv":
+            own = float(lanes)  # taken apart
         else:
             own = float(each) if kind == SHARED else 1.0
         extra += (rows * own - units(key) * len(classes(key))) * count

@@ -46,6 +46,10 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
+    loop.stacked = nest.stacked
+    if nest.stacked:
+        loop.counts[opclass.LOAD] += nest.stacked
+        loop.counts[opclass.STORE] += nest.stacked
     loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
@@ -167,6 +171,11 @@ def _merge(loop: Loop, below: Loop) -> None:
         _forget(child, iv)
     loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
+    if below.stacked and not loop.nest.depth:  # what the function has once is kept in registers
+        for index in (opclass.LOAD, opclass.STORE):
+            counts[index] -= below.stacked * trip
+    elif below.stacked:
+        loop.stacked += below.stacked * trip
     for index, count in enumerate(inner):
         if count:
             counts[index] += count * trip

@@ -240,3 +240,19 @@ def test_a_vector_operation_is_one_to_code_size_whatever_its_length(isa: str, si
       return }"""
     inner = FEATURIZER.parse({"mlir": text}).loops_on(isa)[0].walk()[-1]
     assert inner.size == size  # AArch64: four for each access, as its cost model says
+
+
+def test_loops_over_vectors_of_the_source_are_unrolled_unless_these_go_through_the_stack() -> None:
+    text = """func.func @f(%a: memref<64x4x4xf32> {llvm.noalias}, %b: memref<64x4x4xf32> {llvm.noalias}) {
+      %z = arith.constant 0.0 : f32
+      %c = arith.constant 0 : index
+      affine.for %i = 0 to 64 {
+        %x = vector.transfer_read %a[%i, %c, %c], %z {in_bounds = [BOUNDS]} : memref<64x4x4xf32>, vector<SHAPExf32>
+        %y = arith.addf %x, %x : vector<SHAPExf32>
+        vector.transfer_write %y, %b[%i, %c, %c] {in_bounds = [BOUNDS]} : vector<SHAPExf32>, memref<64x4x4xf32> }
+      return }"""
+    row = text.replace("SHAPE", "4").replace("BOUNDS", "true")
+    rows = text.replace("SHAPE", "4x4").replace("BOUNDS", "true, true")
+    for name in ("cortex-a55", "sifive-p670", "znver4"):
+        assert code(row, name)[-1].unroll > 1
+        assert code(rows, name)[-1].unroll == 1  # opt-22: the buffers of both transfers are made anew each time
