@@ -274,16 +274,19 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
 
 def _shared(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     """Sums of indices that address several buffers: those of one buffer are parts of its address."""
-    if not loop.nest.depth:
+    if not loop.nest.depth or len(loop.accesses) < 2:
+        return 0
+    shapes = {shape for shape, stride in by_shape.items() if stride in (1, -1) and shape and len(shape) > 1}
+    if not shapes:
         return 0
     users: dict[tuple[Moving | None, int], int] = {}
     for access in loop.accesses:
         moving = access.moving
-        if moving is not None and len(moving) > 1 and abs(by_shape[moving]) == 1:
+        if moving in shapes:
             key = moving, access.constant
-            known = users.get(key)
-            users[key] = access.base if known is None or known == access.base else _SEVERAL
-    return sum([base == _SEVERAL for base in users.values()])
+            if users.setdefault(key, access.base) != access.base:
+                users[key] = _SEVERAL
+    return list(users.values()).count(_SEVERAL)
 
 
 _SEVERAL = -1
