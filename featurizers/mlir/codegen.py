@@ -480,6 +480,10 @@ def _vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
     lane = cpu.gather_lane / 100
     alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits
-    scattered = ((chosen.scattered - chosen.picked) * lane + chosen.picked * alone) * chosen.vf
+    scattered = chosen.picked * alone * chosen.vf
+    if cpu.isa == "x86":  # permutations, of two registers each
+        scattered += chosen.taken_apart / 2
+    else:
+        scattered += (chosen.scattered - chosen.picked) * lane * chosen.vf
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
     return max(bound, divided) * parts + scattered + calls * chosen.vf + in_order

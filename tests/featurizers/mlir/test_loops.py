@@ -361,3 +361,8 @@ def test_lengths_that_are_not_known_take_tests_before_the_loop_and_its_copies() 
     found = codes(text, "skylake-avx512")
     assert found[-1].unroll == 4
     assert sum(code.instructions for code in found) > 50, "80 with the registers that are saved"
+
+
+def test_groups_take_a_permutation_per_pair_of_registers_on_x86() -> None:
+    code = codes(chain_of(1, "%i * 2"), "skylake-avx512")[-1]
+    assert code.cycles == pytest.approx(214, rel=0.35)
