@@ -182,6 +182,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
         if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
             instructions += _known_tail(loop, vf, lanes, body)
+    elif interleave > 1 and remainder:
+        instructions += body + (0.0 if loop.exact else _LOOP_CONTROL)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + _LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
     pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
