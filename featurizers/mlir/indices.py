@@ -212,6 +212,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     nest.counts[op_class] += max(size / 512, 1.0)
     if not store:
         b.follow(op, nest, opclass.LOAD)
+    if len(moved.shape) > 1 and moved.kind == "vector" and nest.depth and op.name.startswith("vector.transfer"):
+        nest.stacked += moved.size / max(moved.shape[-1], 1)
     if lanes > 1 and size > nest.widths:
         nest.widths = size
     if found.bits > nest.bits:

@@ -13,7 +13,7 @@ from math import ceil, log2
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Access, Wide
+from featurizers.mlir.nest import Access, Moving, Wide
 from featurizers.mlir.opclass import CLASS
 
 REGISTER_BITS = {"x86": 512, "aarch64": 128, "riscv": 1024, "amdgpu": 32}
@@ -26,6 +26,7 @@ SHARED = -3
 """One scalar in all lanes."""
 
 _FLOATS = frozenset(opclass.FLOAT_CLASSES)
+_FMA = CLASS["fma"]
 _IDIV, _IMUL = CLASS["idiv"], CLASS["imul"]
 _PER_LANE_DIVISION = 4.0
 _PER_LANE_PRODUCT = 3.0
@@ -110,6 +111,9 @@ def work(loop: Loop, cpu: Cpu) -> Work:
             else:
                 load_uops += each
                 loads += moves
+    if cpu.isa == "aarch64":
+        loads -= _pairs(loop.accesses, False)
+        stores -= _pairs(loop.accesses, True)
     total = instructions + loads + stores
     if cpu.isa == "riscv":
         total *= 1.0 + _NEW_TYPE
@@ -122,8 +126,9 @@ _ORDERED_SIZE = {"x86": 2.0, "aarch64": 2.75, "riscv": 0.2, "amdgpu": 2.0}
 
 
 def beyond_units(loop: Loop) -> float:
-    """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever its
-    length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each step."""
+    """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever
+    its length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each
+    step."""
     if not loop.wide and not loop.widths:
         return 0.0
     isa, extra = loop.isa, 0.0
@@ -136,6 +141,8 @@ def beyond_units(loop: Loop) -> float:
             own = each + 1.0 if isa == "aarch64" else 2.0 if isa == "riscv" else 2.0 * log2(max(lanes, 2)) + 1.0
         elif kind == opclass.SHUFFLE:
             own = {"aarch64": 2.0 * each, "riscv": 4.0}.get(isa, float(each))
+        elif kind == _FMA and bits == 16 and isa == "riscv":
+            own = float(lanes)  # taken apart
         else:
             own = float(each) if kind == SHARED else 1.0
         extra += (rows * own - units(key) * len(classes(key))) * count
@@ -144,6 +151,24 @@ def beyond_units(loop: Loop) -> float:
             size = access.lanes * access.bits
             extra += (ceil(size / REGISTER_BITS[isa]) if isa == "aarch64" else 1.0) - max(size / 512, 1.0)
     return extra
+
+
+def _pairs(accesses: list[Access], store: bool) -> int:
+    """Accesses of one register next to each other, which AArch64 makes two at a time."""
+    places: dict[tuple[int, Moving | None], list[int]] = {}
+    for access in accesses:
+        size = access.lanes * access.bits
+        if access.store == store and access.moving is not None and size == REGISTER_BITS["aarch64"]:
+            places.setdefault((access.base, access.moving), []).append(access.constant * access.bits // size)
+    found = 0
+    for starts in places.values():
+        before = None
+        for start in sorted(set(starts)):
+            if before is not None and start == before + 1:
+                found, before = found + 1, None
+            else:
+                before = start
+    return found
 
 
 def _grouped(cpu: Cpu, lanes: int, bits: int) -> float:
@@ -222,7 +247,7 @@ def _reduction(kind: int, of: int, lanes: int, bits: int, is_float: bool, cpu: C
     if isa == "riscv":
         return 3.0 * each, (3.0 + ceil(lanes * bits / GROUPED_BITS)) * cpu.fp_ports
     if isa == "aarch64" and (is_float or bits < 64 or of == opclass.IADD):
-        return each + 1.0, each + 1.0
+        return float(each), float(each)
     steps = log2(max(min(lanes, REGISTER_BITS[isa] // max(bits, 8)), 1))
     factor = _MAXIMUM[isa] if is_float else 1.0
     return (each - 1) * factor + steps * (1.0 + factor) + 1.0, (each - 1) * factor + steps * (1.0 + factor)

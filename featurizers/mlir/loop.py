@@ -30,7 +30,7 @@ class Loop:
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, live_bits : as of `Nest`.
+    unit, strided, invariant, gathered : accesses by their stride. wide, live_bits, stacked : as of `Nest`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see
     `legal`.
     """
@@ -89,6 +89,7 @@ class Loop:
     runs: Runs | None = None
     wide: dict[Wide, float] = field(default_factory=dict)
     live_bits: int = 0
+    stacked: float = 0.0
     moved_by_calls: float = 0.0
     plain: bool | None = None
 

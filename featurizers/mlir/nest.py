@@ -135,7 +135,8 @@ class Nest:
     whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
     operations with their numbers, of which `counts` has one per 512 bits; live_bits : of the vectors alive at a
-    point. owned : buffers that are made here, with the calls that each takes.
+    point. stacked : rows of transfers of several,
+    which go through the stack. owned : buffers that are made here, with the calls that each takes.
     """
 
     label: str
@@ -171,6 +172,7 @@ class Nest:
     alike: tuple[int, int] = (0, 0)
     wide: dict[Wide, float] = field(default_factory=dict)
     live_bits: int = 0
+    stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)
 
     def walk(self) -> list[Nest]:

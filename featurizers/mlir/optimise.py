@@ -46,6 +46,10 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
+    loop.stacked = nest.stacked
+    if nest.stacked:
+        loop.counts[opclass.LOAD] += nest.stacked
+        loop.counts[opclass.STORE] += nest.stacked
     loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
@@ -167,6 +171,11 @@ def _merge(loop: Loop, below: Loop) -> None:
         _forget(child, iv)
     loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
+    if below.stacked and not loop.nest.depth:  # what the function has once is kept in registers
+        for index in (opclass.LOAD, opclass.STORE):
+            counts[index] -= below.stacked * trip
+    elif below.stacked:
+        loop.stacked += below.stacked * trip
     for index, count in enumerate(inner):
         if count:
             counts[index] += count * trip
@@ -265,16 +274,19 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
 
 def _shared(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     """Sums of indices that address several buffers: those of one buffer are parts of its address."""
-    if not loop.nest.depth:
+    if not loop.nest.depth or len(loop.accesses) < 2:
+        return 0
+    shapes = {shape for shape, stride in by_shape.items() if stride in (1, -1) and shape and len(shape) > 1}
+    if not shapes:
         return 0
     users: dict[tuple[Moving | None, int], int] = {}
     for access in loop.accesses:
         moving = access.moving
-        if moving is not None and len(moving) > 1 and abs(by_shape[moving]) == 1:
+        if moving in shapes:
             key = moving, access.constant
-            known = users.get(key)
-            users[key] = access.base if known is None or known == access.base else _SEVERAL
-    return sum([base == _SEVERAL for base in users.values()])
+            if users.setdefault(key, access.base) != access.base:
+                users[key] = _SEVERAL
+    return list(users.values()).count(_SEVERAL)
 
 
 _SEVERAL = -1

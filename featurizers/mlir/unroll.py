@@ -56,7 +56,7 @@ _RUNTIME_COUNT = 8
 
 def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = None) -> int:
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
-    if not cpu.unroll_ops or size <= 2 or loop.nest.uncounted:
+    if not cpu.unroll_ops or size <= 2 or loop.nest.uncounted or loop.stacked:
         return 1
     most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.nest.depth > 1 else 1)
     exact = loop.exact if exact is None else exact

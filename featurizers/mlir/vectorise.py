@@ -354,7 +354,7 @@ def _one_by_one(bits: int, cpu: Cpu, vf: int) -> float:
 def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     """`selectInterleaveCount`: by registers, by the trip count, and only for small bodies or reductions."""
     vf = chosen.vf
-    if chosen.folded or (vf == 1 and (loop.checks or loop.chains)):
+    if chosen.folded or (vf == 1 and (loop.checks or loop.legality != VECTORISABLE)):
         return 1
     live = max(loop.live_float if loop.is_float else loop.live_int, 1)
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
@@ -372,4 +372,9 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     small = min(count, 1 << int(log2(max(_SMALL_LOOP / max(cost, 1.0), 1.0))))
     loads = max(sum(not a.store for a in loop.accesses), 1)
     stores = max(sum(a.store for a in loop.accesses), 1)
-    return max(small, count // loads, count // stores, 1) if cpu.isa != "riscv" else max(small, 1)
+    found = max(small, count // loads, count // stores, 1) if cpu.isa != "riscv" else max(small, 1)
+    return min(found, _NESTED) if vf == 1 and loop.chains and loop.nest.depth > 1 else found
+
+
+_NESTED = 2
+"""Copies of a scalar reduction inside another loop (`MaxNestedScalarReductionIC`)."""

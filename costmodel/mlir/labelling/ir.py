@@ -28,6 +28,8 @@ _COMPARE = re.compile(r"^icmp (?:samesign )?(\w+) i\d+ ([^,]+), (\S+?)(?:,.*)?$"
 _POINTER_COMPARE = re.compile(r"^icmp (?:samesign )?(\w+) ptr ([^,]+), (\S+?)(?:,.*)?$")
 _OFFSET = re.compile(rf"^getelementptr [a-z ]*?(i\d+|half|float|double|ptr), ptr ({_NAME}), i64 (\S+?)(?:,.*)?$")
 _TO_INT = re.compile(rf"^ptrtoint (ptr) ({_NAME}) to (i64)$")
+_AFTER_REMAINDER = re.compile(r"\.unr\d*$")
+"""Where the iterations that unrolling left over have been done first, the index that its copies start at."""
 _BELOW = ("slt", "ult")
 _BYTES = {"half": 2, "float": 4, "double": 8, "ptr": 8}
 _FAR = 1 << 36
@@ -135,6 +137,8 @@ class Evaluator:
         if block in self._headers:
             return self._induction(name, block, incoming)
         values = [value for value in (self.value(operand) for operand, _ in incoming) if value is not None]
+        if len(values) == 1 and _AFTER_REMAINDER.search(name):
+            return values[0]  # counts of what unrolling left, divided by the copies, are those of all that there was
         if len(values) != len(incoming):
             return None
         # Where a vectorised loop hands over to its remainder, the larger start is the one that was reached.

@@ -241,7 +241,7 @@ class _Walk:
             count = count_up(evaluator, name) if count is None else count
         if count is None:
             self.quality = GUESSED
-            left = average_left(self.ir, name)
+            left = average_left(self.ir, name, expression)
             if left is not None:
                 return left
             return float(min(UNKNOWN_TRIPS, most + 1)) if most is not None else float(UNKNOWN_TRIPS)

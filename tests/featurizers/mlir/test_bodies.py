@@ -7,6 +7,7 @@ import pytest
 from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.bits import cost
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.legal import work
 from featurizers.mlir.loads import segments
 from featurizers.mlir.slp import runs
 
@@ -225,7 +226,7 @@ def test_sums_of_a_vector_are_one_lane_after_the_other_but_those_of_whole_number
     text = "func.func @f(%x: vector<16xT>) -> T { %y = vector.reduction <add>, %x : vector<16xT> into T return %y : T }"
     floats, ints = (body(text.replace("T", kind), "apple-m1") for kind in ("f32", "i32"))
     assert floats.instructions > 28, "16 additions, 12 lanes that are taken out of a register"
-    assert ints.instructions <= 8
+    assert ints.instructions <= 7
 
 
 @pytest.mark.parametrize(("isa", "size"), [("x86", 8), ("aarch64", 13), ("riscv", 8)])
@@ -240,3 +241,33 @@ def test_a_vector_operation_is_one_to_code_size_whatever_its_length(isa: str, si
       return }"""
     inner = FEATURIZER.parse({"mlir": text}).loops_on(isa)[0].walk()[-1]
     assert inner.size == size  # AArch64: four for each access, as its cost model says
+
+
+def test_loops_over_vectors_of_the_source_are_unrolled_unless_these_go_through_the_stack() -> None:
+    text = """func.func @f(%a: memref<64x4x4xf32> {llvm.noalias}, %b: memref<64x4x4xf32> {llvm.noalias}) {
+      %z = arith.constant 0.0 : f32
+      %c = arith.constant 0 : index
+      affine.for %i = 0 to 64 {
+        %x = vector.transfer_read %a[%i, %c, %c], %z {in_bounds = [BOUNDS]} : memref<64x4x4xf32>, vector<SHAPExf32>
+        %y = arith.addf %x, %x : vector<SHAPExf32>
+        vector.transfer_write %y, %b[%i, %c, %c] {in_bounds = [BOUNDS]} : vector<SHAPExf32>, memref<64x4x4xf32> }
+      return }"""
+    row = text.replace("SHAPE", "4").replace("BOUNDS", "true")
+    rows = text.replace("SHAPE", "4x4").replace("BOUNDS", "true, true")
+    for name in ("cortex-a55", "sifive-p670", "znver4"):
+        assert code(row, name)[-1].unroll > 1
+        assert code(rows, name)[-1].unroll == 1  # opt-22: the buffers of both transfers are made anew each time
+
+
+def test_accesses_of_one_register_next_to_each_other_are_pairs_on_aarch64() -> None:
+    text = """func.func @f(%a: memref<8x4xi32> {llvm.noalias}, %b: memref<8xi32> {llvm.noalias}) {
+      %z = arith.constant 0 : i32
+      %c = arith.constant 0 : index
+      affine.for %i = 0 to 8 {
+        %x = vector.transfer_read %a[%i, %c], %z {in_bounds = [true]} : memref<8x4xi32>, vector<4xi32>
+        %y = vector.reduction <add>, %x : vector<4xi32> into i32
+        affine.store %y, %b[%i] : memref<8xi32> }
+      return }"""
+    found = work(body(text, "neoverse-v1").loop, cpu("neoverse-v1"))
+    assert found.loads == 8
+    assert found.instructions == 4 + 8  # as llc-22 writes it: four ldp, eight addv

@@ -361,3 +361,22 @@ def test_lengths_that_are_not_known_take_tests_before_the_loop_and_its_copies() 
     found = codes(text, "skylake-avx512")
     assert found[-1].unroll == 4
     assert sum(code.instructions for code in found) > 50, "80 with the registers that are saved"
+
+
+def test_groups_take_a_permutation_per_pair_of_registers_on_x86() -> None:
+    code = codes(chain_of(1, "%i * 2"), "skylake-avx512")[-1]
+    assert code.cycles == pytest.approx(214, rel=0.35)
+
+
+@pytest.mark.parametrize(("around", "copies"), [(False, 4), (True, 2)])
+def test_scalar_reductions_are_interleaved_on_aarch64(around: bool, copies: int) -> None:
+    inner = """%r = affine.for %i = 0 to 127 iter_args(%s = %z) -> (i64) {
+        %x = affine.load %a[%i * 91 + INDEX] : memref<11648xi64>
+        %t = arith.muli %s, %x : i64
+        affine.yield %t : i64 }
+      affine.store %r, %b[INDEX] : memref<91xi64>"""
+    body = f"affine.for %j = 0 to 91 {{ {inner.replace('INDEX', '%j')} }}" if around else inner.replace("INDEX", "0")
+    text = f"""func.func @f(%a: memref<11648xi64> {{llvm.noalias}}, %b: memref<91xi64> {{llvm.noalias}}, %z: i64) {{
+      {body} return }}"""
+    code = codes(text, "apple-m1")[-1]
+    assert (code.vf, code.interleave) == (1, copies)

@@ -294,6 +294,7 @@ def test_what_unrolling_left_is_half_of_the_copies_on_average():
     ir = parse_ir(REMAINDER)["p0.f"]
     assert average_left(ir, "inner.prol") == 4
     assert average_left(ir, "inner") is None
+    assert average_left(ir, "vec.epilog.scalar.ph", "((7 + (-1 * %.unr)) /u 4)") == 2
 
 
 BELOW = """define void @p0.f() {
@@ -320,3 +321,12 @@ def test_a_loop_runs_while_its_counter_is_below_what_the_outer_iteration_says():
     weights = block_weights(_function(), parse_ir(BELOW)["p0.f"], {"outer": ("79", 79)})
     assert weights.trips == AVERAGED
     assert weights.executions["0_2"] == pytest.approx(sum(-(-(max(o - 1, 0) + 7) // 2) for o in range(80)))
+
+
+def test_copies_run_as_often_as_without_what_was_done_before_them():
+    function = IrFunction(
+        phis={"x.unr3": ("new", [("5", "entry"), ("%x.prol", "loop.prol")]), "x": ("new", [("5", "a"), ("%y", "b")])},
+    )
+    evaluator = Evaluator(function, set(), lambda header: None)
+    assert evaluator.value("%x.unr3") == 5
+    assert evaluator.value("%x") is None

@@ -1,0 +1,74 @@
+"""Instructions of one iteration as scalar code (or as the vector code that it is), whatever comes of its loop."""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.legal import narrow
+from featurizers.mlir.legal import work as legal
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, CHOICE
+
+_MINMAX_COST = {"x86": 3.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
+_MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
+"""`arith.maximumf` and its like propagate NaN, and tell zeros apart: x86 looks at signs and blends; less where one is a
+constant."""
+_HALF_COST = 4.0
+"""Half precision without an instruction for it: to single, compute, back."""
+_FLOAT = opclass.FLOAT_CLASSES
+_FOLDING = tuple(opclass.OF_MEMORY)
+_FOLDED_BITS = 32
+INT_CLASSES = tuple(
+    CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax")
+)
+
+
+def body_of(loop: Loop, cpu: Cpu) -> tuple[float, float]:
+    """Instructions and micro-operations of one iteration, as scalar code (or as the vector code that it is)."""
+    counts, vectors = narrow(loop), legal(loop, cpu)
+    loads, stores = counts[opclass.LOAD], counts[opclass.STORE]
+    arithmetic = float_work(loop, counts, cpu)
+    for index in INT_CLASSES:
+        arithmetic += counts[index]
+    arithmetic += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
+    arithmetic += counts[opclass.SHUFFLE] + counts[opclass.BRANCH]
+    calls = counts[opclass.CALL] * BUFFER_CALL_WORK + counts[opclass.LIBM] * CALL_WORK
+    folded = 0.0
+    if cpu.load_folding:
+        folded = _folded(loop, counts)
+    masked = counts[opclass.MASKED]
+    if masked:
+        arithmetic += masked * (6.0 if masks_by_branches(cpu) else 0.1)
+    if cpu.isa == "aarch64":
+        arithmetic = max(arithmetic - loop.folds, 0.0)
+    uops = arithmetic + loads + stores + calls
+    addresses = min(counts[opclass.ADDRESS], float(loop.computed))
+    return max(uops - folded + addresses + vectors.instructions, 1.0), uops + addresses + vectors.uops
+
+
+def _folded(loop: Loop, counts: list[float]) -> float:
+    """Loads that are operands of what x86 computes: half of them, or those that operations are known to use."""
+    loads = counts[opclass.LOAD]
+    if loop.bits < _FOLDED_BITS and not loop.is_float:
+        return min(loads / 2, sum(counts[index] for index in _FLOAT))
+    return min(max(loads / 2, loop.of_loaded), sum(counts[index] for index in _FOLDING), loads)
+
+
+def masks_by_branches(cpu: Cpu) -> bool:
+    """Fixed-width vectors have no masked accesses on AArch64: a branch per element."""
+    return cpu.isa == "aarch64"
+
+
+def float_work(loop: Loop, counts: list[float], cpu: Cpu) -> float:
+    """Instructions for floating-point operations: what the target has no instruction for takes several."""
+    work = sum(counts[index] for index in _FLOAT) + counts[opclass.FMINMAX] * (_MINMAX_COST[cpu.isa] - 1)
+    maxima = counts[opclass.FMAXIMUM]
+    maximum = _MAXIMUM_COST[cpu.isa]
+    if emulates_half(loop, cpu):
+        return (work - maxima) * _HALF_COST + maxima * (maximum + _HALF_COST)
+    return work + maxima * (maximum - 1)
+
+
+def emulates_half(loop: Loop, cpu: Cpu) -> bool:
+    return loop.is_float and loop.bits == 16 and not cpu.half

@@ -1,0 +1,93 @@
+"""Cycles of an iteration by the busiest resource of a core, as llvm-mca-22 has them."""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masks_by_branches
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.legal import narrow
+from featurizers.mlir.legal import work as legal
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only
+
+LOOP_CONTROL = 3.0
+_MASKED_CYCLES = 7.0
+_LANE_ALONE = 1.5
+_CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
+"""llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
+_ONE_MULTIPLIER = 6
+"""Issue width up to which a core has one multiplier of whole numbers."""
+_PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
+_FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fmul", "fma", "fdiv", "fsqrt"))
+_IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
+
+
+def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0, pairs: float = 1.0) -> float:
+    """Cycles of one iteration by the busiest resource; of one vector iteration, each of whose operations takes so many
+    `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
+    counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
+    floats = float_work(loop, counts, cpu)
+    ints = sum(counts[index] for index in INT_CLASSES)
+    if not vector:
+        ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
+    each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
+    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_cycles
+    call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
+    calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
+    control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
+    passes = passes or 1.0
+    products = counts[_FMUL] + counts[_FMA]
+    busiest = max(products, floats - products) if cpu.fp_split else floats
+    alone = cpu.isa == "riscv" and vector  # vectors have one port
+    loads = counts[opclass.LOAD] * (passes * cpu.load_ports if alone else 1) * (pairs if vector else 1.0) + wide.loads
+    stores = counts[opclass.STORE] * (passes * cpu.store_ports if alone else 1) + wide.stores
+    plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
+    bound = max(
+        (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
+        (busiest * passes + wide.passes) / cpu.fp_ports,
+        _vector_ints(ints, counts[_IMUL], cpu) * passes if vector else (ints + control) / cpu.int_ports,
+        0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
+        0.0 if vector else plain * cpu.alu_cycles / 100,
+        loads / cpu.load_ports,
+        stores / cpu.store_ports,
+        (loads + stores) / cpu.load_ports if _stores_by_load_ports(cpu) and not alone else 0.0,
+        1.0 if loop.nest.depth and unroll == 1 else 0.0,
+    )
+    if vector:
+        return bound
+    masked = counts[opclass.MASKED] * _MASKED_CYCLES if masks_by_branches(cpu) else 0.0
+    return max(bound, divides) + calls + masked
+
+
+def _stores_by_load_ports(cpu: Cpu) -> bool:
+    return cpu.isa in ("aarch64", "riscv") and not cpu.in_order
+
+
+def _vector_ints(operations: float, products: float, cpu: Cpu) -> float:
+    """Cycles of vector operations on whole numbers, of which half as many products start in one."""
+    ports = cpu.fp_ports * (2 if cpu.fp_split else 1)
+    twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
+    return (operations + (products if twice else 0.0)) / ports
+
+
+def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
+    """Cycles of one vector iteration by the busiest resource."""
+    counts, bits = loop.counts, max(loop.bits, 8)
+    divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
+    calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
+    parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else bits) / cpu.prefer_bits, 1.0)
+    passes = max(cpu.passes * min(chosen.vf * bits / cpu.prefer_bits, 1.0), 1.0)
+    paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
+    pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
+    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs)
+    divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
+    lane = cpu.gather_lane / 100
+    alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits
+    scattered = chosen.picked * alone * chosen.vf
+    if cpu.isa == "x86":  # permutations, of two registers each
+        scattered += chosen.taken_apart / 2
+    else:
+        scattered += (chosen.scattered - chosen.picked) * lane * chosen.vf
+    in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
+    return max(bound, divided) * parts + scattered + calls * chosen.vf + in_order

@@ -1,0 +1,109 @@
+"""Cycles that an iteration waits: for chains of dependent operations, for stores before it, for registers."""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.body import emulates_half
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.latency import cycles as cycles_of
+from featurizers.mlir.latency import latencies, steps
+from featurizers.mlir.loads import segments
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Chain
+from featurizers.mlir.opclass import CLASS
+
+_IMUL = CLASS["imul"]
+
+_MAXIMUM_LATENCY = 4.5
+_WINDOW = 200.0
+"""Micro-operations among which a core that looks past an instruction that waits finds work."""
+
+
+def in_parts(loop: Loop, cpu: Cpu) -> bool:
+    """Whether branches cut a body into blocks, which llvm-mca runs one by one: none waits for the one before."""
+    if cpu.in_order:
+        return False
+    if loop.counts[opclass.BRANCH]:
+        return True
+    if not loop.chains:
+        return False
+    kinds = {op_class for chain in loop.chains for op_class, _ in chain.kinds}
+    if cpu.isa == "riscv":  # without a conditional move
+        return opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
+    branches = cpu.isa == "x86" or cpu.scalable > 0  # a choice by what is loaded: `PredictableSelectIsExpensive`
+    return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
+
+
+def chain_length(loop: Loop) -> float:
+    """Iterations of unrolled inner loops that one iteration's chain runs through."""
+    return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
+
+
+def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
+    """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
+    steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
+    longest = max(steps, own_path(loop, cpu))
+    back = loop.nest.returns_into
+    if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
+        return longest  # llvm-mca repeats the block, whose result is its own argument
+    if cpu.in_order:
+        return longest
+    return longest / max(_WINDOW / max(uops, 1.0), 1.0)
+
+
+def own_path(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of the longest chain of a body as it is written."""
+    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
+
+
+_INSERT_LATENCY = 2.5
+"""Of ``vpinsrw`` from memory, after the register's old value."""
+
+
+def through_one_register(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of scalar code of x86 that waits for a register's old value: elements of half precision are put into
+    vector registers (``vpinsrw``), here where each result is of one; products of bytes are of `al` alone."""
+    counts = loop.counts
+    if not loop.is_float and loop.bits <= 8:
+        return counts[_IMUL] * cpu.imul8_cycles
+    if not emulates_half(loop, cpu) or not 0 < counts[opclass.LOAD] <= counts[opclass.STORE]:
+        return 0.0
+    return counts[opclass.STORE] * (own_path(loop, cpu) - cpu.load_latency + _INSERT_LATENCY)
+
+
+def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
+    """Whether a store moves on the pointer that the next iteration loads by (``str s0, [x0, #148]!``): llvm-mca has it
+    wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer."""
+    if cpu.isa != "aarch64" or cpu.unroll_ops or loop.children or not loop.nest.depth:
+        return False
+    written = [access for access in loop.accesses if access.store]
+    if len(written) != 1 or abs(written[0].stride(loop.nest.iv)) < 2:
+        return False
+    place = written[0].base, written[0].moving
+    return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
+
+
+def waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
+    """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
+    may have written what they read."""
+    parts = segments(loop, unroll) if scalar else 1.0
+    if parts < 2:
+        return path / unroll
+    return max(path, parts * min(path, own_path(loop, cpu))) / unroll
+
+
+def wait_of(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """Cycles from a carried value to its next one."""
+    if chain.kinds:
+        return cycles_of(
+            chain.kinds, cpu, max(chain.bits, 16 if chain.is_float else 8), chain.is_float or loop.is_float
+        )
+    return _latency(chain, cpu, loop) * chain.steps
+
+
+def _latency(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """Of the last operation on a carried value."""
+    if chain.op_class < 0:
+        return 1.0
+    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float)[chain.op_class]
+    return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
