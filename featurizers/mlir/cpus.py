@@ -65,6 +65,10 @@ class Cpu:
     fp_split: int
     imul8_cycles: int
 
+    def __hash__(self) -> int:
+        """By name: tables are kept by CPU, and fifty numbers take longer to hash than to look up."""
+        return hash(self.name)
+
 
 NUMBERS = tuple(field.name for field in fields(Cpu) if field.name not in ("name", "isa"))
 ISAS = ("x86", "aarch64", "riscv", "amdgpu")

@@ -59,7 +59,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
     if loop.children:
         _merge_all(loop)
-    loop.total = loop.raw + sum(child.total * child.factor for child in loop.children)
+    loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
@@ -141,7 +141,7 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
     if changed:
         common(loop)
         _measure(loop)
-        loop.total = loop.raw + sum(child.total * child.factor for child in loop.children)
+        loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     return changed
 
 
@@ -302,5 +302,5 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     if loop.children:
         iv = loop.nest.iv
         scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        guards = _GUARD * sum(not child.exact for child in loop.children)
-        loop.size += len(loop.children) + guards + sum(stride > 1 for stride in scaled)
+        guards = _GUARD * sum([not child.exact for child in loop.children])
+        loop.size += len(loop.children) + guards + sum([stride > 1 for stride in scaled])

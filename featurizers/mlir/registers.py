@@ -53,7 +53,7 @@ def held_addresses(loop: Loop) -> float:
     iv = loop.nest.iv
     own = 0.0
     if loop.nest.depth:
-        own = 1.0 + sum([any(key == iv for key, _ in shape) for shape in loop.shapes if shape])
+        own = 1.0 + sum([iv in dict(shape) for shape in loop.shapes if shape])
     return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
 
 

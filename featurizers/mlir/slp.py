@@ -112,7 +112,7 @@ def _results(loop: Loop, cpu: Cpu) -> Packed:
     saved = packed * size - packed / lanes * size - 2.0 * packed
     if saved <= 0 or loop.children:
         return SCALAR
-    work = sum(loop.counts[index] for index in _PACKED)
+    work = sum([loop.counts[index] for index in _PACKED])
     return Packed(max(1.0 - saved / max(work, 1.0), 1.0 / lanes), float(lanes), 1.0)
 
 
@@ -146,7 +146,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     lanes = packed / vectors
     counts = loop.counts
-    work = sum(counts[index] for index in _PACKED)
+    work = sum([counts[index] for index in _PACKED])
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
     share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
     wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
