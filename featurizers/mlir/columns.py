@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from math import log, log2
 
@@ -69,6 +70,10 @@ _WITH_BOUNDS = 1.5
 _BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6, "amdgpu": 6.0}
 
 
+MOST = 1e30
+"""A nest that runs longer is taken to run so long, so that its answer stays a number."""
+
+
 @cache
 def _cpu_row(cpu: Cpu) -> tuple[float, ...]:
     return tuple(vector(cpu))
@@ -78,9 +83,14 @@ def row(program: Program, cpu: Cpu) -> FloatArray:
     """The columns of one program on one CPU, float32 (columns,)."""
     known = program.cache.get(cpu.name)
     if known is None:
-        known = program.cache[cpu.name] = np.asarray(_row(program, cpu), dtype=np.float32)
+        known = program.cache[cpu.name] = bounded(_row(program, cpu))
     row_: FloatArray = known
     return row_
+
+
+def bounded(values: Sequence[float] | Sequence[Sequence[float]]) -> FloatArray:
+    """The same numbers as float32, none above `MOST`."""
+    return np.fmin(values, MOST).astype(np.float32)
 
 
 def codes(program: Program, cpu: Cpu) -> list[LoopCode]:

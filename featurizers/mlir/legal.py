@@ -224,7 +224,8 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
     elif kind == _IMUL and isa == "x86" and bits == 8:
         factor = 4.0
     elif kind in (CLASS["fdiv"], CLASS["fsqrt"]):
-        divided = (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles) * lanes * bits / cpu.prefer_bits
+        at_once = max(cpu.prefer_bits, bits)  # a GPU has no vectors
+        divided = (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles) * lanes * bits / at_once
         return rows * each, rows * max(divided, 1.0)
     return rows * each * factor, rows * busy * factor
 

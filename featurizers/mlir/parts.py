@@ -9,7 +9,7 @@ import numpy as np
 from featurizers.core import Column, Parts
 from featurizers.mlir import opclass
 from featurizers.mlir.codegen import LoopCode
-from featurizers.mlir.columns import codes
+from featurizers.mlir.columns import bounded, codes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.program import Program
@@ -37,7 +37,7 @@ def parts_of(programs: Sequence[Program], cpu: Cpu, names: bool) -> Parts:
                 rows.append(row)
                 owner.append(number)
                 labels.append(label)
-    matrix = np.asarray(rows, dtype=np.float32).reshape(-1, len(PART_COLUMNS))
+    matrix = bounded(rows).reshape(-1, len(PART_COLUMNS))
     count = np.ones(len(rows), dtype=np.float32)
     part = np.arange(len(rows), dtype=np.int64)
     return Parts(matrix, np.asarray(owner, dtype=np.int64), part, count, tuple(labels) if names else ())

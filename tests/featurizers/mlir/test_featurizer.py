@@ -9,6 +9,7 @@ import pytest
 
 from featurizers.core import EXTRAS
 from featurizers.mlir import COLUMNS, MlirFeaturizer, cpus, featurize_module
+from featurizers.mlir.columns import MOST
 from tests.featurizers.mlir.samples import LINALG, MATMUL, SAXPY, SUM
 
 TEXTS = (MATMUL, SAXPY, SUM, LINALG)
@@ -33,6 +34,35 @@ def test_every_cpu_gets_finite_columns(name: str) -> None:
     assert np.isfinite(features.vectors).all()
     assert (features.column("est_instructions") > 4).all()
     assert features.column("est_cycles")[0] > 64 * 64 * 80 / 4
+
+
+@pytest.mark.parametrize("name", sorted(cpus()))
+def test_a_division_of_vectors_has_columns_without_vector_registers_too(name: str) -> None:
+    text = """func.func @f(%a: vector<8xf32>, %b: vector<8xf32>) -> vector<8xf32> {
+      %q = arith.divf %a, %b : vector<8xf32>
+      return %q : vector<8xf32>
+    }"""
+    features = HERE.features([HERE.parse({"mlir": text})], profile=name)
+    assert np.isfinite(features.vectors).all()
+    assert features.column("est_instructions")[0] >= 2
+
+
+@pytest.mark.parametrize("name", sorted(cpus()))
+def test_a_nest_that_never_ends_has_finite_columns_and_parts(name: str) -> None:
+    loops = "".join(f"affine.for %i{depth} = 0 to 1000000000 {{ " for depth in range(5))
+    text = f"""func.func @f(%a: memref<8xf32>, %c: f32) {{
+      {loops}
+      %x = affine.load %a[0] : memref<8xf32>
+      %y = arith.addf %x, %c : f32
+      affine.store %y, %a[0] : memref<8xf32>
+      {"}" * 5}
+      return
+    }}"""
+    features = HERE.features([HERE.parse({"mlir": text})], profile=name, names=True)
+    assert np.isfinite(features.vectors).all()
+    assert features.parts is not None
+    assert np.isfinite(features.parts.matrix).all()
+    assert features.column("est_cycles")[0] == np.float32(MOST)
 
 
 def test_golden_columns_of_matmul() -> None:
