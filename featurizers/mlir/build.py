@@ -168,9 +168,14 @@ def wide(nest: Nest, kind: Type, op_class: int) -> None:
     if op_class == opclass.LIBM:
         nest.counts[op_class] += kind.size  # of each element
         return
-    inner = kind.shape[-1] if kind.shape else 1
-    rows = kind.size // max(inner, 1)
-    add_wide(nest, (op_class, -1, rows, inner, kind.bits, kind.is_float), 1.0)
+    rows, lanes = rows_of(kind)
+    add_wide(nest, (op_class, -1, rows, lanes, kind.bits, kind.is_float), 1.0)
+
+
+def rows_of(kind: Type) -> tuple[int, int]:
+    """How many rows a vector has, each in registers of its own, and the lanes of one."""
+    lanes = kind.shape[-1] if kind.shape else 1
+    return kind.size // max(lanes, 1), lanes
 
 
 def add_wide(nest: Nest, key: Wide, times: float) -> None:

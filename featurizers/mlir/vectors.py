@@ -7,7 +7,7 @@ Sources: MLIR's `VectorContractLowering::Dot` (a product of matrices is a scalar
 from __future__ import annotations
 
 from featurizers.mlir import opclass
-from featurizers.mlir.build import Builder, add_wide, handles, wide
+from featurizers.mlir.build import Builder, add_wide, handles, rows_of, wide
 from featurizers.mlir.legal import HALVES, ORDERED, SHARED
 from featurizers.mlir.module import Op, Type
 from featurizers.mlir.nest import Nest
@@ -39,13 +39,12 @@ def _outer(b: Builder, op: Op, nest: Nest) -> None:
     """A row of the result per element of the first operand."""
     out = b.type(op.results[0])
     _note(nest, out)
-    inner = out.shape[-1] if out.shape else 1
-    rows = max(out.size // max(inner, 1), 1)
+    rows, lanes = rows_of(out)
     names = ("fma",) if out.is_float and len(op.operands) > 2 else ("fmul",) if out.is_float else ("imul", "iadd")
     for name in names:
-        add_wide(nest, (CLASS[name], -1, rows, inner, out.bits, out.is_float), 1.0)
+        add_wide(nest, (CLASS[name], -1, rows, lanes, out.bits, out.is_float), 1.0)
         b.follow(op, nest, CLASS[name])
-    add_wide(nest, (SHARED, -1, 1, inner, out.bits, out.is_float), float(rows))
+    add_wide(nest, (SHARED, -1, 1, lanes, out.bits, out.is_float), float(rows))
 
 
 @handles("vector.reduction", "vector.multi_reduction", "vector.scan")
@@ -75,7 +74,8 @@ def _broadcast(b: Builder, op: Op, nest: Nest) -> None:
     if source.kind == "vector" or op.operands[0] in b.literals or op.operands[0] in b.forms:
         return  # rows that are one register; a constant
     _note(nest, out)
-    add_wide(nest, (SHARED, -1, 1, out.shape[-1] if out.shape else 1, out.bits, out.is_float), 1.0)
+    _, lanes = rows_of(out)
+    add_wide(nest, (SHARED, -1, 1, lanes, out.bits, out.is_float), 1.0)
 
 
 @handles("vector.extract", "vector.insert", "vector.extractelement", "vector.insertelement")
@@ -92,10 +92,9 @@ def _transpose(b: Builder, op: Op, nest: Nest) -> None:
     """Element by element, which the back end makes shuffles of two vectors of."""
     out = b.type(op.results[0])
     _note(nest, out)
-    inner = out.shape[-1] if out.shape else 1
-    rows = max(out.size // max(inner, 1), 1)
-    if rows > 1 and inner > 1:
-        add_wide(nest, (_SHUFFLE, -1, rows, inner, out.bits, out.is_float), float(max(inner.bit_length() - 1, 1)))
+    rows, lanes = rows_of(out)
+    if rows > 1 and lanes > 1:
+        add_wide(nest, (_SHUFFLE, -1, rows, lanes, out.bits, out.is_float), float(max(lanes.bit_length() - 1, 1)))
 
 
 @handles("vector.shuffle", "vector.extract_strided_slice", "vector.insert_strided_slice", "vector.interleave",
