@@ -112,6 +112,11 @@ def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> floa
     return _scalar(index, loop, cpu) * registers
 
 
+def dearness(index: int, loop: Loop, cpu: Cpu, lanes: int) -> float:
+    """Cost of an operation on a vector of a register over that of one scalar."""
+    return _vector(index, loop, cpu, lanes, 1.0) / _scalar(index, loop, cpu)
+
+
 def in_order(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of adding the lanes of a vector to a sum, one after the other."""
     if cpu.isa == "aarch64":

@@ -30,7 +30,7 @@ class Access(msgspec.Struct, gc=False):
 
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
-    condition.
+    condition. apart : a store in a block of its own, between loops or branches.
     """
 
     base: int
@@ -43,6 +43,7 @@ class Access(msgspec.Struct, gc=False):
     fill: bool = False
     called: bool = False
     maybe: bool = False
+    apart: bool = False
 
     @property
     def form(self) -> Form | None:
@@ -66,7 +67,7 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
-                      self.called, self.maybe)  # fmt: skip
+                      self.called, self.maybe, self.apart)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
@@ -78,7 +79,8 @@ def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
         for a, step, rest in zip(accesses, steps, rests, strict=True):
             if step:
                 constant = a.constant + step * iteration
-                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe)
+                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe,
+                           a.apart)  # fmt: skip
             found.append(a)
     return found
 

@@ -6,6 +6,8 @@ Thresholds are those of LLVM's sources: `LoopUnrollPass.cpp` (UnrollThreshold 30
 
 from __future__ import annotations
 
+import msgspec
+
 from featurizers.mlir import opclass
 from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legal import beyond_units
@@ -53,7 +55,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
-        _take(loop, child.lifted[: child.lifted_early])
+        _take(loop, child, child.lifted[: child.lifted_early])
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
@@ -83,7 +85,7 @@ def _merge_all(loop: Loop) -> None:
     changed = False
     for child in below:
         late = child.lifted[child.lifted_early :]
-        _take(loop, late)
+        _take(loop, child, late)
         changed = changed or bool(late)
         if is_copy(child):
             moved(loop, child)
@@ -111,11 +113,15 @@ def _unfolded(child: Loop) -> float:
     return once * child.trip + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
 
 
-def _take(loop: Loop, lifted: list[Access]) -> None:
+def _take(loop: Loop, child: Loop, lifted: list[Access]) -> None:
     """What moved out of a loop is in the body around it."""
     for access in lifted:
-        loop.accesses.append(access)
+        loop.accesses.append(access if child.unrolled or child.copies > 1 else _apart(access))
         loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
+
+
+def _apart(access: Access) -> Access:
+    return msgspec.structs.replace(access, apart=True) if access.store else access
 
 
 def _settle(loop: Loop, known: frozenset[int]) -> bool:
@@ -166,6 +172,8 @@ def _forget(loop: Loop, iv: int) -> None:
 def _merge(loop: Loop, below: Loop) -> None:
     """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside."""
     trip, iv = int(below.trip), below.nest.iv
+    if below.children or below.counts[opclass.BRANCH]:
+        below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
         child.factor *= trip
         _forget(child, iv)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from featurizers.mlir import opclass
+from featurizers.mlir import costs, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Moving
@@ -32,7 +32,7 @@ _PACKED = tuple(
 
 @dataclass(slots=True, frozen=True)
 class Runs:
-    """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour).
+    """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
     """
@@ -67,14 +67,16 @@ def runs(loop: Loop) -> Runs:
     if loop.runs is None:
         places: dict[tuple[int, Moving], list[int]] = {}
         read: dict[tuple[int, Moving], list[int]] = {}
-        bits = 8
+        bits, apart = 8, 0
         for access in loop.accesses:
-            if access.lanes == 1 and access.moving is not None and not access.maybe:
+            if access.apart:
+                apart += 1
+            elif access.lanes == 1 and access.moving is not None and not access.maybe:
                 (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
                 if access.store and access.bits > bits:
                     bits = access.bits
         alike = not places or not read or _ascending(places) == _ascending(read)
-        loop.runs = Runs(_lengths(places), _lengths(read), bits if places else max(loop.bits, 8), alike)
+        loop.runs = Runs(_lengths(places) + [1] * apart, _lengths(read), bits if places else max(loop.bits, 8), alike)
     return loop.runs
 
 
@@ -132,7 +134,10 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     carried = 0 if seeds or loop.children else _alike(loop)
     if carried >= _LEAST:
         seeds = [carried]
-    elif not seeds:
+    elif not seeds and loop.copies > 1 and not loop.children:
+        seeds = [length for length in _stored_after(loop) if length >= _LEAST]
+        carried = sum(seeds)
+    if not seeds:
         if not _reduces(loop):
             return SCALAR
         seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
@@ -154,7 +159,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
     after = (
-        work * (1 - share) + work * share / lanes + max(kept, 0.0) + wide_loads
+        work * (1 - share) + wide(loop, cpu, lanes) * share / lanes + max(kept, 0.0) + wide_loads
         + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
     )  # fmt: skip
     before = work + stores + loads
@@ -168,6 +173,29 @@ def _alike(loop: Loop) -> int:
     """Values that are carried side by side, each on by the same operations: their phis are packed."""
     kinds = [(chain.op_class, chain.bits, chain.steps) for chain in loop.chains if chain.op_class >= 0]
     return len(kinds) if len(set(kinds)) == 1 and not any(chain.whole for chain in loop.chains) else 0
+
+
+def _stored_after(loop: Loop) -> list[int]:
+    """Lengths of the runs of stores of accumulators behind the loop that they are summed in: with them, their phis and
+    what is added are packed."""
+    places: dict[tuple[int, Moving], list[int]] = {}
+    for access in loop.lifted:
+        if access.store and access.moving is not None:
+            places.setdefault((access.base, access.moving), []).append(access.constant)
+    return _lengths(places)
+
+
+def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
+    """Operations on vectors that stand for those of a body: some targets have no instruction for some of them, such as
+    products and minima of 64 bits on NEON."""
+    dear = (opclass.IMUL, opclass.IMINMAX)
+    return sum(
+        [
+            count * (costs.dearness(index, loop, cpu, int(lanes)) if index in dear else 1.0)
+            for index in _PACKED
+            if (count := loop.counts[index])
+        ]
+    )
 
 
 def _reduces(loop: Loop) -> bool:

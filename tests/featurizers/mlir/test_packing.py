@@ -1,0 +1,74 @@
+"""What straight-line code is packed into vectors, as opt-22 -O3 made it of the same programs (`-pass-remarks=slp`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+CHOSEN = """func.func @f(%a: memref<8xf32> {llvm.noalias}, %b: memref<8xf32> {llvm.noalias}) {
+  %c = arith.constant 3.0 : f32
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i] : memref<8xf32>
+    %p = arith.cmpf olt, %x, %c : f32
+    %y = scf.if %p -> (f32) {
+      %1 = arith.divf %c, %x : f32
+      scf.yield %1 : f32
+    } else {
+      %2 = arith.mulf %x, %x : f32
+      %3 = arith.addf %2, %c : f32
+      %4 = arith.mulf %3, %x : f32
+      %5 = arith.addf %4, %c : f32
+      %6 = arith.mulf %5, %x : f32
+      scf.yield %6 : f32
+    }
+    affine.store %y, %b[%i] : memref<8xf32>
+  }
+  return }"""
+
+SUMS = """func.func @f(%a: memref<56xf64> {llvm.noalias}, %b: memref<56x16xf64> {llvm.noalias},
+                     %c: memref<16xf64> {llvm.noalias}) {
+  affine.for %i = 0 to 56 {
+    affine.for %j = 0 to 16 {
+      %0 = affine.load %a[%i] : memref<56xf64>
+      %1 = affine.load %b[%i, %j] : memref<56x16xf64>
+      %2 = arith.mulf %0, %1 : f64
+      %3 = affine.load %c[%j] : memref<16xf64>
+      %4 = arith.addf %3, %2 : f64
+      affine.store %4, %c[%j] : memref<16xf64>
+    }
+  }
+  return }"""
+
+LONG = """func.func @f(%a: memref<4xi64> {llvm.noalias}, %b: memref<4xi64> {llvm.noalias}) {
+  affine.for %i = 0 to 4 {
+    %x = affine.load %a[%i] : memref<4xi64>
+    %y = affine.load %b[%i] : memref<4xi64>
+    %z = arith.muli %x, %y : i64
+    affine.store %z, %b[%i] : memref<4xi64>
+  }
+  return }"""
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    return generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu(name))
+
+
+@pytest.mark.parametrize("name", ["znver4", "apple-m1"])
+def test_copies_with_branches_between_them_are_not_packed(name: str) -> None:
+    assert codes(CHOSEN, name)[0].packed.share == 0
+
+
+@pytest.mark.parametrize("name", ["neoverse-v1", "apple-m1"])
+def test_accumulators_are_packed_with_the_stores_behind_their_loop(name: str) -> None:
+    outside, inside = codes(SUMS, name)
+    assert inside.packed.lanes == 2
+    assert outside.packed.lanes == 2
+
+
+def test_products_of_64_bits_are_packed_where_there_is_an_instruction() -> None:
+    assert codes(LONG, "znver4")[0].packed.lanes == 4
+    assert codes(LONG, "apple-m1")[0].packed.share == 0
