@@ -130,7 +130,8 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
     children, loop.children = loop.children, []
     changed = False
     for child in children:
-        changed = (bool(child.children) and _settle(child, known)) or changed
+        inside = bool(child.children) and _settle(child, known)
+        changed = changed or inside
         bounds = child.nest.bounded_by
         if bounds and not child.exact and bounds <= known:
             child.exact = True
@@ -142,6 +143,8 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
                 loop.raw += _unfolded(child)
                 changed = True
                 continue
+            inside = True
+        if inside:
             judge(child)
         loop.children.append(child)
     if changed:
