@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
+from featurizers.mlir.domain import Level
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
@@ -27,8 +28,8 @@ class Builder:
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
     literals : constants of floating point; floats : their bits and values. products : those that may be added in the
-    same instruction. single : loops that run once, whose index is
-    known. in_memory : loaded values, and whether they are operands of the one operation that uses them.
+    same instruction. single : loops that run once, whose index is known. path : loops and conditions around.
+    in_memory : loaded values, and whether they are operands of the one operation that uses them.
     """
 
     module: Module
@@ -59,6 +60,7 @@ class Builder:
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
     in_memory: dict[int, bool] = field(default_factory=dict)
+    path: list[Level] = field(default_factory=list)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""

@@ -188,10 +188,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)
-    vector_trips = int(main_trips) if lanes > 1 else main_trips
+    vector_trips, rest = loop.parts(lanes) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
-    rest = loop.trip - vector_trips * lanes
-    if lanes > 1 and rest:
+    if rest:
         cycles += max(ports, chain / interleave) if folded else rest * max(scalar, chain)
     executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from math import ceil
 
 from featurizers.mlir import opclass
-from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
-from featurizers.mlir.indices import apply
+from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
+from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, varying
+from featurizers.mlir.indices import apply, bounds
 from featurizers.mlir.latency import Step, after
 from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.liveness import liveness
@@ -34,15 +35,21 @@ def region(b: Builder, blocks: Sequence[Block], nest: Nest) -> None:
 def loop(
     b: Builder, nest: Nest, op: Op, trip: float, exact: bool, block: Block, iv: int | None, middle: float,
     carried: Sequence[int] = (), step: int = 1, parallel: bool = False, lower: Form | None = None,
+    level: Level | None = None,
 ) -> Nest:  # fmt: skip
-    """A child loop with its body. iv : value id of the induction variable; middle : its average value."""
+    """A child loop with its body. iv : value id of the induction variable; middle : its average value; level : what is
+    known of its bounds."""
     made = b.child(nest, op, op.name, trip, exact, parallel)
     if iv is not None:
         b.middle[made.iv] = middle / step if step else 0.0
         b.forms[iv] = {**(lower or {}), made.iv: step}
         if lower:
             b.middle[made.iv] = (middle - b.average(lower)) / step if step else 0.0
+    if level is not None:
+        b.path.append(replace(level, iv=made.iv))
     b.block(block, made)
+    if level is not None:
+        b.path.pop()
     liveness(b, block, made)
     if carried and block.ops:
         made.chains += chains(b, block, carried)
@@ -145,40 +152,42 @@ _SUMS = frozenset(
 def _affine_for(b: Builder, op: Op, nest: Nest) -> None:
     attributes, block = op.attributes, op.regions[0][0]
     segments = attributes.get("operandSegmentSizes") or [0, 0, 0]
-    lows = apply(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
-    highs = apply(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])
+    lows = bounds(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
+    highs = bounds(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])
     _counted(b, op, nest, lows, highs, int(attributes["step"]), block)
 
 
 def _counted(
-    b: Builder, op: Op, nest: Nest, lows: Sequence[Form | None], highs: Sequence[Form | None], step: int, block: Block
-) -> None:
-    lower = next((form for form in lows if form is not None), None)
-    lengths = [_difference(b, high, low) for high in highs for low in lows if high is not None and low is not None]
+    b: Builder, op: Op, nest: Nest, from_: Sequence[Form | Bound | None], to: Sequence[Form | Bound | None],
+    step: int, block: Block,
+) -> None:  # fmt: skip
     iv, carried = block.arguments[0], block.arguments[1:]
-    if not lengths or lower is None:
+    lows, highs = [low for low in from_ if low is not None], [high for high in to if high is not None]
+    lower = next((form for form in lows if isinstance(form, dict)), None)
+    if not lows or not highs:
         b.unknown_trips += 1
         made = loop(b, nest, op, DEFAULT_TRIP, False, block, iv, DEFAULT_TRIP / 2, carried, step, lower=lower)
         made.unknown_trip = True
         return
-    length = min(lengths)[0]
-    exact = all(known for _, known in lengths)
-    bounds = frozenset() if exact else _varying([*lows, *highs])
-    length = max(length, 0.0)
-    middle = b.average(lower) + length / 2
-    made = loop(b, nest, op, ceil(length / step) if exact else length / step, exact, block, iv, middle, carried, step,
-                lower=lower)  # fmt: skip
-    made.step, made.bounded_by = step, bounds
+    level = Level(0, lows, highs, step, varying([*lows, *highs]))
+    known = [_difference(high, low) for high in highs for low in lows]
+    found: Lengths = ()
+    if None in known:
+        found = lengths(b.path, level)
+        trip = mean(found)
+    else:
+        trip = float(max(ceil(min([length for length in known if length is not None]) / step), 0))
+    middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
+    made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
+    made.step, made.lengths, made.bounded_by = step, found, level.depends if found else frozenset()
 
 
-def _varying(forms: Sequence[Form | None]) -> frozenset[int]:
-    return frozenset(key for form in forms for key, factor in (form or {}).items() if key != CONSTANT and factor)
-
-
-def _difference(b: Builder, high: Form, low: Form) -> tuple[float, bool]:
-    rest = {key: high.get(key, 0) - low.get(key, 0) for key in high.keys() | low.keys()}
-    exact = not any(factor for key, factor in rest.items() if key != CONSTANT)
-    return (float(rest.get(CONSTANT, 0)), True) if exact else (b.average(rest), False)
+def _difference(high: Form | Bound, low: Form | Bound) -> int | None:
+    """How far apart bounds are, if that is always the same."""
+    if not isinstance(high, dict) or not isinstance(low, dict):
+        return None
+    rest = add_forms(high, low, -1)
+    return None if any(factor for key, factor in rest.items() if key != CONSTANT) else rest.get(CONSTANT, 0)
 
 
 @handles("scf.for")
@@ -225,7 +234,10 @@ def _parallel(
     block = op.regions[0][0]
     for low, high, step, iv in zip(lows, highs, steps, block.arguments, strict=False):
         known = low is not None and high is not None
-        length, exact = _difference(b, high or {}, low or {}) if known else (DEFAULT_TRIP * step, False)
+        found = _difference(high, low) if high is not None and low is not None else None
+        exact = found is not None
+        length = float(found) if found is not None else b.average(add_forms(high or {}, low or {}, -1))
+        length = length if known else DEFAULT_TRIP * step
         b.unknown_trips += not known
         nest = b.child(nest, op, op.name, ceil(max(length, 0.0) / step), exact, True)
         b.forms[iv] = {**(low or {}), nest.iv: step}

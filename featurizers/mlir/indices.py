@@ -7,6 +7,7 @@ from typing import Any
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms, handles, row_major
+from featurizers.mlir.domain import Bound
 from featurizers.mlir.module import DYNAMIC, Op
 from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 
@@ -60,6 +61,24 @@ def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | N
                     total[key] = total.get(key, 0) + factor * coefficient
         found.append(total)
     return found
+
+
+def bounds(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | Bound | None]:
+    """Results of an affine map as `apply` gives them, but those that are rounded as they are."""
+    found: list[Form | Bound | None] = list(apply(b, affine_map, operands))
+    for position, tree in enumerate(affine_map[3]):
+        if tree is not None:
+            found[position] = _bound(b, tree, operands)
+    return found
+
+
+def _bound(b: Builder, tree: Any, operands: Sequence[int]) -> Form | Bound | None:
+    if isinstance(tree, int):
+        return {CONSTANT: tree}
+    if len(tree) == 1:
+        return b.forms.get(operands[tree[0]])
+    left, right = (_bound(b, part, operands) for part in tree[1:])
+    return None if left is None or right is None else (tree[0], left, right)
 
 
 @handles("affine.apply")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
 from featurizers.mlir.nest import Access, Chain, Moving, Nest, Wide
 
@@ -32,7 +33,7 @@ class Loop:
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, live_bits, stacked : as of `Nest`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see
-    `legal`.
+    `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
     """
 
     nest: Nest
@@ -92,6 +93,16 @@ class Loop:
     stacked: float = 0.0
     moved_by_calls: float = 0.0
     plain: bool | None = None
+    depth: int = 0
+    lengths: Lengths = ()
+
+    def parts(self, size: int) -> tuple[float, float]:
+        """How often so many iterations fit into an execution, on average, and how many are left."""
+        if not self.lengths:
+            whole = float(int(self.trip / size))
+        else:
+            whole = sum([length // size * share for length, share in self.lengths])
+        return whole, self.trip - whole * size
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

@@ -6,6 +6,10 @@ Thresholds are those of LLVM's sources: `LoopUnrollPass.cpp` (UnrollThreshold 30
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+from math import ceil
+
 import msgspec
 
 from featurizers.mlir import opclass
@@ -28,21 +32,23 @@ def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
     root = _optimise(nest, isa)
     unread(root)
-    _weigh(root, 1.0, 1.0)
+    _weigh(root, 1.0, 1.0, 0)
     return root
 
 
-def _weigh(loop: Loop, entries: float, copies: float) -> None:
+def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
     entries *= loop.factor
+    loop.depth = depth
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip
     for child in loop.children:
-        _weigh(child, loop.weight, loop.multiplicity)
+        _weigh(child, loop.weight, loop.multiplicity, depth + 1)
 
 
 def _optimise(nest: Nest, isa: str) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
+    loop.lengths = nest.lengths
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
@@ -134,16 +140,16 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
         changed = changed or inside
         bounds = child.nest.bounded_by
         if bounds and not child.exact and bounds <= known:
-            child.exact = True
-            child.trip = float(round(child.trip))
-            child.unrolled = (child.total - 2) * 1.5 * child.trip + 2 <= UNROLL_THRESHOLD
-            if child.unrolled:
-                _settle(child, known | {child.nest.iv})
-                _merge(loop, child)
-                loop.raw += _unfolded(child)
+            child.exact = inside = True
+            short, kept = _divided(child)
+            if short is not None:
+                _settle(short, known | {child.nest.iv})
+                _merge(loop, short, known)
+                loop.raw += _unfolded(short)
                 changed = True
+            if kept is None:
                 continue
-            inside = True
+            child = kept
         if inside:
             judge(child)
         loop.children.append(child)
@@ -152,6 +158,36 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
         _measure(loop)
         loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     return changed
+
+
+def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
+    """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
+    lengths = loop.lengths or ((round(loop.trip), 1.0),)
+    short = [(n, part) for n, part in lengths if n <= 1 or (loop.total - 2) * n + 2 <= UNROLL_THRESHOLD]
+    if not short or len(short) == len(lengths):
+        _shorten(loop, lengths)
+        loop.unrolled = bool(short)
+        return (loop, None) if short else (None, loop)
+    unrolled = _copy(loop)
+    _shorten(unrolled, short)
+    _shorten(loop, lengths[len(short) :])
+    return unrolled, loop
+
+
+def _shorten(loop: Loop, lengths: Sequence[tuple[int, float]]) -> None:
+    """Leave the executions of these lengths."""
+    part = sum([share for _, share in lengths])
+    loop.lengths = tuple([(n, share / part) for n, share in lengths]) if len(lengths) > 1 else ()
+    loop.trip = sum([n * share for n, share in lengths]) / part
+    loop.factor *= part
+
+
+def _copy(loop: Loop) -> Loop:
+    found = copy(loop)
+    found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
+    found.wide, found.decided, found.lifted = loop.wide.copy(), loop.decided.copy(), loop.lifted.copy()
+    found.children = [_copy(child) for child in loop.children]
+    return found
 
 
 def _worth_it(loop: Loop) -> bool:
@@ -172,9 +208,12 @@ def _forget(loop: Loop, iv: int) -> None:
         _forget(child, iv)
 
 
-def _merge(loop: Loop, below: Loop) -> None:
-    """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside."""
-    trip, iv = int(below.trip), below.nest.iv
+def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None:
+    """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside.
+
+    known : loops whose unrolling has made copies of it already."""
+    once, iv = round(below.trip), below.nest.iv
+    trip = round(below.trip * below.factor) if below.factor != 1.0 else once
     if below.children or below.counts[opclass.BRANCH]:
         below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
@@ -192,7 +231,7 @@ def _merge(loop: Loop, below: Loop) -> None:
             counts[index] += count * trip
     counts[opclass.ADDRESS] -= min(inner[opclass.ADDRESS] * trip, counts[opclass.ADDRESS])
     if len(below.accesses) * trip + len(loop.accesses) <= _MAX_EXPANDED:
-        loop.accesses += iterations(below.accesses, iv, trip)
+        loop.accesses += iterations(below.accesses, iv, once) if trip == once else _copies(below, trip, known)
     else:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
@@ -221,6 +260,23 @@ def _merge(loop: Loop, below: Loop) -> None:
     loop.immediates += below.immediates * trip
     loop.removed += below.removed * trip
     loop.forwarded += below.forwarded * trip
+
+
+def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:
+    """The accesses of so many iterations, of copies of a loop that another place each."""
+    varying = {a.base for nest in loop.nest.walk() for a in nest.accesses if not known.isdisjoint(dict(a.moving or ()))}
+    once = iterations(loop.accesses, loop.nest.iv, max(round(loop.trip), 1))
+    found: list[Access] = []
+    for copied in range(ceil(trip / max(round(loop.trip), 1))):
+        for access in once:
+            if copied and access.base in varying:
+                access = msgspec.structs.replace(access, constant=access.constant + copied * _DISTANT)
+            found.append(access)
+    return found
+
+
+_DISTANT = 1 << 20
+"""Elements between the places that copies of a loop touch, whose distance is not followed."""
 
 
 _CALL_SIZE = 6.0

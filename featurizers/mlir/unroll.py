@@ -58,7 +58,7 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
     if not cpu.unroll_ops or size <= 2 or loop.nest.uncounted or loop.stacked:
         return 1
-    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.nest.depth > 1 else 1)
+    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.depth > 1 else 1)
     exact = loop.exact if exact is None else exact
     count = min(int((most - 2) / (size - 2)), trips) if exact else 0
     while count > 1 and trips % count:

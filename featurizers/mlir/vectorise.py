@@ -373,7 +373,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     loads = max(sum(not a.store for a in loop.accesses), 1)
     stores = max(sum(a.store for a in loop.accesses), 1)
     found = max(small, count // loads, count // stores, 1) if cpu.isa != "riscv" else max(small, 1)
-    return min(found, _NESTED) if vf == 1 and loop.chains and loop.nest.depth > 1 else found
+    return min(found, _NESTED) if vf == 1 and loop.chains and loop.depth > 1 else found
 
 
 _NESTED = 2
