@@ -356,6 +356,24 @@ def _shared(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     return list(users.values()).count(_SEVERAL)
 
 
+def shifted_sums(loop: Loop) -> float:
+    """Instructions for addresses in the copies that full unrolling has put into a body: an index and a constant that
+    address several buffers are a sum, and on RISC-V a pointer into each (InstCombine makes them a part of the address
+    where nothing else needs them, `visitGetElementPtrInst`)."""
+    if not loop.unrolled_below:
+        return 0.0
+    iv = loop.nest.iv
+    users: dict[tuple[Moving, int], set[int]] = {}
+    least: dict[Moving, int] = {}
+    for access in loop.accesses:
+        moving = access.moving
+        if moving and (abs(access.stride(iv)) > 1 or moving == ((iv, 1),)):  # others: `_shared`
+            users.setdefault((moving, access.constant), set()).add(access.base)
+            least[moving] = min(least.get(moving, access.constant), access.constant)
+    several = [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+    return float(len(several) + (sum(several) if loop.isa == "riscv" else 0))
+
+
 _SEVERAL = -1
 _GUARD = 2.0
 """Before a loop whose length is not known: its bound, and whether it runs at all."""

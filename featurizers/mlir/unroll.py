@@ -8,6 +8,7 @@ from __future__ import annotations
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.optimise import shifted_sums
 
 
 def after_vectorising(
@@ -37,7 +38,7 @@ def after_vectorising(
         return 1, False
     if loop.exact and not loop.children and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
-    if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
+    if loop.counts[opclass.CALL]:
         return 1, False
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
@@ -47,6 +48,8 @@ def after_vectorising(
         return 1, False
     if cpu.isa == "riscv" and left > 1:  # a loop around one other has three blocks, with two inside five
         return 1, False
+    if cpu.unroll_ops and vf == 1 and ratio == 1.0:
+        size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
 
 
