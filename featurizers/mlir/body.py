@@ -9,6 +9,7 @@ from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, CHOICE
+from featurizers.mlir.widths import free
 
 _MINMAX_COST = {"x86": 3.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 _MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
@@ -40,6 +41,7 @@ def body_of(loop: Loop, cpu: Cpu) -> tuple[float, float]:
     masked = counts[opclass.MASKED]
     if masked:
         arithmetic += masked * (6.0 if masks_by_branches(cpu) else 0.1)
+    arithmetic -= free(loop, cpu.isa)
     if cpu.isa == "aarch64":
         arithmetic = max(arithmetic - loop.folds, 0.0)
     uops = arithmetic + loads + stores + calls

@@ -17,6 +17,7 @@ from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 DEFAULT_TRIP = 32.0
 """Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess."""
 
+_BETWEEN_WIDTHS = (opclass.CLASS["extend"], opclass.CLASS["fconvert"])
 _FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
 _MODULES = frozenset({"builtin.module", "gpu.module"})
 
@@ -94,6 +95,20 @@ class Builder:
                     elif kind.kind == "tensor":
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
+                    if not kind.shape:
+                        self.scalar(op, nest, found, kind.bits)
+
+    def scalar(self, op: Op, nest: Nest, op_class: int, bits: int) -> None:
+        """Count an operation on scalars by the width of its elements."""
+        source, loaded = 0, False
+        if op_class in _BETWEEN_WIDTHS:
+            source = self.type(op.operands[0]).bits
+            waited = self.ready.get(op.operands[0])
+            loaded = waited is not None and waited[1] == opclass.LOAD
+        elif op_class == opclass.COMPARE:
+            bits = self.type(op.operands[0]).bits
+        key = op_class, bits, source, loaded
+        nest.typed[key] = nest.typed.get(key, 0.0) + 1.0
 
     def follow(self, op: Op, nest: Nest, op_class: int, times: float = 1.0) -> None:
         """How long the results have waited for what they depend on."""

@@ -231,7 +231,7 @@ def _around_vector_loop(
         extra += _LENGTH
         if vf * interleave < _TINY_TRIP:
             return extra + body + LOOP_CONTROL + 4.0
-        return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % (_FIXED_BITS // max(loop.bits, 8)))
+        return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % max(_FIXED_BITS // loop.widest, 1))
     if not loop.exact:
         extra += _LENGTH
         if vf * interleave >= _TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
@@ -244,7 +244,7 @@ _FIXED_BITS = 128
 
 def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     """Whether vectors are of SVE, which leave a rest that nobody knows before the code runs."""
-    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * max(loop.bits, 8) > _FIXED_BITS
+    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
 
 
 def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:

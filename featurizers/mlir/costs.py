@@ -11,8 +11,10 @@ from math import ceil
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import Loop
+from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.widths import cost as conversion
+from featurizers.mlir.widths import mix, scalar_cost
 
 FIXED_BITS = 128
 _FADD, _FMUL, _FDIV, _FSQRT, _IDIV = (CLASS[name] for name in ("fadd", "fmul", "fdiv", "fsqrt", "idiv"))
@@ -21,6 +23,7 @@ _COUNTED = tuple(
     for name, index in CLASS.items()
     if name not in ("load", "store", "libm", "call", "branch", "address", "masked")
 )
+_EXTEND = CLASS["extend"]
 _HALF = 16
 _WORD = 32
 _LONG = 64
@@ -39,31 +42,48 @@ def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
     cost = CONTROL[cpu.isa] + products + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
     for index in _COUNTED:
         if counts[index]:
-            cost += counts[index] * _scalar(index, loop, cpu)
+            for bits, source, loaded, share in _widths(loop, index):
+                each = (
+                    scalar_cost(cpu.isa, bits, source, loaded) if index == _EXTEND else _scalar(index, bits, loop, cpu)
+                )
+                cost += counts[index] * share * each
     return cost
+
+
+def _widths(loop: Loop, index: int) -> list[Share]:
+    return mix(loop).get(index) or [(max(loop.bits, 8), 0, False, 1.0)]
 
 
 def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of the operations of one vector iteration but accesses and calls."""
     counts = loop.counts
-    registers = max(vf * max(loop.bits, 8) / width(loop, cpu, vf), 1.0)
-    return sum([counts[index] * _vector(index, loop, cpu, vf, registers) for index in _COUNTED if counts[index]])
+    near, total = fixed(loop, cpu, vf), 0.0
+    size = width(loop, cpu, vf)
+    for index in _COUNTED:
+        for bits, source, loaded, share in _widths(loop, index) if counts[index] else ():
+            each = 0.0
+            if source and bits != source:
+                each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)
+            if index != _EXTEND:
+                each += _vector(index, bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
+            total += counts[index] * share * (each if source or index != _EXTEND else max(vf * bits / size, 1.0))
+    return total
 
 
 def width(loop: Loop, cpu: Cpu, vf: int) -> int:
     """Bits of the registers that a vector of so many lanes is in; RISC-V: of one register of a group."""
     if cpu.isa == "riscv" or fixed(loop, cpu, vf):
         return FIXED_BITS
-    return cpu.prefer_bits
+    return max(cpu.prefer_bits, cpu.vector_bits)
 
 
 def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
     """Whether a vector is one of AArch64's of fixed length."""
-    return cpu.isa == "aarch64" and vf * max(loop.bits, 8) <= FIXED_BITS
+    return cpu.isa == "aarch64" and (not cpu.scalable or vf * loop.widest <= FIXED_BITS)
 
 
-def _scalar(index: int, loop: Loop, cpu: Cpu) -> float:
-    isa, bits = cpu.isa, loop.bits
+def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
+    isa = cpu.isa
     if isa == "x86":
         if index in (_FDIV, _FSQRT):
             return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
@@ -83,11 +103,11 @@ _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 """Per lane, of single and of double precision."""
 
 
-def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
-    isa, bits = cpu.isa, loop.bits
+def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
+    isa = cpu.isa
     if isa == "x86":
         if index in _X86_DIVISION:
-            return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, loop, cpu))
+            return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, bits, loop, cpu))
         if index == _IDIV:
             return 20.0 * vf
         if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
@@ -95,7 +115,7 @@ def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> floa
         if index == opclass.IMUL:
             each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
             return each * registers
-        return _scalar(index, loop, cpu) * registers
+        return _scalar(index, bits, loop, cpu) * registers
     if isa == "aarch64":
         near = fixed(loop, cpu, vf)
         if index == _IDIV:
@@ -106,15 +126,16 @@ def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> floa
             return registers if near else 2.0 * registers
         if index == opclass.IMINMAX:
             return registers * (2.0 if near and bits > _WORD else 1.0)
-        return _scalar(index, loop, cpu) * registers
+        return _scalar(index, bits, loop, cpu) * registers
     if isa == "riscv" and index in (opclass.FMAXIMUM, opclass.FMINMAX):
-        return _scalar(index, loop, cpu)
-    return _scalar(index, loop, cpu) * registers
+        return _scalar(index, bits, loop, cpu)
+    return _scalar(index, bits, loop, cpu) * registers
 
 
 def dearness(index: int, loop: Loop, cpu: Cpu, lanes: int) -> float:
     """Cost of an operation on a vector of a register over that of one scalar."""
-    return _vector(index, loop, cpu, lanes, 1.0) / _scalar(index, loop, cpu)
+    bits = max(loop.bits, 8)
+    return _vector(index, bits, loop, cpu, lanes, 1.0) / _scalar(index, bits, loop, cpu)
 
 
 def in_order(loop: Loop, cpu: Cpu, vf: int) -> float:
@@ -136,6 +157,8 @@ def lane_by_lane(loop: Loop, cpu: Cpu, vf: int, bits: int, stride: int | None, s
         scalars = vf * (1.0 + inserts) + max(ceil(vf * bits / FIXED_BITS) - 1, 0)
         if cpu.gather and bits >= _WORD:
             return min(scalars, vf + 2.0 * max(ceil(vf * _LONG / cpu.vector_bits), 1))
+        if cpu.gather:  # addresses are in vectors, and taken out of them
+            return scalars + vf + max(ceil(vf * _LONG / FIXED_BITS) - 1, 0)
         return scalars
     return float(vf) if cpu.isa == "riscv" else 3.0 * vf
 
@@ -149,12 +172,16 @@ def products(cpu: Cpu, loop: Loop, vf: int, gathers: bool) -> float:
     return ceil(vf * _LONG / cpu.prefer_bits) * (2.0 if cpu.isa == "x86" else 1.0)
 
 
+_FEW_LANES = 4.0
+"""Of two bytes or shorts on AArch64; four bytes are half of that."""
 _REVERSE = {"x86": 2.0, "aarch64": 2.0, "riscv": 6.0, "amdgpu": 1.0}
 
 
 def neighbours(loop: Loop, cpu: Cpu, vf: int, bits: int, backwards: bool) -> float:
     """Of an access to neighbouring elements."""
     registers = max(vf * bits / width(loop, cpu, vf), 1.0)
+    if fixed(loop, cpu, vf) and vf * bits <= _WORD and bits < _WORD:
+        registers = _FEW_LANES if vf == 2 else _FEW_LANES / 2  # lane by lane
     if not backwards:
         return registers
     if cpu.isa == "aarch64" and not fixed(loop, cpu, vf):

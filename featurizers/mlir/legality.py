@@ -20,6 +20,7 @@ from featurizers.mlir.loop import (
 )
 from featurizers.mlir.nest import Access, Moving, strides
 from featurizers.mlir.slp import runs
+from featurizers.mlir.widths import widths_moved
 
 MAX_CHECKS = 8
 _FAR = 16
@@ -47,6 +48,7 @@ def judge(loop: Loop) -> None:
         else:
             loop.strided += 1
     loop.streams = len(bases)
+    loop.narrowest, loop.widest = widths_moved(loop)
     loop.store_run = max(runs(loop).stores, default=1)
     loop.checks = _checks(bases)
     loop.legality = _legality(loop, bases, by_shape)

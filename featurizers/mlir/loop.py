@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Moving, Nest, Wide
+from featurizers.mlir.nest import Access, Chain, Moving, Nest, Typed, Wide
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
 REASONS = ("vectorisable", "not innermost", "calls", "carried value", "memory dependence", "not linear",
            "vector code already", "too few iterations")  # fmt: skip
+
+
+Share = tuple[int, int, bool, float]
+"""See `widths.mix`."""
 
 
 @dataclass(slots=True)
@@ -31,7 +35,8 @@ class Loop:
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, live_bits, stacked : as of `Nest`.
+    unit, strided, invariant, gathered : accesses by their stride. wide, typed, live_bits, stacked : as of
+    `Nest`. mix, narrowest, widest : see `widths`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see
     `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
     """
@@ -89,6 +94,10 @@ class Loop:
     shapes: set[Moving | None] = field(default_factory=set)
     runs: Runs | None = None
     wide: dict[Wide, float] = field(default_factory=dict)
+    typed: dict[Typed, float] = field(default_factory=dict)
+    mix: dict[int, list[Share]] | None = None
+    narrowest: int = 8
+    widest: int = 8
     live_bits: int = 0
     stacked: float = 0.0
     moved_by_calls: float = 0.0

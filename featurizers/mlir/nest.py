@@ -19,6 +19,10 @@ Wide = tuple[int, int, int, int, int, bool]
 """A vector operation: class (or a kind of `legal`), class of what it is made of, rows, lanes of a row, bits, whether of
 floats."""
 
+Typed = tuple[int, int, int, bool]
+"""An operation on scalars: class, bits of its elements, bits that it converts from (0: none), whether of what was just
+loaded."""
+
 CONSTANT = -1
 PASSED = -2
 
@@ -137,8 +141,8 @@ class Nest:
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
-    operations with their numbers, of which `counts` has one per 512 bits; live_bits : of the vectors alive at a
-    point. stacked : rows of transfers of several,
+    operations with their numbers, of which `counts` has one per 512 bits; typed :
+    those on scalars by width; live_bits : of the vectors alive at a point. stacked : rows of transfers of several,
     which go through the stack. owned : buffers that are made here, with the calls that each takes.
     """
 
@@ -176,6 +180,7 @@ class Nest:
     returns_into: str = ""
     alike: tuple[int, int] = (0, 0)
     wide: dict[Wide, float] = field(default_factory=dict)
+    typed: dict[Typed, float] = field(default_factory=dict)
     live_bits: int = 0
     stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
+from featurizers.mlir.widths import free
 
 UNROLL_THRESHOLD = 300
 _MOVE_SIZE = 5.0
@@ -58,7 +59,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
-    loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
+    loop.wide, loop.typed, loop.live_bits = nest.wide.copy(), nest.typed.copy(), nest.live_bits
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
         _take(loop, child, child.lifted[: child.lifted_early])
@@ -251,6 +252,9 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.moved_by_calls += below.moved_by_calls * trip
     for key, count in below.wide.items():
         loop.wide[key] = loop.wide.get(key, 0.0) + count * trip
+    for of, count in below.typed.items():
+        loop.typed[of] = loop.typed.get(of, 0.0) + count * trip
+    loop.mix = None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
     loop.is_float = loop.is_float or below.is_float
@@ -287,7 +291,7 @@ def _target_size(loop: Loop, shapes: int) -> float:
     """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
     x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
     counts = loop.counts
-    size = 3.0 * counts[_IDIV]
+    size = 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
     if loop.isa == "x86":
         return (
             size
@@ -302,7 +306,7 @@ def _target_size(loop: Loop, shapes: int) -> float:
 def _measure(loop: Loop) -> None:
     """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
-    size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop)
+    size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
     size += counts[opclass.CALL] * (_CALL_SIZE - 1)
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = strides(loop.accesses, iv)

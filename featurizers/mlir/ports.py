@@ -10,6 +10,7 @@ from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only
+from featurizers.mlir.widths import free, mean_bits
 
 LOOP_CONTROL = 3.0
 _MASKED_CYCLES = 7.0
@@ -30,7 +31,7 @@ def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0
     floats = float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in INT_CLASSES)
     if not vector:
-        ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
+        ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_cycles
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
@@ -76,8 +77,9 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     counts, bits = loop.counts, max(loop.bits, 8)
     divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
-    parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else bits) / cpu.prefer_bits, 1.0)
-    passes = max(cpu.passes * min(chosen.vf * bits / cpu.prefer_bits, 1.0), 1.0)
+    mean = mean_bits(loop)
+    parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else mean) / cpu.prefer_bits, 1.0)
+    passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
     pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
     bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs)

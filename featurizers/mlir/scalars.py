@@ -55,6 +55,7 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     nest.counts[op_class] += 1
     nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
     nest.bits = max(nest.bits, kind.bits)
+    b.scalar(op, nest, op_class, kind.bits)
 
 
 _LOGIC, _IDIV = CLASS["logic"], CLASS["idiv"]

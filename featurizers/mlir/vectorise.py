@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
-from featurizers.mlir import costs, opclass
+from featurizers.mlir import costs, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, strides
@@ -21,6 +21,7 @@ _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
 _INDEX_BITS = 64
+_EXTEND = CLASS["extend"]
 _FIXED_BITS = 128
 _LEAST_GATHERED = 32
 
@@ -133,24 +134,31 @@ def _without_bounds(loop: Loop) -> bool:
 
 
 def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
-    widest = cpu.prefer_bits // max(loop.bits, 8)
+    widest = cpu.prefer_bits // (loop.narrowest if cpu.isa == "aarch64" else loop.widest)
     if loop.exact and loop.trip < widest and not cpu.scalable:
         wanted = 1 << int(log2(loop.trip))
         widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
     if cpu.scalable and loop.counts[opclass.LIBM]:
-        widest = _FIXED_BITS // max(loop.bits, 8)
+        widest = _FIXED_BITS // loop.widest
     elif cpu.scalable and cpu.isa == "aarch64" and loop.trip < widest / 2:
         return []
     found, vf = [], 2
     while vf <= widest:
-        found.append(vf)
+        if vf * loop.widest <= cpu.prefer_bits or _fits(loop, cpu, vf):
+            found.append(vf)
         vf *= 2
     return found
 
 
+def _fits(loop: Loop, cpu: Cpu, vf: int) -> bool:
+    """Whether what is alive in a vector of more than one register fits into them (`shouldConsiderRegPressureForVF`)."""
+    alive = max(loop.live_int, loop.live_float)
+    return alive * widths.parts(loop, cpu, vf, costs.fixed(loop, cpu, vf)) <= cpu.vector_registers
+
+
 def _longest(loop: Loop, cpu: Cpu) -> int:
     """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
-    widest = max(cpu.prefer_bits // max(loop.bits, 8), 1)
+    widest = max(cpu.prefer_bits // loop.widest, 1)
     trip = int(loop.trip)
     if cpu.scalable:
         return widest
@@ -193,10 +201,13 @@ def _vector(
 ) -> tuple[float, float, int]:
     """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
-    parts = max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
+    fixed = costs.fixed(loop, cpu, vf)
+    parts = widths.parts(loop, cpu, vf, fixed)
     libm = loop.counts[opclass.LIBM]
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
-    work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
+    extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
+    work = max(body - moves * 0.7 - libm * CALL_WORK - extended, 1.0) * parts
+    work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)

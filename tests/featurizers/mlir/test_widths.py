@@ -1,0 +1,70 @@
+"""Loops on elements of several widths: vector factors, sizes and conversions as opt-22 -O3 made them."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+BLEND = """func.func @f(%a: memref<4096xi8> {llvm.noalias}, %b: memref<4096xi8> {llvm.noalias},
+                        %o: memref<4096xi8> {llvm.noalias}, %c: i32) {
+  %three = arith.constant 3 : i32
+  affine.for %i = 0 to 4096 {
+    %x = affine.load %a[%i] : memref<4096xi8>
+    %y = affine.load %b[%i] : memref<4096xi8>
+    %p = arith.extui %x : i8 to i32
+    %q = arith.extui %y : i8 to i32
+    %r = arith.muli %p, %c : i32
+    %s = arith.addi %r, %q : i32
+    %t = arith.shrsi %s, %three : i32
+    %u = arith.trunci %t : i32 to i8
+    affine.store %u, %o[%i] : memref<4096xi8> }
+  return }"""
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    target = cpu(name)
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(target.isa)[0], target)
+
+
+@pytest.mark.parametrize(
+    ("name", "vf"),
+    [("skylake-avx512", 32), ("znver4", 64), ("apple-m1", 16), ("cortex-a55", 16), ("neoverse-v1", 32),
+     ("sifive-p670", 32)],
+)  # fmt: skip
+def test_vectors_are_as_long_as_what_is_moved_allows(name: str, vf: int) -> None:
+    assert codes(BLEND, name)[-1].vf == vf
+
+
+def strided(count: int, products: int) -> str:
+    """So many neighbouring bytes of each row of 44, and operations on their difference."""
+    reads = [
+        f"%x{k} = affine.load %p[%i * 44 + {k}] : memref<16000xi8> %y{k} = arith.extsi %x{k} : i8 to i32"
+        for k in range(count)
+    ]
+    steps = [f"%s{k} = arith.subi {'%y0' if k == 1 else f'%s{k - 1}'}, %y{k} : i32" for k in range(1, count)]
+    more = [
+        f"%m{k} = arith.{'muli' if k % 2 else 'addi'} {f'%m{k - 1}' if k else f'%s{count - 1}'}, %q : i32"
+        for k in range(products)
+    ]
+    return f"""func.func @f(%p: memref<16000xi8> {{llvm.noalias}}, %o: memref<240xi32> {{llvm.noalias}}, %q: i32) {{
+      affine.for %i = 0 to 240 {{ {" ".join(reads + steps + more)}
+        affine.store %m{products - 1}, %o[%i] : memref<240xi32> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("name", "least"), [("skylake-avx512", 20), ("apple-m1", 21)])
+def test_bytes_that_are_no_neighbours_are_gathered_for_enough_work(name: str, least: int) -> None:
+    assert codes(strided(12, least - 1), name)[-1].vf == 1
+    assert codes(strided(12, least), name)[-1].vf > 1
+
+
+def test_conversions_of_what_is_loaded_or_stored_are_no_code() -> None:
+    wide = BLEND.replace("i8", "i32").replace("arith.extui %x : i32 to i32", "arith.addi %x, %c : i32")
+    wide = wide.replace("arith.extui %y : i32 to i32", "arith.addi %y, %c : i32")
+    wide = wide.replace("arith.trunci %t : i32 to i32", "arith.xori %t, %c : i32")
+    (_, narrow), (_, plain) = codes(BLEND, "sifive-p670"), codes(wide, "sifive-p670")
+    assert plain.loop.size - narrow.loop.size == 3.0
