@@ -64,6 +64,7 @@ class Cpu:
     pair_cycles: int
     fp_split: int
     imul8_cycles: int
+    insert_latency: int
 
     def __hash__(self) -> int:
         """By name: tables are kept by CPU, and fifty numbers take longer to hash than to look up."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def liveness(b: Builder, block: Block, nest: Nest) -> None:
-    """Set the nest's `live_int`, `live_float`, `live_bits` and `invariants` from a block without regions, backwards.
+    """Set the nest's `live_int`, `live_float`, `live_bits`, `invariants`, `held_floats` and `literals` from a block
+    without regions, backwards.
 
     A value from outside is alive throughout; a buffer counts as the one register of its pointer.
     """
@@ -62,6 +63,9 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
             else:
                 most_ints += 1
             nest.invariants += 1
+            if floating[of[value]] and not buffer:
+                nest.literals += value in b.literals
+                nest.held_floats += value not in b.literals
     nest.live_int = max(nest.live_int, most_ints)
     nest.live_bits = max(nest.live_bits, most_wide)
     nest.live_float = max(nest.live_float, most_floats)

@@ -35,8 +35,8 @@ class Loop:
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, typed, live_bits, stacked : as of
-    `Nest`. mix, narrowest, widest : see `widths`.
+    unit, strided, invariant, gathered : accesses by their stride. wide, typed, live_bits, held_floats, literals,
+    stacked : as of `Nest`. mix, narrowest, widest : see `widths`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see
     `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
     """
@@ -72,6 +72,8 @@ class Loop:
     streams: int = 0
     live_int: int = 0
     live_float: int = 0
+    held_floats: int = 0
+    literals: int = 0
     store_run: int = 1
     memory_chain: bool = False
     serial_chain: Chain | None = None

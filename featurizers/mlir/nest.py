@@ -134,7 +134,8 @@ class Nest:
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
     code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
-    invariants : scalars from outside that the body uses. path : longest chain of dependent operations in the body,
+    invariants : scalars from outside that the body uses, held_floats, literals : those of them of floating point, and
+    constants. path : longest chain of dependent operations in the body,
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
     computes. bounded_by : the loops that the trip count depends on, empty where it is exact or not known, and lengths :
     the trip counts that occur, with their shares. share : of the iterations around in which it is entered. folds :
@@ -164,6 +165,8 @@ class Nest:
     live_int: int = 0
     live_float: int = 0
     invariants: int = 0
+    held_floats: int = 0
+    literals: int = 0
     ops: int = 0
     unknown_trip: bool = False
     uncounted: bool = False

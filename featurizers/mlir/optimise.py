@@ -52,6 +52,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.lengths = nest.lengths
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
+    loop.held_floats, loop.literals = nest.held_floats, nest.literals
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
@@ -248,6 +249,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
         loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
+    loop.held_floats = max(loop.held_floats, below.held_floats)
+    loop.literals = max(loop.literals, below.literals)
     loop.live_bits = max(loop.live_bits, below.live_bits)
     loop.moved_by_calls += below.moved_by_calls * trip
     for key, count in below.wide.items():

@@ -10,9 +10,10 @@ from featurizers.mlir.latency import latencies, steps
 from featurizers.mlir.loads import segments
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
-from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
 _IMUL = CLASS["imul"]
+_HALF = 16
 
 _MAXIMUM_LATENCY = 4.5
 _WINDOW = 200.0
@@ -56,19 +57,26 @@ def own_path(loop: Loop, cpu: Cpu) -> float:
     return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
 
 
-_INSERT_LATENCY = 2.5
-"""Of ``vpinsrw`` from memory, after the register's old value."""
-
-
 def through_one_register(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of scalar code of x86 that waits for a register's old value: elements of half precision are put into
-    vector registers (``vpinsrw``), here where each result is of one; products of bytes are of `al` alone."""
-    counts = loop.counts
+    """Cycles of scalar code of x86 that waits for a register's old value: products of bytes are of `al` alone, elements
+    of half precision are put into parts of registers."""
     if not loop.is_float and loop.bits <= 8:
-        return counts[_IMUL] * cpu.imul8_cycles
-    if not emulates_half(loop, cpu) or not 0 < counts[opclass.LOAD] <= counts[opclass.STORE]:
+        return loop.counts[_IMUL] * cpu.imul8_cycles
+    return _by_inserts(loop, cpu) if emulates_half(loop, cpu) else 0.0
+
+
+def _by_inserts(loop: Loop, cpu: Cpu) -> float:
+    """``vpinsrw`` from memory keeps the old value of the first vector register, which nobody wants: it is the result
+    before this one, unless that register holds something throughout. An iteration is a chain of all its results."""
+    counts = loop.counts
+    stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
+    held = loop.chains or loop.held_floats or loop.lifted or (loop.literals and loop.nest.depth)
+    if not stores or not read or held:
         return 0.0
-    return counts[opclass.STORE] * (own_path(loop, cpu) - cpu.load_latency + _INSERT_LATENCY)
+    known = latencies(cpu, loop.bits, True)
+    put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
+    each = own_path(loop, cpu) - cpu.load_latency
+    return put_in + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
 
 
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
