@@ -8,15 +8,13 @@ from math import ceil
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
+from featurizers.mlir.carried import by_memory, chains
 from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, varying
 from featurizers.mlir.indices import apply, bounds
-from featurizers.mlir.latency import Step, after
-from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.liveness import liveness
-from featurizers.mlir.module import DYNAMIC, Block, Op, Type
-from featurizers.mlir.nest import CONSTANT, PASSED, Chain, Form, Nest
+from featurizers.mlir.module import DYNAMIC, Block, Op
+from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
 
-_REASSOCIABLE_FLAGS = ("reassoc", "fast")
 _IF_WEIGHT = 0.5
 """A conditional region that holds loops is taken to run every second time."""
 
@@ -52,100 +50,10 @@ def loop(
         b.path.pop()
     liveness(b, block, made)
     if carried and block.ops:
-        made.chains += chains(b, block, carried)
+        made.chains += chains(b, block, carried, made)
     if not made.children and any(access.store for access in made.accesses):
-        _by_memory(b, block, made)
+        by_memory(b, block, made)
     return made
-
-
-_MOVES = {"affine.load": False, "memref.load": False, "affine.store": True, "memref.store": True}
-
-
-def _by_memory(b: Builder, block: Block, nest: Nest) -> None:
-    """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register
-    (`LoopLoadElimination`: strides of one): each is a value carried on."""
-    stored = {(a.base, a.moving): a for a in nest.accesses if a.store and abs(a.stride(nest.iv)) == 1}
-    if not stored or len({a.base for a in nest.accesses if a.store}) > 1:
-        return
-    moves = [op for op in block.ops if op.name in _MOVES]
-    if len(moves) != len(nest.accesses):
-        return
-    values = {access.constant: op.operands[0] for access, op in zip(nest.accesses, moves, strict=True) if access.store}
-    for access, op in zip(nest.accesses, moves, strict=True):
-        written = stored.get((access.base, access.moving))
-        place = access.constant + access.stride(nest.iv)
-        if access.store or written is None or place not in values or access.constant in values:
-            continue
-        chain = _chain(block, op.results[0], values[place], b.type(op.results[0]))
-        if chain.op_class >= 0 and chain.kinds:
-            nest.chains.append(replace(chain, reassociable=False, used=True))
-            nest.reloads += 1
-
-
-_MIXED = -3
-
-
-def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
-    """For each carried block argument how its next value comes from it: the class of the last operation, and as many
-    steps of it as all operations between take."""
-    yielded = block.ops[-1].operands[-len(carried) :]
-    found = []
-    for argument, value in zip(carried, yielded, strict=False):
-        kind = b.type(argument)
-        if kind.kind not in ("memref", "tensor") and value != argument:
-            found.append(_chain(block, argument, value, kind))
-    return found
-
-
-def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
-    reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
-    free, used = True, False
-    for op in block.ops[:-1]:
-        before = [reached[v] for v in op.operands if v in reached]
-        if not before:
-            continue
-        used = used or not op.results
-        if len(before) > 1 and len({v for v in op.operands if v in reached}) > 1 and op.name not in _CHOOSING:
-            free = False  # a step that needs the value twice is a recurrence, and no sum
-        latency, known, chain = max(before, key=_latency_of)
-        op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
-        if op_class >= 0:
-            latency += opclass.LATENCY[op_class]
-            chain = after(chain, op_class)
-            free = free and (op_class in _MINMAX or _reassociable(op) if kind.is_float else op.name in _SUMS)
-        same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
-        for result in op.results:
-            reached[result] = latency, same, chain
-            if result == value:
-                last = op_class
-    if value not in reached:
-        return Chain(-1, kind.bits, kind.is_float, False)
-    latency, op_class, chain = reached[value]
-    if op_class == PASSED:
-        return Chain(PASSED, kind.bits, kind.is_float, False)
-    pure = op_class != _MIXED
-    steps = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
-    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, steps, used=used,
-                 kinds=steps_of(chain))  # fmt: skip
-
-
-def _latency_of(found: tuple[float, int, Step | None]) -> tuple[float, int]:
-    return found[:2]
-
-
-def _reassociable(op: Op) -> bool:
-    """``#arith.fastmath<reassoc,nnan>`` lets floating-point terms be added in any order."""
-    flags = str(op.attributes.get("fastmath", "")).partition("<")[2].rstrip(">").split(",")
-    return any(flag.strip() in _REASSOCIABLE_FLAGS for flag in flags)
-
-
-_MINMAX = (opclass.FMINMAX, opclass.FMAXIMUM)
-_CHOOSING = ("arith.select", "scf.if", "affine.if")
-_SUMS = frozenset(
-    f"arith.{name}"
-    for name in ("addi", "subi", "muli", "andi", "ori", "xori", "maxsi", "maxui", "minsi", "minui", "select", "cmpi")
-)
-"""Operations on integers that may be done in any order (`RecurKind`), and what chooses between their results."""
 
 
 @handles("affine.for")
@@ -254,7 +162,7 @@ def _while(b: Builder, op: Op, nest: Nest) -> None:
     for blocks in op.regions:
         region(b, blocks, made)
     after = op.regions[-1][0]
-    made.chains += chains(b, after, after.arguments) if after.arguments and after.ops else []
+    made.chains += chains(b, after, after.arguments, made) if after.arguments and after.ops else []
 
 
 @handles("scf.if", "affine.if", "scf.index_switch")
