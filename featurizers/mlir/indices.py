@@ -295,7 +295,8 @@ def _plain_transfer(
     axis = next((axis for axis, factor in enumerate((last or ())[1:]) if factor and axis < rank), None)
     known = axis is not None and _known_place(b, subscripts[axis])
     if along_last:
-        nest.counts[opclass.MASKED] += 0.0 if known else moved.size
+        if not known:
+            _mask(nest, subscripts[-1], float(moved.size))
         return True
     if known and axis is not None:
         active = min(float(b.shape(buffer)[axis]), float(moved.size))
@@ -311,6 +312,14 @@ def _plain_transfer(
     lanes.counts[opclass.COMPARE] += 1
     lanes.accesses.append(access(b, buffer, [None], store))
     return False
+
+
+def _mask(nest: Nest, form: Form | None, lanes: float) -> None:
+    """A mask, which is a constant where the loops that it depends on are unrolled."""
+    nest.counts[opclass.MASKED] += lanes
+    if form is not None:
+        depends = frozenset([key for key, factor in form.items() if key != CONSTANT and factor])
+        nest.masks[depends] = nest.masks.get(depends, 0.0) + lanes
 
 
 def _known_place(b: Builder, form: Form | None) -> bool:

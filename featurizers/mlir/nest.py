@@ -144,7 +144,8 @@ class Nest:
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
     operations with their numbers, of which `counts` has one per 512 bits; typed :
     those on scalars by width; live_bits : of the vectors alive at a point. stacked : rows of transfers of several,
-    which go through the stack. owned : buffers that are made here, with the calls that each takes.
+    which go through the stack. owned : buffers that are made here, with the calls that each takes. masks : lanes of
+    accesses under a mask, by the loops that it depends on.
     """
 
     label: str
@@ -187,6 +188,7 @@ class Nest:
     live_bits: int = 0
     stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)
+    masks: dict[frozenset[int], float] = field(default_factory=dict)
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

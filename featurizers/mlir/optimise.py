@@ -18,6 +18,7 @@ from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.masks import lanes_beyond_counts, unmask
 from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
 from featurizers.mlir.widths import free
 
@@ -56,7 +57,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
-    loop.stacked = nest.stacked
+    loop.stacked, loop.masks = nest.stacked, nest.masks
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
@@ -206,6 +207,7 @@ def _worth_it(loop: Loop) -> bool:
 def _forget(loop: Loop, iv: int) -> None:
     """The index of a loop that is no more is a constant."""
     loop.accesses = [access.shifted(iv, 0) for access in loop.accesses]
+    loop.masks = unmask(loop, {}, loop.masks, iv, 1.0)
     for child in loop.children:
         _forget(child, iv)
 
@@ -257,6 +259,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
         loop.wide[key] = loop.wide.get(key, 0.0) + count * trip
     for of, count in below.typed.items():
         loop.typed[of] = loop.typed.get(of, 0.0) + count * trip
+    loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
     loop.mix = None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
@@ -285,7 +288,6 @@ def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:
 _DISTANT = 1 << 20
 """Elements between the places that copies of a loop touch, whose distance is not followed."""
 
-
 _CALL_SIZE = 6.0
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
 
@@ -310,7 +312,7 @@ def _measure(loop: Loop) -> None:
     """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
-    size += counts[opclass.CALL] * (_CALL_SIZE - 1)
+    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = strides(loop.accesses, iv)
     scaled: set[tuple[int, int]] = set()

@@ -13,7 +13,8 @@ from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only
 from featurizers.mlir.widths import free, mean_bits
 
 LOOP_CONTROL = 3.0
-_MASKED_CYCLES = 7.0
+_MASKED_CYCLES, _MASKED_IN_ORDER = 2.8, 3.5
+"""Of a lane under a mask that is looked at, in blocks of which half run: a branch, and a load into the lane."""
 _LANE_ALONE = 1.5
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
 """llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
@@ -57,7 +58,8 @@ def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0
     )
     if vector:
         return bound
-    masked = counts[opclass.MASKED] * _MASKED_CYCLES if masks_by_branches(cpu) else 0.0
+    lane = _MASKED_IN_ORDER if cpu.in_order else _MASKED_CYCLES
+    masked = counts[opclass.MASKED] * lane if masks_by_branches(cpu) else 0.0
     return max(bound, divides) + calls + masked
 
 
