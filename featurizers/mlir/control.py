@@ -88,6 +88,7 @@ def _counted(
     middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
     made.step, made.lengths, made.bounded_by = step, found, level.depends if found else frozenset()
+    made.cut = len(highs) > 1
 
 
 def _difference(high: Form | Bound, low: Form | Bound) -> int | None:

@@ -302,7 +302,7 @@ def _target_size(loop: Loop, shapes: int) -> float:
             size
             + counts[opclass.FMINMAX]
             + counts[opclass.FMAXIMUM]
-            + sum([access.store and access.moving != () for access in loop.accesses])
+            + sum([access.store and access.stride(loop.nest.iv) != 0 for access in loop.accesses])
         )
     size += 3.0 * counts[_FDIV]
     return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
@@ -384,8 +384,10 @@ def shifted_sums(loop: Loop) -> float:
 
 
 _SEVERAL = -1
-_GUARD = 2.0
-"""Before a loop whose length is not known: its bound, and whether it runs at all."""
+_GUARD, _HOISTED_GUARD = 3.0, 6.0
+"""Whether a loop runs at all whose length is not known: a comparison, and branches there and back. It stands in the
+innermost loop that the length depends on; those between are unswitched for it (`SimpleLoopUnswitch`)."""
+_MINIMUM = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
 
 
 def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
@@ -396,5 +398,17 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     if loop.children:
         iv = loop.nest.iv
         scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        guards = _GUARD * sum([not child.exact for child in loop.children])
-        loop.size += len(loop.children) + guards + sum([stride > 1 for stride in scaled])
+        loop.size += len(loop.children) + sum([stride > 1 for stride in scaled])
+        loop.size += sum([_guards(child, loop, True) for child in loop.children])
+
+
+def _guards(loop: Loop, around: Loop, inside: bool) -> float:
+    """Size of what stands in the loop `around` of the guards of a loop in it, and of those in that."""
+    size = 0.0
+    if not loop.exact:
+        bounds = loop.nest.bounded_by
+        if bounds and max(bounds) == around.nest.iv:
+            size = (_GUARD if inside else _HOISTED_GUARD) + _MINIMUM[loop.isa] * loop.nest.cut
+        elif not bounds and inside:
+            size = 2.0
+    return size + sum([_guards(child, around, False) for child in loop.children])
