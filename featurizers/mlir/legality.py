@@ -95,8 +95,8 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
     for shape, written in stored.items():
         step = dict(shape).get(iv, 0)
         places = offsets.get(shape, set()) | written
-        if not step and len(written) > 1:
-            return True
+        if not step and (len(written) > 1 or len(steps_of) > 0):
+            return True  # `MemoryDepChecker::isDependent` compares only places that move
         if step and max(places) - min(places) >= abs(step):
             steps = range(1, min(_FAR, last + 1))
             if any(not places.isdisjoint([place - step * k for place in written]) for k in steps):
@@ -105,12 +105,11 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
 
 
 def _told_apart(accesses: list[Access]) -> int:
-    """Checks between places of one buffer that move in different ways, one of which is written."""
-    if len({access.moving for access in accesses}) < 2:
-        return 0
-    places = {(access.moving, access.constant) for access in accesses}
-    written = len({(access.moving, access.constant) for access in accesses if access.store})
-    return written * (len(places) - written) + written * (written - 1) // 2
+    """Checks between places of one buffer that move in different ways, one of which is written. Those that move alike
+    are one range (`RuntimePointerChecking::groupChecks`)."""
+    ways = {access.moving for access in accesses}
+    written = len({access.moving for access in accesses if access.store})
+    return written * (len(ways) - written) + written * (written - 1) // 2
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:

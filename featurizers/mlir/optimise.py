@@ -398,7 +398,7 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     if loop.children:
         iv = loop.nest.iv
         scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        loop.size += len(loop.children) + sum([stride > 1 for stride in scaled])
+        loop.size += len(loop.children) + sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
         loop.size += sum([_guards(child, loop, True) for child in loop.children])
 
 
