@@ -168,6 +168,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
     pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
     instructions += 2 * spills
     scalar = ports_of(loop, cpu, uops, unroll)
+    if loop.skipped:
+        scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
     path = path_of(loop, cpu, uops)
     if cpu.in_order:

@@ -9,14 +9,14 @@ from math import ceil
 from featurizers.mlir import opclass
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
 from featurizers.mlir.carried import by_memory, chains
-from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, varying
+from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, share, varying
 from featurizers.mlir.indices import apply, bounds
 from featurizers.mlir.liveness import liveness
 from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
 
 _IF_WEIGHT = 0.5
-"""A conditional region that holds loops is taken to run every second time."""
+"""A region whose condition depends on data is taken to run every second time, as the labels have it."""
 
 
 def region(b: Builder, blocks: Sequence[Block], nest: Nest) -> None:
@@ -169,17 +169,49 @@ def _while(b: Builder, op: Op, nest: Nest) -> None:
 @handles("scf.if", "affine.if", "scf.index_switch")
 def _if(b: Builder, op: Op, nest: Nest) -> None:
     nest.counts[opclass.BRANCH] += 1
-    for blocks in op.regions:
+    level = _condition(b, op) if op.name == "affine.if" else None
+    for position, blocks in enumerate(op.regions):
         if not blocks:
             continue
-        known, written = len(nest.children), len(nest.accesses)
-        region(b, blocks, nest)
-        for access in nest.accesses[written:]:
-            access.maybe = True
-        for child in nest.children[known:]:
-            child.trip *= _IF_WEIGHT
-            child.exact = False
-            child.bounded_by = frozenset()
+        part = _IF_WEIGHT
+        if level is not None:
+            level = replace(level, negated=position > 0)
+            part = share(b.path, level)
+            b.path.append(level)
+        _branch(b, blocks, nest, part, level is not None)
+        if level is not None:
+            b.path.pop()
+
+
+def _branch(b: Builder, blocks: Sequence[Block], nest: Nest, part: float, known: bool) -> None:
+    """A region that runs in this part of the iterations. known : not by data, whose branches end blocks at a cost that
+    is no less than what they save on average."""
+    loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts) - nest.skipped
+    region(b, blocks, nest)
+    written = nest.accesses[accesses:]
+    for access in written:
+        access.maybe = True
+    for child in nest.children[loops:]:
+        child.share *= part
+    work = sum(nest.counts) - nest.skipped - before
+    if known and (work > _SPECULATED or any(access.store for access in written)):
+        nest.skipped += (1.0 - part) * work
+
+
+_SPECULATED = 4.0
+"""Operations up to which a branch without effects is computed always (`TwoEntryPHINodeFoldingThreshold`)."""
+
+
+def _condition(b: Builder, op: Op) -> Level | None:
+    """The condition of an ``affine.if``, if all of it is known."""
+    condition = op.attributes.get("condition")
+    found = None if condition is None else bounds(b, condition, op.operands)
+    if not found or condition is None or None in found:
+        return None
+    known = [bound for bound in found if bound is not None]
+    equal = [bound for bound, zero in zip(known, condition[4], strict=True) if zero]
+    least = [bound for bound, zero in zip(known, condition[4], strict=True) if not zero]
+    return Level(0, least, equal, 0, varying(known))
 
 
 @handles("scf.execute_region", "memref.alloca_scope")

@@ -37,8 +37,8 @@ class Loop:
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, typed, live_bits, held_floats, literals,
     stacked, masks : as of `Nest`. mix, narrowest, widest : see `widths`.
-    moved_by_calls : calls that copy or clear what a loop was of. plain : see
-    `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
+    moved_by_calls : calls that copy or clear what a loop was of. plain : see `legal`. depth : loops around that are
+    left. lengths : as of `Nest`, of those executions that are left. skipped : as of `Nest`.
     """
 
     nest: Nest
@@ -107,6 +107,7 @@ class Loop:
     plain: bool | None = None
     depth: int = 0
     lengths: Lengths = ()
+    skipped: float = 0.0
 
     def parts(self, size: int) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left."""

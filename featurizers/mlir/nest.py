@@ -138,7 +138,8 @@ class Nest:
     constants. path : longest chain of dependent operations in the body,
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
     computes. bounded_by : the loops that the trip count depends on, empty where it is exact or not known, and lengths :
-    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. share : of the iterations around in which it is entered. folds :
+    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. share : of the iterations
+    around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
@@ -178,6 +179,7 @@ class Nest:
     lengths: tuple[tuple[int, float], ...] = ()
     cut: bool = False
     share: float = 1.0
+    skipped: float = 0.0
     folds: float = 0.0
     of_loaded: float = 0.0
     reloads: int = 0

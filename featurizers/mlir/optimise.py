@@ -39,7 +39,7 @@ def optimise(nest: Nest, isa: str = "x86") -> Loop:
 
 
 def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
-    entries *= loop.factor
+    entries *= loop.factor * loop.nest.share
     loop.depth = depth
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
@@ -50,7 +50,7 @@ def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
 
 def _optimise(nest: Nest, isa: str) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
-    loop.lengths = nest.lengths
+    loop.lengths, loop.skipped = nest.lengths, nest.skipped
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     loop.held_floats, loop.literals = nest.held_floats, nest.literals
@@ -230,6 +230,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
             counts[index] -= below.stacked * trip
     elif below.stacked:
         loop.stacked += below.stacked * trip
+    entered = below.nest.share
+    loop.skipped += trip * (below.skipped * entered + sum(inner) * (1.0 - entered))
     for index, count in enumerate(inner):
         if count:
             counts[index] += count * trip
@@ -302,7 +304,7 @@ def _target_size(loop: Loop, shapes: int) -> float:
             size
             + counts[opclass.FMINMAX]
             + counts[opclass.FMAXIMUM]
-            + sum([access.store and access.stride(loop.nest.iv) != 0 for access in loop.accesses])
+            + sum([access.store and access.moving != () for access in loop.accesses])
         )
     size += 3.0 * counts[_FDIV]
     return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size

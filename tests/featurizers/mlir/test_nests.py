@@ -112,6 +112,18 @@ def test_rests_of_unrolled_triangles_have_their_lengths() -> None:
     assert rest.lengths == ((0, 0.25), (1, 0.25), (2, 0.25), (3, 0.25))
 
 
+@pytest.mark.parametrize(
+    ("condition", "part"),
+    [("d0 - 28 >= 0", 1 / 8), ("d0 mod 4 == 0", 1 / 4), ("d0 - 4 >= 0, -d0 + 7 >= 0", 1 / 8)],
+)
+def test_conditions_on_indices_hold_in_a_known_part_of_the_iterations(condition: str, part: float) -> None:
+    inner = "affine.for %j = 0 to 14 { affine.store %x, %a[%j] : memref<14xf32> }"
+    guarded = f"affine.if affine_set<(d0) : ({condition})>(%i) {{ {inner} }} else {{ {inner} }}"
+    text = f"func.func @f(%a: memref<14xf32>, %x: f32) {{ affine.for %i = 0 to 32 {{ {guarded} }} return }}"
+    nests = parse(text).functions[0].body.children[0].children
+    assert [(nest.trip, nest.exact, nest.share) for nest in nests] == [(14, True, part), (14, True, 1 - part)]
+
+
 def test_scf_loops_with_constant_and_named_bounds() -> None:
     text = f"""{WORK} func.func @f(%n: index) {{
       %c0 = arith.constant 0 : index
