@@ -289,14 +289,12 @@ def _plain_transfer(
     bounds = op.attributes.get("in_bounds") or []
     if (along_last or broadcast) and bounds and all(bounds):
         return True
-    lanes_wanted = moved.shape[-1] if moved.shape else 1
-    if along_last and _stays_inside(b.shape(buffer)[-1], subscripts[-1], lanes_wanted):
-        return True
     axis = next((axis for axis, factor in enumerate((last or ())[1:]) if factor and axis < rank), None)
     known = axis is not None and _known_place(b, subscripts[axis])
     if along_last:
         if not known:
             _mask(nest, subscripts[-1], float(moved.size))
+            nest.whole_masks += moved.size * (moved.size * moved.bits == _WHOLE_BITS)
         return True
     if known and axis is not None:
         active = min(float(b.shape(buffer)[axis]), float(moved.size))
@@ -327,9 +325,8 @@ def _known_place(b: Builder, form: Form | None) -> bool:
     return form is not None and all(key == CONSTANT or not factor or key in b.single for key, factor in form.items())
 
 
-def _stays_inside(dim: int, form: Form | None, lanes: int) -> bool:
-    """Whether steps of whole vectors through a dimension of whole vectors can never leave it: no mask is needed."""
-    return form is not None and lanes > 0 and dim % lanes == 0 and all(factor % lanes == 0 for factor in form.values())
+_WHOLE_BITS = 128
+"""Of the vectors of fixed length that SVE moves under a mask (`isLegalMaskedLoadStore`)."""
 
 
 @handles("func.return")

@@ -36,7 +36,7 @@ class Loop:
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, typed, live_bits, held_floats, literals,
-    stacked, masks : as of `Nest`. mix, narrowest, widest : see `widths`.
+    stacked, masks, whole_masks : as of `Nest`. mix, narrowest, widest : see `widths`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see `legal`. depth : loops around that are
     left. lengths : as of `Nest`, of those executions that are left. skipped : as of `Nest`.
     """
@@ -103,6 +103,7 @@ class Loop:
     live_bits: int = 0
     stacked: float = 0.0
     masks: dict[frozenset[int], float] = field(default_factory=dict)
+    whole_masks: float = 0.0
     moved_by_calls: float = 0.0
     plain: bool | None = None
     depth: int = 0

@@ -146,7 +146,7 @@ class Nest:
     operations with their numbers, of which `counts` has one per 512 bits; typed :
     those on scalars by width; live_bits : of the vectors alive at a point. stacked : rows of transfers of several,
     which go through the stack. owned : buffers that are made here, with the calls that each takes. masks : lanes of
-    accesses under a mask, by the loops that it depends on.
+    accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
     """
 
     label: str
@@ -192,6 +192,7 @@ class Nest:
     stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)
     masks: dict[frozenset[int], float] = field(default_factory=dict)
+    whole_masks: float = 0.0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

@@ -20,6 +20,7 @@ from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.masks import lanes_beyond_counts, unmask
 from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
+from featurizers.mlir.sizes import target_size
 from featurizers.mlir.widths import free
 
 UNROLL_THRESHOLD = 300
@@ -57,7 +58,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
-    loop.stacked, loop.masks = nest.stacked, nest.masks
+    loop.stacked, loop.masks, loop.whole_masks = nest.stacked, nest.masks, nest.whole_masks
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
@@ -262,6 +263,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     for of, count in below.typed.items():
         loop.typed[of] = loop.typed.get(of, 0.0) + count * trip
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
+    loop.whole_masks += below.whole_masks * trip
     loop.mix = None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
@@ -291,23 +293,6 @@ _DISTANT = 1 << 20
 """Elements between the places that copies of a loop touch, whose distance is not followed."""
 
 _CALL_SIZE = 6.0
-_FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
-
-
-def _target_size(loop: Loop, shapes: int) -> float:
-    """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
-    x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
-    counts = loop.counts
-    size = 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
-    if loop.isa == "x86":
-        return (
-            size
-            + counts[opclass.FMINMAX]
-            + counts[opclass.FMAXIMUM]
-            + sum([access.store and access.moving != () for access in loop.accesses])
-        )
-    size += 3.0 * counts[_FDIV]
-    return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
 def _measure(loop: Loop) -> None:
@@ -335,7 +320,7 @@ def _measure(loop: Loop) -> None:
                 shifts.add(shift)
                 if stride > step:
                     scaled.add((stride, shift))
-    size += _target_size(loop, _pointers(loop, by_shape)) + _shared(loop, by_shape)
+    size += target_size(loop, _pointers(loop, by_shape)) + _shared(loop, by_shape)
     mixed = min(summed, 2 * len(scaled))
     loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
     loop.mixed = float(mixed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from featurizers.mlir import opclass
-from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masks_by_branches
+from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.legal import narrow
 from featurizers.mlir.legal import work as legal
@@ -13,7 +13,7 @@ from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only
 from featurizers.mlir.widths import free, mean_bits
 
 LOOP_CONTROL = 3.0
-_MASKED_CYCLES, _MASKED_IN_ORDER = 2.8, 3.5
+_MASKED_CYCLES, _MASKED_CYCLES_OF_SVE = 2.0, 3.5
 """Of a lane under a mask that is looked at, in blocks of which half run: a branch, and a load into the lane."""
 _LANE_ALONE = 1.5
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
@@ -58,8 +58,8 @@ def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0
     )
     if vector:
         return bound
-    lane = _MASKED_IN_ORDER if cpu.in_order else _MASKED_CYCLES
-    masked = counts[opclass.MASKED] * lane if masks_by_branches(cpu) else 0.0
+    lane = _MASKED_CYCLES_OF_SVE if cpu.scalable else _MASKED_CYCLES
+    masked = masked_by_branches(loop, counts[opclass.MASKED], cpu) * lane
     return max(bound, divides) + calls + masked
 
 

@@ -199,20 +199,6 @@ def test_loops_around_loops_are_unrolled_too_and_copy_what_is_inside() -> None:
     assert (inner.multiplicity, inner.trip, inner.weight) == (4, 1000, 4000)
 
 
-def test_vectors_that_cannot_leave_the_buffer_need_no_mask() -> None:
-    text = """func.func @f(%A: memref<64xf32>, %B: memref<60xf32>) {
-      %p = arith.constant 0.0 : f32
-      affine.for %i = 0 to 64 step 8 {
-        %v = vector.transfer_read %A[%i], %p : memref<64xf32>, vector<8xf32>
-        vector.transfer_write %v, %B[%i] : vector<8xf32>, memref<60xf32>
-      }
-      return }"""
-    from featurizers.mlir.opclass import MASKED
-
-    nest = parse(text).functions[0].body.children[0]
-    assert nest.counts[MASKED] == 8, "of the write into 60 elements alone"
-
-
 def test_a_tile_that_may_be_cut_off_has_no_known_length() -> None:
     text = """func.func @f(%a: memref<100xf32>) {
       affine.for %i = 0 to 100 step 16 {
