@@ -42,7 +42,6 @@ class Builder:
     local: set[int] = field(default_factory=set)
     empty: set[int] = field(default_factory=set)
     zeros: set[int] = field(default_factory=set)
-    depth_of: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[str, float]] = field(default_factory=list)
     weight: float = 1.0
     ivs: int = 0

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
 
 VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
-REASONS = ("vectorisable", "not innermost", "calls", "carried value", "memory dependence", "not linear",
-           "vector code already", "too few iterations")  # fmt: skip
 
 
 Share = tuple[int, int, bool, float]

@@ -55,7 +55,7 @@ def test_saxpy_is_vectorised_by_the_width_of_the_cpu() -> None:
 
 def test_a_float_sum_is_vectorised_only_where_the_target_adds_in_order_or_reassociates() -> None:
     loop = parse(SUM).loops[0]
-    assert REASONS[loop.walk()[1].legality] == "carried value"
+    assert loop.walk()[1].legality == CARRIED
     assert generate(loop, cpu("skylake-avx512"))[1].vf == 1
     assert generate(loop, cpu("neoverse-v1"))[1].vf == 8
     fast = parse(SUM.replace("%acc, %a", "%acc, %a fastmath<reassoc>")).loops[0]
