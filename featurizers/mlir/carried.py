@@ -136,7 +136,7 @@ def _stored_before(block: Block, argument: int, value: int) -> bool:
 
 def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielded: Sequence[int]) -> Chain:
     reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
-    ends = set()
+    ends: set[int] = set()
     free, used = True, False
     for step in steps:
         before = [reached[v] for v in step.operands if v in reached]
