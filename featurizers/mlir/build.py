@@ -29,7 +29,8 @@ class Builder:
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
     literals : constants of floating point; floats : their bits and values. products : those that may be added in the
-    same instruction. single : loops that run once, whose index is known. path : loops and conditions around.
+    same instruction. quotients : values that were divided by a number, signed or not. single : loops that run once,
+    whose index is known. path : loops and conditions around.
     in_memory : loaded values, and whether they are operands of the one operation that uses them.
     """
 
@@ -57,6 +58,7 @@ class Builder:
     constants: set[tuple[int, int]] = field(default_factory=set)
     literals: set[int] = field(default_factory=set)
     products: set[int] = field(default_factory=set)
+    quotients: set[tuple[bool, int, int]] = field(default_factory=set)
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
     in_memory: dict[int, bool] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import opclass
+from featurizers.mlir import divisions, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
@@ -37,9 +37,10 @@ _NEAR_BYTES, _FAR_ADDRESS = 64, 10.0
 
 def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
     """One scalar iteration. products : of the index with strides. call : of the maths library."""
-    counts = loop.counts
+    counts = _counts(loop)
     moves = counts[opclass.LOAD] + counts[opclass.STORE]
     cost = CONTROL[cpu.isa] + products + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
+    cost += divisions.alone(loop, cpu)
     for index in _COUNTED:
         if counts[index]:
             for bits, source, loaded, share in _widths(loop, index):
@@ -50,15 +51,24 @@ def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
     return cost
 
 
+def _counts(loop: Loop) -> list[float]:
+    """Operations of each class, without those that divisions by constants become."""
+    if not loop.divided:
+        return loop.counts
+    counts = loop.counts.copy()
+    for index, times in divisions.instructions(loop).items():
+        counts[index] = max(counts[index] - times, 0.0)
+    return counts
+
+
 def _widths(loop: Loop, index: int) -> list[Share]:
     return mix(loop).get(index) or [(max(loop.bits, 8), 0, False, 1.0)]
 
 
 def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of the operations of one vector iteration but accesses and calls."""
-    counts = loop.counts
-    near, total = fixed(loop, cpu, vf), 0.0
-    size = width(loop, cpu, vf)
+    counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
+    total = divisions.together(loop, cpu, vf, size)
     for index in _COUNTED:
         for bits, source, loaded, share in _widths(loop, index) if counts[index] else ():
             each = 0.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Moving, Nest, Typed, Wide
+from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -17,6 +17,9 @@ VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALR
 
 Share = tuple[int, int, bool, float]
 """See `widths.mix`."""
+
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
@@ -33,8 +36,8 @@ class Loop:
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, typed, live_bits, held_floats, literals,
-    stacked, masks, whole_masks : as of `Nest`. mix, narrowest, widest : see `widths`.
+    unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, live_bits, held_floats,
+    literals, stacked, masks, whole_masks : as of `Nest`. mix, narrowest, widest : see `widths`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see `legal`. depth : loops around that are
     left. lengths : as of `Nest`, of those executions that are left. skipped : as of `Nest`.
     """
@@ -95,6 +98,7 @@ class Loop:
     runs: Runs | None = None
     wide: dict[Wide, float] = field(default_factory=dict)
     typed: dict[Typed, float] = field(default_factory=dict)
+    divided: dict[Divided, float] = field(default_factory=dict)
     mix: dict[int, list[Share]] | None = None
     narrowest: int = 8
     widest: int = 8
@@ -122,3 +126,9 @@ class Loop:
         for child in self.children:
             found += child.walk()
         return found
+
+
+def add_counts(into: dict[_Key, float], more: dict[_Key, float], times: float) -> None:
+    """Add so many times what is counted by key."""
+    for key, count in more.items():
+        into[key] = into.get(key, 0.0) + count * times

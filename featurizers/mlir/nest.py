@@ -23,6 +23,9 @@ Typed = tuple[int, int, int, bool]
 """An operation on scalars: class, bits of its elements, bits that it converts from (0: none), whether of what was just
 loaded."""
 
+Divided = tuple[int, bool, bool, bool]
+"""A division by a constant: bits, whether signed, whether the remainder is asked for, whether the quotient is known."""
+
 CONSTANT = -1
 PASSED = -2
 
@@ -143,7 +146,7 @@ class Nest:
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
-    operations with their numbers, of which `counts` has one per 512 bits; typed :
+    operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; typed :
     those on scalars by width; live_bits : of the vectors alive at a point. stacked : rows of transfers of several,
     which go through the stack. owned : buffers that are made here, with the calls that each takes. masks : lanes of
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
@@ -188,6 +191,7 @@ class Nest:
     alike: tuple[int, int] = (0, 0)
     wide: dict[Wide, float] = field(default_factory=dict)
     typed: dict[Typed, float] = field(default_factory=dict)
+    divided: dict[Divided, float] = field(default_factory=dict)
     live_bits: int = 0
     stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)

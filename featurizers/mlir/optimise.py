@@ -17,7 +17,7 @@ from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
-from featurizers.mlir.loop import Loop
+from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts, unmask
 from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
 from featurizers.mlir.sizes import target_size
@@ -63,6 +63,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
     loop.wide, loop.typed, loop.live_bits = nest.wide.copy(), nest.typed.copy(), nest.live_bits
+    loop.divided = nest.divided.copy()
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
         _take(loop, child, child.lifted[: child.lifted_early])
@@ -189,7 +190,8 @@ def _shorten(loop: Loop, lengths: Sequence[tuple[int, float]]) -> None:
 def _copy(loop: Loop) -> Loop:
     found = copy(loop)
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
-    found.wide, found.decided, found.lifted = loop.wide.copy(), loop.decided.copy(), loop.lifted.copy()
+    found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
+    found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 
@@ -258,10 +260,9 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.literals = max(loop.literals, below.literals)
     loop.live_bits = max(loop.live_bits, below.live_bits)
     loop.moved_by_calls += below.moved_by_calls * trip
-    for key, count in below.wide.items():
-        loop.wide[key] = loop.wide.get(key, 0.0) + count * trip
-    for of, count in below.typed.items():
-        loop.typed[of] = loop.typed.get(of, 0.0) + count * trip
+    add_counts(loop.wide, below.wide, trip)
+    add_counts(loop.typed, below.typed, trip)
+    add_counts(loop.divided, below.divided, trip)
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
     loop.whole_masks += below.whole_masks * trip
     loop.mix = None

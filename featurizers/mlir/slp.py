@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from featurizers.mlir import costs, opclass
+from featurizers.mlir import costs, divisions, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Moving
@@ -187,9 +187,9 @@ def _stored_after(loop: Loop) -> list[int]:
 
 def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
     """Operations on vectors that stand for those of a body: some targets have no instruction for some of them, such as
-    products and minima of 64 bits on NEON."""
+    products and minima of 64 bits on NEON, and divide lane by lane."""
     dear = (opclass.IMUL, opclass.IMINMAX)
-    return sum(
+    return divisions.spread(loop, cpu, int(lanes), width(cpu)) + sum(
         [
             count * (costs.dearness(index, loop, cpu, int(lanes)) if index in dear else 1.0)
             for index in _PACKED

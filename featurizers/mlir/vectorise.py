@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
-from featurizers.mlir import costs, opclass, widths
+from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, strides
@@ -235,12 +235,12 @@ def _vector(
 
 def _wider(loop: Loop, cpu: Cpu, vf: int) -> float:
     """What multiplications of vectors take beyond one instruction: x86 has none of bytes, NEON none of 64 bits."""
-    products = loop.counts[opclass.IMUL]
+    products, more = loop.counts[opclass.IMUL], divisions.halves(loop, cpu) if loop.divided else 0.0
     if products and loop.bits <= 8 and cpu.isa == "x86":
-        return products * (1.0 + (vf * 16 > cpu.prefer_bits))
+        return more + products * (1.0 + (vf * 16 > cpu.prefer_bits))
     if products and loop.bits == _INDEX_BITS and cpu.isa == "aarch64" and not cpu.scalable:
-        return products * (_LONG_PRODUCT * vf - 1.0)
-    return 0.0
+        return more + products * (_LONG_PRODUCT * vf - 1.0)
+    return more
 
 
 _LONG_PRODUCT = 4.0
