@@ -6,7 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.codegen import generate
-from featurizers.mlir.loop import CARRIED, REASONS, VECTORISABLE
+from featurizers.mlir.loop import CARRIED, VECTORISABLE
 from featurizers.mlir.program import Program
 from tests.featurizers.mlir.samples import LINALG, MATMUL, SAXPY, SUM
 
