@@ -20,7 +20,7 @@ from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts, unmask
 from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
-from featurizers.mlir.sizes import target_size
+from featurizers.mlir.sizes import shared_sums, target_size
 from featurizers.mlir.widths import free
 
 UNROLL_THRESHOLD = 300
@@ -321,7 +321,7 @@ def _measure(loop: Loop) -> None:
                 shifts.add(shift)
                 if stride > step:
                     scaled.add((stride, shift))
-    size += target_size(loop, _pointers(loop, by_shape)) + _shared(loop, by_shape)
+    size += target_size(loop, _pointers(loop, by_shape)) + shared_sums(loop, by_shape)
     mixed = min(summed, 2 * len(scaled))
     loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
     loop.mixed = float(mixed)
@@ -336,42 +336,6 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     return len({(access.base, access.moving) for access in loop.accesses if by_shape[access.moving]})
 
 
-def _shared(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
-    """Sums of indices that address several buffers: those of one buffer are parts of its address."""
-    if not loop.nest.depth or len(loop.accesses) < 2:
-        return 0
-    shapes = {shape for shape, stride in by_shape.items() if stride in (1, -1) and shape and len(shape) > 1}
-    if not shapes:
-        return 0
-    users: dict[tuple[Moving | None, int], int] = {}
-    for access in loop.accesses:
-        moving = access.moving
-        if moving in shapes:
-            key = moving, access.constant
-            if users.setdefault(key, access.base) != access.base:
-                users[key] = _SEVERAL
-    return list(users.values()).count(_SEVERAL)
-
-
-def shifted_sums(loop: Loop) -> float:
-    """Instructions for addresses in the copies that full unrolling has put into a body: an index and a constant that
-    address several buffers are a sum, and on RISC-V a pointer into each (InstCombine makes them a part of the address
-    where nothing else needs them, `visitGetElementPtrInst`)."""
-    if not loop.unrolled_below:
-        return 0.0
-    iv = loop.nest.iv
-    users: dict[tuple[Moving, int], set[int]] = {}
-    least: dict[Moving, int] = {}
-    for access in loop.accesses:
-        moving = access.moving
-        if moving and (abs(access.stride(iv)) > 1 or moving == ((iv, 1),)):  # others: `_shared`
-            users.setdefault((moving, access.constant), set()).add(access.base)
-            least[moving] = min(least.get(moving, access.constant), access.constant)
-    several = [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
-    return float(len(several) + (sum(several) if loop.isa == "riscv" else 0))
-
-
-_SEVERAL = -1
 _GUARD, _HOISTED_GUARD = 3.0, 6.0
 """Whether a loop runs at all whose length is not known: a comparison, and branches there and back. It stands in the
 innermost loop that the length depends on; those between are unswitched for it (`SimpleLoopUnswitch`)."""

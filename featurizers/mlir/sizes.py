@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from featurizers.mlir import divisions, opclass
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Moving
 
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
 
@@ -25,3 +26,41 @@ def target_size(loop: Loop, shapes: int) -> float:
         )
     size += 3.0 * counts[_FDIV]
     return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
+
+
+def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+    """Sums of indices that address several buffers: those of one buffer are parts of its address."""
+    if not loop.nest.depth or len(loop.accesses) < 2:
+        return 0
+    shapes = {shape for shape, stride in by_shape.items() if stride in (1, -1) and shape and len(shape) > 1}
+    if not shapes:
+        return 0
+    users: dict[tuple[Moving | None, int], int] = {}
+    for access in loop.accesses:
+        moving = access.moving
+        if moving in shapes:
+            key = moving, access.constant
+            if users.setdefault(key, access.base) != access.base:
+                users[key] = _SEVERAL
+    return list(users.values()).count(_SEVERAL)
+
+
+def shifted_sums(loop: Loop) -> float:
+    """Instructions for addresses in the copies that full unrolling has put into a body: an index and a constant that
+    address several buffers are a sum, and on RISC-V a pointer into each (InstCombine makes them a part of the address
+    where nothing else needs them, `visitGetElementPtrInst`)."""
+    if not loop.unrolled_below:
+        return 0.0
+    iv = loop.nest.iv
+    users: dict[tuple[Moving, int], set[int]] = {}
+    least: dict[Moving, int] = {}
+    for access in loop.accesses:
+        moving = access.moving
+        if moving and (abs(access.stride(iv)) > 1 or moving == ((iv, 1),)):  # others: `shared_sums`
+            users.setdefault((moving, access.constant), set()).add(access.base)
+            least[moving] = min(least.get(moving, access.constant), access.constant)
+    several = [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+    return float(len(several) + (sum(several) if loop.isa == "riscv" else 0))
+
+
+_SEVERAL = -1

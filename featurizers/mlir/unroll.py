@@ -8,7 +8,7 @@ from __future__ import annotations
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.optimise import shifted_sums
+from featurizers.mlir.sizes import shifted_sums
 
 
 def after_vectorising(
