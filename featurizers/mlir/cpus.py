@@ -65,6 +65,11 @@ class Cpu:
     fp_split: int
     imul8_cycles: int
     insert_latency: int
+    int_moves: int
+    float_moves: int
+    vector_moves: int
+    int_store: int
+    scatter_lane: int
 
     def __hash__(self) -> int:
         """By name: tables are kept by CPU, and fifty numbers take longer to hash than to look up."""

@@ -239,6 +239,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         nest.bits = found.bits
     if moved.is_float:
         nest.is_float = True
+    else:
+        found.whole = True
 
 
 @handles("affine.load", "affine.vector_load")

@@ -9,13 +9,15 @@ from featurizers.mlir.legal import narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.scattered import TOGETHER, Scattered
 from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only
 from featurizers.mlir.widths import free, mean_bits
 
 LOOP_CONTROL = 3.0
 _MASKED_CYCLES, _MASKED_CYCLES_OF_SVE = 2.0, 3.5
 """Of a lane under a mask that is looked at, in blocks of which half run: a branch, and a load into the lane."""
-_LANE_ALONE = 1.5
+_SUSTAINED = 0.8
+"""Of the issue width, what code with many gathers and their masks comes to."""
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
 """llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
 _ONE_MULTIPLIER = 6
@@ -25,7 +27,15 @@ _FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fmul", "fma", "fdiv", "f
 _IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
 
 
-def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0, pairs: float = 1.0) -> float:
+def ports_of(
+    loop: Loop,
+    cpu: Cpu,
+    uops: float,
+    unroll: int,
+    passes: float = 0.0,
+    pairs: float = 1.0,
+    scattered: Scattered = TOGETHER,
+) -> float:
     """Cycles of one iteration by the busiest resource; of one vector iteration, each of whose operations takes so many
     `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
     counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
@@ -42,8 +52,11 @@ def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0
     products = counts[_FMUL] + counts[_FMA]
     busiest = max(products, floats - products) if cpu.fp_split else floats
     alone = cpu.isa == "riscv" and vector  # vectors have one port
-    loads = counts[opclass.LOAD] * (passes * cpu.load_ports if alone else 1) * (pairs if vector else 1.0) + wide.loads
-    stores = counts[opclass.STORE] * (passes * cpu.store_ports if alone else 1) + wide.stores
+    loads, stores = (
+        max(counts[index] - n, 0.0) for index, n in ((opclass.LOAD, scattered.loads), (opclass.STORE, scattered.stores))
+    )
+    loads = loads * (passes * cpu.load_ports if alone else 1) * (pairs if vector else 1.0) + wide.loads
+    stores = stores * (passes * cpu.store_ports if alone else 1) + wide.stores
     plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
@@ -51,9 +64,7 @@ def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0
         _vector_ints(ints, counts[_IMUL], cpu) * passes if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
-        loads / cpu.load_ports,
-        stores / cpu.store_ports,
-        (loads + stores) / cpu.load_ports if _stores_by_load_ports(cpu) and not alone else 0.0,
+        _moves(loop, cpu, loads, stores, vector, scattered),
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     if vector:
@@ -63,8 +74,23 @@ def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0
     return max(bound, divides) + calls + masked
 
 
-def _stores_by_load_ports(cpu: Cpu) -> bool:
-    return cpu.isa in ("aarch64", "riscv") and not cpu.in_order
+def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, vector: bool, scattered: Scattered) -> float:
+    """Cycles of load and store units, some of which do both: those of floats and of vectors go to other registers."""
+    if cpu.float_moves == cpu.int_moves:
+        whole = 0.0
+    else:
+        whole = 0.0 if vector or loop.widths else 1.0 if not loop.is_float else _of_whole(loop)
+    together = cpu.vector_moves if vector else cpu.float_moves
+    read, written = (0.0, 0.0) if cpu.in_order else (scattered.read, scattered.written)
+    shared = (loads + stores) * (1.0 - whole) / together + read + written if together else 0.0
+    if whole:
+        shared = max(shared, (loads + stores * (1.0 + whole * (cpu.int_store - 1))) / cpu.int_moves)
+    return max(loads / cpu.load_ports + read, stores / cpu.store_ports + written, shared)
+
+
+def _of_whole(loop: Loop) -> float:
+    """Share of the accesses of a body that are of whole numbers."""
+    return sum([access.whole for access in loop.accesses]) / max(len(loop.accesses), 1)
 
 
 def _vector_ints(operations: float, products: float, cpu: Cpu) -> float:
@@ -84,14 +110,11 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
     pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
-    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs)
+    scattered = chosen.scattered
+    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
-    lane = cpu.gather_lane / 100
-    alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits
-    scattered = chosen.picked * alone * chosen.vf
-    if cpu.isa == "x86":  # permutations, of two registers each
-        scattered += chosen.taken_apart / 2
-    else:
-        scattered += (chosen.scattered - chosen.picked) * lane * chosen.vf
+    permuted = chosen.taken_apart / 2 if cpu.isa == "x86" else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
-    return max(bound, divided) * parts + scattered + calls * chosen.vf + in_order
+    waits = scattered.read + scattered.written if cpu.in_order else 0.0
+    started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0
+    return max(bound * parts, divided * parts, started) + waits + permuted + calls * chosen.vf + in_order

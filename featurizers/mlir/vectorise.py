@@ -15,6 +15,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, strides
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
 
 _TINY_TRIP = 16
 _SMALL_LOOP = 20.0
@@ -29,19 +30,19 @@ _LEAST_GATHERED = 32
 @dataclass(slots=True, frozen=True)
 class Plan:
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
-    work : instructions of one vector iteration. folded : the last iterations run under a mask. scattered : accesses
-    whose lanes are not neighbours, picked : those made by gathers and scatters. margin : cost of the best vector loop
-    over that of the scalar one, 0 where there is none. taken_apart : see `_taken_apart`."""
+    work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
+    are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
+    taken_apart : see `_taken_apart`."""
 
     vf: int
     interleave: int
     cost: float
     work: float
     folded: bool
-    scattered: int = 0
     margin: float = 0.0
     picked: int = 0
     taken_apart: float = 0.0
+    scattered: Scattered = TOGETHER
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -97,18 +98,18 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    scattered = 0 if woven else loop.strided + loop.gathered
-    picked = min(chosen.picked, scattered)
-    apart = 0.0 if woven or chosen.vf == 1 else _taken_apart(loop, kinds, cpu, chosen.vf, chosen.folded)
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, scattered, margin, picked, apart)
+    if chosen.vf == 1 or woven or not loop.strided + loop.gathered:
+        return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked)
+    moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2]) for kind, n in kinds]
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked,
+                _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved))  # fmt: skip
 
 
-def _taken_apart(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
+def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
     """Size of the permutations of interleaved groups: one for each member, of all registers that a group is read to."""
     found = 0.0
-    for access, count in kinds:
-        linear, stride, _, bits, lanes, members = access
-        if linear and members and abs(stride) > max(lanes, 1) and not _move(loop, access, cpu, vf, folded)[2]:
+    for (linear, stride, _, bits, lanes, members), count, alone in moved:
+        if linear and members and abs(stride) > max(lanes, 1) and not alone:
             found += count * ceil(abs(stride) * vf * bits / cpu.prefer_bits)
     return found
 
@@ -281,11 +282,6 @@ def _side_by_side(loop: Loop, stride: int) -> bool:
     return False
 
 
-Alike = tuple[bool, int, bool, int, int, int]
-"""Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
-Kinds = list[tuple[Alike, int]]
-
-
 def _alike(loop: Loop) -> Kinds:
     """The kinds of access of a body, with how many there are of each."""
     by_shape = strides(loop.accesses, loop.nest.iv)
@@ -325,12 +321,20 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
         return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), False
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
-    masked = folded and cpu.isa == "x86"
-    if members and not masked and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
+    if members and _grouped(loop, cpu, vf, factor, folded) and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
             return together, work, False
     return apart, _one_by_one(bits, cpu, vf), True
+
+
+def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
+    """Whether accesses so many elements apart may be one wide access: not under masks of x86, and on SVE only where
+    halving takes them apart (`interleavedAccessCanBeWidened`: scalable vectors have factors of powers of two)."""
+    if factor > _MAX_GROUP[cpu.isa] or (folded and cpu.isa == "x86"):
+        return False
+    halved = factor & (factor - 1) == 0
+    return halved or cpu.isa != "aarch64" or not cpu.scalable or costs.fixed(loop, cpu, vf)
 
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
