@@ -84,19 +84,26 @@ class LoopCode:
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
     """Code of each loop of a function, outermost (the function's own body) first."""
     below: list[LoopCode] = []
-    inner = 0.0
+    inner = size = 0.0
     for child in root.children:
         found = generate(child, cpu)
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
+        size += sum(_size(code) * code.loop.factor for code in found)
         below += found
     left = [code for code in below if not code.full]
-    own = _generate(root, cpu, inner, left)
+    own = _generate(root, cpu, inner, size, left)
     if root.nest.depth and len(root.children) == 1 and below[0].loop is root.children[0]:
         _lift(root, below[0], cpu)
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
     return [own, *below]
+
+
+def _size(code: LoopCode) -> float:
+    """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own."""
+    own = code.instructions / code.loop.multiplicity
+    return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
 
 
 def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
@@ -122,8 +129,8 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
 
 
-def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopCode:
-    """inner : instructions of the loops inside; left : those of them that are loops still."""
+def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode]) -> LoopCode:
+    """inner, size : instructions of the loops inside, and LLVM's; left : those of them that are loops still."""
     body, uops = body_of(loop, cpu)
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
     length = chain_length(loop)
@@ -148,7 +155,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
     else:  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
-    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or (vf > 1 and _unknown_length(loop, cpu, vf))

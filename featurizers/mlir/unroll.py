@@ -36,7 +36,7 @@ def after_vectorising(
     whole = int(trips)
     if vf > 1 and cpu.scalable:
         return 1, False
-    if loop.exact and not loop.children and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
+    if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
     if loop.counts[opclass.CALL]:
         return 1, False

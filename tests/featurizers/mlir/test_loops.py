@@ -394,3 +394,17 @@ def test_a_tile_that_is_cut_off_is_two_loops_once_those_around_are_unrolled() ->
     (code,) = codes(text, "skylake-avx512")
     assert (code.loop.trip, code.loop.exact, code.loop.entries) == (32, True, 1)
     assert code.vf == 4, "the other one, of two iterations, is in the function's body"
+
+
+def test_a_loop_around_others_is_unrolled_once_their_bodies_are_packed() -> None:
+    text = """func.func @f(%a: memref<7x100x16xf32>, %c: f32) {
+      affine.for %t = 0 to 7 { affine.for %i = 0 to 100 { affine.for %k = 0 to 16 {
+        %x = affine.load %a[%t, %i, %k] : memref<7x100x16xf32>
+        %y = arith.mulf %x, %c : f32
+        %z = arith.addf %y, %c : f32
+        affine.store %z, %a[%t, %i, %k] : memref<7x100x16xf32> } } }
+      return }"""
+    around, inside = codes(text, "apple-m1")
+    assert (around.full, around.unroll, inside.full) == (True, 7, False)
+    around, inside = codes(text, "znver4")
+    assert (around.full, inside.vf) == (False, 16), "the vectorised loop is too large"
