@@ -32,6 +32,8 @@ class Builder:
     same instruction. quotients : values that were divided by a number, signed or not. single : loops that run once,
     whose index is known. path : loops and conditions around.
     in_memory : loaded values, and whether they are operands of the one operation that uses them.
+    placed : indices that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop
+    around each.
     """
 
     module: Module
@@ -62,6 +64,8 @@ class Builder:
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
     in_memory: dict[int, bool] = field(default_factory=dict)
+    placed: dict[int, Form] = field(default_factory=dict)
+    around: dict[int, int] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
 
     def block(self, block: Block, nest: Nest) -> None:
@@ -146,6 +150,7 @@ class Builder:
         self.ivs += 1
         made = Nest(label, op.line, op.column, max(trip, 0.0), exact, self.ivs, nest.depth + 1, parallel)
         nest.children.append(made)
+        self.around[made.iv] = nest.iv
         if exact and trip <= 1:
             self.single.add(made.iv)
         self.trips[id(op)] = self.trips.get(id(op), 1.0) * made.trip

@@ -9,7 +9,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms, handles, row_major
 from featurizers.mlir.domain import Bound
 from featurizers.mlir.module import DYNAMIC, Op
-from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
+from featurizers.mlir.nest import CONSTANT, JUMP, Access, Form, Nest, moving_of
 
 CALLS_OF_A_BUFFER = 2.0
 """malloc and free. A tensor's pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new
@@ -37,9 +37,20 @@ def _cast(b: Builder, op: Op, nest: Nest) -> None:
     form = b.forms.get(op.operands[0])
     if form is not None:
         b.forms[op.results[0]] = form
+    else:
+        b.placed[op.results[0]] = _anywhere(b, nest.iv)
     waited = b.ready.get(op.operands[0])
     if waited is not None:
         b.ready[op.results[0]] = waited
+
+
+def _anywhere(b: Builder, iv: int | None) -> Form:
+    """A place that each iteration of this loop, and of all around it, may have elsewhere."""
+    found: Form = {}
+    while iv is not None:
+        found[iv] = JUMP + len(b.placed)
+        iv = b.around.get(iv)
+    return found
 
 
 def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:
@@ -263,6 +274,16 @@ def _store(b: Builder, op: Op, nest: Nest) -> None:
     _plain(b, op, nest, 1, True)
 
 
+def _subscript(b: Builder, value: int, nest: Nest) -> Form | None:
+    """An index as a linear form; one that a loop around has loaded or computed stays where it is in this one."""
+    form = b.forms.get(value)
+    if form is None:
+        form = b.placed.get(value)
+        if form is not None and nest.iv in form:
+            return None
+    return form
+
+
 def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     """An access whose buffer is operand `at`, followed by one index per dimension."""
     buffer = op.operands[at]
@@ -270,7 +291,7 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     if kind.kind != "memref":
         nest.counts[opclass.STORE if store else opclass.LOAD] += 1
         return
-    subscripts = [b.forms.get(v) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
+    subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
 

@@ -18,7 +18,7 @@ from featurizers.mlir.loop import (
     WIDE_ALREADY,
     Loop,
 )
-from featurizers.mlir.nest import Access, Moving, strides
+from featurizers.mlir.nest import Access, Moving, jumps, strides
 from featurizers.mlir.slp import runs
 from featurizers.mlir.widths import widths_moved
 
@@ -39,7 +39,7 @@ def judge(loop: Loop) -> None:
         else:
             held.append(access)
         stride = by_shape[access.moving]
-        if access.moving is None:
+        if access.moving is None or jumps(stride):
             loop.gathered += 1
         elif stride == 0:
             loop.invariant += 1
@@ -70,6 +70,8 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         stores = [a for a in accesses if a.store]
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
+        if any(jumps(by_shape[s.moving]) for s in stores):
+            return NOT_LINEAR
         if stores and len(accesses) > 1:
             if _dependent(accesses, iv, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
@@ -86,7 +88,7 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
     offsets: dict[Moving, set[int]] = {}
     stored: dict[Moving, set[int]] = {}
     for access in accesses:
-        if access.moving is None:
+        if access.moving is None or jumps(access.stride(iv)):
             return True
         (stored if access.store else offsets).setdefault(access.moving, set()).add(access.constant)
     steps_of = {dict(shape).get(iv, 0) for shape in (*stored, *offsets)} - {0}

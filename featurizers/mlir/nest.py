@@ -29,6 +29,15 @@ Divided = tuple[int, bool, bool, bool]
 CONSTANT = -1
 PASSED = -2
 
+JUMP = 1 << 40
+"""Elements from one iteration to the next of a place that a loop computes or loads, as the loops inside it see it."""
+
+
+def jumps(stride: int) -> bool:
+    """Whether a stride is of places that are anywhere."""
+    return abs(stride) >= JUMP
+
+
 
 class Access(msgspec.Struct, gc=False):
     """A memory access. base : value id of the buffer. moving : (loop, coefficient) of the element offset, in the order

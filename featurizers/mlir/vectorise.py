@@ -13,7 +13,7 @@ from math import ceil, log2
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Moving, strides
+from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
 
@@ -131,7 +131,8 @@ def _libm_only(loop: Loop) -> bool:
 
 def _without_bounds(loop: Loop) -> bool:
     """Whether a buffer is read at places that no check can enclose."""
-    return any(a.moving is None and a.external for a in loop.accesses)
+    iv = loop.nest.iv
+    return any(a.external and (a.moving is None or jumps(a.stride(iv))) for a in loop.accesses)
 
 
 def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
@@ -291,9 +292,10 @@ def _alike(loop: Loop) -> Kinds:
         groups.setdefault(own, []).append(access.constant)
     found: dict[Alike, int] = {}
     for (_, moving, stride, store, bits, lanes), constants in groups.items():
-        scattered = moving is not None and abs(stride) > max(lanes, 1)
+        linear = moving is not None and not jumps(stride)
+        scattered = linear and abs(stride) > max(lanes, 1)
         for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
-            key = moving is not None, stride, store, bits, lanes, members if scattered else 0
+            key = linear, stride if linear else 0, store, bits, lanes, members if scattered else 0
             found[key] = found.get(key, 0) + members
     return list(found.items())
 

@@ -56,3 +56,26 @@ def test_groups_of_three_are_no_scalable_vectors_of_aarch64(name: str, vf: int) 
 )
 def test_cycles_of_load_and_store_units(text: str, name: str, cycles: float) -> None:
     assert code(text, name).cycles == pytest.approx(cycles, rel=0.06)
+
+
+def rows(length: int) -> str:
+    return f"""func.func @f(%i: memref<128xi32> {{llvm.noalias}}, %a: memref<900x{length}xf32> {{llvm.noalias}},
+                         %b: memref<128x{length}xf32> {{llvm.noalias}}) {{
+      affine.for %r = 0 to 128 {{
+        %n = affine.load %i[%r] : memref<128xi32>
+        %m = arith.index_cast %n : i32 to index
+        affine.for %j = 0 to {length} {{
+          %x = memref.load %a[%m, %j] : memref<900x{length}xf32>
+          %y = arith.mulf %x, %x : f32
+          affine.store %y, %b[%r, %j] : memref<128x{length}xf32> }} }}
+      return }}"""
+
+
+def test_a_row_that_was_looked_up_is_read_from_side_to_side() -> None:
+    found = code(rows(200), "skylake-avx512")
+    assert (found.vf, found.interleave, found.loop.unit) == (8, 4, 2)
+
+
+def test_rows_of_unrolled_loops_are_anywhere_to_the_loop_around() -> None:
+    found = code(rows(8), "skylake-avx512")
+    assert (found.vf, found.interleave, found.loop.gathered) == (8, 1, 8)
