@@ -31,6 +31,8 @@ CONTROL = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
 """Of a loop's index and its comparison, which RISC-V has in its branches."""
 ADDRESS = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
 """Of a scalar's address."""
+_LANE_STORED = 3.5
+"""NEON takes the addresses of stores out of vectors (`VPReplicateRecipe::computeCost`)."""
 _NEAR_BYTES, _FAR_ADDRESS = 64, 10.0
 """Strides up to which AArch64 counts on an addressing mode, and an address beyond."""
 
@@ -161,7 +163,8 @@ def lane_by_lane(loop: Loop, cpu: Cpu, vf: int, bits: int, stride: int | None, s
         if not fixed(loop, cpu, vf):
             return _FAR_ADDRESS * vf
         near = stride is not None and abs(stride) * bits <= 8 * _NEAR_BYTES
-        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + 2.0 * (vf - loop.is_float)
+        taken_out = _LANE_STORED * vf if store else 0.0
+        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + 2.0 * (vf - loop.is_float) + taken_out
     if cpu.isa == "x86":
         inserts = 3.0 if loop.is_float and bits == _HALF and not store else 1.0
         scalars = vf * (1.0 + inserts) + max(ceil(vf * bits / FIXED_BITS) - 1, 0)

@@ -38,7 +38,6 @@ def jumps(stride: int) -> bool:
     return abs(stride) >= JUMP
 
 
-
 class Access(msgspec.Struct, gc=False):
     """A memory access. base : value id of the buffer. moving : (loop, coefficient) of the element offset, in the order
     of loops and without zeros, None where the offset is not linear; constant : the rest of it, or the operations that

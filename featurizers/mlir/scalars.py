@@ -25,8 +25,24 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         nest.counts[opclass.ADDRESS] += 1
         return
     if not itself(b, op):
+        _distance(b, op, nest)
         integer(b, op, nest, opclass.IADD)
         added(b, op, nest)
+
+
+@handles("arith.maxsi", "arith.minsi")
+def _extreme(b: Builder, op: Op, nest: Nest) -> None:
+    integer(b, op, nest, opclass.IMINMAX)
+    b.extremes[op.results[0]] = op
+
+
+def _distance(b: Builder, op: Op, nest: Nest) -> None:
+    """The larger of two less the smaller is an absolute difference: one operation for two (`visitSub`)."""
+    larger, smaller = (b.extremes.get(value) for value in op.operands)
+    if larger is None or smaller is None or op.name != "arith.subi":
+        return
+    if (larger.name, smaller.name) == ("arith.maxsi", "arith.minsi") and set(larger.operands) == set(smaller.operands):
+        nest.counts[opclass.IMINMAX] -= 1.0
 
 
 @handles("arith.muli", "index.mul")

@@ -27,10 +27,12 @@ def mix(loop: Loop) -> dict[int, list[Share]]:
     if loop.mix is None:
         totals: dict[int, float] = {}
         for (op_class, _, _, _), count in loop.typed.items():
-            totals[op_class] = totals.get(op_class, 0.0) + count
+            if count > 0:  # bodies of no iterations were merged as well
+                totals[op_class] = totals.get(op_class, 0.0) + count
         loop.mix = {op_class: [] for op_class in totals}
         for (op_class, bits, source, loaded), count in loop.typed.items():
-            loop.mix[op_class].append((max(bits, 8), source, loaded, count / totals[op_class]))
+            if count > 0:
+                loop.mix[op_class].append((max(bits, 8), source, loaded, count / totals[op_class]))
     return loop.mix
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.codegen import LoopCode, generate
 
 FEATURIZER = MlirFeaturizer()
@@ -68,3 +68,30 @@ def test_conversions_of_what_is_loaded_or_stored_are_no_code() -> None:
     wide = wide.replace("arith.trunci %t : i32 to i32", "arith.xori %t, %c : i32")
     (_, narrow), (_, plain) = codes(BLEND, "sifive-p670"), codes(wide, "sifive-p670")
     assert plain.loop.size - narrow.loop.size == 3.0
+
+
+def test_the_larger_less_the_smaller_is_an_absolute_difference() -> None:
+    far = BLEND.replace("arith.muli %p, %c : i32", "arith.maxsi %p, %q : i32")
+    far = far.replace("arith.addi %r, %q : i32", "arith.minsi %p, %q : i32")
+    far = far.replace("arith.shrsi %s, %three : i32", "arith.subi %r, %s : i32")
+    counts = FEATURIZER.parse({"mlir": far}).loops[0].children[0].counts
+    assert counts[opclass.IMINMAX] == counts[opclass.IADD] == 1
+
+
+@pytest.mark.parametrize(("element", "stride", "least"), [("i8", 44, 7), ("i16", 44, 28), ("i32", 13, 9)])
+def test_stores_that_are_no_neighbours_are_dear_without_scatters(element: str, stride: int, least: int) -> None:
+    """Operations from which on opt-22 takes a loop of one load and one store for apple-m1, within one."""
+
+    def text(count: int) -> str:
+        more = [
+            f"%m{k} = arith.{'muli' if k % 2 else 'addi'} {f'%m{k - 1}' if k else '%x'}, %q : {element}"
+            for k in range(count)
+        ]
+        kind = f"memref<16000x{element}>"
+        return f"""func.func @f(%p: {kind} {{llvm.noalias}}, %o: {kind} {{llvm.noalias}}, %q: {element}) {{
+          affine.for %i = 0 to 240 {{ %x = affine.load %p[%i * {stride}] : {kind} {" ".join(more)}
+            affine.store %m{count - 1}, %o[%i * {stride}] : {kind} }}
+          return }}"""
+
+    assert codes(text(least - 2), "apple-m1")[-1].vf == 1
+    assert codes(text(least + 1), "apple-m1")[-1].vf > 1
