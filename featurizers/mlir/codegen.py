@@ -150,6 +150,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     sized += chosen.taken_apart
+    if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
+        sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
     vectors = vf > 1 or packed.share > 0  # not those of the source: they are in no loop that LLVM has vectorised
     if cpu.isa != "riscv":
         vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
