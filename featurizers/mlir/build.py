@@ -326,6 +326,7 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
             b.local.add(value)
         _bind(b, name, position, value, kind, op, used)
     body = Nest(f"func {name}", op.line, op.column, 1.0, True, 0, 0)
+    body.given.update(blocks[0].arguments)
     from featurizers.mlir.control import region
 
     region(b, blocks, body)

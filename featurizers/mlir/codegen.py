@@ -15,7 +15,7 @@ from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, ports_of, vector_ports
-from featurizers.mlir.registers import registers
+from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
@@ -174,7 +174,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
-    pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
+    driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:

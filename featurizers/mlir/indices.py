@@ -217,6 +217,13 @@ def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: boo
     return Access(base, moving, constant, store, max(kind.bits, 8), lanes, base not in b.local)
 
 
+def made_as(b: Builder, value: int) -> int:
+    """The buffer that a view, or a result that is written in place, is of."""
+    while value in b.aliases:
+        value = b.aliases[value][0]
+    return value
+
+
 _OF_ELEMENTS = frozenset({"memref.load", "memref.store", "affine.load", "affine.store"})
 
 
@@ -356,4 +363,5 @@ _WHOLE_BITS = 128
 def _return(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor that is returned is written into a buffer of the caller."""
     returned = sum(b.type(value).kind == "tensor" for value in op.operands)
+    nest.given.update([made_as(b, value) for value in op.operands])
     nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - CALLS_OF_A_BUFFER * returned, 0.0)

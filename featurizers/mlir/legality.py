@@ -60,7 +60,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         return NOT_INNERMOST
     if loop.widths:
         return WIDE_ALREADY
-    if loop.counts[opclass.CALL]:
+    if loop.counts[opclass.CALL] or loop.functions:
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW

@@ -37,7 +37,8 @@ class Loop:
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, live_bits, held_floats,
-    literals, stacked, masks, whole_masks : as of `Nest`. mix, narrowest, widest : see `widths`.
+    literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of `Nest`. mix,
+    narrowest, widest : see `widths`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see `legal`. depth : loops around that are
     left. lengths : as of `Nest`, of those executions that are left. skipped : as of `Nest`.
     """
@@ -108,6 +109,10 @@ class Loop:
     whole_masks: float = 0.0
     moved_by_calls: float = 0.0
     plain: bool | None = None
+    across: float = 0.0
+    across_in_memory: float = 0.0
+    called_loaded: float = 0.0
+    functions: float = 0.0
     depth: int = 0
     lengths: Lengths = ()
     skipped: float = 0.0

@@ -159,6 +159,9 @@ class Nest:
     those on scalars by width; live_bits : of the vectors alive at a point. stacked : rows of transfers of several,
     which go through the stack. owned : buffers that are made here, with the calls that each takes. masks : lanes of
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
+    given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
+    is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
+    functions : those that are no intrinsics.
     """
 
     label: str
@@ -206,6 +209,11 @@ class Nest:
     owned: dict[int, float] = field(default_factory=dict)
     masks: dict[frozenset[int], float] = field(default_factory=dict)
     whole_masks: float = 0.0
+    given: set[int] = field(default_factory=set)
+    across: int = 0
+    across_in_memory: int = 0
+    called_loaded: int = 0
+    functions: int = 0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

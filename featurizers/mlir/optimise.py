@@ -59,6 +59,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
     loop.stacked, loop.masks, loop.whole_masks = nest.stacked, nest.masks, nest.whole_masks
+    loop.across, loop.across_in_memory = float(nest.across), float(nest.across_in_memory)
+    loop.called_loaded, loop.functions = float(nest.called_loaded), float(nest.functions)
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
@@ -273,6 +275,10 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.folds += below.folds * trip
     loop.of_loaded += below.of_loaded * trip
     loop.immediates += below.immediates * trip
+    loop.across += below.across * trip
+    loop.across_in_memory += below.across_in_memory * trip
+    loop.called_loaded += below.called_loaded * trip
+    loop.functions += below.functions * trip
     loop.removed += below.removed * trip
     loop.forwarded += below.forwarded * trip
 

@@ -38,7 +38,7 @@ def after_vectorising(
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
-    if loop.counts[opclass.CALL]:
+    if loop.counts[opclass.CALL] or loop.functions:
         return 1, False
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False

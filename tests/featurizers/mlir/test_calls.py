@@ -44,3 +44,34 @@ def test_an_intrinsic_keeps_no_loop_from_being_unrolled_in_part(name: str, copie
 )
 def test_an_index_that_two_buffers_share_is_a_sum_of_its_own(name: str, copies: int) -> None:
     assert last(ROWS, name).unroll == copies
+
+
+GATED = """func.func @f(%a: memref<117xf32>, %b: memref<117xf32>, %c: memref<117xf32>) {
+  %one = arith.constant 1.0 : f32
+  affine.for %i = 0 to 117 {
+    %x = affine.load %a[%i] : memref<117xf32>
+    %y = affine.load %b[%i] : memref<117xf32>
+    %n = arith.negf %x : f32
+    %e = math.exp %n : f32
+    %d = arith.addf %e, %one : f32
+    %q = arith.divf %one, %d : f32
+    %m = arith.maximumf %q, %y : f32
+    affine.store %m, %c[%i] : memref<117xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "stores"), [("apple-m1", 5), ("sifive-p670", 0)])
+def test_a_vector_waits_on_the_stack_for_the_calls_of_its_lanes(name: str, stores: int) -> None:
+    """Its own four lanes, what is there of the result, and the other operand; scalars wait in saved registers."""
+    assert last(GATED, name).driven == stores
+
+
+def test_what_is_loaded_before_an_intrinsic_is_an_operand_after_it() -> None:
+    short = GATED.replace("117", "3").replace("arith.maximumf %q, %y", "arith.subf %q, %y")
+    assert last(short, "skylake-avx512").driven == 0
+    assert last(short.replace("math.exp", "math.erf"), "skylake-avx512").driven == 3
+
+
+def test_a_function_of_the_library_is_no_intrinsic_and_keeps_loops_as_they_are() -> None:
+    code = last(GATED.replace("math.exp", "math.erf"), "znver4")
+    assert code.vf == code.unroll == 1
