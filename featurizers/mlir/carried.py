@@ -7,7 +7,7 @@ Sources (LLVM 22): `IVDescriptors.cpp` (`InductionDescriptor::isInductionPHI`, `
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -154,7 +154,7 @@ def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielde
             latency += opclass.LATENCY[op_class]
             chain = after(chain, op_class)
             free = free and _in_any_order(op, op_class, kind)
-        if op.name in _CHOOSING and known >= 0 and _under_a_condition(step, reached):
+        if op.name in _CHOOSING and known >= 0 and _under_a_condition(step, reached, known):
             op_class = known
         same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
         for result in step.results:
@@ -173,9 +173,11 @@ def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielde
                  kinds=steps_of(chain))  # fmt: skip
 
 
-def _under_a_condition(step: _Step, reached: Container[int]) -> bool:
+def _under_a_condition(step: _Step, reached: Mapping[int, tuple[float, int, Step | None]], op_class: int) -> bool:
     """Whether it chooses between a value with and one without another term (`isConditionalRdxPattern`)."""
-    return step.operands[0] not in reached and all(value in reached for value in step.operands[1:])
+    if step.operands[0] in reached:
+        return False
+    return all(value in reached and reached[value][1] in (-1, op_class) for value in step.operands[1:])
 
 
 def _latency_of(found: tuple[float, int, Step | None]) -> tuple[float, int]:
