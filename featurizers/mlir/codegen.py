@@ -12,6 +12,7 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
+from featurizers.mlir.branches import beside
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, ports_of, vector_ports
@@ -163,6 +164,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or (vf > 1 and _unknown_length(loop, cpu, vf))
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
+    if vf == 1:
+        main += beside(loop, body) * unroll
     instructions = main + (0.0 if full else LOOP_CONTROL)
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import ceil
 
 from featurizers.mlir import opclass
+from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
 from featurizers.mlir.carried import by_memory, chains
 from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, share, varying
@@ -168,8 +169,8 @@ def _while(b: Builder, op: Op, nest: Nest) -> None:
 
 @handles("scf.if", "affine.if", "scf.index_switch")
 def _if(b: Builder, op: Op, nest: Nest) -> None:
-    nest.counts[opclass.BRANCH] += 1
     level = _condition(b, op) if op.name == "affine.if" else None
+    loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts)
     for position, blocks in enumerate(op.regions):
         if not blocks:
             continue
@@ -181,6 +182,14 @@ def _if(b: Builder, op: Op, nest: Nest) -> None:
         _branch(b, blocks, nest, part, level is not None)
         if level is not None:
             b.path.pop()
+    work = sum(nest.counts) - before
+    pure = len(nest.children) == loops and len(nest.accesses) == accesses
+    if pure and op.name != "scf.index_switch" and work <= SPECULATED and 0 < len(op.results) <= MOST_CHOICES:
+        nest.counts[opclass.SELECT] += len(op.results)
+        return
+    nest.counts[opclass.BRANCH] += 1
+    nest.guarded += work
+    nest.ways += len(op.regions) - 1.0 if op.name == "scf.index_switch" else 1.0
 
 
 def _branch(b: Builder, blocks: Sequence[Block], nest: Nest, part: float, known: bool) -> None:
@@ -194,12 +203,8 @@ def _branch(b: Builder, blocks: Sequence[Block], nest: Nest, part: float, known:
     for child in nest.children[loops:]:
         child.share *= part
     work = sum(nest.counts) - nest.skipped - before
-    if known and (work > _SPECULATED or any(access.store for access in written)):
+    if known and (work > SPECULATED or any(access.store for access in written)):
         nest.skipped += (1.0 - part) * work
-
-
-_SPECULATED = 4.0
-"""Operations up to which a branch without effects is computed always (`TwoEntryPHINodeFoldingThreshold`)."""
 
 
 def _condition(b: Builder, op: Op) -> Level | None:

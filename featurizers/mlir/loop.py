@@ -36,9 +36,9 @@ class Loop:
     forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
     computed : operations for addresses that are not linear.
     shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, live_bits, held_floats,
-    literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of `Nest`. mix,
-    narrowest, widest : see `widths`.
+    unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded, ways, live_bits,
+    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of
+    `Nest`. mix, narrowest, widest : see `widths`.
     moved_by_calls : calls that copy or clear what a loop was of. plain : see `legal`. depth : loops around that are
     left. lengths : as of `Nest`, of those executions that are left. skipped : as of `Nest`.
     """
@@ -100,6 +100,8 @@ class Loop:
     wide: dict[Wide, float] = field(default_factory=dict)
     typed: dict[Typed, float] = field(default_factory=dict)
     divided: dict[Divided, float] = field(default_factory=dict)
+    guarded: float = 0.0
+    ways: float = 0.0
     mix: dict[int, list[Share]] | None = None
     narrowest: int = 8
     widest: int = 8

@@ -155,9 +155,10 @@ class Nest:
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
-    operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; typed :
-    those on scalars by width; live_bits : of the vectors alive at a point. stacked : rows of transfers of several,
-    which go through the stack. owned : buffers that are made here, with the calls that each takes. masks : lanes of
+    operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; guarded :
+    operations behind branches, ways : to go on after them, beyond one for each. typed : operations on scalars by width.
+    live_bits : of the vectors alive at a point. stacked : rows of transfers of several, which go through the stack.
+    owned : buffers that are made here, with the calls that each takes. masks : lanes of
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
     given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
@@ -204,6 +205,8 @@ class Nest:
     wide: dict[Wide, float] = field(default_factory=dict)
     typed: dict[Typed, float] = field(default_factory=dict)
     divided: dict[Divided, float] = field(default_factory=dict)
+    guarded: float = 0.0
+    ways: float = 0.0
     live_bits: int = 0
     stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)

@@ -65,7 +65,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
     loop.wide, loop.typed, loop.live_bits = nest.wide.copy(), nest.typed.copy(), nest.live_bits
-    loop.divided = nest.divided.copy()
+    loop.divided, loop.guarded, loop.ways = nest.divided.copy(), nest.guarded, nest.ways
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
         _take(loop, child, child.lifted[: child.lifted_early])
@@ -265,6 +265,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.wide, below.wide, trip)
     add_counts(loop.typed, below.typed, trip)
     add_counts(loop.divided, below.divided, trip)
+    loop.guarded += below.guarded * trip
+    loop.ways += below.ways * trip
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
     loop.whole_masks += below.whole_masks * trip
     loop.mix = None

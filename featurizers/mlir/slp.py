@@ -125,7 +125,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     """What SLP makes of a body that is scalar code."""
     if loop.nest.alike[0] and not loop.nest.depth and not loop.accesses:
         return _results(loop, cpu)
-    if loop.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH:
+    if loop.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
         return SCALAR  # it makes no checks of its own: what may overlap stays in order
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
@@ -167,6 +167,11 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     ratio = after / max(before, 1.0)
     return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
+
+
+def _in_blocks(loop: Loop) -> bool:
+    """Whether the body of a loop is in several blocks: what is packed is in one."""
+    return bool(loop.nest.depth) and loop.nest.counts[opclass.BRANCH] > 0
 
 
 def _alike(loop: Loop) -> int:
