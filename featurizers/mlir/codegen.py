@@ -17,6 +17,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, ports_of, vector_ports
 from featurizers.mlir.registers import driven_out, registers
+from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
@@ -177,7 +178,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
+    indices = scattered_indices(loop) if vf > 1 else 0
+    instructions += 2.0 * indices
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed, indices)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     scalar = ports_of(loop, cpu, uops, unroll)

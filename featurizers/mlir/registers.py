@@ -16,8 +16,10 @@ VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
 """Registers that a call leaves alone; of vectors, none is left whole."""
 
 
-def registers(loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed) -> tuple[float, float]:
-    """Most pressing ratio of live values to registers, and the values beyond."""
+def registers(
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int = 0
+) -> tuple[float, float]:
+    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`."""
     held = sum(not access.store for access in loop.lifted) / packed.lanes
     wide = vf > 1 or packed.share > 0.5
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
@@ -26,7 +28,7 @@ def registers(loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packe
     in_flight = max(in_flight, loop.live_bits / VECTOR_BITS[cpu.isa])
     in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
     streams = loop.streams + loop.nest.depth
-    ints = float(loop.live_int + (streams if loop.nest.depth else 0))
+    ints = float(loop.live_int + (streams if loop.nest.depth else 0) + indices)
     if wide and not loop.is_float:
         in_flight += loop.live_int * interleave
         ints -= loop.live_int / 2
@@ -38,6 +40,8 @@ def registers(loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packe
     over_float = max(in_flight - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
     pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
+    if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
+        over_int = 2.0 * indices
     return pressure, over_float + over_int
 
 

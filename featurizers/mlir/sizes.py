@@ -45,12 +45,12 @@ def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     return list(users.values()).count(_SEVERAL)
 
 
-def shifted_sums(loop: Loop) -> float:
-    """Instructions for addresses in the copies that full unrolling has put into a body: an index and a constant that
-    address several buffers are a sum, and on RISC-V a pointer into each (InstCombine makes them a part of the address
-    where nothing else needs them, `visitGetElementPtrInst`)."""
+def _shifted(loop: Loop) -> list[int]:
+    """The buffers that each sum of an index and a constant addresses, where they are several, in the copies that full
+    unrolling has put into a body: InstCombine makes it a part of the address where nothing else needs it
+    (`visitGetElementPtrInst`)."""
     if not loop.unrolled_below:
-        return 0.0
+        return []
     iv = loop.nest.iv
     users: dict[tuple[Moving, int], set[int]] = {}
     least: dict[Moving, int] = {}
@@ -59,8 +59,19 @@ def shifted_sums(loop: Loop) -> float:
         if moving and (abs(access.stride(iv)) > 1 or moving == ((iv, 1),)):  # others: `shared_sums`
             users.setdefault((moving, access.constant), set()).add(access.base)
             least[moving] = min(least.get(moving, access.constant), access.constant)
-    several = [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+    return [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+
+
+def shifted_sums(loop: Loop) -> float:
+    """Instructions for these sums; on RISC-V, there is a pointer into each buffer as well."""
+    several = _shifted(loop)
     return float(len(several) + (sum(several) if loop.isa == "riscv" else 0))
+
+
+def scattered_indices(loop: Loop) -> int:
+    """Of these sums, for each buffer, the indices that RISC-V has in a loop of vectors: each strided access goes on by
+    one of its own (`RISCVGatherScatterLowering`)."""
+    return sum(_shifted(loop)) if loop.isa == "riscv" else 0
 
 
 _SEVERAL = -1

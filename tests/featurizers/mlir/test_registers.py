@@ -1,4 +1,4 @@
-"""Calls of the mathematical library: what opt-22 -O3 and llc-22 -O3 made of loops around them (remarks, code)."""
+"""Registers, and calls of the mathematical library: what opt-22 -O3 and llc-22 -O3 made of loops (remarks, code)."""
 
 from __future__ import annotations
 
@@ -75,3 +75,23 @@ def test_what_is_loaded_before_an_intrinsic_is_an_operand_after_it() -> None:
 def test_a_function_of_the_library_is_no_intrinsic_and_keeps_loops_as_they_are() -> None:
     code = last(GATED.replace("math.exp", "math.erf"), "znver4")
     assert code.vf == code.unroll == 1
+
+
+def test_strided_accesses_of_risc_v_have_an_index_each_and_all_of_these_are_spilled() -> None:
+    text = """func.func @f(%i: memref<38x16xi64> {llvm.noalias}, %a: memref<38x16xf32> {llvm.noalias},
+        %b: memref<2036xf32> {llvm.noalias}, %c: memref<38xf32> {llvm.noalias}) {
+      %zero = arith.constant 0.0 : f32
+      affine.for %r = 0 to 38 {
+        %s = affine.for %k = 0 to 16 iter_args(%t = %zero) -> (f32) {
+          %n = affine.load %i[%r, %k] : memref<38x16xi64>
+          %p = arith.index_cast %n : i64 to index
+          %x = memref.load %b[%p] : memref<2036xf32>
+          %y = affine.load %a[%r, %k] : memref<38x16xf32>
+          %m = arith.mulf %x, %y : f32
+          %u = arith.addf %t, %m : f32
+          affine.yield %u : f32 }
+        affine.store %s, %c[%r] : memref<38xf32> }
+      return }"""
+    code = last(text, "sifive-p670")
+    assert code.spills == 60, "61 as llc counts them"
+    assert abs(code.instructions - 367) < 75
