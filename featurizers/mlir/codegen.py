@@ -22,6 +22,7 @@ from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
 from featurizers.mlir.waits import (
+    by_blocks,
     chain_length,
     in_parts,
     own_path,
@@ -201,6 +202,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain = max(chain, through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
+    if vf == 1:
+        ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
     if cpu.in_order:
         per_vector = max(ports * interleave, chain, path)
     else:

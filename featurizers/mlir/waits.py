@@ -35,6 +35,22 @@ def in_parts(loop: Loop, cpu: Cpu) -> bool:
     return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
 
 
+_COLD, _FEW_RUNS, _FILL = 50, 4.0, 3.0
+"""A block is simulated 4 times if it holds less than a fiftieth of what is executed, and cycles pass until its first
+instruction is done."""
+
+
+def by_blocks(loop: Loop, cpu: Cpu) -> float:
+    """Least cycles of a body that branches cut into blocks, each of which llvm-mca runs by itself."""
+    if not loop.ways or loop.widths:
+        return 0.0
+    branches, path = loop.counts[opclass.BRANCH], own_path(loop, cpu)
+    run = branches + (loop.ways - branches) / 2
+    if cpu.in_order:
+        return branches * path
+    return run * max((path + _FILL) / _FEW_RUNS, 1.0) if branches + loop.ways > _COLD else run + 1.0
+
+
 def chain_length(loop: Loop) -> float:
     """Iterations of unrolled inner loops that one iteration's chain runs through."""
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0

@@ -81,3 +81,12 @@ def test_a_few_operations_without_effects_are_computed_always() -> None:
 def test_what_follows_branches_is_copied_to_each_way(text: str, name: str, instructions: float) -> None:
     (code,) = generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu(name))
     assert code.instructions == pytest.approx(instructions, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cycles"),
+    [(EXCHANGES, "znver4", 111.7), (EXCHANGES, "cortex-a55", 231.0), (SWITCH, "skylake-avx512", 93.7)],
+)
+def test_blocks_run_one_by_one(text: str, name: str, cycles: float) -> None:
+    (code,) = generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu(name))
+    assert code.cycles == pytest.approx(cycles, rel=0.25)
