@@ -11,7 +11,7 @@ from featurizers.mlir.domain import Level
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
-from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
+from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Typed, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 32.0
@@ -115,6 +115,11 @@ class Builder:
             bits = self.type(op.operands[0]).bits
         key = op_class, bits, source, loaded
         nest.typed[key] = nest.typed.get(key, 0.0) + 1.0
+
+    def retype(self, nest: Nest, before: Typed, after: Typed) -> None:
+        """Move one operation from a kind to another."""
+        nest.typed[before] -= 1.0
+        nest.typed[after] = nest.typed.get(after, 0.0) + 1.0
 
     def follow(self, op: Op, nest: Nest, op_class: int, times: float = 1.0) -> None:
         """How long the results have waited for what they depend on."""

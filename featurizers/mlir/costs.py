@@ -23,7 +23,7 @@ _COUNTED = tuple(
     for name, index in CLASS.items()
     if name not in ("load", "store", "libm", "call", "branch", "address", "masked")
 )
-_EXTEND = CLASS["extend"]
+_EXTEND, _LOGIC = CLASS["extend"], CLASS["logic"]
 _HALF = 16
 _WORD = 32
 _LONG = 64
@@ -46,11 +46,17 @@ def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
     for index in _COUNTED:
         if counts[index]:
             for bits, source, loaded, share in _widths(loop, index):
-                each = (
-                    scalar_cost(cpu.isa, bits, source, loaded) if index == _EXTEND else _scalar(index, bits, loop, cpu)
-                )
+                if index == _EXTEND:
+                    each = scalar_cost(cpu.isa, bits, source, loaded)
+                else:
+                    each = _scalar(_written(index, loaded), bits, loop, cpu)
                 cost += counts[index] * share * each
     return cost
+
+
+def _written(index: int, marked: bool) -> int:
+    """The class of an operation as it stands in the code that the vectoriser sees."""
+    return opclass.IMUL if marked and index == _LOGIC else index
 
 
 def _counts(loop: Loop) -> list[float]:
@@ -77,7 +83,7 @@ def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
             if source and bits != source:
                 each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)
             if index != _EXTEND:
-                each += _vector(index, bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
+                each += _vector(_written(index, loaded), bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
             total += counts[index] * share * (each if source or index != _EXTEND else max(vf * bits / size, 1.0))
     return total
 

@@ -21,7 +21,7 @@ floats."""
 
 Typed = tuple[int, int, int, bool]
 """An operation on scalars: class, bits of its elements, bits that it converts from (0: none), whether of what was just
-loaded."""
+loaded; of shifts, whether they are of a product with a constant."""
 
 Divided = tuple[int, bool, bool, bool]
 """A division by a constant: bits, whether signed, whether the remainder is asked for, whether the quotient is known."""

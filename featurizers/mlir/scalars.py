@@ -149,6 +149,10 @@ def product(b: Builder, op: Op, nest: Nest) -> bool:
         number = b.number(value)
         if number is not None and number > 0 and any((number - near) & (number - near - 1) == 0 for near in (0, 1)):
             integer(b, op, nest, _LOGIC)
+            if number & (number - 1):  # the back end's doing: to the vectoriser it is a product still
+                b.retype(
+                    nest, (_LOGIC, b.type(op.results[0]).bits, 0, False), (_LOGIC, b.type(op.results[0]).bits, 0, True)
+                )
             return True
     b.products.add(op.results[0])
     return False

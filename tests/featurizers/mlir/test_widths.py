@@ -95,3 +95,19 @@ def test_stores_that_are_no_neighbours_are_dear_without_scatters(element: str, s
 
     assert codes(text(least - 2), "apple-m1")[-1].vf == 1
     assert codes(text(least + 1), "apple-m1")[-1].vf > 1
+
+
+def test_products_that_shifts_stand_for_are_products_to_the_vectoriser() -> None:
+    """opt-22 takes 32 bytes of every third row times 3 for skylake-avx512 (3 each, 4 for a vector), and not plus 3."""
+
+    def text(operation: str) -> str:
+        return f"""func.func @f(%a: memref<330x32xi8>, %b: memref<32x110xi8>) {{
+          %three = arith.constant 3 : i8
+          affine.for %i = 0 to 110 {{ affine.for %j = 0 to 32 {{
+            %x = affine.load %a[%i * 3, %j] : memref<330x32xi8>
+            %y = arith.{operation} %x, %three : i8
+            affine.store %y, %b[%j, %i] : memref<32x110xi8> }} }}
+          return }}"""
+
+    assert codes(text("muli"), "skylake-avx512")[-1].vf == 32
+    assert codes(text("addi"), "skylake-avx512")[-1].vf == 1
