@@ -211,8 +211,12 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         per_vector = max(ports * interleave, chain)
     vector_trips, rest = loop.parts(lanes) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
-    if rest:
-        cycles += max(ports, chain / interleave) if folded else rest * max(scalar, chain)
+    if rest and folded:
+        cycles += max(ports, chain / interleave)
+    elif rest:
+        narrow = _rest_width(loop, cpu, chosen)
+        vectors, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
+        cycles += vectors * max(ports, chain / interleave) + rest * max(scalar, chain)
     executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
     return LoopCode(
@@ -261,6 +265,21 @@ def _around_vector_loop(
 
 
 _FIXED_BITS = 128
+
+
+def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
+    """Lanes of the loop that what is left goes through first, behind a vector loop of 16 elements and more
+    (`selectEpilogueVectorizationFactor`): those that take the fewest iterations of it and of the scalar loop for as many
+    elements as may be left."""
+    vf = chosen.vf
+    lanes = vf * chosen.interleave
+    if vf == 1 or lanes < _TINY_TRIP or cpu.isa == "riscv":
+        return 1
+    if _unknown_length(loop, cpu, vf):
+        return _FIXED_BITS // max(loop.bits, 8)
+    left = int(loop.trip) % lanes if loop.exact else lanes - 1
+    widths = [1 << k for k in range(1, vf.bit_length()) if 1 << k <= left]
+    return min(widths, key=lambda width: chosen.cost * vf * (left // width) + left % width, default=1)
 
 
 def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:

@@ -119,13 +119,15 @@ class Loop:
     lengths: Lengths = ()
     skipped: float = 0.0
 
-    def parts(self, size: int) -> tuple[float, float]:
-        """How often so many iterations fit into an execution, on average, and how many are left."""
-        if not self.lengths:
-            whole = float(int(self.trip / size))
-        else:
-            whole = sum([length // size * share for length, share in self.lengths])
-        return whole, self.trip - whole * size
+    def parts(self, size: int, within: int = 0) -> tuple[float, float]:
+        """How often so many iterations fit into an execution, on average, and how many are left. within : of what is
+        left of it by steps of so many."""
+        whole = rest = 0.0
+        for length, share in self.lengths or ((self.trip, 1.0),):
+            left = length % within if within else length
+            whole += left // size * share
+            rest += left % size * share
+        return whole, rest
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""
