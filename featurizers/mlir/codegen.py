@@ -218,7 +218,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         vectors, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
         cycles += vectors * max(ports, chain / interleave) + rest * max(scalar, chain)
     executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
-    cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
+    if loop.nest.depth:
+        cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)
+    cycles *= loop.entries
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
         loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
@@ -267,10 +269,23 @@ def _around_vector_loop(
 _FIXED_BITS = 128
 
 
+_AROUND, _TESTS, _COPIES = 2.0, 6.0, 2.0
+"""Cycles of the blocks before and behind a loop; where its length is not known, of those that choose between the vector
+loop, the narrower one and the scalar one, or between the copies of a body and single ones."""
+
+
+def _entry(loop: Loop, cpu: Cpu, rests: bool, unroll: int) -> float:
+    """Cycles around a loop. In order, blocks of a few instructions that wait for each other take twice as long."""
+    cycles = _AROUND
+    if not loop.exact:
+        cycles += _TESTS if rests else _COPIES if unroll > 1 else 0.0
+    return cycles * (2.0 if cpu.in_order else 1.0)
+
+
 def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
     """Lanes of the loop that what is left goes through first, behind a vector loop of 16 elements and more
-    (`selectEpilogueVectorizationFactor`): those that take the fewest iterations of it and of the scalar loop for as many
-    elements as may be left."""
+    (`selectEpilogueVectorizationFactor`): those that take the fewest iterations of it and of the scalar loop for as
+    many elements as may be left."""
     vf = chosen.vf
     lanes = vf * chosen.interleave
     if vf == 1 or lanes < _TINY_TRIP or cpu.isa == "riscv":

@@ -28,7 +28,9 @@ _FAR = 16
 
 
 def judge(loop: Loop) -> None:
-    """Strides over this loop, and whether LoopVectorize would find it legal."""
+    """Strides over this loop, and whether LoopVectorize would find it legal; again where loops inside are no more."""
+    loop.unit = loop.strided = loop.invariant = loop.gathered = 0
+    loop.runs = loop.mix = loop.plain = None
     iv = loop.nest.iv
     bases: dict[int, list[Access]] = {}
     by_shape = strides(loop.accesses, iv)

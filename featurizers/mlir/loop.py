@@ -139,5 +139,5 @@ class Loop:
 
 def add_counts(into: dict[_Key, float], more: dict[_Key, float], times: float) -> None:
     """Add so many times what is counted by key."""
-    for key, count in more.items():
+    for key, count in more.items() if times else ():
         into[key] = into.get(key, 0.0) + count * times

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.featurizers.mlir.test_loops import codes
 
 
@@ -31,3 +33,33 @@ def test_a_loop_around_others_is_unrolled_once_their_bodies_are_packed() -> None
     assert (around.full, around.unroll, inside.full) == (True, 7, False)
     around, inside = codes(text, "znver4")
     assert (around.full, inside.vf) == (False, 16), "the vectorised loop is too large"
+
+
+def test_a_loop_is_judged_by_what_is_left_in_it_once_tiles_are_unrolled() -> None:
+    text = """func.func @f(%a: memref<64x57xi64> {llvm.noalias}, %b: memref<64x57xi64> {llvm.noalias}) {
+      affine.for %i = 0 to 57 step 16 { affine.for %j = 1 to 64 step 16 {
+        affine.for %k = affine_map<(d0) -> (d0)>(%i) to min affine_map<(d0) -> (d0 + 16, 57)>(%i) {
+          affine.for %l = affine_map<(d0) -> (d0)>(%j) to min affine_map<(d0) -> (d0 + 16, 64)>(%j) {
+            %0 = affine.load %a[%l - 1, %k] : memref<64x57xi64>
+            %1 = affine.load %b[%l, %k] : memref<64x57xi64>
+            %2 = arith.maxsi %0, %1 : i64
+            affine.store %2, %a[%l, %k] : memref<64x57xi64> } } } }
+      return }"""
+    inside = codes(text, "znver4")[-1]
+    assert (inside.vf, inside.interleave, inside.loop.multiplicity) == (8, 1, 4)
+    assert inside.loop.lengths == ((9, 0.25), (16, 0.75))
+    assert inside.loop.parts(8) == (1.75, 0.25)
+
+
+@pytest.mark.parametrize(("name", "tile", "cycles"), [("skylake-avx512", 8, 1724), ("znver4", 16, 708)])
+def test_short_loops_run_in_the_narrower_loop_behind_the_vector_loop(name: str, tile: int, cycles: float) -> None:
+    text = f"""func.func @f(%a: memref<1001xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 1001 step {tile} {{
+        affine.for %j = affine_map<(d0) -> (d0)>(%i) to min affine_map<(d0) -> (d0 + {tile}, 1001)>(%i) {{
+          %0 = affine.load %a[%j] : memref<1001xf32>
+          %1 = arith.mulf %0, %0 : f32
+          affine.store %1, %a[%j] : memref<1001xf32> }} }}
+      return }}"""
+    found = codes(text, name)
+    assert found[-1].interleave == 4
+    assert sum(code.cycles for code in found) == pytest.approx(cycles, rel=0.35), "llvm-mca's, by block"
