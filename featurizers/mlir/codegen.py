@@ -128,7 +128,8 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     stay = 1.0 - (len(fixed) + 2.0 * strided) / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0)
     code.cycles *= max(stay, 0.1) + (1.0 - max(stay, 0.1)) / around.trip
     code.lifted = held
-    beyond = max(held + loop.live_float - cpu.vector_registers, 0.0)
+    beside = sum([not access.store for access in loop.lifted]) + loop.live_float + loop.literals
+    beyond = max(held + beside - cpu.vector_registers, 0.0)
     code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import Loop
+from featurizers.mlir.loop import VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, Nest
 
 _SAVED = {"x86": 6, "aarch64": 11, "riscv": 12, "amdgpu": 0}
@@ -76,12 +76,20 @@ def _around_calls(loop: Loop) -> tuple[float, set[Pointer], bool]:
 
 def held_addresses(loop: Loop) -> float:
     """Indices and pointers that are alive at once at the deepest point of a nest: of each loop around it, its index and
-    the ways in which accesses move with it."""
+    the ways in which accesses move with it, and the results of checks that were made before it."""
     iv = loop.nest.iv
     own = 0.0
     if loop.nest.depth:
         own = 1.0 + sum([iv in dict(shape) for shape in loop.shapes if shape])
+        if not loop.exact:
+            own += _BOUND if loop.children else _BOUND + _LENGTHS
+        own += sum([child.factor for child in loop.children if child.checks and child.legality == VECTORISABLE])
     return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
+
+
+_BOUND, _LENGTHS = 2.0, 2.0
+"""Of a loop whose length is not known: where it ends, and what that is found from. Of an innermost one, what is left
+for each of its parts."""
 
 
 def kept(root: Nest, row: list[Stage]) -> list[Kept]:

@@ -21,6 +21,8 @@ def registers(
 ) -> tuple[float, float]:
     """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`."""
     held = sum(not access.store for access in loop.lifted) / packed.lanes
+    if vf > 1 and loop.checks:
+        held += _fixed_once_checked(loop)
     wide = vf > 1 or packed.share > 0.5
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:
@@ -43,6 +45,14 @@ def registers(
     if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
         over_int = 2.0 * indices
     return pressure, over_float + over_int
+
+
+def _fixed_once_checked(loop: Loop) -> int:
+    """Loads that stay where they are: behind the vectoriser's checks no store can overwrite them, and they move out."""
+    iv = loop.nest.iv
+    written = {access.base for access in loop.accesses if access.store}
+    fixed = [a for a in loop.accesses if not a.store and a.moving is not None and not a.stride(iv)]
+    return sum([access.base not in written for access in fixed])
 
 
 def driven_out(loop: Loop, cpu: Cpu, vf: int, interleave: int, unroll: int, packed: Packed) -> float:

@@ -95,3 +95,20 @@ def test_strided_accesses_of_risc_v_have_an_index_each_and_all_of_these_are_spil
     code = last(text, "sifive-p670")
     assert code.spills == 60, "61 as llc counts them"
     assert abs(code.instructions - 367) < 75
+
+
+def test_what_stays_where_it_is_moves_out_behind_checks_and_waits_in_vectors() -> None:
+    """32 broadcasts, and three values in flight, of 32 registers."""
+    text = """func.func @f(%a: memref<32x4xf32>, %b: memref<32x136xf32>, %c: memref<4x136xf32>) {
+      %zero = arith.constant 0.0 : f32
+      affine.for %i = 0 to 4 { affine.for %j = 0 to 136 {
+        %s = affine.for %k = 0 to 32 iter_args(%t = %zero) -> (f32) {
+          %x = affine.load %a[%k, %i] : memref<32x4xf32>
+          %y = affine.load %b[%k, %j] : memref<32x136xf32>
+          %m = arith.mulf %x, %y : f32
+          %u = arith.addf %t, %m : f32
+          affine.yield %u : f32 }
+        %r = arith.maximumf %s, %zero : f32
+        affine.store %r, %c[%i, %j] : memref<4x136xf32> } }
+      return }"""
+    assert last(text, "znver4").spills == 3
