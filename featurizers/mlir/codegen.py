@@ -15,7 +15,7 @@ from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, ports_of, vector_ports
+from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
 from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
@@ -42,8 +42,8 @@ _LENGTH, _EPILOGUE = 12.0, 8.0
 _LIBM_LANE = 2.6
 """Of a vector call of the maths library, to code size (10 for 4 lanes, 22 for 8)."""
 
-_IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
-"""Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
+_COMBINED = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
+"""Cycles of each step that halves a vector of partial results; those of others overlap with what is around."""
 _INSERTED = 2.0
 """x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go: ``vpinsrw``
 waits for the sum."""
@@ -195,7 +195,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if packed.reduced:
         chain, path = chain / packed.lanes, path / packed.lanes
     if vf > 1 and ordered_only(loop):
-        chain = _IN_ORDER_LANE[cpu.isa] * lanes
+        chain = in_order_cycles(loop, cpu, lanes)
     if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and emulates_half(loop, cpu):
         steps_ = max((c.steps * (1.0 if c.whole else length) for c in loop.chains), default=1.0)
         chain = max(chain, steps_ * max(own_path(loop, cpu) - cpu.load_latency + _INSERTED, 1.0))
@@ -216,8 +216,10 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         cycles += max(ports, chain / interleave)
     elif rest:
         narrow = _rest_width(loop, cpu, chosen)
-        vectors, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
-        cycles += vectors * max(ports, chain / interleave) + rest * max(scalar, chain)
+        shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
+        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, chain)
+    if vf > 1 and loop.chains and not ordered_only(loop):
+        cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
     executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     if loop.nest.depth:
         cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from featurizers.mlir import opclass
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.legal import narrow
+from featurizers.mlir.legal import GROUPED_BITS, narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
@@ -16,6 +18,10 @@ from featurizers.mlir.widths import free, mean_bits
 LOOP_CONTROL = 3.0
 _MASKED_CYCLES, _MASKED_CYCLES_OF_SVE = 2.0, 3.5
 """Of a lane under a mask that is looked at, in blocks of which half run: a branch, and a load into the lane."""
+_IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.0, "amdgpu": 4.0}
+"""Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
+_IN_ORDER_REGISTER = 2.0
+"""Of `vfredosum`, for each register of a group."""
 _SUSTAINED = 0.8
 """Of the issue width, what code with many gathers and their masks comes to."""
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
@@ -39,7 +45,6 @@ def ports_of(
     """Cycles of one iteration by the busiest resource; of one vector iteration, each of whose operations takes so many
     `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
     counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
-    floats = float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in INT_CLASSES)
     if not vector:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
@@ -49,8 +54,6 @@ def ports_of(
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     passes = passes or 1.0
-    products = counts[_FMUL] + counts[_FMA]
-    busiest = max(products, floats - products) if cpu.fp_split else floats
     alone = cpu.isa == "riscv" and vector  # vectors have one port
     loads, stores = (
         max(counts[index] - n, 0.0) for index, n in ((opclass.LOAD, scattered.loads), (opclass.STORE, scattered.stores))
@@ -60,7 +63,7 @@ def ports_of(
     plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
-        (busiest * passes + wide.passes) / cpu.fp_ports,
+        (_floats(loop, counts, cpu, vector) * passes + wide.passes) / cpu.fp_ports,
         _vector_ints(ints, counts[_IMUL], cpu) * passes if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
@@ -72,6 +75,25 @@ def ports_of(
     lane = _MASKED_CYCLES_OF_SVE if cpu.scalable else _MASKED_CYCLES
     masked = masked_by_branches(loop, counts[opclass.MASKED], cpu) * lane
     return max(bound, divides) + calls + masked
+
+
+def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
+    """Operations of the busiest floating-point unit, times units.
+
+    A minimum that propagates NaN is three: Zen 4 makes it and a comparison where products are made, of scalars by both
+    units at once; Skylake compares and chooses elsewhere.
+    """
+    work = float_work(loop, counts, cpu)
+    products, minima = counts[_FMUL] + counts[_FMA], counts[opclass.FMINMAX]
+    if cpu.isa != "x86" or emulates_half(loop, cpu):
+        return max(products, work - products) if cpu.fp_split else work
+    rest = work - minima * _MINIMUM
+    if cpu.fp_split:
+        return max(products + minima * (2.0 if vector else 4.0), rest - products)
+    return max(rest + minima, cpu.fp_ports * minima, work * cpu.fp_ports / (cpu.fp_ports + 1))
+
+
+_MINIMUM = 3.0
 
 
 def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, vector: bool, scattered: Scattered) -> float:
@@ -115,6 +137,14 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
     permuted = chosen.taken_apart / 2 if cpu.isa == "x86" else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
+    if ordered_only(loop) and cpu.isa == "riscv":  # one unit adds up, one sum after the other
+        divided = max(divided, len(loop.chains) * in_order_cycles(loop, cpu, chosen.vf) / parts)
     waits = scattered.read + scattered.written if cpu.in_order else 0.0
     started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0
     return max(bound * parts, divided * parts, started) + waits + permuted + calls * chosen.vf + in_order
+
+
+def in_order_cycles(loop: Loop, cpu: Cpu, lanes: int) -> float:
+    """Of adding the lanes of a vector to a sum, one after the other."""
+    grouped = _IN_ORDER_REGISTER * ceil(lanes * loop.bits / GROUPED_BITS) if cpu.isa == "riscv" else 0.0
+    return _IN_ORDER_LANE[cpu.isa] * lanes + grouped

@@ -98,7 +98,7 @@ def _by_inserts(loop: Loop, cpu: Cpu) -> float:
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     """Whether a store moves on the pointer that the next iteration loads by (``str s0, [x0, #148]!``): llvm-mca has it
     wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer."""
-    if cpu.isa != "aarch64" or cpu.unroll_ops or loop.children or not loop.nest.depth:
+    if cpu.isa != "aarch64" or loop.children or not loop.nest.depth or (cpu.unroll_ops and not loop.widths):
         return False
     written = [access for access in loop.accesses if access.store]
     if len(written) != 1 or abs(written[0].stride(loop.nest.iv)) < 2:
