@@ -125,13 +125,19 @@ _ORDERED_SIZE = {"x86": 2.0, "aarch64": 2.75, "riscv": 0.2, "amdgpu": 2.0}
 """Per lane of a sum in order, to code size."""
 
 
+COPY_SIZE = 4.0
+"""Of a copy by memcpy or memset (`getMemcpyCost`)."""
+
+
 def beyond_units(loop: Loop) -> float:
     """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever
     its length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each
     step."""
+    copied = [access for access in loop.accesses if access.copied]
+    extra = sum([COPY_SIZE / (1 if a.fill else 2) - max(a.lanes * a.bits / 512, 1.0) for a in copied])
     if not loop.wide and not loop.widths:
-        return 0.0
-    isa, extra = loop.isa, 0.0
+        return extra
+    isa = loop.isa
     for key, count in loop.wide.items():
         kind, _, rows, lanes, bits, _ = key
         each = registers(isa, lanes, bits)
@@ -147,7 +153,7 @@ def beyond_units(loop: Loop) -> float:
             own = float(each) if kind == SHARED else 1.0
         extra += (rows * own - units(key) * len(classes(key))) * count
     for access in loop.accesses:
-        if access.lanes > 1 and not access.called:
+        if access.lanes > 1 and not access.called and not access.copied:
             size = access.lanes * access.bits
             extra += (ceil(size / REGISTER_BITS[isa]) if isa == "aarch64" else 1.0) - max(size / 512, 1.0)
     return extra
@@ -184,6 +190,10 @@ def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
     if cpu.isa == "riscv":  # one port for all registers of a group
         ports = cpu.store_ports if access.store else cpu.load_ports
         return float(ceil(size / 1024)), float(max(ceil(size / GROUPED_BITS), 1)) * ports
+    if access.copied:
+        widest = cpu.prefer_bits if cpu.isa == "x86" else REGISTER_BITS[cpu.isa]
+        uops = _copied(size, widest)
+        return uops - (size // widest // 2 if cpu.isa == "aarch64" else 0), uops
     whole, rest = divmod(size, REGISTER_BITS[cpu.isa])
     parts = bin(rest // 8).count("1")
     uops = float(whole + parts)
@@ -191,6 +201,14 @@ def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
         pairs = 0 if access.store else whole // 2
         return ceil(whole / 2) + float(parts), uops + pairs * max(cpu.pair_cycles - 2.0, 0.0)
     return uops + max(parts - 1, 0), uops
+
+
+def _copied(size: int, widest: int) -> float:
+    """Moves that copy so many bits, the last of which may overlap with the one before
+    (`findOptimalMemOpLowering`)."""
+    if size >= widest:
+        return float(ceil(size / widest))
+    return 1.0 + (size & (size - 1) > 0)
 
 
 def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:

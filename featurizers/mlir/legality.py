@@ -62,7 +62,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         return NOT_INNERMOST
     if loop.widths:
         return WIDE_ALREADY
-    if loop.counts[opclass.CALL] or loop.functions:
+    if loop.counts[opclass.CALL] or loop.functions or any(access.copied for access in loop.accesses):
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW

@@ -14,18 +14,16 @@ import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.idioms import is_copy, moved
-from featurizers.mlir.legal import beyond_units
+from featurizers.mlir.legal import COPY_SIZE, beyond_units
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts, unmask
-from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
+from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, jumps, strides
 from featurizers.mlir.sizes import shared_sums, target_size
 from featurizers.mlir.widths import free
 
 UNROLL_THRESHOLD = 300
-_MOVE_SIZE = 5.0
-"""Of a copy by memcpy or memset, with its address (`getMemcpyCost`)."""
 _ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
@@ -102,7 +100,7 @@ def _merge_all(loop: Loop) -> None:
         changed = changed or bool(late)
         if is_copy(child):
             moved(loop, child)
-            loop.raw += _MOVE_SIZE
+            loop.raw += COPY_SIZE + 1.0
             changed = True
         elif child.unrolled:
             _merge(loop, child)
@@ -320,7 +318,7 @@ def _measure(loop: Loop) -> None:
     for shape, stride in by_shape.items():
         if shape is not None and step == 1 and abs(stride) > 1:
             scaled.add((abs(stride), 0))
-            summed += any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
+            summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
     if step > 1:  # iterations that the source unrolled: each has its index, and its multiple of it
         for access in loop.accesses:
             stride = abs(by_shape[access.moving])

@@ -22,7 +22,7 @@ def target_size(loop: Loop, shapes: int) -> float:
             size
             + counts[opclass.FMINMAX]
             + counts[opclass.FMAXIMUM]
-            + sum([access.store and access.moving != () for access in loop.accesses])
+            + sum([a.store and a.moving != () and not a.copied for a in loop.accesses])
         )
     size += 3.0 * counts[_FDIV]
     return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
