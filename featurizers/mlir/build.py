@@ -29,11 +29,11 @@ class Builder:
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
     literals : constants of floating point; floats : their bits and values. products : those that may be added in the
-    same instruction. quotients : values that were divided by a number, signed or not. extremes : larger and
-    smaller ones of two whole numbers. single : loops that run once, whose index is known. path : loops and conditions
-    around. in_memory : loaded values, and whether they are operands of the one operation that uses them.
-    placed : indices that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop
-    around each.
+    same instruction. quotients : values that were divided by a number, signed or not. extremes : larger and smaller
+    ones of two whole numbers, ranges : what is known of their bounds. single : loops that run once, whose index is
+    known. path : loops and conditions around. in_memory : loaded values, and whether they are operands of the one
+    operation that uses them. placed : indices that are loaded or computed, as moving anyhow with the loops that they
+    are in. around : the loop around each.
     """
 
     module: Module
@@ -62,6 +62,7 @@ class Builder:
     products: set[int] = field(default_factory=set)
     quotients: set[tuple[bool, int, int]] = field(default_factory=set)
     extremes: dict[int, Op] = field(default_factory=dict)
+    ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
     in_memory: dict[int, bool] = field(default_factory=dict)
@@ -277,6 +278,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     import featurizers.mlir.control
     import featurizers.mlir.copies
     import featurizers.mlir.indices
+    import featurizers.mlir.ranges
     import featurizers.mlir.scalars
     import featurizers.mlir.vectors  # noqa: F401
 

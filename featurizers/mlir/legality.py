@@ -1,7 +1,6 @@
 """Whether LLVM's vectoriser may touch a loop: strides, dependences, overlap checks.
 
-Thresholds are those of LLVM's sources: `LoopVectorize.cpp` and `LoopAccessAnalysis.cpp` (runtime checks of at most 8
-pairs).
+Source (LLVM 22): `LoopAccessAnalysis.cpp`. How many checks are worth it, `vectorise` compares.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from featurizers.mlir.nest import Access, Moving, jumps, strides
 from featurizers.mlir.slp import runs
 from featurizers.mlir.widths import widths_moved
 
-MAX_CHECKS = 8
 _FAR = 16
 """Iterations beyond which a dependence is in no vector's way."""
 
@@ -78,7 +76,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
             if _dependent(accesses, iv, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
-    return VECTORISABLE if loop.checks <= MAX_CHECKS else DEPENDENCE
+    return VECTORISABLE
 
 
 def _dependent(accesses: list[Access], iv: int, last: int) -> bool:

@@ -26,21 +26,20 @@ _Key = TypeVar("_Key")
 class Loop:
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in.
-    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
-    total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
-    the loop around it made, multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent
-    steps of accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
-    around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
-    indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
-    forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
-    computed : operations for addresses that are not linear.
-    shapes : how the accesses of the body and of the loops inside move.
+    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies
+    : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
+    the loops inside. weight : executions of the body in all. around : iterations of the loop around. factor : copies of
+    this loop that unrolling the loop around it made, multiplicity : in the whole function. path, critical : as of
+    `Nest`. serial : dependent steps of accumulators of inner loops in one iteration. lifted : accesses that moved out,
+    to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
+    finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
+    then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
+    operations for addresses that are not linear. shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded, ways, live_bits,
     held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of
-    `Nest`. mix, narrowest, widest : see `widths`.
-    moved_by_calls : calls that copy or clear what a loop was of. plain : see `legal`. depth : loops around that are
-    left. lengths : as of `Nest`, of those executions that are left. skipped : as of `Nest`.
+    `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of. plain :
+    see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left. skipped
+    : as of `Nest`.
     """
 
     nest: Nest
@@ -58,6 +57,7 @@ class Loop:
     size: float = 0.0
     weight: float = 1.0
     entries: float = 1.0
+    around: float = 1.0
     factor: float = 1.0
     multiplicity: float = 1.0
     total: float = 0.0

@@ -37,6 +37,10 @@ def optimise(nest: Nest, isa: str = "x86") -> Loop:
     return root
 
 
+_ANY_TRIPS = 2.0
+"""Of a loop whose length is not known, to the cost of what is made once for it."""
+
+
 def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
     entries *= loop.factor * loop.nest.share
     loop.depth = depth
@@ -44,6 +48,8 @@ def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
     loop.entries = entries
     loop.weight = entries * loop.trip
     for child in loop.children:
+        if loop.nest.depth:
+            child.around = max(loop.trip, 1.0) if loop.exact else _ANY_TRIPS
         _weigh(child, loop.weight, loop.multiplicity, depth + 1)
 
 

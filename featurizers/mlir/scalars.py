@@ -30,12 +30,6 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         added(b, op, nest)
 
 
-@handles("arith.maxsi", "arith.minsi")
-def _extreme(b: Builder, op: Op, nest: Nest) -> None:
-    integer(b, op, nest, opclass.IMINMAX)
-    b.extremes[op.results[0]] = op
-
-
 def _distance(b: Builder, op: Op, nest: Nest) -> None:
     """The larger of two less the smaller is an absolute difference: one operation for two (`visitSub`)."""
     larger, smaller = (b.extremes.get(value) for value in op.operands)
@@ -72,6 +66,10 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
     nest.bits = max(nest.bits, kind.bits)
     b.scalar(op, nest, op_class, kind.bits)
+    if op.operands[0] in b.ranges:
+        from featurizers.mlir.ranges import combined
+
+        combined(b, op)
 
 
 _LOGIC, _IDIV = CLASS["logic"], CLASS["idiv"]

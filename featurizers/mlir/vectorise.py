@@ -73,10 +73,10 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     if cpu.isa == "riscv" and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
     alone_short = tiny and cpu.isa != "riscv"
-    if loop.checks and (alone_short or _without_bounds(loop) or loop.checks * _CHECKED > body * loop.trip):
-        return scalar
     scaled = _multiplications(loop)
     alone = costs.alone(loop, cpu, scaled, _CALL_COST)
+    if loop.checks and (alone_short or _without_bounds(loop) or _checked(loop) > alone * loop.trip):
+        return scalar
     kinds = _alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
@@ -115,8 +115,15 @@ def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> flo
 
 
 _NEVER = 9.0
-_CHECKED = 40.0
-"""A check of two buffers is four instructions, and may cost a tenth of the loop (`isOutsideLoopWorkProfitable`)."""
+_CHECK_COST, _SHARE_OF_CHECKS = 4.0, 10.0
+
+
+def _checked(loop: Loop) -> float:
+    """Cost of the scalar loop from which on its overlap checks are worth it, which may cost a tenth of it. In a nest
+    they are made once for the loop around (`GeneratedRTChecks::getCost`, `isOutsideLoopWorkProfitable`)."""
+    return _SHARE_OF_CHECKS * max(loop.checks * _CHECK_COST / loop.around, 1.0)
+
+
 _CALL_COST = 10.0
 CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
 _LANE_WORK = 6.0
