@@ -345,7 +345,12 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     """Addresses that move with the index of a loop."""
     if loop.isa != "riscv":
         return 0
-    return len({(access.base, access.moving) for access in loop.accesses if by_shape[access.moving]})
+    moving = [access for access in loop.accesses if by_shape[access.moving]]
+    buffers: dict[int, set[int]] = {}
+    for access in moving if loop.nest.step > 1 else ():
+        buffers.setdefault(access.constant, set()).add(access.base)
+    shared = {constant for constant, bases in buffers.items() if len(bases) > 1}  # indices of several buffers
+    return len({(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving})
 
 
 _GUARD, _HOISTED_GUARD = 3.0, 6.0

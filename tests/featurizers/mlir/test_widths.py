@@ -111,3 +111,28 @@ def test_products_that_shifts_stand_for_are_products_to_the_vectoriser() -> None
 
     assert codes(text("muli"), "skylake-avx512")[-1].vf == 32
     assert codes(text("addi"), "skylake-avx512")[-1].vf == 1
+
+
+def products_of_rows(length: int, step: int) -> str:
+    """Scalar products of rows of two buffers, so many terms in each iteration of the source."""
+    terms = " ".join(
+        f"""%x{k} = affine.load %a[%i, %k + {k}] : memref<12x{length}xi16>
+            %y{k} = affine.load %b[%j, %k + {k}] : memref<23x{length}xi16>
+            %u{k} = arith.extsi %x{k} : i16 to i32 %v{k} = arith.extsi %y{k} : i16 to i32
+            %p{k} = arith.muli %u{k}, %v{k} : i32 %s{k + 1} = arith.addi %s{k}, %p{k} : i32"""
+        for k in range(step)
+    )
+    return f"""func.func @f(%a: memref<12x{length}xi16>, %b: memref<23x{length}xi16>, %c: memref<12x23xi32>) {{
+      %z = arith.constant 0 : i32
+      affine.for %i = 0 to 12 {{ affine.for %j = 0 to 23 {{
+        %r = affine.for %k = 0 to {length} step {step} iter_args(%s0 = %z) -> (i32) {{ {terms}
+          affine.yield %s{step} : i32 }}
+        affine.store %r, %c[%i, %j] : memref<12x23xi32> }} }}
+      return }}"""
+
+
+def test_indices_of_several_buffers_have_an_address_each_on_riscv() -> None:
+    """opt-22 leaves a loop of thirteen iterations, each of four terms, to the vectoriser."""
+    found = codes(products_of_rows(52, 4), "sifive-p670")[-1]
+    assert found.loop.trip == 13
+    assert found.vf == 8
