@@ -28,12 +28,12 @@ class Builder:
 
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
-    literals : constants of floating point; floats : their bits and values. products : those that may be added in the
-    same instruction. quotients : values that were divided by a number, signed or not. extremes : larger and smaller
-    ones of two whole numbers, ranges : what is known of their bounds. single : loops that run once, whose index is
-    known. path : loops and conditions around. in_memory : loaded values, and whether they are operands of the one
-    operation that uses them. placed : indices that are loaded or computed, as moving anyhow with the loops that they
-    are in. around : the loop around each.
+    literals : constants of floating point; floats : their bits and values. products : those that may be added in
+    the same instruction. quotients : values that were divided by a number, signed or not. extremes : larger and
+    smaller ones of two whole numbers, ranges : what is known of their bounds. single : loops that run once, whose
+    index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
+    in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
+    that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
     """
 
     module: Module
@@ -65,6 +65,7 @@ class Builder:
     ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
+    begun: dict[int, int] = field(default_factory=dict)
     in_memory: dict[int, bool] = field(default_factory=dict)
     placed: dict[int, Form] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)

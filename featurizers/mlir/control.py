@@ -43,10 +43,14 @@ def loop(
         b.middle[made.iv] = middle / step if step else 0.0
         b.forms[iv] = {**(lower or {}), made.iv: step}
         if lower:
+            made.starts = frozenset([key for key, factor in lower.items() if key != CONSTANT and factor])
+            for key in made.starts if exact else ():
+                b.begun[key] = b.begun.get(key, 0) + (key != nest.iv and nest.iv not in b.single)
             b.middle[made.iv] = (middle - b.average(lower)) / step if step else 0.0
     if level is not None:
         b.path.append(replace(level, iv=made.iv))
     b.block(block, made)
+    made.begun = b.begun.get(made.iv, 0)
     if level is not None:
         b.path.pop()
     liveness(b, block, made)

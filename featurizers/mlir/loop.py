@@ -88,6 +88,8 @@ class Loop:
     mixed: float = 0.0
     early_indexing: float = 0.0
     early_mixed: float = 0.0
+    indexed: list[Moving | None] = field(default_factory=list)
+    early_indexed: list[Moving | None] = field(default_factory=list)
     folds: float = 0.0
     of_loaded: float = 0.0
     immediates: float = 0.0

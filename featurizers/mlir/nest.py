@@ -151,7 +151,9 @@ class Nest:
     invariants : scalars from outside that the body uses, held_floats, literals : those of them of floating point, and
     constants. path : longest chain of dependent operations in the body,
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
-    computes. bounded_by : the loops that the trip count depends on, empty where it is exact or not known, and lengths :
+    computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
+    length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
+    where it is exact or not known, and lengths :
     the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. share : of the iterations
     around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
@@ -194,6 +196,8 @@ class Nest:
     critical: Step | None = None
     step: int = 1
     bounded_by: frozenset[int] = frozenset()
+    starts: frozenset[int] = frozenset()
+    begun: int = 0
     lengths: tuple[tuple[int, float], ...] = ()
     cut: bool = False
     share: float = 1.0

@@ -14,14 +14,13 @@ import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.idioms import is_copy, moved
-from featurizers.mlir.legal import COPY_SIZE, beyond_units
+from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
-from featurizers.mlir.masks import lanes_beyond_counts, unmask
-from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, jumps, strides
-from featurizers.mlir.sizes import shared_sums, target_size
-from featurizers.mlir.widths import free
+from featurizers.mlir.masks import unmask
+from featurizers.mlir.nest import PASSED, Access, Nest, iterations
+from featurizers.mlir.sizes import measure, unfolded
 
 UNROLL_THRESHOLD = 300
 _ANALYSED, _MOST_BOOST = 10, 4.0
@@ -76,11 +75,12 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
+    loop.early_indexed = loop.indexed.copy()
     if loop.children:
         _merge_all(loop)
     loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
-        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD or _worth_it(loop)
+        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
             _settle(loop, frozenset((nest.iv,)))
     if not loop.unrolled:
@@ -92,7 +92,7 @@ def _clean(loop: Loop) -> None:
     if loop.nest.depth:
         hoist(loop)
     common(loop)
-    _measure(loop)
+    measure(loop)
 
 
 def _merge_all(loop: Loop) -> None:
@@ -110,24 +110,12 @@ def _merge_all(loop: Loop) -> None:
             changed = True
         elif child.unrolled:
             _merge(loop, child)
-            loop.raw += _unfolded(child)
+            loop.raw += unfolded(child, loop)
             changed = True
         else:
             loop.children.append(child)
     if changed:
         _clean(loop)
-
-
-_DELETED = 1.5
-"""Branches that a loop of one iteration leaves between its blocks, which are only put together later."""
-
-
-def _unfolded(child: Loop) -> float:
-    """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not."""
-    once = max(child.raw - 3.0 - child.early_indexing, 0.0)
-    if child.trip == 1:
-        return once + _DELETED
-    return once * child.trip + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
 
 
 def _take(loop: Loop, child: Loop, lifted: list[Access]) -> None:
@@ -156,7 +144,7 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
             if short is not None:
                 _settle(short, known | {child.nest.iv})
                 _merge(loop, short, known)
-                loop.raw += _unfolded(short)
+                loop.raw += unfolded(short, loop)
                 changed = True
             if kept is None:
                 continue
@@ -166,7 +154,7 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
         loop.children.append(child)
     if changed:
         common(loop)
-        _measure(loop)
+        measure(loop)
         loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     return changed
 
@@ -174,7 +162,7 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
 def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
     """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
     lengths = loop.lengths or ((round(loop.trip), 1.0),)
-    short = [(n, part) for n, part in lengths if n <= 1 or (loop.total - 2) * n + 2 <= UNROLL_THRESHOLD]
+    short = [(n, part) for n, part in lengths if n <= 1 or (loop.total - 2) * n + 2 < UNROLL_THRESHOLD]
     if not short or len(short) == len(lengths):
         _shorten(loop, lengths)
         loop.unrolled = bool(short)
@@ -207,10 +195,9 @@ def _worth_it(loop: Loop) -> bool:
     the threshold in proportion, up to four times."""
     if loop.children or loop.trip > _ANALYSED:
         return False
-    iv = loop.nest.iv
-    scaled = {a.stride(iv) for a in loop.accesses if abs(a.stride(iv)) > 1}
-    left = max(loop.raw - 3.0 - len(scaled), 1.0)
-    return loop.trip * left < UNROLL_THRESHOLD * min(loop.raw / left, _MOST_BOOST)
+    free = loop.early_indexing - loop.early_mixed
+    rolled, left = loop.trip * loop.raw, loop.trip * max(loop.raw - 3.0 - free, 1.0)
+    return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 
 def _forget(loop: Loop, iv: int) -> None:
@@ -304,80 +291,3 @@ def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:
 
 _DISTANT = 1 << 20
 """Elements between the places that copies of a loop touch, whose distance is not followed."""
-
-_CALL_SIZE = 6.0
-
-
-def _measure(loop: Loop) -> None:
-    """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
-    counts = loop.counts
-    size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
-    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
-    iv, step = loop.nest.iv, loop.nest.step
-    by_shape = strides(loop.accesses, iv)
-    scaled: set[tuple[int, int]] = set()
-    shifts: set[int] = set()
-    summed = 0
-    if None in by_shape:
-        loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
-        size += loop.computed
-    for shape, stride in by_shape.items():
-        if shape is not None and step == 1 and abs(stride) > 1:
-            scaled.add((abs(stride), 0))
-            summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
-    if step > 1:  # iterations that the source unrolled: each has its index, and its multiple of it
-        for access in loop.accesses:
-            stride = abs(by_shape[access.moving])
-            if stride >= step:
-                shift = access.constant // (stride // step) % step
-                shifts.add(shift)
-                if stride > step:
-                    scaled.add((stride, shift))
-    size += target_size(loop, _pointers(loop, by_shape)) + shared_sums(loop, by_shape)
-    mixed = min(summed, 2 * len(scaled))
-    loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
-    loop.mixed = float(mixed)
-    loop.size = size + loop.indexing
-    _outside(loop, set(by_shape))
-
-
-def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
-    """Addresses that move with the index of a loop."""
-    if loop.isa != "riscv":
-        return 0
-    moving = [access for access in loop.accesses if by_shape[access.moving]]
-    buffers: dict[int, set[int]] = {}
-    for access in moving if loop.nest.step > 1 else ():
-        buffers.setdefault(access.constant, set()).add(access.base)
-    shared = {constant for constant, bases in buffers.items() if len(bases) > 1}  # indices of several buffers
-    return len({(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving})
-
-
-_GUARD, _HOISTED_GUARD = 3.0, 6.0
-"""Whether a loop runs at all whose length is not known: a comparison, and branches there and back. It stands in the
-innermost loop that the length depends on; those between are unswitched for it (`SimpleLoopUnswitch`)."""
-_MINIMUM = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
-
-
-def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
-    """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
-    for child in loop.children:
-        shapes |= child.shapes
-    loop.shapes = shapes
-    if loop.children:
-        iv = loop.nest.iv
-        scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        loop.size += len(loop.children) + sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
-        loop.size += sum([_guards(child, loop, True) for child in loop.children])
-
-
-def _guards(loop: Loop, around: Loop, inside: bool) -> float:
-    """Size of what stands in the loop `around` of the guards of a loop in it, and of those in that."""
-    size = 0.0
-    if not loop.exact:
-        bounds = loop.nest.bounded_by
-        if bounds and max(bounds) == around.nest.iv:
-            size = (_GUARD if inside else _HOISTED_GUARD) + _MINIMUM[loop.isa] * loop.nest.cut
-        elif not bounds and inside:
-            size = 2.0
-    return size + sum([_guards(child, around, False) for child in loop.children])
