@@ -28,6 +28,7 @@ _SUMS = frozenset(
 )
 """Operations on integers that may be done in any order (`RecurKind`), and what chooses between their results."""
 _MIXED = -3
+_IDIV, _LOGIC = opclass.CLASS["idiv"], opclass.CLASS["logic"]
 _MOVES = {"affine.load": False, "memref.load": False, "affine.store": True, "memref.store": True}
 
 
@@ -45,7 +46,7 @@ def chains(b: Builder, block: Block, carried: Sequence[int], nest: Nest) -> list
     steps of it as all operations between take. What is added to in each iteration by as much is an index, and no chain;
     neither is what only keeps the value of the iteration before, which vectors have by a permutation."""
     yielded = block.ops[-1].operands[-len(carried) :]
-    steps = list(_steps(block))
+    steps = list(_steps(b, block))
     found = []
     for argument, value in zip(carried, yielded, strict=False):
         kind = b.type(argument)
@@ -74,25 +75,34 @@ def by_memory(b: Builder, block: Block, nest: Nest) -> None:
         place = access.constant + access.stride(nest.iv)
         if access.store or written is None or place not in values or access.constant in values:
             continue
-        chain = _chain(list(_steps(block)), op.results[0], values[place], b.type(op.results[0]), ())
+        chain = _chain(list(_steps(b, block)), op.results[0], values[place], b.type(op.results[0]), ())
         if chain.op_class >= 0 and chain.kinds:
             nest.chains.append(replace(chain, reassociable=False, used=True))
             nest.reloads += 1
 
 
-def _steps(block: Block) -> Iterator[_Step]:
+def _steps(b: Builder, block: Block) -> Iterator[_Step]:
     for op in block.ops[:-1]:
         if not op.regions:
-            yield _Step(op, opclass.OP_CLASS.get(op.name, -1), op.operands, op.results)
+            yield _Step(op, _class_of(b, op), op.operands, op.results)
         elif op.name in _CHOOSING and all(len(blocks) == 1 for blocks in op.regions if blocks):
             ends = []
             for inner in (blocks[0] for blocks in op.regions if blocks):
-                yield from _steps(inner)
+                yield from _steps(b, inner)
                 ends.append(inner.ops[-1].operands if inner.ops else [])
             for place, result in enumerate(op.results):
                 yield _Step(op, opclass.SELECT, [*op.operands, *[end[place] for end in ends]], [result])
         else:
             yield _Step(op, PASSED, op.operands, op.results)
+
+
+def _class_of(b: Builder, op: Op) -> int:
+    """A division by a constant is a product, or a shift."""
+    found = opclass.OP_CLASS.get(op.name, -1)
+    divisor = b.number(op.operands[1]) if found == _IDIV and len(op.operands) > 1 else None
+    if not divisor:
+        return found
+    return _LOGIC if abs(divisor) & (abs(divisor) - 1) == 0 else opclass.IMUL
 
 
 def _is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:

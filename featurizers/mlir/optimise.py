@@ -19,7 +19,7 @@ from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
-from featurizers.mlir.nest import PASSED, Access, Nest, iterations
+from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
 from featurizers.mlir.sizes import measure, unfolded
 
 UNROLL_THRESHOLD = 300
@@ -208,6 +208,10 @@ def _forget(loop: Loop, iv: int) -> None:
         _forget(child, iv)
 
 
+def _steps_of(chain: Chain) -> float:
+    return chain.steps
+
+
 def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None:
     """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside.
 
@@ -239,12 +243,13 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.decided += [((below.total - 2) * below.trip + 2, below.trip), *below.decided]
     loop.unrolled_below += 1 + below.unrolled_below
-    steps = trip * max(below.serial, below.chains[0].steps) if below.chains else below.serial
+    chain = max(below.chains, key=_steps_of, default=None)
+    steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
     loop.serial = max(loop.serial, steps)
     if below.path > loop.path:
         loop.path, loop.critical = below.path, below.critical
-    if below.chains and not loop.serial_chain:
-        loop.serial_chain = below.chains[0]
+    if chain is not None and not loop.serial_chain:
+        loop.serial_chain = chain
     if below.chains:
         loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)

@@ -58,7 +58,8 @@ def chain_length(loop: Loop) -> float:
 
 def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
-    steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
+    chain = loop.serial_chain
+    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
     longest = max(steps, own_path(loop, cpu))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):

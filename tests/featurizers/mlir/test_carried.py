@@ -84,3 +84,17 @@ def test_what_is_stored_before_the_next_value_is_known_keeps_it_from_being_moved
     )
     early = early.replace("affine.yield", "%x = affine.load %a[%i] : memref<640xi32>\n affine.yield")
     assert chosen(early, "znver4").loop.legality == CARRIED
+
+
+QUOTIENTS = """func.func @f(%a: memref<640xi64> {llvm.noalias}, %x: i64) {
+  %c = arith.constant 10 : i64
+  %r = affine.for %i = 0 to 640 iter_args(%p = %x) -> (i64) {
+    %q = arith.divui %p, %c : i64
+    affine.store %q, %a[%i] : memref<640xi64>
+    affine.yield %q : i64
+  }
+  return }"""
+
+
+def test_quotients_by_a_number_wait_for_products() -> None:
+    assert chosen(QUOTIENTS, "skylake-avx512").cycles == pytest.approx(1305.5, rel=0.5)
