@@ -74,23 +74,37 @@ def hoist(loop: Loop) -> None:
 
 
 def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict[Key, Access]) -> None:
-    """Places that the body reads and writes in every iteration, and nothing else may write, live in registers."""
+    """Places that the body reads and writes in every iteration, and nothing else may write, live in registers. What
+    is written before it is read is no accumulator: each iteration has a value of its own."""
     reads: dict[Key, int] = {}
     writes: dict[Key, int] = {}
+    begun: dict[Key, bool] = {}
     for access in kept:
+        begun.setdefault(_key(access), access.store and not access.maybe)
         counted = writes if access.store else reads
         counted[_key(access)] = counted.get(_key(access), 0) + 1
     for key, store in fixed.items():
         loads = reads.get(key, 0)
-        if not loads or _Written(s for s in stores if _key(s) != key).may_overwrite(store):
+        if _Written(s for s in stores if _key(s) != key).may_overwrite(store):
+            continue
+        read = _Written([store])
+        elsewhere = loop.children or any(not a.store and _key(a) != key and read.may_overwrite(a) for a in kept)
+        carried = any(_key(a) == key for a in loop.lifted)
+        if begun[key] and not carried and not elsewhere and not store.external:
+            loop.accesses = [a for a in loop.accesses if _key(a) != key]
+            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - loads, 0.0)
+            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - writes[key], 0.0)
+            loop.hoisted += loads
+            loop.lifted.append(store)
+            continue
+        if not loads:
             continue
         loop.accesses = [a for a in loop.accesses if a.store or _key(a) != key]
         loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - loads, 0.0)
         loop.hoisted += loads
         loop.lifted += [access for access in kept if _key(access) == key and not access.store][:1]
         loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial)))
-        written = _Written([store])
-        if loop.children or any(not a.store and written.may_overwrite(a) for a in loop.accesses):
+        if elsewhere:
             loop.memory_chain = True
         else:
             loop.accesses = [a for a in loop.accesses if _key(a) != key]

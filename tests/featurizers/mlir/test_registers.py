@@ -112,3 +112,24 @@ def test_what_stays_where_it_is_moves_out_behind_checks_and_waits_in_vectors() -
         affine.store %r, %c[%i, %j] : memref<4x136xf32> } }
       return }"""
     assert last(text, "znver4").spills == 3
+
+
+def test_what_is_written_before_it_is_read_is_no_accumulator() -> None:
+    text = """func.func @f(%a: memref<32x16xf32>, %b: memref<32x16xf32>, %c: memref<32x16xf32>) {
+      %t = memref.alloc() : memref<1x1xf32>
+      %one = arith.constant 1.0 : f32
+      affine.for %i = 0 to 32 { affine.for %j = 0 to 16 {
+        %x = affine.load %a[%i, %j] : memref<32x16xf32>
+        %y = affine.load %b[%i, %j] : memref<32x16xf32>
+        %s = arith.addf %x, %y : f32
+        affine.store %s, %t[0, 0] : memref<1x1xf32>
+        %r = affine.load %t[0, 0] : memref<1x1xf32>
+        %n = arith.negf %r : f32
+        %e = math.exp %n : f32
+        %p = arith.addf %e, %one : f32
+        %q = arith.divf %one, %p : f32
+        affine.store %q, %c[%i, %j] : memref<32x16xf32> } }
+      return }"""
+    code = last(text, "skylake-avx512")
+    assert code.vf == 8
+    assert not code.loop.chains
