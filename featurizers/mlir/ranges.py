@@ -18,8 +18,8 @@ _KNOWN_BITS = 32
 """Of loaded elements: no sum of wider ones stays in bounds."""
 
 
-def known(b: Builder, value: int) -> Range | None:
-    """Bounds of a value, both inside."""
+def bounds(b: Builder, value: int) -> Range | None:
+    """Of a value, both inside."""
     found = b.ranges.get(value)
     if found is not None:
         return found
@@ -64,10 +64,23 @@ def _absolute(b: Builder, op: Op, nest: Nest) -> None:
         note(b, op, (0 if found[0] <= 0 <= found[1] else min(map(abs, found)), max(map(abs, found))))
 
 
+@handles("arith.select")
+def _choose(b: Builder, op: Op, nest: Nest) -> None:
+    immediates = nest.immediates
+    integer(b, op, nest, opclass.SELECT)
+    nest.immediates = immediates
+    if b.type(op.results[0]).kind == "float":
+        nest.is_float = True
+        return
+    one, other = (bounds(b, value) for value in op.operands[1:])
+    if one is not None and other is not None:
+        b.ranges[op.results[0]] = min(one[0], other[0]), max(one[1], other[1])
+
+
 def combined(b: Builder, op: Op) -> None:
     """Bounds of a sum, a product, a shift or a mask."""
-    left = known(b, op.operands[0])
-    right = known(b, op.operands[1]) if left is not None and len(op.operands) > 1 else None
+    left = bounds(b, op.operands[0])
+    right = bounds(b, op.operands[1]) if left is not None and len(op.operands) > 1 else None
     if left is None or right is None:
         return
     name = op.name
@@ -87,7 +100,7 @@ def combined(b: Builder, op: Op) -> None:
 
 @handles("arith.maxsi", "arith.minsi", "arith.maxui", "arith.minui")
 def _extreme(b: Builder, op: Op, nest: Nest) -> None:
-    left, right = (known(b, value) for value in op.operands)
+    left, right = (bounds(b, value) for value in op.operands)
     signed, larger = op.name[-2] == "s", "max" in op.name
     if left is None or right is None or not (signed or (left[0] >= 0 and right[0] >= 0)):
         integer(b, op, nest, opclass.IMINMAX)

@@ -66,7 +66,7 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
     nest.bits = max(nest.bits, kind.bits)
     b.scalar(op, nest, op_class, kind.bits)
-    if op.operands[0] in b.ranges:
+    if op.operands[0] in b.ranges or op.operands[-1] in b.ranges:
         from featurizers.mlir.ranges import combined
 
         combined(b, op)

@@ -16,6 +16,7 @@ from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
+from featurizers.mlir.tails import emulates_masks, longest, masks, predicated
 
 _TINY_TRIP = 16
 _SMALL_LOOP = 20.0
@@ -73,6 +74,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     if cpu.isa == "riscv" and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
     alone_short = tiny and cpu.isa != "riscv"
+    if not masks(cpu) and emulates_masks(loop):
+        return scalar
     scaled = _multiplications(loop)
     alone = costs.alone(loop, cpu, scaled, _CALL_COST)
     if loop.checks and (alone_short or _without_bounds(loop) or _checked(loop) > alone * loop.trip):
@@ -80,9 +83,9 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     kinds = _alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
-    folded = cpu.isa == "riscv" or _predicated(loop, cpu) or (tiny and loop.trip % _longest(loop, cpu) != 0)
+    folded = cpu.isa == "riscv" or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
     for vf in _candidates(loop, cpu):
-        if folded and (not _masks(cpu) or costs.fixed(loop, cpu, vf)):
+        if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
             continue
         if loop.exact and loop.trip < vf and not folded and not cpu.scalable:
             continue
@@ -146,7 +149,7 @@ def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     widest = cpu.prefer_bits // (loop.narrowest if cpu.isa == "aarch64" else loop.widest)
     if loop.exact and loop.trip < widest and not cpu.scalable:
         wanted = 1 << int(log2(loop.trip))
-        widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
+        widest = min(widest, 2 * wanted if masks(cpu) and loop.trip > wanted else wanted)
     if cpu.scalable and loop.counts[opclass.LIBM]:
         widest = _FIXED_BITS // loop.widest
     elif cpu.scalable and cpu.isa == "aarch64" and loop.trip < widest / 2:
@@ -165,35 +168,6 @@ def _fits(loop: Loop, cpu: Cpu, vf: int) -> bool:
     return alive * widths.parts(loop, cpu, vf, costs.fixed(loop, cpu, vf)) <= cpu.vector_registers
 
 
-def _longest(loop: Loop, cpu: Cpu) -> int:
-    """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
-    widest = max(cpu.prefer_bits // loop.widest, 1)
-    trip = int(loop.trip)
-    if cpu.scalable:
-        return widest
-    return trip if trip < widest and trip & (trip - 1) == 0 else widest
-
-
-def _masks(cpu: Cpu) -> bool:
-    return cpu.scalable > 0 or (cpu.isa == "x86" and cpu.vector_bits >= 512)
-
-
-def _predicated(loop: Loop, cpu: Cpu) -> bool:
-    """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
-    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), which reads no interleaved groups."""
-    if cpu.isa != "aarch64" or not cpu.scalable or loop.chains or loop.counts[opclass.LIBM]:
-        return False
-    iv = loop.nest.iv
-    for access in loop.accesses:
-        stride = access.stride(iv)
-        if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
-            return False
-    return loop.size - 3.0 + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
-
-
-_MOST_INTERLEAVED = 8
-_OF_LOOP, _PREDICATED_SIZE = 4.0, 15.0
-"""LLVM's instructions of a loop's index, and those of a body, addresses counted, from which on tails are folded."""
 _TOO_SHORT = 5
 """Iterations up to which RISC-V has no vectors (`getMinTripCountTailFoldingThreshold`)."""
 

@@ -58,3 +58,45 @@ def test_overlap_checks_cost_what_they_cost_and_are_made_once_for_a_nest(
     target = cpu("skylake-avx512")
     found = generate(FEATURIZER.parse({"mlir": products(buffers, trip, outer)}).loops[0], target)
     assert max(code.vf for code in found) == vf
+
+
+def chosen(stores: int, name: str) -> int:
+    """The vector factor of stores to so many buffers under a condition."""
+    kind = "memref<256xf32>"
+    buffers = ", ".join(f"%b{k}: {kind} {{llvm.noalias}}" for k in range(stores))
+    writes = " ".join(f"affine.store %y, %b{k}[%i] : {kind}" for k in range(stores))
+    text = f"""func.func @f(%a: {kind} {{llvm.noalias}}, {buffers}, %q: f32) {{
+      affine.for %i = 0 to 256 {{
+        %x = affine.load %a[%i] : {kind}
+        %c = arith.cmpf ogt, %x, %q : f32
+        %y = arith.addf %x, %q : f32
+        scf.if %c {{ {writes} }} }}
+      return }}"""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1].vf
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "three"),
+    [("apple-m1", 4, 1), ("cortex-a55", 4, 1), ("skylake-avx512", 8, 8), ("neoverse-v1", 8, 8)],
+)
+def test_one_store_under_a_condition_is_vectorised_without_masks_and_no_more(name: str, one: int, three: int) -> None:
+    assert (chosen(1, name), chosen(3, name)) == (one, three)
+
+
+def test_choices_have_the_bounds_of_both() -> None:
+    """The larger of a choice between bytes and their complement and nothing is itself."""
+    text = """func.func @f(%a: memref<64xi8> {llvm.noalias}, %b: memref<64xi8> {llvm.noalias}) {
+      %middle = arith.constant 100 : i32
+      %most = arith.constant 255 : i32
+      %least = arith.constant 0 : i32
+      affine.for %i = 0 to 64 {
+        %x = affine.load %a[%i] : memref<64xi8>
+        %p = arith.extui %x : i8 to i32
+        %c = arith.cmpi slt, %p, %middle : i32
+        %q = arith.subi %most, %p : i32
+        %r = arith.select %c, %p, %q : i32
+        %s = arith.maxsi %r, %least : i32
+        %t = arith.trunci %s : i32 to i8
+        affine.store %t, %b[%i] : memref<64xi8> }
+      return }"""
+    assert FEATURIZER.parse({"mlir": text}).loops[0].children[0].counts[opclass.IMINMAX] == 0
