@@ -60,6 +60,16 @@ def chains(b: Builder, block: Block, carried: Sequence[int], nest: Nest) -> list
     return found
 
 
+def carried_on(chain: Chain, inner: Chain, trip: int) -> Chain:
+    """A value that a loop inside carries on, when that loop is unrolled: its steps, once for each iteration, and those
+    of the body around."""
+    kinds = dict(chain.kinds)
+    for op_class, count in inner.kinds:
+        kinds[op_class] = kinds.get(op_class, 0.0) + count * trip
+    known = tuple(kinds.items()) if inner.kinds else ()
+    return replace(inner, steps=inner.steps * max(trip, 1), whole=True, kinds=known)
+
+
 def by_memory(b: Builder, block: Block, nest: Nest) -> None:
     """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register
     (`LoopLoadElimination`: strides of one): each is a value carried on."""
@@ -176,7 +186,7 @@ def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielde
     used = used or not ends <= {value} or sum([other in reached for other in yielded]) > 1
     latency, op_class, chain = reached[value]
     if op_class == PASSED:
-        return Chain(PASSED, kind.bits, kind.is_float, False)
+        return Chain(PASSED, kind.bits, kind.is_float, False, kinds=steps_of(chain))
     pure = op_class != _MIXED
     count = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
     return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, count, used=used,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from featurizers.mlir import opclass
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Access, Chain, Moving
+from featurizers.mlir.nest import PASSED, Access, Chain, Moving
 
 Key = tuple[int, Moving | None, int]
 Shapes = dict[Moving | None, set[int]]
@@ -122,7 +122,7 @@ def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
             return Chain(
                 opclass.CLASS[name], store.bits, is_float, not is_float or name in ("fminmax", "fmaximum"), steps, True
             )
-    return Chain(-1, store.bits, is_float, False, steps, True)
+    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True)
 
 
 def moves(access: Access) -> float:

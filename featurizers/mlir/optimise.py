@@ -13,6 +13,7 @@ from math import ceil
 import msgspec
 
 from featurizers.mlir import opclass
+from featurizers.mlir.carried import carried_on
 from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
@@ -251,7 +252,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     if chain is not None and not loop.serial_chain:
         loop.serial_chain = chain
     if below.chains:
-        loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
+        loop.chains = [carried_on(c, below.chains[0], trip) if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
     loop.held_floats = max(loop.held_floats, below.held_floats)

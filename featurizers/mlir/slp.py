@@ -177,7 +177,8 @@ def _in_blocks(loop: Loop) -> bool:
 def _alike(loop: Loop) -> int:
     """Values that are carried side by side, each on by the same operations: their phis are packed."""
     kinds = [(chain.op_class, chain.bits, chain.steps) for chain in loop.chains if chain.op_class >= 0]
-    return len(kinds) if len(set(kinds)) == 1 and not any(chain.whole or chain.used for chain in loop.chains) else 0
+    apart = any((chain.whole and not chain.kinds) or chain.used for chain in loop.chains)
+    return len(kinds) if len(set(kinds)) == 1 and not apart else 0
 
 
 def _stored_after(loop: Loop) -> list[int]:
