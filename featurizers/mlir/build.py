@@ -336,8 +336,11 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
     body = Nest(f"func {name}", op.line, op.column, 1.0, True, 0, 0)
     body.given.update(blocks[0].arguments)
     from featurizers.mlir.control import region
+    from featurizers.mlir.isomorphic import mark
 
     region(b, blocks, body)
+    if len(blocks) == 1:
+        mark(b, blocks[0], body)
     body.returns_into = _register_of(b, blocks)
     from featurizers.mlir.scalars import alike
 

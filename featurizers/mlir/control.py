@@ -12,6 +12,7 @@ from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
 from featurizers.mlir.carried import by_memory, chains
 from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, share, varying
 from featurizers.mlir.indices import apply, bounds
+from featurizers.mlir.isomorphic import mark
 from featurizers.mlir.liveness import liveness
 from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
@@ -56,6 +57,7 @@ def loop(
     liveness(b, block, made)
     if carried and block.ops:
         made.chains += chains(b, block, carried, made)
+    mark(b, block, made)
     if not made.children and any(access.store for access in made.accesses):
         by_memory(b, block, made)
     return made

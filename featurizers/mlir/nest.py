@@ -46,7 +46,7 @@ class Access(msgspec.Struct, gc=False):
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
-    what memcpy or memset is expanded to.
+    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`.
     """
 
     base: int
@@ -62,6 +62,7 @@ class Access(msgspec.Struct, gc=False):
     apart: bool = False
     whole: bool = False
     copied: bool = False
+    shape: int = 0
 
     @property
     def form(self) -> Form | None:
@@ -85,7 +86,7 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
-                      self.called, self.maybe, self.apart, self.whole, self.copied)  # fmt: skip
+                      self.called, self.maybe, self.apart, self.whole, self.copied, self.shape)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
@@ -98,7 +99,7 @@ def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
             if step:
                 constant = a.constant + step * iteration
                 a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe,
-                           a.apart, a.whole, a.copied)  # fmt: skip
+                           a.apart, a.whole, a.copied, a.shape)  # fmt: skip
             found.append(a)
     return found
 

@@ -7,8 +7,10 @@ together one by one. Sums and the like of integers are packed as reductions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from featurizers.mlir import costs, divisions, opclass
 from featurizers.mlir.cpus import Cpu
@@ -35,12 +37,14 @@ class Runs:
     """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
+    packable : of stores of values that are computed alike.
     """
 
     stores: list[int]
     loads: list[int]
     bits: int
     alike: bool
+    packable: list[int]
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,6 +70,7 @@ def runs(loop: Loop) -> Runs:
     """Of a loop's body, found once."""
     if loop.runs is None:
         places: dict[tuple[int, Moving], list[int]] = {}
+        lanes: dict[tuple[int, Moving, int], list[int]] = {}
         read: dict[tuple[int, Moving], list[int]] = {}
         bits, apart = 8, 0
         for access in loop.accesses:
@@ -73,10 +78,14 @@ def runs(loop: Loop) -> Runs:
                 apart += 1
             elif access.lanes == 1 and access.moving is not None and not access.maybe:
                 (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
-                if access.store and access.bits > bits:
-                    bits = access.bits
+                if access.store:
+                    lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
+                    bits = max(bits, access.bits)
         alike = not places or not read or _ascending(places) == _ascending(read)
-        loop.runs = Runs(_lengths(places) + [1] * apart, _lengths(read), bits if places else max(loop.bits, 8), alike)
+        packed = _lengths(lanes) if len(lanes) > len(places) else None
+        stores = _lengths(places) + [1] * apart
+        bits = bits if places else max(loop.bits, 8)
+        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed)
     return loop.runs
 
 
@@ -86,7 +95,7 @@ def _ascending(places: dict[tuple[int, Moving], list[int]]) -> bool:
     return 2 * sum(step == 1 for step in steps) >= len(steps)
 
 
-def _lengths(places: dict[tuple[int, Moving], list[int]]) -> list[int]:
+def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
     found = []
     for constants in places.values():
         if len(constants) == 1:
@@ -129,7 +138,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR  # it makes no checks of its own: what may overlap stays in order
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
-    seeds = [length for length in found.stores if length >= _LEAST]
+    seeds = [length for length in found.packable if length >= _LEAST]
     reduced = 0.0
     carried = 0 if seeds or loop.children else _alike(loop)
     if carried >= _LEAST:

@@ -72,3 +72,26 @@ def test_accumulators_are_packed_with_the_stores_behind_their_loop(name: str) ->
 def test_products_of_64_bits_are_packed_where_there_is_an_instruction() -> None:
     assert codes(LONG, "znver4")[0].packed.lanes == 4
     assert codes(LONG, "apple-m1")[0].packed.share == 0
+
+
+def once(*steps: str) -> str:
+    """Four neighbours, each computed by its own operation on what is read at its place."""
+    code = "".join(
+        f"""%x{k} = affine.load %a[{k}] : memref<4xi32>
+  %y{k} = arith.muli %x{k}, %c : i32
+  %z{k} = arith.{step} %y{k}, %x{k} : i32
+  affine.store %z{k}, %b[{k}] : memref<4xi32>\n"""
+        for k, step in enumerate(steps)
+    )
+    return f"""func.func @f(%a: memref<4xi32> {{llvm.noalias}}, %b: memref<4xi32> {{llvm.noalias}}, %c: i32) {{
+  {code}
+  return }}"""
+
+
+MIXED = once("addi", "shli", "xori", "divui")
+IN_TURNS = once("addi", "subi", "addi", "subi")
+
+
+def test_what_is_computed_by_other_operations_is_not_packed() -> None:
+    assert codes(MIXED, "znver4")[0].packed.share == 0
+    assert codes(IN_TURNS, "apple-m1")[0].packed.lanes == 4
