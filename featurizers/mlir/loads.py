@@ -109,7 +109,7 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
         else:
             loop.accesses = [a for a in loop.accesses if _key(a) != key]
             loop.lifted.append(store)
-            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - 1, 0.0)
+            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - writes[key], 0.0)
 
 
 def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:

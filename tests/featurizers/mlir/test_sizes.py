@@ -60,3 +60,17 @@ def test_sizes_of_nests_count_what_varies_with_each_loop_and_stores_to_computed_
 ) -> None:
     """66 times 5 is beyond 300, but one in 66 is a product that becomes a constant (`analyzeLoopUnrollCost`)."""
     assert sizes(PRODUCT, name) == {3: inner, 4: middle, 5: outer}
+
+
+def test_an_accumulator_in_memory_that_is_written_out_is_stored_once() -> None:
+    lines = []
+    for k in range(8):
+        lines.append(f"%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)")
+        lines.append(f"%c{k} = affine.load %c[%j] : memref<24xf32>")
+        lines.append(f"%x{k} = affine.load %a[%i{k}, %j] : memref<128x24xf32>")
+        lines.append(f"%p{k} = arith.mulf %c{k}, %x{k} : f32")
+        lines.append(f"affine.store %p{k}, %c[%j] : memref<24xf32>")
+    body = " ".join(lines)
+    text = f"""func.func @f(%c: memref<24xf32> {{llvm.noalias}}, %a: memref<128x24xf32> {{llvm.noalias}}) {{
+      affine.for %j = 0 to 24 {{ affine.for %i = 0 to 128 step 8 {{ {body} }} }} return }}"""
+    assert sizes(text, "znver4") == {16: 20}
