@@ -13,6 +13,7 @@ from math import log2
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
+from featurizers.mlir.costs import HALF_LANE
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
@@ -154,6 +155,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     sized += chosen.taken_apart
+    if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
+        sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
     if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
         sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
     vectors = vf > 1 or packed.share > 0  # not those of the source: they are in no loop that LLVM has vectorised

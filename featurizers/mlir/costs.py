@@ -117,6 +117,8 @@ def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
     return 1.0
 
 
+HALF_LANE = 4.0
+"""Per lane of a maximum or minimum of halves where there is no arithmetic of them, also of its size."""
 _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 """Per lane, of single and of double precision."""
 
@@ -129,7 +131,7 @@ def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: flo
         if index == _IDIV:
             return 20.0 * vf
         if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
-            return 4.0 * vf
+            return HALF_LANE * vf
         if index == opclass.IMUL:
             each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
             return each * registers

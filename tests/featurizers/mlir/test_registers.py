@@ -133,3 +133,19 @@ def test_what_is_written_before_it_is_read_is_no_accumulator() -> None:
     code = last(text, "skylake-avx512")
     assert code.vf == 8
     assert not code.loop.chains
+
+
+def test_maxima_of_halves_are_large_to_full_unrolling_where_they_go_lane_by_lane() -> None:
+    steps = "".join(
+        f"""%m{k} = arith.mulf %x{k}, %c : f16 %a{k} = arith.addf %m{k}, %c : f16
+          %p{k} = arith.maximumf %a{k}, %zero : f16 %x{k + 1} = arith.minimumf %p{k}, %one : f16\n"""
+        for k in range(2)
+    )
+    text = f"""func.func @f(%a: memref<84xf16> {{llvm.noalias}}, %b: memref<84xf16> {{llvm.noalias}}) {{
+      %c = arith.constant 0.2 : f16 %zero = arith.constant 0.0 : f16 %one = arith.constant 1.0 : f16
+      affine.for %i = 0 to 84 {{
+        %x0 = affine.load %a[%i] : memref<84xf16>
+        {steps} affine.store %x2, %b[%i] : memref<84xf16> }}
+      return }}"""
+    code = last(text, "skylake-avx512")
+    assert (code.vf, code.full) == (16, False)
