@@ -194,7 +194,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
     path = path_of(loop, cpu, uops)
     if cpu.in_order:
-        path = waited(loop, cpu, path, unroll, vf == 1 and not packed.share)
+        path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
     if packed.reduced:
         chain, path = chain / packed.lanes, path / packed.lanes
     if vf > 1 and ordered_only(loop):

@@ -70,6 +70,7 @@ class Cpu:
     vector_moves: int
     int_store: int
     scatter_lane: int
+    shuffle_ports: int
 
     def __hash__(self) -> int:
         """By name: tables are kept by CPU, and fifty numbers take longer to hash than to look up."""

@@ -68,6 +68,7 @@ def ports_of(
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
         _moves(loop, cpu, loads, stores, vector, scattered),
+        (counts[opclass.SHUFFLE] + wide.permuted) / cpu.shuffle_ports if cpu.shuffle_ports else 0.0,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     if vector:

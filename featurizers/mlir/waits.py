@@ -16,6 +16,8 @@ _IMUL = CLASS["imul"]
 _HALF = 16
 
 _MAXIMUM_LATENCY = 4.5
+_IN_ORDER_WINDOW = 100.0
+"""Those among which the scheduler mixes the copies of a body."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
@@ -108,13 +110,15 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
 
 
-def waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
+def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: bool) -> float:
     """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
     may have written what they read."""
     parts = segments(loop, unroll) if scalar else 1.0
     if parts < 2:
-        return path / unroll
-    return max(path, parts * min(path, own_path(loop, cpu))) / unroll
+        together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
+        return path / min(unroll, together)
+    each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
+    return max(path, parts * each) / unroll
 
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop) -> float:

@@ -50,3 +50,29 @@ QUOTIENTS = """func.func @f(%a: memref<1055xf32> {llvm.noalias}, %b: memref<1055
 def test_cycles_of_the_busiest_unit(text: str, name: str, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
     assert code.cycles == pytest.approx(cycles, rel=0.04)
+
+
+def vectors(element: str, lanes: int, op: str) -> str:
+    moved = f"memref<1024x{element}>, vector<{lanes}x{element}>"
+    zero = "0.0" if element[0] == "f" else "0"
+    return f"""func.func @f(%a: memref<1024x{element}> {{llvm.noalias}}, %b: memref<1024x{element}> {{llvm.noalias}},
+                         %v: vector<{lanes}x{element}>) {{
+      %zero = arith.constant {zero} : {element}
+      affine.for %i = 0 to 1024 step {lanes} {{
+        %x = vector.transfer_read %a[%i], %zero {{in_bounds = [true]}} : {moved}
+        %y = {op} : vector<{lanes}x{element}>{"" if "fma" in op else f", vector<{lanes}x{element}>"}
+        vector.transfer_write %y, %b[%i] {{in_bounds = [true]}} : vector<{lanes}x{element}>, memref<1024x{element}> }}
+      return }}"""
+
+
+def test_one_unit_permutes_on_skylake() -> None:
+    text = vectors("i16", 8, "vector.shuffle %x, %x [5, 3, 1, 7, 0, 6, 2, 4]")
+    code = generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu("skylake-avx512"))[-1]
+    assert code.cycles == pytest.approx(139, rel=0.1)
+
+
+def test_half_precision_that_is_taken_apart_is_large_and_slow() -> None:
+    text = vectors("f16", 16, "vector.fma %v, %x, %x")
+    code = generate(FEATURIZER.parse({"mlir": text}).loops_on("riscv")[0], cpu("sifive-p670"))[-1]
+    assert code.unroll == 2  # one of a larger body is not unrolled at all
+    assert code.cycles == pytest.approx(3249, rel=0.15)
