@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from featurizers.mlir import costs, divisions, opclass
+from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Moving
@@ -25,6 +25,7 @@ _CALL_LANE = 3.0
 """What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it
 in."""
 _WIDTH = 128
+_EXTEND = opclass.CLASS["extend"]
 _PACKED = tuple(
     index
     for name, index in opclass.CLASS.items()
@@ -160,7 +161,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     lanes = packed / vectors
     counts = loop.counts
-    work = sum([counts[index] for index in _PACKED])
+    work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
     share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
     wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
@@ -202,14 +203,20 @@ def _stored_after(loop: Loop) -> list[int]:
 
 def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
     """Operations on vectors that stand for those of a body: some targets have no instruction for some of them, such as
-    products and minima of 64 bits on NEON, and divide lane by lane."""
-    dear = (opclass.IMUL, opclass.IMINMAX)
-    return divisions.spread(loop, cpu, int(lanes), width(cpu)) + sum(
+    products and minima of 64 bits on NEON, and divide lane by lane; elements wider than what is stored take several."""
+    dear, count_of = (opclass.IMUL, opclass.IMINMAX), loop.counts
+    alone = sum(
         [
-            count * (costs.dearness(index, loop, cpu, int(lanes)) if index in dear else 1.0)
+            count_of[index] * (costs.dearness(index, loop, cpu, int(lanes)) if index in dear else 1.0)
             for index in _PACKED
-            if (count := loop.counts[index])
+            if count_of[index] and index != _EXTEND
         ]
+    )
+    several = widths.parts(loop, cpu, int(lanes), True)
+    return (
+        divisions.spread(loop, cpu, int(lanes), width(cpu))
+        + alone * several
+        + widths.conversions(loop, cpu, int(lanes), True)
     )
 
 

@@ -136,3 +136,22 @@ def test_indices_of_several_buffers_have_an_address_each_on_riscv() -> None:
     found = codes(products_of_rows(52, 4), "sifive-p670")[-1]
     assert found.loop.trip == 13
     assert found.vf == 8
+
+
+@pytest.mark.parametrize(("name", "instructions"), [("skylake-avx512", 9), ("apple-m1", 31), ("sifive-p670", 12)])
+def test_packed_bytes_take_the_registers_of_what_is_computed_on(name: str, instructions: int) -> None:
+    lines = [
+        f"""%x{k} = affine.load %a[{k}] : memref<64xi8> %p{k} = arith.extui %x{k} : i8 to i32
+            %q{k} = arith.muli %p{k}, %c : i32 %r{k} = arith.shrsi %q{k}, %t : i32
+            %s{k} = arith.maxsi %r{k}, %z : i32 %u{k} = arith.minsi %s{k}, %m : i32
+            %v{k} = arith.trunci %u{k} : i32 to i8 affine.store %v{k}, %b[{k}] : memref<64xi8>"""
+        for k in range(16)
+    ]
+    text = f"""func.func @f(%a: memref<64xi8> {{llvm.noalias}}, %b: memref<64xi8> {{llvm.noalias}}, %c: i32) {{
+      %t = arith.constant 3 : i32
+      %z = arith.constant 0 : i32
+      %m = arith.constant 255 : i32
+      {" ".join(lines)}
+      return }}"""
+    (code,) = codes(text, name)
+    assert code.instructions == pytest.approx(instructions, abs=3.5)
