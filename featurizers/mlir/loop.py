@@ -39,7 +39,7 @@ class Loop:
     held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of
     `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of. plain :
     see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left. skipped
-    : as of `Nest`.
+    : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
     """
 
     nest: Nest
@@ -120,6 +120,7 @@ class Loop:
     depth: int = 0
     lengths: Lengths = ()
     skipped: float = 0.0
+    folded: float = 0.0
 
     def parts(self, size: int, within: int = 0) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left. within : of what is

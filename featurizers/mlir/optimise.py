@@ -151,13 +151,26 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
                 continue
             child = kept
         if inside:
-            judge(child)
+            changed = _clean_late(loop, child) or changed
         loop.children.append(child)
     if changed:
         common(loop)
         measure(loop)
         loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     return changed
+
+
+def _clean_late(loop: Loop, child: Loop) -> bool:
+    """What does not vary in a loop that has others' bodies now moves out to `loop`; whether anything did."""
+    before = len(child.lifted)
+    hoist(child)
+    common(child)
+    measure(child)
+    child.total = child.raw + sum([inside.total * inside.factor for inside in child.children])
+    late = child.lifted[before:]
+    _take(loop, child, late)
+    judge(child)
+    return bool(late)
 
 
 def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:

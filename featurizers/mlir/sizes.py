@@ -139,37 +139,44 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     return len({(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving})
 
 
-_GUARD, _HOISTED_GUARD, _KNOWN_GUARD = 3.0, 6.0, 4.0
+_GUARD, _HOISTED_GUARD, _HOISTED_MINIMUM, _KNOWN_GUARD = 3.0, 5.0, 3.0, 4.0
 """Whether a loop runs at all whose length is not known: a comparison, and branches there and back. It stands in the
-innermost loop that the length depends on; those between are unswitched for it (`SimpleLoopUnswitch`).
+innermost loop that the length depends on; those between are unswitched for it (`SimpleLoopUnswitch`). That of a tile is
+known to hold where it stands in the loop itself, which leaves its end.
 Those of known length that begin with the index of a loop further out leave branches there."""
-_MINIMUM = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
 
 
 def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     for child in loop.children:
         shapes |= child.shapes
-    loop.shapes = shapes
+    loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
         iv = loop.nest.iv
-        scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
+        scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
         products = sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
-        loop.size += len(loop.children) + products
+        guards = [_guards(child, loop, True) for child in loop.children]
+        loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.indexing += products
-        loop.size += sum([_guards(child, loop, True) for child in loop.children]) + _KNOWN_GUARD * loop.nest.begun
+        loop.folded = len(loop.children) + sum([folded for _, folded in guards])
 
 
-def _guards(loop: Loop, around: Loop, inside: bool) -> float:
-    """Size of what stands in the loop `around` of the guards of a loop in it, and of those in that."""
-    size = 0.0
+def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
+    """Size of what stands in the loop `around` of the guards of a loop in it, and of those in that; and what is folded
+    of it when LLVM puts blocks together: all but the comparison and one branch, for a tile these too."""
+    size = folded = 0.0
     if not loop.exact:
         bounds = loop.nest.bounded_by
         if bounds and max(bounds) == around.nest.iv:
-            size = (_GUARD if inside else _HOISTED_GUARD) + _MINIMUM[loop.isa] * loop.nest.cut
+            size = _GUARD if inside else _HOISTED_GUARD
+            folded = size if loop.nest.cut else size - 2.0
+            size += _HOISTED_MINIMUM * (loop.nest.cut and not inside)
         elif not bounds and inside:
             size = 2.0
-    return size + sum([_guards(child, around, False) for child in loop.children])
+    for child in loop.children:
+        more = _guards(child, around, False)
+        size, folded = size + more[0], folded + more[1]
+    return size, folded
 
 
 _DELETED = 1.5

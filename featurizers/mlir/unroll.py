@@ -31,7 +31,7 @@ def after_vectorising(
     """
     if not loop.nest.depth:
         return 1, False
-    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads) * ratio
+    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
     size = body * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable:

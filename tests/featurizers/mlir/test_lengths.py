@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.featurizers.mlir.test_loops import codes
+from featurizers.mlir import cpu
+from tests.featurizers.mlir.test_loops import FEATURIZER, codes
 
 
 def test_a_tile_that_is_cut_off_is_two_loops_once_those_around_are_unrolled() -> None:
@@ -63,3 +64,33 @@ def test_short_loops_run_in_the_narrower_loop_behind_the_vector_loop(name: str, 
     found = codes(text, name)
     assert found[-1].interleave == 4
     assert sum(code.cycles for code in found) == pytest.approx(cycles, rel=0.35), "llvm-mca's, by block"
+
+
+TILE = "affine_map<(d0) -> (d0)>({0}) to min affine_map<(d0) -> (d0 + {1}, {2})>({0})"
+ROWS = "affine.for %j = 0 to 300 { BODY }"
+AROUND = {
+    "tile": f"affine.for %t = 0 to 30 step 4 {{ affine.for %i = {TILE.format('%t', 4, 30)} {{ {ROWS} }} }}",
+    "tiles": f"affine.for %s = 0 to 1000 step 16 {{ affine.for %t = 0 to 30 step 4 {{ "
+    f"affine.for %i = {TILE.format('%s', 16, 1000)} {{ affine.for %j = {TILE.format('%t', 4, 30)} {{ BODY }} }} }} }}",
+    "triangle": f"affine.for %t = 0 to 9 {{ affine.for %i = 0 to affine_map<(d0) -> (d0)>(%t) {{ {ROWS} }} }}",
+    "far": "affine.for %t = 0 to 9 { affine.for %u = 0 to 500 { "
+    f"affine.for %i = 0 to affine_map<(d0) -> (d0)>(%t) {{ {ROWS} }} }} }}",
+}
+
+
+@pytest.mark.parametrize(
+    ("around", "name", "operations"),
+    [("tile", "znver4", 20), ("tile", "apple-m1", 21), ("tiles", "znver4", 16), ("tiles", "apple-m1", 17),
+     ("triangle", "znver4", 17), ("triangle", "apple-m1", 18), ("far", "znver4", 11)],
+)  # fmt: skip
+def test_guards_are_part_of_what_is_unrolled(around: str, name: str, operations: int) -> None:
+    kept = []
+    for count in (operations, operations + 1):
+        steps = [f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i32" for k in range(count)]
+        body = f"""%x0 = affine.load %a[%i, %j] : memref<1000x300xi32> {" ".join(steps)}
+          affine.store %x{count}, %a[%i, %j] : memref<1000x300xi32>"""
+        text = f"func.func @f(%a: memref<1000x300xi32>, %c: i32) {{ {AROUND[around].replace('BODY', body)} return }}"
+        depth = 2 if around == "tiles" else 1
+        (root,) = FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)
+        kept.append(any(loop.nest.depth == depth for loop in root.walk()))
+    assert kept == [False, True], "as print-before=loop-vectorize shows"
