@@ -25,6 +25,7 @@ _CALL_LANE = 3.0
 """What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it
 in."""
 _WIDTH = 128
+_GATHERED = 32
 _EXTEND = opclass.CLASS["extend"]
 _PACKED = tuple(
     index
@@ -135,11 +136,13 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     """What SLP makes of a body that is scalar code."""
     if loop.nest.alike[0] and not loop.nest.depth and not loop.accesses:
         return _results(loop, cpu)
-    if loop.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
-        return SCALAR  # it makes no checks of its own: what may overlap stays in order
+    if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
+        return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
     seeds = [length for length in found.packable if length >= _LEAST]
+    if loop.checks and (seeds or not _reduces(loop)):
+        return SCALAR  # it makes no checks of its own: what may overlap stays in order
     reduced = 0.0
     carried = 0 if seeds or loop.children else _alike(loop)
     if carried >= _LEAST:
@@ -159,6 +162,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
         return SCALAR
+    if not reduced and _looked_up(loop) >= packed and not (cpu.gather and found.bits >= _GATHERED):
+        return SCALAR
     lanes = packed / vectors
     counts = loop.counts
     work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
@@ -177,6 +182,11 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     ratio = after / max(before, 1.0)
     return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
+
+
+def _looked_up(loop: Loop) -> int:
+    """Loads at computed addresses, behind which no tree goes on."""
+    return sum([access.moving is None and not access.store for access in loop.accesses])
 
 
 def _in_blocks(loop: Loop) -> bool:

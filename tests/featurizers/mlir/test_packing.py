@@ -95,3 +95,35 @@ IN_TURNS = once("addi", "subi", "addi", "subi")
 def test_what_is_computed_by_other_operations_is_not_packed() -> None:
     assert codes(MIXED, "znver4")[0].packed.share == 0
     assert codes(IN_TURNS, "apple-m1")[0].packed.lanes == 4
+
+
+SUM = """func.func @f(%a: memref<16xi32>, %b: memref<1xi32>) {
+  %s = arith.constant 0 : i32
+  %r = affine.for %i = 0 to 16 iter_args(%p = %s) -> (i32) {
+    %x = affine.load %a[%i] : memref<16xi32>
+    %y = arith.muli %x, %x : i32
+    %n = arith.addi %p, %y : i32
+    affine.yield %n : i32
+  }
+  affine.store %r, %b[0] : memref<1xi32>
+  return }"""
+
+LOOKED_UP = """func.func @f(%t: memref<256xi8> {llvm.noalias}, %a: memref<8xi8> {llvm.noalias},
+                          %b: memref<8xi8> {llvm.noalias}) {
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i] : memref<8xi8>
+    %k = arith.index_castui %x : i8 to index
+    %y = memref.load %t[%k] : memref<256xi8>
+    affine.store %y, %b[%i] : memref<8xi8>
+  }
+  return }"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "cortex-a55"])
+def test_sums_of_what_comes_before_all_stores_need_no_checks(name: str) -> None:
+    assert codes(SUM, name)[0].packed.reduced
+
+
+@pytest.mark.parametrize("name", ["znver4", "cortex-a55"])
+def test_what_is_looked_up_is_stored_one_by_one(name: str) -> None:
+    assert codes(LOOKED_UP, name)[0].packed.share == 0
