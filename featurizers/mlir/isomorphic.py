@@ -20,8 +20,10 @@ Shape = tuple[object, ...]
 def mark(b: Builder, block: Block, nest: Nest) -> None:
     """Number the stores of a block by how their values are computed."""
     stores = [access for access in nest.accesses if access.store]
+    if len(stores) < 2:
+        return
     moves = [op for op in block.ops if op.name in _MOVES]
-    if len(stores) < 2 or len(moves) != len(nest.accesses):
+    if len(moves) != len(nest.accesses):
         return
     known: list[dict[int, Shape]] = [{} for _ in range(_DEPTH + 1)]
     for op in block.ops:
