@@ -159,10 +159,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
     if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
         sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
-    vectors = vf > 1 or packed.share > 0  # not those of the source: they are in no loop that LLVM has vectorised
-    if cpu.isa != "riscv":
-        vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
-    else:  # accesses that are not to neighbours, and reductions, make them too large
+    vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
+    if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
+        vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
@@ -196,7 +195,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
     if packed.reduced:
-        chain, path = chain / packed.lanes, path / packed.lanes
+        terms = max([c.steps * (1.0 if c.whole else length) for c in loop.chains], default=packed.lanes)
+        chain, path = chain / max(terms, packed.lanes), path / packed.lanes
+        chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
     if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and emulates_half(loop, cpu):

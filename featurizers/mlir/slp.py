@@ -235,7 +235,7 @@ def _reduces(loop: Loop) -> bool:
     if chain is None or not chain.reassociable:
         return False
     extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
-    return (not chain.is_float or extreme) and loop.copies >= _LEAST_REDUCED
+    return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
 
 
 def _one_chain(loop: Loop) -> bool:

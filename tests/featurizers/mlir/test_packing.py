@@ -127,3 +127,29 @@ def test_sums_of_what_comes_before_all_stores_need_no_checks(name: str) -> None:
 @pytest.mark.parametrize("name", ["znver4", "cortex-a55"])
 def test_what_is_looked_up_is_stored_one_by_one(name: str) -> None:
     assert codes(LOOKED_UP, name)[0].packed.share == 0
+
+
+def largest(copies: int) -> str:
+    """The largest of 768 numbers, so many in each iteration."""
+    lines = []
+    for k in range(copies):
+        lines.append(f"%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)")
+        lines.append(f"%x{k} = affine.load %a[%i{k}] : memref<768xi32>")
+        lines.append(f"%s{k} = arith.maxsi {f'%s{k - 1}' if k else '%s'}, %x{k} : i32")
+    return f"""func.func @f(%a: memref<768xi32>, %z: i32) -> i32 {{
+      %r = affine.for %i = 0 to 768 step {copies} iter_args(%s = %z) -> (i32) {{
+        {" ".join(lines)}
+        affine.yield %s{copies - 1} : i32 }}
+      return %r : i32 }}"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("neoverse-v1", 2.17), ("apple-m1", 3.20), ("cortex-a55", 10.3)])
+def test_terms_that_the_source_writes_out_are_added_across_lanes(name: str, cycles: float) -> None:
+    """Cycles of an iteration of the source: opt-22's `VectorizedHorizontalReduction` through llvm-mca-22."""
+    code = codes(largest(8), name)[-1]
+    assert code.packed.reduced
+    assert code.cycles / 96 == pytest.approx(cycles, rel=0.25)
+
+
+def test_in_order_a_loop_that_slp_has_packed_is_unrolled() -> None:
+    assert codes(largest(8), "cortex-a55")[-1].unroll == 16
