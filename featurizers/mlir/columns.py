@@ -126,7 +126,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         instructions += code.instructions
         cycles += code.cycles
         executed += code.executed
-        spills += code.spills + code.driven
+        spills += code.spills * code.loop.multiplicity + code.driven
         driven += code.driven
         beyond = max(beyond, code.spills)
         packed += code.instructions * (code.packed.share > 0)
