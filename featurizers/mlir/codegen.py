@@ -314,8 +314,10 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
     are unrolled while that is cheap."""
     rest = int(loop.trip % lanes)
     code = 0.0
-    if lanes >= _TINY_TRIP and rest >= vf:
-        code += body * (rest // vf)
-        rest %= vf
+    if lanes >= _TINY_TRIP and rest > 1:  # no longer vectors than what is left
+        narrower = [count for count in (2, 4, 8, 16, 32, 64) if count <= min(vf, rest)]
+        best = min(narrower, key=lambda count: rest // count + rest % count)
+        code += body * (rest // best)
+        rest %= best
     fits = rest * (loop.size - 2) <= 300
     return code + (body * rest if fits else body + LOOP_CONTROL)

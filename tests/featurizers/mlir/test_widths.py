@@ -155,3 +155,17 @@ def test_packed_bytes_take_the_registers_of_what_is_computed_on(name: str, instr
       return }}"""
     (code,) = codes(text, name)
     assert code.instructions == pytest.approx(instructions, abs=3.5)
+
+
+@pytest.mark.parametrize(("trip", "instructions"), [(1028, 35), (1030, 44), (1036, 41)])
+def test_what_whole_vectors_leave_is_of_the_narrower_vectors_that_fit(trip: int, instructions: int) -> None:
+    text = f"""func.func @f(%a: memref<{trip}xf32> {{llvm.noalias}}, %b: memref<{trip}xf32> {{llvm.noalias}},
+                            %q: f32) {{
+      affine.for %i = 0 to {trip} {{
+        %x = affine.load %a[%i] : memref<{trip}xf32>
+        %y = arith.mulf %x, %q : f32
+        %z = arith.addf %y, %q : f32
+        affine.store %z, %b[%i] : memref<{trip}xf32> }}
+      return }}"""
+    total = sum(code.instructions for code in codes(text, "skylake-avx512"))
+    assert total == pytest.approx(instructions, abs=9)
