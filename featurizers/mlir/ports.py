@@ -64,10 +64,10 @@ def ports_of(
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
         (_floats(loop, counts, cpu, vector) * passes + wide.passes) / cpu.fp_ports,
-        _vector_ints(ints, counts[_IMUL], cpu) * passes if vector else (ints + control) / cpu.int_ports,
+        _vector_units(loop, counts, cpu, ints) * passes if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
-        _moves(loop, cpu, loads, stores, vector, scattered),
+        _moves(loop, cpu, loads, stores, passes if vector else 0.0, scattered),
         (counts[opclass.SHUFFLE] + wide.permuted) / cpu.shuffle_ports if cpu.shuffle_ports else 0.0,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
@@ -90,20 +90,22 @@ def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
         return max(products, work - products) if cpu.fp_split else work
     rest = work - minima * _MINIMUM
     if cpu.fp_split:
-        return max(products + minima * (2.0 if vector else 4.0), rest - products)
+        chosen = counts[opclass.COMPARE] + counts[opclass.SELECT] / 2 if vector and loop.is_float else 0.0
+        return max(products + minima * (2.0 if vector else 4.0) + chosen, rest - products)
     return max(rest + minima, cpu.fp_ports * minima, work * cpu.fp_ports / (cpu.fp_ports + 1))
 
 
 _MINIMUM = 3.0
 
 
-def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, vector: bool, scattered: Scattered) -> float:
+def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, passes: float, scattered: Scattered) -> float:
     """Cycles of load and store units, some of which do both: those of floats and of vectors go to other registers."""
     if cpu.float_moves == cpu.int_moves:
         whole = 0.0
     else:
-        whole = 0.0 if vector or loop.widths else 1.0 if not loop.is_float else _of_whole(loop)
-    together = cpu.vector_moves if vector else cpu.float_moves
+        whole = 0.0 if passes or loop.widths else 1.0 if not loop.is_float else _of_whole(loop)
+    fixed = cpu.isa == "aarch64" and passes == 1.0  # NEON's vectors go by the units of floats
+    together = cpu.vector_moves if passes and not fixed else cpu.float_moves
     read, written = (0.0, 0.0) if cpu.in_order else (scattered.read, scattered.written)
     shared = (loads + stores) * (1.0 - whole) / together + read + written if together else 0.0
     if whole:
@@ -116,11 +118,12 @@ def _of_whole(loop: Loop) -> float:
     return sum([access.whole for access in loop.accesses]) / max(len(loop.accesses), 1)
 
 
-def _vector_ints(operations: float, products: float, cpu: Cpu) -> float:
-    """Cycles of vector operations on whole numbers, of which half as many products start in one."""
-    ports = cpu.fp_ports * (2 if cpu.fp_split else 1)
+def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> float:
+    """Cycles of all vector units, which compute on floats and on whole numbers: half as many products of these start in
+    a cycle."""
     twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
-    return (operations + (products if twice else 0.0)) / ports
+    units = cpu.fp_ports * 2 if cpu.fp_split else cpu.fp_ports + (cpu.isa == "x86")
+    return (float_work(loop, counts, cpu) + ints + counts[_IMUL] * twice) / units
 
 
 def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:

@@ -76,3 +76,24 @@ def test_half_precision_that_is_taken_apart_is_large_and_slow() -> None:
     code = generate(FEATURIZER.parse({"mlir": text}).loops_on("riscv")[0], cpu("sifive-p670"))[-1]
     assert code.unroll == 2  # one of a larger body is not unrolled at all
     assert code.cycles == pytest.approx(3249, rel=0.15)
+
+
+CHOICES = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf32> {llvm.noalias}) {
+  %one = arith.constant 1.0 : f32
+  %two = arith.constant 2.0 : f32
+  affine.for %i = 0 to 4096 {
+    %x = affine.load %a[%i] : memref<4096xf32>
+    %p = arith.mulf %x, %x : f32
+    %q = arith.addf %x, %two : f32
+    %r = arith.cmpf olt, %x, %one : f32
+    %s = arith.select %r, %p, %q : f32
+    %t = arith.cmpf ogt, %q, %p : f32
+    %u = arith.select %t, %s, %x : f32
+    affine.store %u, %b[%i] : memref<4096xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("neoverse-v1", 1581), ("skylake-avx512", 1108), ("znver4", 1066)])
+def test_comparisons_and_choices_share_the_units_of_sums(name: str, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": CHOICES}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+    assert code.cycles == pytest.approx(cycles, rel=0.08)
