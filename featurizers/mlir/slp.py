@@ -15,7 +15,7 @@ from typing import Any
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Moving
+from featurizers.mlir.nest import Chain, Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
@@ -230,9 +230,14 @@ def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
     )
 
 
+def _multiplies(loop: Loop, chain: Chain) -> bool:
+    """Whether lanes are multiplied with each other: only x86 has what that takes, and no products of bytes."""
+    return loop.isa == "x86" and chain.bits > 8
+
+
 def _reduces(loop: Loop) -> bool:
     chain = loop.serial_chain or (loop.chains[0] if loop.chains else None)
-    if chain is None or not chain.reassociable:
+    if chain is None or not chain.reassociable or (chain.op_class == opclass.IMUL and not _multiplies(loop, chain)):
         return False
     extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED

@@ -68,3 +68,34 @@ SUM = """func.func @f(%a: memref<120x4xf32> {llvm.noalias}, %s: f32) -> f32 {
 )  # fmt: skip
 def test_a_value_that_an_unrolled_loop_carries_on_takes_all_its_steps(name: str, text: str, labelled: float) -> None:
     assert cycles(text, name) == pytest.approx(labelled, rel=0.05)
+
+
+def least(operation: str) -> str:
+    """Of eight neighbours in each iteration."""
+    body = "".join(
+        f"""%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+            %x{k} = affine.load %a[%i{k}] : memref<384xi32>
+            %y{k} = arith.{operation} %{f"y{k - 1}" if k else "t"}, %x{k} : i32\n"""
+        for k in range(8)
+    )
+    return f"""func.func @f(%a: memref<384xi32>, %s: i32) -> i32 {{
+      %r = affine.for %i = 0 to 384 step 8 iter_args(%t = %s) -> (i32) {{
+        {body}
+        affine.yield %y7 : i32 }}
+      return %r : i32 }}"""
+
+
+def test_terms_that_are_reduced_at_once_leave_one_step() -> None:
+    assert cycles(least("minsi"), "apple-m1") == pytest.approx(155, rel=0.35)
+
+
+def test_aarch64_multiplies_no_lanes_with_each_other() -> None:
+    assert cycles(least("muli"), "apple-m1") == pytest.approx(1538, rel=0.1)
+
+
+def test_code_that_slp_packs_is_unrolled_on_cortex_a55_as_well() -> None:
+    text = least("minsi")
+    code = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55"))[-1]
+    assert code.packed.reduced
+    assert code.unroll > 1
+    assert code.instructions == pytest.approx(104, rel=0.1)
