@@ -157,13 +157,14 @@ def _stored_before(block: Block, argument: int, value: int) -> bool:
 def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielded: Sequence[int]) -> Chain:
     reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
     ends: set[int] = set()
-    free, used = True, False
+    free, used, taken = True, False, False
     for step in steps:
         before = [reached[v] for v in step.operands if v in reached]
         if not before:
             continue
         op = step.op
         used = used or not step.results
+        taken = taken or op.name == "arith.subf"
         ends -= set(step.operands)
         ends |= set(step.results)
         if len(before) > 1 and len({v for v in step.operands if v in reached}) > 1 and op.name not in _CHOOSING:
@@ -190,7 +191,7 @@ def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielde
     pure = op_class != _MIXED
     count = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
     return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, count, used=used,
-                 kinds=steps_of(chain))  # fmt: skip
+                 kinds=steps_of(chain), taken=taken)  # fmt: skip
 
 
 def _under_a_condition(step: _Step, reached: Mapping[int, tuple[float, int, Step | None]], op_class: int) -> bool:

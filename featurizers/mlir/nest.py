@@ -129,7 +129,7 @@ class Chain:
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
-    the value to its next one, where they are known.
+    the value to its next one, where they are known. taken : something is subtracted.
     """
 
     op_class: int
@@ -140,6 +140,7 @@ class Chain:
     whole: bool = False
     used: bool = False
     kinds: Steps = ()
+    taken: bool = False
 
 
 @dataclass(slots=True)

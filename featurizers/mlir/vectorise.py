@@ -47,13 +47,14 @@ class Plan:
 
 
 def ordered_only(loop: Loop) -> bool:
-    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if it is of one term in
-    each iteration (`checkOrderedReductions`)."""
+    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if one term is added in
+    each iteration (`checkOrderedReduction`: an ``fadd``, no ``fsub``)."""
     if loop.legality != CARRIED:
         return False
     fadd, terms = CLASS["fadd"], loop.copies / len(loop.chains)
     return all(
-        c.reassociable or (c.op_class == fadd and not c.used and c.steps == 1.0 and (c.whole or terms <= 1.0))
+        c.reassociable
+        or (c.op_class == fadd and not c.used and not c.taken and c.steps == 1.0 and (c.whole or terms <= 1.0))
         for c in loop.chains
     )
 

@@ -94,3 +94,21 @@ def test_guards_are_part_of_what_is_unrolled(around: str, name: str, operations:
         (root,) = FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)
         kept.append(any(loop.nest.depth == depth for loop in root.walk()))
     assert kept == [False, True], "as print-before=loop-vectorize shows"
+
+
+@pytest.mark.parametrize(("name", "copies"), [("sifive-p670", 20), ("neoverse-v1", 6)])
+def test_what_is_subtracted_is_no_sum_in_order(name: str, copies: int) -> None:
+    text = """func.func @f(%a: memref<64x300xf32>, %b: memref<300xf32>, %o: memref<64xf32>) {
+      %z = arith.constant 0.0 : f32
+      affine.for %i = 0 to 64 {
+        %s = affine.for %k = 0 to 300 iter_args(%x = %z) -> (f32) {
+          %v = affine.load %a[%i, %k] : memref<64x300xf32>
+          %w = affine.load %b[%k] : memref<300xf32>
+          %p = arith.mulf %v, %w : f32
+          %y = arith.OP %x, %p : f32
+          affine.yield %y : f32 }
+        affine.store %s, %o[%i] : memref<64xf32> }
+      return }"""
+    subtracted = codes(text.replace("OP", "subf"), name)[-1]
+    assert (subtracted.vf, subtracted.unroll) == (1, copies)
+    assert codes(text.replace("OP", "addf"), name)[-1].vf == 8
