@@ -71,6 +71,8 @@ class Cpu:
     int_store: int
     scatter_lane: int
     shuffle_ports: int
+    fsqrt32_cycles: int
+    fsqrt64_cycles: int
 
     def __hash__(self) -> int:
         """By name: tables are kept by CPU, and fifty numbers take longer to hash than to look up."""

@@ -49,7 +49,8 @@ def ports_of(
     if not vector:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
-    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_cycles
+    root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
+    divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
@@ -129,7 +130,7 @@ def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> flo
 def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     """Cycles of one vector iteration by the busiest resource."""
     counts, bits = loop.counts, max(loop.bits, 8)
-    divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
+    divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
     mean = mean_bits(loop)
     parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else mean) / cpu.prefer_bits, 1.0)

@@ -97,3 +97,18 @@ CHOICES = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf
 def test_comparisons_and_choices_share_the_units_of_sums(name: str, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": CHOICES}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
     assert code.cycles == pytest.approx(cycles, rel=0.08)
+
+
+ROOTS = """func.func @f(%a: memref<64x64xf32> {llvm.noalias}, %b: f32) -> f32 {
+  %r = affine.for %i = 0 to 64 iter_args(%s = %b) -> f32 {
+    %x = affine.load %a[%i, 0] : memref<64x64xf32>
+    %y = math.sqrt %x : f32
+    %z = arith.mulf %s, %y : f32
+    affine.yield %z : f32 }
+  return %r : f32 }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("sifive-p670", 1092), ("cortex-a55", 1859), ("znver4", 326)])
+def test_roots_of_scalars_take_their_own_time(name: str, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": ROOTS}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+    assert code.cycles == pytest.approx(cycles, rel=0.03)
