@@ -8,6 +8,7 @@ A function is taken as the row of nests that it runs one after the other. Spille
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nlargest
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
@@ -124,39 +125,56 @@ class Spilled:
 def spilled(root: Loop, cpu: Cpu) -> Spilled:
     """What of a function's pointers and indices is on the stack."""
     row = stages(root)
-    values = kept(root.nest, row)
-    stack = _Stack(values)
+    stack = _Stack(kept(root.nest, row))
     saved = _SAVED[cpu.isa]
     calls = loops = -float(cpu.int_registers)
     inner = 0.0
     for number, stage in enumerate(row):
-        if any(value.made and value.first == number for value in values):
-            calls = max(calls, stack.pressed(number, 0.0, saved, before=True))
+        stack.leave(number - 1)
+        if number in stack.made:
+            calls = max(calls, stack.pressed(0.0, saved))
+        stack.enter(number)
         if stage.calling >= 0:
-            calls = max(calls, stack.pressed(number, stage.calling, saved))
-        over = stack.pressed(number, stage.own, cpu.int_registers)
-        loops = max(loops, over)
+            calls = max(calls, stack.pressed(stage.calling, saved))
+        loops = max(loops, stack.pressed(stage.own, cpu.int_registers))
         inner = max(inner, stage.own - cpu.int_registers)
-    return Spilled(len(stack.taken) + max(inner, 0.0), calls, loops)
+    return Spilled(stack.taken + max(inner, 0.0), calls, loops)
 
 
 class _Stack:
-    """taken : those of the values that wait on the stack."""
+    """made : stages that call malloc. taken : values that wait on the stack, or did."""
 
     def __init__(self, values: list[Kept]):
-        self.values = values
-        self.taken: set[int] = set()
+        self.taken = 0
+        self.made = {value.first for value in values if value.made}
+        self._values = values
+        self._first: dict[int, list[int]] = {}
+        self._last: dict[int, list[int]] = {}
+        for index, value in enumerate(values):
+            self._first.setdefault(value.first, []).append(index)
+            self._last.setdefault(value.last, []).append(index)
+        self._waiting = 0
+        self._left: set[int] = set()
+        self.enter(-1)
 
-    def pressed(self, number: int, own: float, registers: int, before: bool = False) -> float:
-        """Values beyond the registers, in a stage or right before it; as many as are not there yet go to the stack."""
-        waiting = [
-            (value.last, index)
-            for index, value in enumerate(self.values)
-            if value.last >= number and (value.first < number or (not before and value.first == number))
-        ]
-        beyond = len(waiting) + own - registers
-        left = sorted([one for one in waiting if one[1] not in self.taken])
-        away = min(int(len(left) + own - registers), len(left))
+    def enter(self, number: int) -> None:
+        """Values that wait from a stage on."""
+        begun = self._first.get(number, ())
+        self._waiting += len(begun)
+        self._left.update(begun)
+
+    def leave(self, number: int) -> None:
+        """Values that nothing needs after a stage."""
+        gone = self._last.get(number, ())
+        self._waiting -= len(gone)
+        self._left.difference_update(gone)
+
+    def pressed(self, own: float, registers: int) -> float:
+        """Values beyond the registers; as many as are not there yet go to the stack."""
+        left = len(self._left)
+        away = min(int(left + own - registers), left)
         if away > 0:
-            self.taken.update([index for _, index in left[-away:]])
-        return beyond
+            self.taken += away
+            ends = [(self._values[index].last, index) for index in self._left]
+            self._left.difference_update([index for _, index in nlargest(away, ends)])
+        return self._waiting + own - registers
