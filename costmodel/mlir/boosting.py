@@ -111,13 +111,13 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 240,
+        rounds: int = 320,
         learning_rate: float = 0.12,
         leaves: int = 31,
         min_leaf: int = 20,
         members: int = 1,
         networks: int = 2,
-        epochs: int = 16,
+        epochs: int = 24,
         orders: bool = True,
         target: str = "",
         likely: float = 0.5,

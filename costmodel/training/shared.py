@@ -174,10 +174,13 @@ def _families_left_out(
     pool: Pooled, train: npt.NDArray[np.int64], kind: str, regressor: Regressor, target: str, settings: FitSettings
 ) -> LeftOut | None:
     """What is said of families left out; a regressor that can learn its spread from their errors does."""
-    rows = _some(train, _FOLD_ROWS, settings.seed)
-    family = pool.family[rows]
-    if len(np.unique(family)) < 2 * _FAMILY_FOLDS:
+    names = np.unique(pool.family[train])
+    if len(names) < 2 * _FAMILY_FOLDS:
         return None
+    # As many of each: what will be asked about is of a family that is like a family, not like a row, of these.
+    each = [_some(train[pool.family[train] == name], _FOLD_ROWS // len(names), settings.seed) for name in names]
+    rows = np.sort(np.concatenate(each))
+    family = pool.family[rows]
     features, y = pool.features.take(rows), pool.y[rows]
     folds = group_folds(family, _FAMILY_FOLDS, settings.seed)
     beyond = getattr(regressor, "spread_beyond", None)
