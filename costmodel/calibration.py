@@ -67,24 +67,27 @@ class Calibration:
 
     @classmethod
     def fit(
-        cls, estimate: Estimate, y: Array, coverage: float = 0.9, groups: int = 3, flagged: Flagged | None = None
+        cls,
+        estimate: Estimate,
+        y: Array,
+        coverage: float = 0.9,
+        groups: int = 3,
+        flagged: Flagged | None = None,
+        beyond: tuple[Estimate, Array] | None = None,
     ) -> Self:
-        """From held-out subjects of seen groups, and from flagged ones of unseen groups where there are any."""
+        """From held-out subjects of seen groups, and from flagged ones of unseen groups where there are any.
+
+        beyond : what was estimated of groups left out, flagged or not, and the truth: where it is given, quantiles are
+        the mean of those of seen groups and of these, since subjects to come are of either kind.
+        """
         shift = float(np.median(y - estimate.point))
-        scores = np.abs(y - estimate.point - shift) / estimate.spread
-        everywhere = conformal_quantile(scores, coverage)
         edges = np.quantile(estimate.point, np.linspace(0, 1, groups + 1)[1:-1])
-        group = np.searchsorted(edges, estimate.point)
-        quantiles = []
-        for g in range(groups):
-            own = scores[group == g]
-            if len(own) == 0:
-                quantiles.append(everywhere)
-                continue
-            own_quantile = float(np.quantile(own, coverage))
-            quantiles.append((len(own) * own_quantile + _BORROWED * everywhere) / (len(own) + _BORROWED))
+        everywhere, quantiles = _quantiles(estimate, y - shift, edges, coverage)
+        if beyond is not None:
+            left_out, own = _quantiles(*beyond, edges, coverage)
+            everywhere, quantiles = (everywhere + left_out) / 2, (quantiles + own) / 2
         outside, extra = _outside(flagged, everywhere, coverage)
-        return cls(coverage, tuple(float(edge) for edge in edges), tuple(quantiles), outside, extra, shift)
+        return cls(coverage, tuple(edges.tolist()), tuple(quantiles.tolist()), outside, extra, shift)
 
     def half_width(
         self, estimate: Estimate, in_domain: npt.NDArray[np.bool_] | None, novelty: Array | None = None
@@ -113,6 +116,19 @@ class Calibration:
         """What `to_json` gave."""
         edges, quantiles = tuple(content["edges"]), tuple(content["quantiles"])
         return cls(content["coverage"], edges, quantiles, content["outside"], content["extra"], content["shift"])
+
+
+def _quantiles(estimate: Estimate, y: Array, edges: Array, coverage: float) -> tuple[float, Array]:
+    """Of |error| / spread: that of all, and of each size group (g,)."""
+    scores = np.abs(y - estimate.point) / estimate.spread
+    everywhere = conformal_quantile(scores, coverage)
+    group = np.searchsorted(edges, estimate.point)
+    quantiles = np.full(len(edges) + 1, everywhere)
+    for g in np.unique(group):
+        own = scores[group == g]
+        own_quantile = float(np.quantile(own, coverage))
+        quantiles[g] = (len(own) * own_quantile + _BORROWED * everywhere) / (len(own) + _BORROWED)
+    return everywhere, quantiles
 
 
 def _outside(flagged: Flagged | None, quantile: float, coverage: float) -> tuple[float, float]:

@@ -13,8 +13,8 @@ from costmodel.mlir.estimate import COUNTS, estimated, part_costs
 from costmodel.mlir.loop_network import LoopColumns, LoopNetwork
 from costmodel.mlir.network import ColumnNetwork
 from costmodel.mlir.variants import VariantOrder
-from costmodel.regressors.base import Array, Estimate, Groups, read_json, write_json
-from costmodel.regressors.boosting import QUICK_ROUNDS, boosted
+from costmodel.regressors.base import Array, Estimate, Groups, Mask, read_json, write_json
+from costmodel.regressors.boosting import boosted
 from costmodel.regressors.folds import group_folds
 from costmodel.regressors.native_lightgbm import NativeBooster
 from featurizers.core import Column, Features, FloatArray
@@ -34,6 +34,8 @@ NETWORK_SHARE = 0.6
 """What the network counts in the mean of both. Each is wrong in its own way: the mean is better than the better one."""
 _FOLDS = 2
 """Of functions: what is held out of each says how far off the boosters are."""
+_QUICK = {"rounds": 120, "networks": 1}
+"""Enough for errors on what was never seen, see `costmodel.regressors.base.quick_of`."""
 
 
 def _by_group(groups: Groups) -> Array:
@@ -93,7 +95,7 @@ class CodeBoosting:
     """Point: the estimate plus the mean of `members` boosters of all rows, fitted to absolute errors (an estimate that
     missed a decision of the compiler is wrong by factors), and of `networks` perceptrons of `epochs` on the same
     columns, where there are rows enough for them; the last of several adds up loops. Spread: a booster on errors out of
-    group folds.
+    group folds, or on families left out (`spread_beyond`).
 
     Where `orders`, what the variants of one function differ by is learned too, see `costmodel.mlir.variants`.
 
@@ -109,13 +111,13 @@ class CodeBoosting:
 
     def __init__(
         self,
-        rounds: int = 240,
+        rounds: int = 320,
         learning_rate: float = 0.12,
         leaves: int = 31,
         min_leaf: int = 20,
         members: int = 1,
         networks: int = 2,
-        epochs: int = 16,
+        epochs: int = 24,
         orders: bool = True,
         target: str = "",
         likely: float = 0.5,
@@ -150,9 +152,9 @@ class CodeBoosting:
         return self
 
     def quick(self) -> Self:
-        """The same, unfitted, with a few trees and nothing beside them."""
-        few = {"rounds": min(self.settings["rounds"], QUICK_ROUNDS), "networks": 0, "orders": False}
-        return type(self)(**self.settings | few)
+        """The same, unfitted, with fewer trees and one network beside them."""
+        rounds, networks = (min(self.settings[of], most) for of, most in _QUICK.items())
+        return type(self)(**self.settings | {"rounds": rounds, "networks": networks, "orders": False})
 
     def fit(self, features: Features, y: Array, groups: Groups, seed: int, weights: Array | None = None) -> Self:
         w = _by_group(groups) * (np.ones(len(y)) if weights is None else weights)
@@ -172,10 +174,34 @@ class CodeBoosting:
             predicted = np.where(likely > self.settings["likely"], predicted, 0.0)
         elif self.settings["orders"] and self.settings["target"] in _COMPARED:
             self.order = VariantOrder.fit(features, y, groups, predicted, self.settings["rounds"], seed)
-        error = np.log(np.maximum(np.abs(y - predicted), _MIN_ERROR))
-        self.spread_booster = self._boost(x, error, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
+        self.spread_booster = self._spread(x, np.abs(y - predicted), w, seed)
         self._fit_points(features, y, w, seed)
         return self
+
+    def _spread(self, x: FloatArray, error: Array, w: Array, seed: int) -> NativeBooster:
+        logs = np.log(np.maximum(error, _MIN_ERROR))
+        return self._boost(x, logs, w, seed, self.settings["rounds"] // 5, "regression", leaves=15)
+
+    def spread_beyond(self, features: Features, y: Array, groups: Groups, folds: Sequence[Mask], seed: int) -> Estimate:
+        """Learn the spread anew, from errors on whole families left out: those on functions left out of families that
+        were seen take families for known that no model has seen.
+
+        folds : masks (n,), each of the families that one quick copy does not see. Returns what the copies say of what
+        they have not seen, with spreads learned from the other folds' errors.
+        """
+        w, x = _by_group(groups), features.vectors
+        point, spread = np.zeros(len(y)), np.zeros(len(y))
+        for held_out in folds:
+            seen = np.flatnonzero(~held_out)
+            copy = self.quick()
+            copy._fit_points(features.take(seen), y[seen], w[seen], seed)
+            point[held_out] = copy.point(features.take(np.flatnonzero(held_out)))
+        error = np.abs(y - point)
+        for held_out in folds:
+            own = self._spread(x[~held_out], error[~held_out], w[~held_out], seed)
+            spread[held_out] = np.exp(own.predict(x[held_out]))
+        self.spread_booster = self._spread(x, error, w, seed)
+        return Estimate(point, spread)
 
     def _fit_points(self, features: Features, y: Array, w: Array, seed: int) -> None:
         x, residual = features.vectors, y - self._start(features)

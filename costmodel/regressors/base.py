@@ -15,6 +15,7 @@ from featurizers.core import Features
 
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.str_]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

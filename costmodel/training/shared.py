@@ -12,8 +12,8 @@ import numpy.typing as npt
 from costmodel.calibration import Calibration, Flagged
 from costmodel.corpus import CorpusError, Labels
 from costmodel.domain import Domain
-from costmodel.regressors import Array, Regressor, group_folds
-from costmodel.regressors.base import quick_of
+from costmodel.regressors import Array, Estimate, Regressor, group_folds
+from costmodel.regressors.base import Mask, quick_of
 from costmodel.target_model import TargetModel
 from costmodel.training.fitting import FeatureStore, FitSettings
 from featurizers.core import Features, joined
@@ -21,7 +21,7 @@ from featurizers.core import Features, joined
 _MIN_TRAIN, _MIN_HELD_OUT = 20, 10
 _FAMILY_FOLDS = 4
 _DOMAIN_ROWS = 20_000
-_FOLD_ROWS = 5_000
+_FOLD_ROWS = 20_000
 DOMAIN_GROUPS = {"mlir": ("estimate", "totals", "hot loop", "dialects")}
 """By kind, the groups of columns that the domain check looks at; all of them where a kind is not listed."""
 
@@ -135,9 +135,10 @@ def _fit_pool(
         raise CorpusError(f"The data of '{target.name}' {rule}. They hold {len(train)} and {len(held)}.")
     regressor = _fitted(settings.new(target.name), pool, train, settings.seed)
     domain = _domain(pool, train, kind, settings)
-    flagged = _errors_on_unseen_families(pool, train, kind, target.name, settings)
+    left_out = _families_left_out(pool, train, kind, regressor, target.name, settings)
     estimate = regressor.predict(pool.features.take(held))
-    calibration = Calibration.fit(estimate, pool.y[held], settings.coverage, flagged=flagged)
+    calibrated = Calibration.fit if left_out is None else left_out.calibrated
+    calibration = calibrated(estimate, pool.y[held], settings.coverage)
     if target.count:
         calibration = replace(calibration, shift=0.0)
     return TargetModel(regressor, calibration, domain, target.positive, target.count)
@@ -153,22 +154,55 @@ def _some(rows: npt.NDArray[np.int64], most: int, seed: int) -> npt.NDArray[np.i
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def _errors_on_unseen_families(
-    pool: Pooled, train: npt.NDArray[np.int64], kind: str, target: str, settings: FitSettings
-) -> Flagged | None:
-    """Errors on whole families left out, of the rows that the domain check would flag."""
-    rows = _some(train, _FOLD_ROWS, settings.seed)
-    family = pool.family[rows]
-    if len(np.unique(family)) < 2 * _FAMILY_FOLDS:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Of rows whose whole family no model had seen that was asked about them: answers, truths (n,), and which of them
+    the domain check flags."""
+
+    estimate: Estimate
+    y: Array
+    flagged: Mask
+
+    def calibrated(self, seen: Estimate, y: Array, coverage: float) -> Calibration:
+        """Intervals for both: for rows like those of `seen`, whose truth is `y` (n,), and for rows like these."""
+        error = np.abs(self.estimate.point - self.y)[self.flagged]
+        flagged = Flagged(error, self.estimate.spread[self.flagged], np.zeros(len(error)))
+        return Calibration.fit(seen, y, coverage, flagged=flagged, beyond=(self.estimate, self.y))
+
+
+def _families_left_out(
+    pool: Pooled, train: npt.NDArray[np.int64], kind: str, regressor: Regressor, target: str, settings: FitSettings
+) -> LeftOut | None:
+    """What is said of families left out; a regressor that can learn its spread from their errors does."""
+    names = np.unique(pool.family[train])
+    if len(names) < 2 * _FAMILY_FOLDS:
         return None
-    errors, spreads = [], []
-    for held_out in group_folds(family, _FAMILY_FOLDS, settings.seed):
-        seen, unseen = rows[~held_out], rows[held_out]
-        regressor = _fitted(quick_of(settings.new(target)), pool, seen, settings.seed)
-        domain, shown = Domain.fit(pool.features.take(seen), DOMAIN_GROUPS.get(kind)), pool.features.take(unseen)
-        estimate = regressor.predict(shown)
-        flagged = np.array([bool(reason) for reason in domain.check(shown)])
-        errors.append(np.abs(estimate.point - pool.y[unseen])[flagged])
-        spreads.append(estimate.spread[flagged])
-    error, spread = np.concatenate(errors), np.concatenate(spreads)
-    return Flagged(error, spread, np.zeros(len(error)))
+    # As many of each: what will be asked about is of a family that is like a family, not like a row, of these.
+    each = [_some(train[pool.family[train] == name], _FOLD_ROWS // len(names), settings.seed) for name in names]
+    rows = np.sort(np.concatenate(each))
+    family = pool.family[rows]
+    features, y = pool.features.take(rows), pool.y[rows]
+    folds = group_folds(family, _FAMILY_FOLDS, settings.seed)
+    beyond = getattr(regressor, "spread_beyond", None)
+    if beyond is None:
+        estimate = _folded(pool, rows, folds, target, settings)
+    else:
+        estimate = beyond(features, y, pool.ids[rows], folds, settings.seed)
+    flagged = np.zeros(len(rows), dtype=bool)
+    for held_out in folds:
+        seen, unseen = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        domain = Domain.fit(features.take(seen), DOMAIN_GROUPS.get(kind))
+        flagged[unseen] = [bool(reasons) for reasons in domain.check(features.take(unseen))]
+    return LeftOut(estimate, y, flagged)
+
+
+def _folded(
+    pool: Pooled, rows: npt.NDArray[np.int64], folds: Sequence[Mask], target: str, settings: FitSettings
+) -> Estimate:
+    """What quick copies say of the fold that each has not seen."""
+    point, spread = np.zeros(len(rows)), np.zeros(len(rows))
+    for held_out in folds:
+        regressor = _fitted(quick_of(settings.new(target)), pool, rows[~held_out], settings.seed)
+        said = regressor.predict(pool.features.take(rows[held_out]))
+        point[held_out], spread[held_out] = said.point, said.spread
+    return Estimate(point, spread)

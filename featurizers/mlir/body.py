@@ -9,6 +9,7 @@ from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, CHOICE
+from featurizers.mlir.widths import free
 
 _MINMAX_COST = {"x86": 3.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
 _MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
@@ -39,7 +40,9 @@ def body_of(loop: Loop, cpu: Cpu) -> tuple[float, float]:
         folded = _folded(loop, counts)
     masked = counts[opclass.MASKED]
     if masked:
-        arithmetic += masked * (6.0 if masks_by_branches(cpu) else 0.1)
+        by_branches = masked_by_branches(loop, masked, cpu)
+        arithmetic += 6.0 * by_branches + 0.1 * (masked - by_branches)
+    arithmetic -= free(loop, cpu.isa)
     if cpu.isa == "aarch64":
         arithmetic = max(arithmetic - loop.folds, 0.0)
     uops = arithmetic + loads + stores + calls
@@ -55,9 +58,11 @@ def _folded(loop: Loop, counts: list[float]) -> float:
     return min(max(loads / 2, loop.of_loaded), sum(counts[index] for index in _FOLDING), loads)
 
 
-def masks_by_branches(cpu: Cpu) -> bool:
-    """Fixed-width vectors have no masked accesses on AArch64: a branch per element."""
-    return cpu.isa == "aarch64"
+def masked_by_branches(loop: Loop, masked: float, cpu: Cpu) -> float:
+    """Lanes that take a branch each: AArch64 has no masked accesses, SVE none of fixed vectors but of 128 bits."""
+    if cpu.isa != "aarch64":
+        return 0.0
+    return max(masked - loop.whole_masks, 0.0) if cpu.scalable else masked
 
 
 def float_work(loop: Loop, counts: list[float], cpu: Cpu) -> float:

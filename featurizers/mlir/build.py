@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
+from featurizers.mlir.domain import Level
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
-from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Wide
+from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Typed, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 32.0
 """Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess."""
 
+_BETWEEN_WIDTHS = (opclass.CLASS["extend"], opclass.CLASS["fconvert"])
 _FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
 _MODULES = frozenset({"builtin.module", "gpu.module"})
 
@@ -26,9 +28,12 @@ class Builder:
 
     floating : of each of the module's types, whether its elements are floating-point numbers; sizes : bits of those
     that are vectors. steps : strides of buffers that were asked for already. empty : tensors without contents.
-    literals : constants of floating point; floats : their bits and values. products : those that may be added in the
-    same instruction. single : loops that run once, whose index is
-    known. in_memory : loaded values, and whether they are operands of the one operation that uses them.
+    literals : constants of floating point; floats : their bits and values. products : those that may be added in
+    the same instruction. quotients : values that were divided by a number, signed or not. extremes : larger and
+    smaller ones of two whole numbers, ranges : what is known of their bounds. single : loops that run once, whose
+    index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
+    in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
+    that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
     """
 
     module: Module
@@ -40,7 +45,6 @@ class Builder:
     local: set[int] = field(default_factory=set)
     empty: set[int] = field(default_factory=set)
     zeros: set[int] = field(default_factory=set)
-    depth_of: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[str, float]] = field(default_factory=list)
     weight: float = 1.0
     ivs: int = 0
@@ -56,9 +60,16 @@ class Builder:
     constants: set[tuple[int, int]] = field(default_factory=set)
     literals: set[int] = field(default_factory=set)
     products: set[int] = field(default_factory=set)
+    quotients: set[tuple[bool, int, int]] = field(default_factory=set)
+    extremes: dict[int, Op] = field(default_factory=dict)
+    ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
     floats: set[tuple[int, float]] = field(default_factory=set)
     single: set[int] = field(default_factory=set)
+    begun: dict[int, int] = field(default_factory=dict)
     in_memory: dict[int, bool] = field(default_factory=dict)
+    placed: dict[int, Form] = field(default_factory=dict)
+    around: dict[int, int] = field(default_factory=dict)
+    path: list[Level] = field(default_factory=list)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -92,6 +103,25 @@ class Builder:
                     elif kind.kind == "tensor":
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
+                    if not kind.shape:
+                        self.scalar(op, nest, found, kind.bits)
+
+    def scalar(self, op: Op, nest: Nest, op_class: int, bits: int) -> None:
+        """Count an operation on scalars by the width of its elements."""
+        source, loaded = 0, False
+        if op_class in _BETWEEN_WIDTHS:
+            source = self.type(op.operands[0]).bits
+            waited = self.ready.get(op.operands[0])
+            loaded = waited is not None and waited[1] == opclass.LOAD
+        elif op_class == opclass.COMPARE:
+            bits = self.type(op.operands[0]).bits
+        key = op_class, bits, source, loaded
+        nest.typed[key] = nest.typed.get(key, 0.0) + 1.0
+
+    def retype(self, nest: Nest, before: Typed, after: Typed) -> None:
+        """Move one operation from a kind to another."""
+        nest.typed[before] -= 1.0
+        nest.typed[after] = nest.typed.get(after, 0.0) + 1.0
 
     def follow(self, op: Op, nest: Nest, op_class: int, times: float = 1.0) -> None:
         """How long the results have waited for what they depend on."""
@@ -128,6 +158,7 @@ class Builder:
         self.ivs += 1
         made = Nest(label, op.line, op.column, max(trip, 0.0), exact, self.ivs, nest.depth + 1, parallel)
         nest.children.append(made)
+        self.around[made.iv] = nest.iv
         if exact and trip <= 1:
             self.single.add(made.iv)
         self.trips[id(op)] = self.trips.get(id(op), 1.0) * made.trip
@@ -248,6 +279,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     import featurizers.mlir.control
     import featurizers.mlir.copies
     import featurizers.mlir.indices
+    import featurizers.mlir.ranges
     import featurizers.mlir.scalars
     import featurizers.mlir.vectors  # noqa: F401
 
@@ -302,9 +334,13 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
             b.local.add(value)
         _bind(b, name, position, value, kind, op, used)
     body = Nest(f"func {name}", op.line, op.column, 1.0, True, 0, 0)
+    body.given.update(blocks[0].arguments)
     from featurizers.mlir.control import region
+    from featurizers.mlir.isomorphic import mark
 
     region(b, blocks, body)
+    if len(blocks) == 1:
+        mark(b, blocks[0], body)
     body.returns_into = _register_of(b, blocks)
     from featurizers.mlir.scalars import alike
 

@@ -12,14 +12,18 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
+from featurizers.mlir.branches import beside
+from featurizers.mlir.costs import HALF_LANE
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, ports_of, vector_ports
-from featurizers.mlir.registers import registers
+from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
+from featurizers.mlir.registers import driven_out, registers
+from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.unroll import after_vectorising, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
 from featurizers.mlir.waits import (
+    by_blocks,
     chain_length,
     in_parts,
     own_path,
@@ -39,8 +43,8 @@ _LENGTH, _EPILOGUE = 12.0, 8.0
 _LIBM_LANE = 2.6
 """Of a vector call of the maths library, to code size (10 for 4 lanes, 22 for 8)."""
 
-_IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.5, "amdgpu": 4.0}
-"""Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
+_COMBINED = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
+"""Cycles of each step that halves a vector of partial results; those of others overlap with what is around."""
 _INSERTED = 2.0
 """x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go: ``vpinsrw``
 waits for the sum."""
@@ -84,19 +88,26 @@ class LoopCode:
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
     """Code of each loop of a function, outermost (the function's own body) first."""
     below: list[LoopCode] = []
-    inner = 0.0
+    inner = size = 0.0
     for child in root.children:
         found = generate(child, cpu)
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
+        size += sum(_size(code) * code.loop.factor for code in found)
         below += found
     left = [code for code in below if not code.full]
-    own = _generate(root, cpu, inner, left)
+    own = _generate(root, cpu, inner, size, left)
     if root.nest.depth and len(root.children) == 1 and below[0].loop is root.children[0]:
         _lift(root, below[0], cpu)
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
     return [own, *below]
+
+
+def _size(code: LoopCode) -> float:
+    """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own."""
+    own = code.instructions / code.loop.multiplicity
+    return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
 
 
 def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
@@ -118,12 +129,13 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     stay = 1.0 - (len(fixed) + 2.0 * strided) / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0)
     code.cycles *= max(stay, 0.1) + (1.0 - max(stay, 0.1)) / around.trip
     code.lifted = held
-    beyond = max(held + loop.live_float - cpu.vector_registers, 0.0)
+    beside = sum([not access.store for access in loop.lifted]) + loop.live_float + loop.literals
+    beyond = max(held + beside - cpu.vector_registers, 0.0)
     code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
 
 
-def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopCode:
-    """inner : instructions of the loops inside; left : those of them that are loops still."""
+def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode]) -> LoopCode:
+    """inner, size : instructions of the loops inside, and LLVM's; left : those of them that are loops still."""
     body, uops = body_of(loop, cpu)
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
     length = chain_length(loop)
@@ -143,17 +155,22 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     sized += chosen.taken_apart
-    vectors = vf > 1 or packed.share > 0  # not those of the source: they are in no loop that LLVM has vectorised
-    if cpu.isa != "riscv":
-        vectors = vectors or any(c.vf > 1 or c.packed.share > 0 for c in left)
-    else:  # accesses that are not to neighbours, and reductions, make them too large
+    if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
+        sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
+    if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
+        sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
+    vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
+    if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
+        vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
-    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, inner,
+    unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or (vf > 1 and _unknown_length(loop, cpu, vf))
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
+    if vf == 1:
+        main += beside(loop, body) * unroll
     instructions = main + (0.0 if full else LOOP_CONTROL)
     if loop.nest.depth:
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
@@ -165,17 +182,24 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif unroll > 1 and (not loop.exact or loop.trip % unroll):
         instructions += body + LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
-    pressure, spills, driven = registers(loop, cpu, vf, interleave, unroll if full else 1, packed)
+    indices = scattered_indices(loop) if vf > 1 else 0
+    instructions += 2.0 * indices
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed, indices)
+    driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     scalar = ports_of(loop, cpu, uops, unroll)
+    if loop.skipped:
+        scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
     path = path_of(loop, cpu, uops)
     if cpu.in_order:
-        path = waited(loop, cpu, path, unroll, vf == 1 and not packed.share)
+        path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
     if packed.reduced:
-        chain, path = chain / packed.lanes, path / packed.lanes
+        terms = max([c.steps * (1.0 if c.whole else length) for c in loop.chains], default=packed.lanes)
+        chain, path = chain / max(terms, packed.lanes), path / packed.lanes
+        chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
-        chain = _IN_ORDER_LANE[cpu.isa] * lanes
+        chain = in_order_cycles(loop, cpu, lanes)
     if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and emulates_half(loop, cpu):
         steps_ = max((c.steps * (1.0 if c.whole else length) for c in loop.chains), default=1.0)
         chain = max(chain, steps_ * max(own_path(loop, cpu) - cpu.load_latency + _INSERTED, 1.0))
@@ -183,18 +207,27 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, left: list[LoopCode]) -> LoopC
         chain = max(chain, through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
+    if vf == 1:
+        ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
     if cpu.in_order:
         per_vector = max(ports * interleave, chain, path)
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)
-    vector_trips = int(main_trips) if lanes > 1 else main_trips
+    vector_trips, rest = loop.parts(lanes) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
-    rest = loop.trip - vector_trips * lanes
-    if lanes > 1 and rest:
-        cycles += max(ports, chain / interleave) if folded else rest * max(scalar, chain)
+    if rest and folded:
+        cycles += max(ports, chain / interleave)
+    elif rest:
+        narrow = _rest_width(loop, cpu, chosen)
+        shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
+        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, chain)
+    if vf > 1 and loop.chains and not ordered_only(loop):
+        cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
     executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
-    cycles = cycles * loop.entries + loop.entries * (2.0 if loop.nest.depth else 0.0)
+    if loop.nest.depth:
+        cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)
+    cycles *= loop.entries
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
         loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
@@ -232,7 +265,7 @@ def _around_vector_loop(
         extra += _LENGTH
         if vf * interleave < _TINY_TRIP:
             return extra + body + LOOP_CONTROL + 4.0
-        return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % (_FIXED_BITS // max(loop.bits, 8)))
+        return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % max(_FIXED_BITS // loop.widest, 1))
     if not loop.exact:
         extra += _LENGTH
         if vf * interleave >= _TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
@@ -243,9 +276,37 @@ def _around_vector_loop(
 _FIXED_BITS = 128
 
 
+_AROUND, _TESTS, _COPIES = 2.0, 6.0, 2.0
+"""Cycles of the blocks before and behind a loop; where its length is not known, of those that choose between the vector
+loop, the narrower one and the scalar one, or between the copies of a body and single ones."""
+
+
+def _entry(loop: Loop, cpu: Cpu, rests: bool, unroll: int) -> float:
+    """Cycles around a loop. In order, blocks of a few instructions that wait for each other take twice as long."""
+    cycles = _AROUND
+    if not loop.exact:
+        cycles += _TESTS if rests else _COPIES if unroll > 1 else 0.0
+    return cycles * (2.0 if cpu.in_order else 1.0)
+
+
+def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
+    """Lanes of the loop that what is left goes through first, behind a vector loop of 16 elements and more
+    (`selectEpilogueVectorizationFactor`): those that take the fewest iterations of it and of the scalar loop for as
+    many elements as may be left."""
+    vf = chosen.vf
+    lanes = vf * chosen.interleave
+    if vf == 1 or lanes < _TINY_TRIP or cpu.isa == "riscv":
+        return 1
+    if _unknown_length(loop, cpu, vf):
+        return _FIXED_BITS // max(loop.bits, 8)
+    left = int(loop.trip) % lanes if loop.exact else lanes - 1
+    widths = [1 << k for k in range(1, vf.bit_length()) if 1 << k <= left]
+    return min(widths, key=lambda width: chosen.cost * vf * (left // width) + left % width, default=1)
+
+
 def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     """Whether vectors are of SVE, which leave a rest that nobody knows before the code runs."""
-    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * max(loop.bits, 8) > _FIXED_BITS
+    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
 
 
 def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
@@ -253,8 +314,10 @@ def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
     are unrolled while that is cheap."""
     rest = int(loop.trip % lanes)
     code = 0.0
-    if lanes >= _TINY_TRIP and rest >= vf:
-        code += body * (rest // vf)
-        rest %= vf
+    if lanes >= _TINY_TRIP and rest > 1:  # no longer vectors than what is left
+        narrower = [count for count in (2, 4, 8, 16, 32, 64) if count <= min(vf, rest)]
+        best = min(narrower, key=lambda count: rest // count + rest % count)
+        code += body * (rest // best)
+        rest %= best
     fits = rest * (loop.size - 2) <= 300
     return code + (body * rest if fits else body + LOOP_CONTROL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from math import log, log2
+from math import exp, log, log2
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASSES
+from featurizers.mlir.pointers import held_addresses, spilled
 from featurizers.mlir.program import Program
-from featurizers.mlir.registers import across, held_addresses, saves, waiting
+from featurizers.mlir.registers import across, saves, waiting
 from featurizers.mlir.totals import DIALECTS, TOTALS, totals
 
 _ESTIMATES = (
@@ -27,6 +28,7 @@ _ESTIMATES = (
     ("est_driven_out", "1"), ("est_beyond", "1"), ("est_packed_loops", "1"), ("est_packed_share", "1"),
     ("est_constants", "1"), ("est_held", "1"), ("est_scalar_instructions", "1"), ("est_scalar_cycles", "1"),
     ("est_lifted", "1"), ("est_addresses", "1"), ("est_address_pressure", "1"), ("est_across", "1"),
+    ("est_beyond_calls", "1"), ("est_beyond_loops", "1"),
 )  # fmt: skip
 
 _LOOP = (
@@ -65,8 +67,8 @@ def _columns() -> tuple[Column, ...]:
 COLUMNS = _columns()
 """hot: the loop with most of the estimated cycles. big: with most of the instructions. second: next to it."""
 
-_WITH_BOUNDS = 1.5
-"""Registers for each index or pointer of a nest: many have a bound or a step that waits too."""
+_PART, _FILE, _UNSURE = 0.49, 16.0, 5.0
+"""Where registers suffice, a part of a value is spilled, less the more are left: what lives at once is an estimate."""
 _BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6, "amdgpu": 6.0}
 
 
@@ -124,7 +126,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         instructions += code.instructions
         cycles += code.cycles
         executed += code.executed
-        spills += code.spills + code.driven
+        spills += code.spills * code.loop.multiplicity + code.driven
         driven += code.driven
         beyond = max(beyond, code.spills)
         packed += code.instructions * (code.packed.share > 0)
@@ -139,9 +141,12 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     instructions += constants
     held_up = [waiting(root) for root in program.loops_on(cpu.isa)]
     over = [across(one, cpu, program.allocations) for one in held_up]
-    spills += sum([max(each, 0.0) for each in over])
+    pointers = [spilled(root, cpu) for root in program.loops_on(cpu.isa)]
+    spills += sum([each.waiting for each in pointers])
+    if spills < _PART:
+        beyond = max((pressure - 1.0) * _FILE, *[max(each.calls, each.loops) for each in pointers])
+        spills = _PART * exp(min(beyond, 0.0) / _UNSURE)
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
-    spills += max(_WITH_BOUNDS * addresses - cpu.int_registers, 0.0)
     saved = max(ints * cpu.int_registers - 9, 0.0)
     instructions += 2 * min(saved, 12.0) + sum([saves(one, cpu.isa) for one in held_up])
     return (
@@ -153,7 +158,8 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         driven, beyond, float(sum(c.packed.share > 0 for c in found)), packed / max(instructions, 1.0), constants, held,
         sum(c.scalar_instructions * c.loop.multiplicity for c in found) / max(instructions, 1.0),
         sum(c.scalar_cycles for c in found) / max(cycles, 1.0), max([c.lifted for c in found]), addresses,
-        addresses / cpu.int_registers, max(over),
+        addresses / cpu.int_registers, max(over), max([each.calls for each in pointers]),
+        max([each.loops for each in pointers]),
     )  # fmt: skip
 
 

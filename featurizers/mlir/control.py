@@ -7,17 +7,18 @@ from dataclasses import replace
 from math import ceil
 
 from featurizers.mlir import opclass
-from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
-from featurizers.mlir.indices import apply
-from featurizers.mlir.latency import Step, after
-from featurizers.mlir.latency import steps as steps_of
+from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
+from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
+from featurizers.mlir.carried import by_memory, chains
+from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, share, varying
+from featurizers.mlir.indices import apply, bounds
+from featurizers.mlir.isomorphic import mark
 from featurizers.mlir.liveness import liveness
-from featurizers.mlir.module import DYNAMIC, Block, Op, Type
-from featurizers.mlir.nest import CONSTANT, PASSED, Chain, Form, Nest
+from featurizers.mlir.module import DYNAMIC, Block, Op
+from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
 
-_REASSOCIABLE_FLAGS = ("reassoc", "fast")
 _IF_WEIGHT = 0.5
-"""A conditional region that holds loops is taken to run every second time."""
+"""A region whose condition depends on data is taken to run every second time, as the labels have it."""
 
 
 def region(b: Builder, blocks: Sequence[Block], nest: Nest) -> None:
@@ -34,151 +35,75 @@ def region(b: Builder, blocks: Sequence[Block], nest: Nest) -> None:
 def loop(
     b: Builder, nest: Nest, op: Op, trip: float, exact: bool, block: Block, iv: int | None, middle: float,
     carried: Sequence[int] = (), step: int = 1, parallel: bool = False, lower: Form | None = None,
+    level: Level | None = None,
 ) -> Nest:  # fmt: skip
-    """A child loop with its body. iv : value id of the induction variable; middle : its average value."""
+    """A child loop with its body. iv : value id of the induction variable; middle : its average value; level : what is
+    known of its bounds."""
     made = b.child(nest, op, op.name, trip, exact, parallel)
     if iv is not None:
         b.middle[made.iv] = middle / step if step else 0.0
         b.forms[iv] = {**(lower or {}), made.iv: step}
         if lower:
+            made.starts = frozenset([key for key, factor in lower.items() if key != CONSTANT and factor])
+            for key in made.starts if exact else ():
+                b.begun[key] = b.begun.get(key, 0) + (key != nest.iv and nest.iv not in b.single)
             b.middle[made.iv] = (middle - b.average(lower)) / step if step else 0.0
+    if level is not None:
+        b.path.append(replace(level, iv=made.iv))
     b.block(block, made)
+    made.begun = b.begun.get(made.iv, 0)
+    if level is not None:
+        b.path.pop()
     liveness(b, block, made)
     if carried and block.ops:
-        made.chains += chains(b, block, carried)
+        made.chains += chains(b, block, carried, made)
+    mark(b, block, made)
     if not made.children and any(access.store for access in made.accesses):
-        _by_memory(b, block, made)
+        by_memory(b, block, made)
     return made
-
-
-_MOVES = {"affine.load": False, "memref.load": False, "affine.store": True, "memref.store": True}
-
-
-def _by_memory(b: Builder, block: Block, nest: Nest) -> None:
-    """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register
-    (`LoopLoadElimination`: strides of one): each is a value carried on."""
-    stored = {(a.base, a.moving): a for a in nest.accesses if a.store and abs(a.stride(nest.iv)) == 1}
-    if not stored or len({a.base for a in nest.accesses if a.store}) > 1:
-        return
-    moves = [op for op in block.ops if op.name in _MOVES]
-    if len(moves) != len(nest.accesses):
-        return
-    values = {access.constant: op.operands[0] for access, op in zip(nest.accesses, moves, strict=True) if access.store}
-    for access, op in zip(nest.accesses, moves, strict=True):
-        written = stored.get((access.base, access.moving))
-        place = access.constant + access.stride(nest.iv)
-        if access.store or written is None or place not in values or access.constant in values:
-            continue
-        chain = _chain(block, op.results[0], values[place], b.type(op.results[0]))
-        if chain.op_class >= 0 and chain.kinds:
-            nest.chains.append(replace(chain, reassociable=False, used=True))
-            nest.reloads += 1
-
-
-_MIXED = -3
-
-
-def chains(b: Builder, block: Block, carried: Sequence[int]) -> list[Chain]:
-    """For each carried block argument how its next value comes from it: the class of the last operation, and as many
-    steps of it as all operations between take."""
-    yielded = block.ops[-1].operands[-len(carried) :]
-    found = []
-    for argument, value in zip(carried, yielded, strict=False):
-        kind = b.type(argument)
-        if kind.kind not in ("memref", "tensor") and value != argument:
-            found.append(_chain(block, argument, value, kind))
-    return found
-
-
-def _chain(block: Block, argument: int, value: int, kind: Type) -> Chain:
-    reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
-    free, used = True, False
-    for op in block.ops[:-1]:
-        before = [reached[v] for v in op.operands if v in reached]
-        if not before:
-            continue
-        used = used or not op.results
-        if len(before) > 1 and len({v for v in op.operands if v in reached}) > 1 and op.name not in _CHOOSING:
-            free = False  # a step that needs the value twice is a recurrence, and no sum
-        latency, known, chain = max(before, key=_latency_of)
-        op_class = PASSED if op.regions else opclass.OP_CLASS.get(op.name, -1)
-        if op_class >= 0:
-            latency += opclass.LATENCY[op_class]
-            chain = after(chain, op_class)
-            free = free and (op_class in _MINMAX or _reassociable(op) if kind.is_float else op.name in _SUMS)
-        same = op_class if known in (-1, op_class) else PASSED if PASSED in (known, op_class) else _MIXED
-        for result in op.results:
-            reached[result] = latency, same, chain
-            if result == value:
-                last = op_class
-    if value not in reached:
-        return Chain(-1, kind.bits, kind.is_float, False)
-    latency, op_class, chain = reached[value]
-    if op_class == PASSED:
-        return Chain(PASSED, kind.bits, kind.is_float, False)
-    pure = op_class != _MIXED
-    steps = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
-    return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, steps, used=used,
-                 kinds=steps_of(chain))  # fmt: skip
-
-
-def _latency_of(found: tuple[float, int, Step | None]) -> tuple[float, int]:
-    return found[:2]
-
-
-def _reassociable(op: Op) -> bool:
-    """``#arith.fastmath<reassoc,nnan>`` lets floating-point terms be added in any order."""
-    flags = str(op.attributes.get("fastmath", "")).partition("<")[2].rstrip(">").split(",")
-    return any(flag.strip() in _REASSOCIABLE_FLAGS for flag in flags)
-
-
-_MINMAX = (opclass.FMINMAX, opclass.FMAXIMUM)
-_CHOOSING = ("arith.select", "scf.if", "affine.if")
-_SUMS = frozenset(
-    f"arith.{name}"
-    for name in ("addi", "subi", "muli", "andi", "ori", "xori", "maxsi", "maxui", "minsi", "minui", "select", "cmpi")
-)
-"""Operations on integers that may be done in any order (`RecurKind`), and what chooses between their results."""
 
 
 @handles("affine.for")
 def _affine_for(b: Builder, op: Op, nest: Nest) -> None:
     attributes, block = op.attributes, op.regions[0][0]
     segments = attributes.get("operandSegmentSizes") or [0, 0, 0]
-    lows = apply(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
-    highs = apply(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])
+    lows = bounds(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
+    highs = bounds(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])
     _counted(b, op, nest, lows, highs, int(attributes["step"]), block)
 
 
 def _counted(
-    b: Builder, op: Op, nest: Nest, lows: Sequence[Form | None], highs: Sequence[Form | None], step: int, block: Block
-) -> None:
-    lower = next((form for form in lows if form is not None), None)
-    lengths = [_difference(b, high, low) for high in highs for low in lows if high is not None and low is not None]
+    b: Builder, op: Op, nest: Nest, from_: Sequence[Form | Bound | None], to: Sequence[Form | Bound | None],
+    step: int, block: Block,
+) -> None:  # fmt: skip
     iv, carried = block.arguments[0], block.arguments[1:]
-    if not lengths or lower is None:
+    lows, highs = [low for low in from_ if low is not None], [high for high in to if high is not None]
+    lower = next((form for form in lows if isinstance(form, dict)), None)
+    if not lows or not highs:
         b.unknown_trips += 1
         made = loop(b, nest, op, DEFAULT_TRIP, False, block, iv, DEFAULT_TRIP / 2, carried, step, lower=lower)
         made.unknown_trip = True
         return
-    length = min(lengths)[0]
-    exact = all(known for _, known in lengths)
-    bounds = frozenset() if exact else _varying([*lows, *highs])
-    length = max(length, 0.0)
-    middle = b.average(lower) + length / 2
-    made = loop(b, nest, op, ceil(length / step) if exact else length / step, exact, block, iv, middle, carried, step,
-                lower=lower)  # fmt: skip
-    made.step, made.bounded_by = step, bounds
+    level = Level(0, lows, highs, step, varying([*lows, *highs]))
+    known = [_difference(high, low) for high in highs for low in lows]
+    found: Lengths = ()
+    if None in known:
+        found = lengths(b.path, level)
+        trip = mean(found)
+    else:
+        trip = float(max(ceil(min([length for length in known if length is not None]) / step), 0))
+    middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
+    made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
+    made.step, made.lengths, made.bounded_by = step, found, level.depends if found else frozenset()
+    made.cut = len(highs) > 1
 
 
-def _varying(forms: Sequence[Form | None]) -> frozenset[int]:
-    return frozenset(key for form in forms for key, factor in (form or {}).items() if key != CONSTANT and factor)
-
-
-def _difference(b: Builder, high: Form, low: Form) -> tuple[float, bool]:
-    rest = {key: high.get(key, 0) - low.get(key, 0) for key in high.keys() | low.keys()}
-    exact = not any(factor for key, factor in rest.items() if key != CONSTANT)
-    return (float(rest.get(CONSTANT, 0)), True) if exact else (b.average(rest), False)
+def _difference(high: Form | Bound, low: Form | Bound) -> int | None:
+    """How far apart bounds are, if that is always the same."""
+    if not isinstance(high, dict) or not isinstance(low, dict):
+        return None
+    rest = add_forms(high, low, -1)
+    return None if any(factor for key, factor in rest.items() if key != CONSTANT) else rest.get(CONSTANT, 0)
 
 
 @handles("scf.for")
@@ -225,7 +150,10 @@ def _parallel(
     block = op.regions[0][0]
     for low, high, step, iv in zip(lows, highs, steps, block.arguments, strict=False):
         known = low is not None and high is not None
-        length, exact = _difference(b, high or {}, low or {}) if known else (DEFAULT_TRIP * step, False)
+        found = _difference(high, low) if high is not None and low is not None else None
+        exact = found is not None
+        length = float(found) if found is not None else b.average(add_forms(high or {}, low or {}, -1))
+        length = length if known else DEFAULT_TRIP * step
         b.unknown_trips += not known
         nest = b.child(nest, op, op.name, ceil(max(length, 0.0) / step), exact, True)
         b.forms[iv] = {**(low or {}), nest.iv: step}
@@ -242,23 +170,59 @@ def _while(b: Builder, op: Op, nest: Nest) -> None:
     for blocks in op.regions:
         region(b, blocks, made)
     after = op.regions[-1][0]
-    made.chains += chains(b, after, after.arguments) if after.arguments and after.ops else []
+    made.chains += chains(b, after, after.arguments, made) if after.arguments and after.ops else []
 
 
 @handles("scf.if", "affine.if", "scf.index_switch")
 def _if(b: Builder, op: Op, nest: Nest) -> None:
-    nest.counts[opclass.BRANCH] += 1
-    for blocks in op.regions:
+    level = _condition(b, op) if op.name == "affine.if" else None
+    loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts)
+    for position, blocks in enumerate(op.regions):
         if not blocks:
             continue
-        known, written = len(nest.children), len(nest.accesses)
-        region(b, blocks, nest)
-        for access in nest.accesses[written:]:
-            access.maybe = True
-        for child in nest.children[known:]:
-            child.trip *= _IF_WEIGHT
-            child.exact = False
-            child.bounded_by = frozenset()
+        part = _IF_WEIGHT
+        if level is not None:
+            level = replace(level, negated=position > 0)
+            part = share(b.path, level)
+            b.path.append(level)
+        _branch(b, blocks, nest, part, level is not None)
+        if level is not None:
+            b.path.pop()
+    work = sum(nest.counts) - before
+    pure = len(nest.children) == loops and len(nest.accesses) == accesses
+    if pure and op.name != "scf.index_switch" and work <= SPECULATED and 0 < len(op.results) <= MOST_CHOICES:
+        nest.counts[opclass.SELECT] += len(op.results)
+        return
+    nest.counts[opclass.BRANCH] += 1
+    nest.guarded += work
+    nest.ways += len(op.regions) - 1.0 if op.name == "scf.index_switch" else 1.0
+
+
+def _branch(b: Builder, blocks: Sequence[Block], nest: Nest, part: float, known: bool) -> None:
+    """A region that runs in this part of the iterations. known : not by data, whose branches end blocks at a cost that
+    is no less than what they save on average."""
+    loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts) - nest.skipped
+    region(b, blocks, nest)
+    written = nest.accesses[accesses:]
+    for access in written:
+        access.maybe = True
+    for child in nest.children[loops:]:
+        child.share *= part
+    work = sum(nest.counts) - nest.skipped - before
+    if known and (work > SPECULATED or any(access.store for access in written)):
+        nest.skipped += (1.0 - part) * work
+
+
+def _condition(b: Builder, op: Op) -> Level | None:
+    """The condition of an ``affine.if``, if all of it is known."""
+    condition = op.attributes.get("condition")
+    found = None if condition is None else bounds(b, condition, op.operands)
+    if not found or condition is None or None in found:
+        return None
+    known = [bound for bound in found if bound is not None]
+    equal = [bound for bound, zero in zip(known, condition[4], strict=True) if zero]
+    least = [bound for bound, zero in zip(known, condition[4], strict=True) if not zero]
+    return Level(0, least, equal, 0, varying(known))
 
 
 @handles("scf.execute_region", "memref.alloca_scope")

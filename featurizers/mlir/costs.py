@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import opclass
+from featurizers.mlir import divisions, opclass
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import Loop
+from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.widths import cost as conversion
+from featurizers.mlir.widths import mix, scalar_cost
 
 FIXED_BITS = 128
 _FADD, _FMUL, _FDIV, _FSQRT, _IDIV = (CLASS[name] for name in ("fadd", "fmul", "fdiv", "fsqrt", "idiv"))
@@ -21,6 +23,7 @@ _COUNTED = tuple(
     for name, index in CLASS.items()
     if name not in ("load", "store", "libm", "call", "branch", "address", "masked")
 )
+_EXTEND, _LOGIC = CLASS["extend"], CLASS["logic"]
 _HALF = 16
 _WORD = 32
 _LONG = 64
@@ -28,42 +31,77 @@ CONTROL = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
 """Of a loop's index and its comparison, which RISC-V has in its branches."""
 ADDRESS = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
 """Of a scalar's address."""
+_LANE_STORED = 3.5
+"""NEON takes the addresses of stores out of vectors (`VPReplicateRecipe::computeCost`)."""
 _NEAR_BYTES, _FAR_ADDRESS = 64, 10.0
 """Strides up to which AArch64 counts on an addressing mode, and an address beyond."""
 
 
 def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
     """One scalar iteration. products : of the index with strides. call : of the maths library."""
-    counts = loop.counts
+    counts = _counts(loop)
     moves = counts[opclass.LOAD] + counts[opclass.STORE]
     cost = CONTROL[cpu.isa] + products + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
+    cost += divisions.alone(loop, cpu)
     for index in _COUNTED:
         if counts[index]:
-            cost += counts[index] * _scalar(index, loop, cpu)
+            for bits, source, loaded, share in _widths(loop, index):
+                if index == _EXTEND:
+                    each = scalar_cost(cpu.isa, bits, source, loaded)
+                else:
+                    each = _scalar(_written(index, loaded), bits, loop, cpu)
+                cost += counts[index] * share * each
     return cost
+
+
+def _written(index: int, marked: bool) -> int:
+    """The class of an operation as it stands in the code that the vectoriser sees."""
+    return opclass.IMUL if marked and index == _LOGIC else index
+
+
+def _counts(loop: Loop) -> list[float]:
+    """Operations of each class, without those that divisions by constants become."""
+    if not loop.divided:
+        return loop.counts
+    counts = loop.counts.copy()
+    for index, times in divisions.instructions(loop).items():
+        counts[index] = max(counts[index] - times, 0.0)
+    return counts
+
+
+def _widths(loop: Loop, index: int) -> list[Share]:
+    return mix(loop).get(index) or [(max(loop.bits, 8), 0, False, 1.0)]
 
 
 def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of the operations of one vector iteration but accesses and calls."""
-    counts = loop.counts
-    registers = max(vf * max(loop.bits, 8) / width(loop, cpu, vf), 1.0)
-    return sum([counts[index] * _vector(index, loop, cpu, vf, registers) for index in _COUNTED if counts[index]])
+    counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
+    total = divisions.together(loop, cpu, vf, size)
+    for index in _COUNTED:
+        for bits, source, loaded, share in _widths(loop, index) if counts[index] else ():
+            each = 0.0
+            if source and bits != source:
+                each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)
+            if index != _EXTEND:
+                each += _vector(_written(index, loaded), bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
+            total += counts[index] * share * (each if source or index != _EXTEND else max(vf * bits / size, 1.0))
+    return total
 
 
 def width(loop: Loop, cpu: Cpu, vf: int) -> int:
     """Bits of the registers that a vector of so many lanes is in; RISC-V: of one register of a group."""
     if cpu.isa == "riscv" or fixed(loop, cpu, vf):
         return FIXED_BITS
-    return cpu.prefer_bits
+    return max(cpu.prefer_bits, cpu.vector_bits)
 
 
 def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
     """Whether a vector is one of AArch64's of fixed length."""
-    return cpu.isa == "aarch64" and vf * max(loop.bits, 8) <= FIXED_BITS
+    return cpu.isa == "aarch64" and (not cpu.scalable or vf * loop.widest <= FIXED_BITS)
 
 
-def _scalar(index: int, loop: Loop, cpu: Cpu) -> float:
-    isa, bits = cpu.isa, loop.bits
+def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
+    isa = cpu.isa
     if isa == "x86":
         if index in (_FDIV, _FSQRT):
             return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
@@ -79,23 +117,25 @@ def _scalar(index: int, loop: Loop, cpu: Cpu) -> float:
     return 1.0
 
 
+HALF_LANE = 4.0
+"""Per lane of a maximum or minimum of halves where there is no arithmetic of them, also of its size."""
 _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 """Per lane, of single and of double precision."""
 
 
-def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
-    isa, bits = cpu.isa, loop.bits
+def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
+    isa = cpu.isa
     if isa == "x86":
         if index in _X86_DIVISION:
-            return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, loop, cpu))
+            return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, bits, loop, cpu))
         if index == _IDIV:
             return 20.0 * vf
         if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
-            return 4.0 * vf
+            return HALF_LANE * vf
         if index == opclass.IMUL:
             each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
             return each * registers
-        return _scalar(index, loop, cpu) * registers
+        return _scalar(index, bits, loop, cpu) * registers
     if isa == "aarch64":
         near = fixed(loop, cpu, vf)
         if index == _IDIV:
@@ -106,10 +146,16 @@ def _vector(index: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> floa
             return registers if near else 2.0 * registers
         if index == opclass.IMINMAX:
             return registers * (2.0 if near and bits > _WORD else 1.0)
-        return _scalar(index, loop, cpu) * registers
+        return _scalar(index, bits, loop, cpu) * registers
     if isa == "riscv" and index in (opclass.FMAXIMUM, opclass.FMINMAX):
-        return _scalar(index, loop, cpu)
-    return _scalar(index, loop, cpu) * registers
+        return _scalar(index, bits, loop, cpu)
+    return _scalar(index, bits, loop, cpu) * registers
+
+
+def dearness(index: int, loop: Loop, cpu: Cpu, lanes: int) -> float:
+    """Cost of an operation on a vector of a register over that of one scalar."""
+    bits = max(loop.bits, 8)
+    return _vector(index, bits, loop, cpu, lanes, 1.0) / _scalar(index, bits, loop, cpu)
 
 
 def in_order(loop: Loop, cpu: Cpu, vf: int) -> float:
@@ -125,12 +171,15 @@ def lane_by_lane(loop: Loop, cpu: Cpu, vf: int, bits: int, stride: int | None, s
         if not fixed(loop, cpu, vf):
             return _FAR_ADDRESS * vf
         near = stride is not None and abs(stride) * bits <= 8 * _NEAR_BYTES
-        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + 2.0 * (vf - loop.is_float)
+        taken_out = _LANE_STORED * vf if store else 0.0
+        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + 2.0 * (vf - loop.is_float) + taken_out
     if cpu.isa == "x86":
         inserts = 3.0 if loop.is_float and bits == _HALF and not store else 1.0
         scalars = vf * (1.0 + inserts) + max(ceil(vf * bits / FIXED_BITS) - 1, 0)
         if cpu.gather and bits >= _WORD:
             return min(scalars, vf + 2.0 * max(ceil(vf * _LONG / cpu.vector_bits), 1))
+        if cpu.gather:  # addresses are in vectors, and taken out of them
+            return scalars + vf + max(ceil(vf * _LONG / FIXED_BITS) - 1, 0)
         return scalars
     return float(vf) if cpu.isa == "riscv" else 3.0 * vf
 
@@ -144,12 +193,16 @@ def products(cpu: Cpu, loop: Loop, vf: int, gathers: bool) -> float:
     return ceil(vf * _LONG / cpu.prefer_bits) * (2.0 if cpu.isa == "x86" else 1.0)
 
 
+_FEW_LANES = 4.0
+"""Of two bytes or shorts on AArch64; four bytes are half of that."""
 _REVERSE = {"x86": 2.0, "aarch64": 2.0, "riscv": 6.0, "amdgpu": 1.0}
 
 
 def neighbours(loop: Loop, cpu: Cpu, vf: int, bits: int, backwards: bool) -> float:
     """Of an access to neighbouring elements."""
     registers = max(vf * bits / width(loop, cpu, vf), 1.0)
+    if fixed(loop, cpu, vf) and vf * bits <= _WORD and bits < _WORD:
+        registers = _FEW_LANES if vf == 2 else _FEW_LANES / 2  # lane by lane
     if not backwards:
         return registers
     if cpu.isa == "aarch64" and not fixed(loop, cpu, vf):

@@ -64,6 +64,15 @@ class Cpu:
     pair_cycles: int
     fp_split: int
     imul8_cycles: int
+    insert_latency: int
+    int_moves: int
+    float_moves: int
+    vector_moves: int
+    int_store: int
+    scatter_lane: int
+    shuffle_ports: int
+    fsqrt32_cycles: int
+    fsqrt64_cycles: int
 
     def __hash__(self) -> int:
         """By name: tables are kept by CPU, and fifty numbers take longer to hash than to look up."""

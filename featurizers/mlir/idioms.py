@@ -17,7 +17,6 @@ _COPIED_BYTES = {"x86": 256.0, "aarch64": 256.0, "riscv": 128.0, "amdgpu": 128.0
 _FILLED_BYTES = {"x86": 512.0, "aarch64": 512.0, "riscv": 128.0, "amdgpu": 128.0}
 """Up to here the call is expanded in place (`MaxStoresPerMemcpy`, `MaxStoresPerMemset`: 8 and 16 of 32 bytes on x86, 16
 and 32 of 16 on AArch64)."""
-_MOVE_BYTES = 16.0
 _MOVES = (opclass.LOAD, opclass.STORE, opclass.ADDRESS, opclass.CALL)
 
 
@@ -65,8 +64,9 @@ def moved(loop: Loop, copy: Loop) -> None:
     if called:
         loop.counts[opclass.CALL] += 1.0
         loop.moved_by_calls += 1.0
-    moves = 0.0 if called else max(size / _MOVE_BYTES, 1.0)
+    moves = 0.0 if called else max(8 * size / 512, 1.0)
     for access in (first, *(a for a in copy.accesses if not a.store)):
-        loop.accesses.append(msgspec.structs.replace(access.shifted(iv, 0), lanes=lanes, called=called))
+        placed = access.shifted(iv, 0)
+        loop.accesses.append(msgspec.structs.replace(placed, lanes=lanes, called=called, copied=not called))
         loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves
     loop.hoisted += copy.hoisted

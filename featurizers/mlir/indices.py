@@ -7,8 +7,9 @@ from typing import Any
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms, handles, row_major
+from featurizers.mlir.domain import Bound
 from featurizers.mlir.module import DYNAMIC, Op
-from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
+from featurizers.mlir.nest import CONSTANT, JUMP, Access, Form, Nest, moving_of
 
 CALLS_OF_A_BUFFER = 2.0
 """malloc and free. A tensor's pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new
@@ -36,9 +37,20 @@ def _cast(b: Builder, op: Op, nest: Nest) -> None:
     form = b.forms.get(op.operands[0])
     if form is not None:
         b.forms[op.results[0]] = form
+    else:
+        b.placed[op.results[0]] = _anywhere(b, nest.iv)
     waited = b.ready.get(op.operands[0])
     if waited is not None:
         b.ready[op.results[0]] = waited
+
+
+def _anywhere(b: Builder, iv: int | None) -> Form:
+    """A place that each iteration of this loop, and of all around it, may have elsewhere."""
+    found: Form = {}
+    while iv is not None:
+        found[iv] = JUMP + len(b.placed)
+        iv = b.around.get(iv)
+    return found
 
 
 def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:
@@ -60,6 +72,24 @@ def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | N
                     total[key] = total.get(key, 0) + factor * coefficient
         found.append(total)
     return found
+
+
+def bounds(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | Bound | None]:
+    """Results of an affine map as `apply` gives them, but those that are rounded as they are."""
+    found: list[Form | Bound | None] = list(apply(b, affine_map, operands))
+    for position, tree in enumerate(affine_map[3]):
+        if tree is not None:
+            found[position] = _bound(b, tree, operands)
+    return found
+
+
+def _bound(b: Builder, tree: Any, operands: Sequence[int]) -> Form | Bound | None:
+    if isinstance(tree, int):
+        return {CONSTANT: tree}
+    if len(tree) == 1:
+        return b.forms.get(operands[tree[0]])
+    left, right = (_bound(b, part, operands) for part in tree[1:])
+    return None if left is None or right is None else (tree[0], left, right)
 
 
 @handles("affine.apply")
@@ -187,6 +217,13 @@ def access(b: Builder, value: int, subscripts: Sequence[Form | None], store: boo
     return Access(base, moving, constant, store, max(kind.bits, 8), lanes, base not in b.local)
 
 
+def made_as(b: Builder, value: int) -> int:
+    """The buffer that a view, or a result that is written in place, is of."""
+    while value in b.aliases:
+        value = b.aliases[value][0]
+    return value
+
+
 _OF_ELEMENTS = frozenset({"memref.load", "memref.store", "affine.load", "affine.store"})
 
 
@@ -220,6 +257,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         nest.bits = found.bits
     if moved.is_float:
         nest.is_float = True
+    else:
+        found.whole = True
 
 
 @handles("affine.load", "affine.vector_load")
@@ -242,6 +281,16 @@ def _store(b: Builder, op: Op, nest: Nest) -> None:
     _plain(b, op, nest, 1, True)
 
 
+def _subscript(b: Builder, value: int, nest: Nest) -> Form | None:
+    """An index as a linear form; one that a loop around has loaded or computed stays where it is in this one."""
+    form = b.forms.get(value)
+    if form is None:
+        form = b.placed.get(value)
+        if form is not None and nest.iv in form:
+            return None
+    return form
+
+
 def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     """An access whose buffer is operand `at`, followed by one index per dimension."""
     buffer = op.operands[at]
@@ -249,7 +298,7 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     if kind.kind != "memref":
         nest.counts[opclass.STORE if store else opclass.LOAD] += 1
         return
-    subscripts = [b.forms.get(v) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
+    subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
 
@@ -270,13 +319,12 @@ def _plain_transfer(
     bounds = op.attributes.get("in_bounds") or []
     if (along_last or broadcast) and bounds and all(bounds):
         return True
-    lanes_wanted = moved.shape[-1] if moved.shape else 1
-    if along_last and _stays_inside(b.shape(buffer)[-1], subscripts[-1], lanes_wanted):
-        return True
     axis = next((axis for axis, factor in enumerate((last or ())[1:]) if factor and axis < rank), None)
     known = axis is not None and _known_place(b, subscripts[axis])
     if along_last:
-        nest.counts[opclass.MASKED] += 0.0 if known else moved.size
+        if not known:
+            _mask(nest, subscripts[-1], float(moved.size))
+            nest.whole_masks += moved.size * (moved.size * moved.bits == _WHOLE_BITS)
         return True
     if known and axis is not None:
         active = min(float(b.shape(buffer)[axis]), float(moved.size))
@@ -294,18 +342,26 @@ def _plain_transfer(
     return False
 
 
+def _mask(nest: Nest, form: Form | None, lanes: float) -> None:
+    """A mask, which is a constant where the loops that it depends on are unrolled."""
+    nest.counts[opclass.MASKED] += lanes
+    if form is not None:
+        depends = frozenset([key for key, factor in form.items() if key != CONSTANT and factor])
+        nest.masks[depends] = nest.masks.get(depends, 0.0) + lanes
+
+
 def _known_place(b: Builder, form: Form | None) -> bool:
     """Whether a subscript is the same in all iterations: a mask that depends on it is a constant."""
     return form is not None and all(key == CONSTANT or not factor or key in b.single for key, factor in form.items())
 
 
-def _stays_inside(dim: int, form: Form | None, lanes: int) -> bool:
-    """Whether steps of whole vectors through a dimension of whole vectors can never leave it: no mask is needed."""
-    return form is not None and lanes > 0 and dim % lanes == 0 and all(factor % lanes == 0 for factor in form.values())
+_WHOLE_BITS = 128
+"""Of the vectors of fixed length that SVE moves under a mask (`isLegalMaskedLoadStore`)."""
 
 
 @handles("func.return")
 def _return(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor that is returned is written into a buffer of the caller."""
     returned = sum(b.type(value).kind == "tensor" for value in op.operands)
+    nest.given.update([made_as(b, value) for value in op.operands])
     nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - CALLS_OF_A_BUFFER * returned, 0.0)

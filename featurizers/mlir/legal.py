@@ -30,7 +30,8 @@ _FMA = CLASS["fma"]
 _IDIV, _IMUL = CLASS["idiv"], CLASS["imul"]
 _PER_LANE_DIVISION = 4.0
 _PER_LANE_PRODUCT = 3.0
-_HALF_EACH, _HALF_LANE = 4.0, 3.0
+_HALF_EACH, _HALF_LANE, _HALF_LANE_UNITS = 4.0, 3.0, 2.75
+"""Half precision without instructions for it: of a register of singles; of a lane, and by units of floats."""
 _MAXIMUM = {"x86": 6.0, "aarch64": 1.0, "riscv": 5.0, "amdgpu": 1.0}
 _MINMAX = {"x86": 3.0, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
 _TAKE_OUT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
@@ -49,9 +50,10 @@ class Work:
     passes: float
     loads: float
     stores: float
+    permuted: float
 
 
-NONE = Work(0.0, 0.0, 0.0, 0.0, 0.0)
+NONE = Work(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def registers(isa: str, lanes: int, bits: int) -> int:
@@ -97,11 +99,12 @@ def work(loop: Loop, cpu: Cpu) -> Work:
     """All vector operations and accesses of a body."""
     if _plain(loop):
         return NONE
-    instructions = passes = loads = stores = load_uops = store_uops = 0.0
+    instructions = passes = permuted = loads = stores = load_uops = store_uops = 0.0
     for key, count in loop.wide.items():
         own, busy = _operation(key, cpu)
         instructions += own * count
         passes += busy * count
+        permuted += _permuted(key, cpu) * count
     for access in loop.accesses:
         if access.lanes > 1 and not access.called:
             moves, each = _move(access, cpu)
@@ -118,20 +121,26 @@ def work(loop: Loop, cpu: Cpu) -> Work:
     if cpu.isa == "riscv":
         total *= 1.0 + _NEW_TYPE
     folded = min(loads, instructions / 2) if cpu.load_folding else 0.0
-    return Work(total - folded, instructions + load_uops + store_uops, passes, load_uops, store_uops)
+    return Work(total - folded, instructions + load_uops + store_uops, passes, load_uops, store_uops, permuted)
 
 
 _ORDERED_SIZE = {"x86": 2.0, "aarch64": 2.75, "riscv": 0.2, "amdgpu": 2.0}
 """Per lane of a sum in order, to code size."""
 
 
+COPY_SIZE = 4.0
+"""Of a copy by memcpy or memset (`getMemcpyCost`)."""
+
+
 def beyond_units(loop: Loop) -> float:
     """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever
     its length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each
     step."""
+    copied = [access for access in loop.accesses if access.copied]
+    extra = sum([COPY_SIZE / (1 if a.fill else 2) - max(a.lanes * a.bits / 512, 1.0) for a in copied])
     if not loop.wide and not loop.widths:
-        return 0.0
-    isa, extra = loop.isa, 0.0
+        return extra
+    isa = loop.isa
     for key, count in loop.wide.items():
         kind, _, rows, lanes, bits, _ = key
         each = registers(isa, lanes, bits)
@@ -142,14 +151,17 @@ def beyond_units(loop: Loop) -> float:
         elif kind == opclass.SHUFFLE:
             own = {"aarch64": 2.0 * each, "riscv": 4.0}.get(isa, float(each))
         elif kind == _FMA and bits == 16 and isa == "riscv":
-            own = float(lanes)  # taken apart
+            own = 2.0 * lanes  # taken apart
         else:
             own = float(each) if kind == SHARED else 1.0
         extra += (rows * own - units(key) * len(classes(key))) * count
     for access in loop.accesses:
-        if access.lanes > 1 and not access.called:
+        if access.lanes > 1 and not access.called and not access.copied:
             size = access.lanes * access.bits
-            extra += (ceil(size / REGISTER_BITS[isa]) if isa == "aarch64" else 1.0) - max(size / 512, 1.0)
+            parts = ceil(size / REGISTER_BITS[isa]) if isa == "aarch64" else 1.0
+            if isa == "riscv" and access.bits == 16 and not access.whole:
+                parts = float(access.lanes)
+            extra += parts - max(size / 512, 1.0)
     return extra
 
 
@@ -184,6 +196,10 @@ def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
     if cpu.isa == "riscv":  # one port for all registers of a group
         ports = cpu.store_ports if access.store else cpu.load_ports
         return float(ceil(size / 1024)), float(max(ceil(size / GROUPED_BITS), 1)) * ports
+    if access.copied:
+        widest = cpu.prefer_bits if cpu.isa == "x86" else REGISTER_BITS[cpu.isa]
+        uops = _copied(size, widest)
+        return uops - (size // widest // 2 if cpu.isa == "aarch64" else 0), uops
     whole, rest = divmod(size, REGISTER_BITS[cpu.isa])
     parts = bin(rest // 8).count("1")
     uops = float(whole + parts)
@@ -191,6 +207,14 @@ def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
         pairs = 0 if access.store else whole // 2
         return ceil(whole / 2) + float(parts), uops + pairs * max(cpu.pair_cycles - 2.0, 0.0)
     return uops + max(parts - 1, 0), uops
+
+
+def _copied(size: int, widest: int) -> float:
+    """Moves that copy so many bits, the last of which may overlap with the one before
+    (`findOptimalMemOpLowering`)."""
+    if size >= widest:
+        return float(ceil(size / widest))
+    return 1.0 + (size & (size - 1) > 0)
 
 
 def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
@@ -206,10 +230,11 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         return rows * own, rows * passes
     if kind == opclass.SHUFFLE:
         alone = cpu.fp_ports if isa == "riscv" else 1  # one unit permutes
-        return rows * each * (1.0 if isa != "x86" else 1.5), rows * busy * alone
+        return (rows * each * 1.5, 0.0) if isa == "x86" else (rows * each, rows * busy * alone)
     if is_float and bits == 16 and not cpu.half and kind in _FLOATS:
         if isa == "riscv":
-            return rows * lanes * _HALF_LANE, rows * lanes * 2.0
+            twice = 1.0 + (kind == _FMA)  # a product that is rounded, then a sum
+            return rows * lanes * (_HALF_LANE + twice - 1.0), rows * lanes * _HALF_LANE_UNITS * twice
         each = float(registers(isa, lanes, 32))
         return rows * each * _HALF_EACH, rows * each * _HALF_EACH
     factor = 1.0
@@ -228,6 +253,22 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         divided = (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles) * lanes * bits / at_once
         return rows * each, rows * max(divided, 1.0)
     return rows * each * factor, rows * busy * factor
+
+
+_TWO_SOURCES = 2.0
+
+
+def _permuted(key: Wide, cpu: Cpu) -> float:
+    """Cycles of units that permute, in one operation: on x86 those of all rearrangements (Skylake permutes 16 bits
+    twice, Zen 4 two registers by both of its units); lanes that a sum takes out one by one."""
+    kind, _, rows, lanes, bits, _ = key
+    if kind == opclass.SHUFFLE and cpu.isa == "x86":
+        crossing = lanes * bits > GROUPED_BITS  # what lies in 128 bits takes one unit
+        twice = crossing and (cpu.shuffle_ports > 1 or bits < 32)
+        return rows * registers(cpu.isa, lanes, bits) * (_TWO_SOURCES if twice else 1.0)
+    if kind == ORDERED and (cpu.isa == "x86" or (cpu.isa == "aarch64" and not cpu.scalable)):
+        return rows * (lanes - 1.0)
+    return rows * log2(max(lanes, 1)) if kind == HALVES and cpu.isa == "x86" else 0.0
 
 
 _IN_ORDER_LANE = 2.5

@@ -1,7 +1,6 @@
 """Whether LLVM's vectoriser may touch a loop: strides, dependences, overlap checks.
 
-Thresholds are those of LLVM's sources: `LoopVectorize.cpp` and `LoopAccessAnalysis.cpp` (runtime checks of at most 8
-pairs).
+Source (LLVM 22): `LoopAccessAnalysis.cpp`. How many checks are worth it, `vectorise` compares.
 """
 
 from __future__ import annotations
@@ -18,16 +17,18 @@ from featurizers.mlir.loop import (
     WIDE_ALREADY,
     Loop,
 )
-from featurizers.mlir.nest import Access, Moving, strides
+from featurizers.mlir.nest import Access, Moving, jumps, strides
 from featurizers.mlir.slp import runs
+from featurizers.mlir.widths import widths_moved
 
-MAX_CHECKS = 8
 _FAR = 16
 """Iterations beyond which a dependence is in no vector's way."""
 
 
 def judge(loop: Loop) -> None:
-    """Strides over this loop, and whether LoopVectorize would find it legal."""
+    """Strides over this loop, and whether LoopVectorize would find it legal; again where loops inside are no more."""
+    loop.unit = loop.strided = loop.invariant = loop.gathered = 0
+    loop.runs = loop.mix = loop.plain = None
     iv = loop.nest.iv
     bases: dict[int, list[Access]] = {}
     by_shape = strides(loop.accesses, iv)
@@ -38,7 +39,7 @@ def judge(loop: Loop) -> None:
         else:
             held.append(access)
         stride = by_shape[access.moving]
-        if access.moving is None:
+        if access.moving is None or jumps(stride):
             loop.gathered += 1
         elif stride == 0:
             loop.invariant += 1
@@ -47,6 +48,7 @@ def judge(loop: Loop) -> None:
         else:
             loop.strided += 1
     loop.streams = len(bases)
+    loop.narrowest, loop.widest = widths_moved(loop)
     loop.store_run = max(runs(loop).stores, default=1)
     loop.checks = _checks(bases)
     loop.legality = _legality(loop, bases, by_shape)
@@ -58,7 +60,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         return NOT_INNERMOST
     if loop.widths:
         return WIDE_ALREADY
-    if loop.counts[opclass.CALL]:
+    if loop.counts[opclass.CALL] or loop.functions or any(access.copied for access in loop.accesses):
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW
@@ -68,11 +70,13 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         stores = [a for a in accesses if a.store]
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
+        if any(jumps(by_shape[s.moving]) for s in stores):
+            return NOT_LINEAR
         if stores and len(accesses) > 1:
             if _dependent(accesses, iv, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
-    return VECTORISABLE if loop.checks <= MAX_CHECKS else DEPENDENCE
+    return VECTORISABLE
 
 
 def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
@@ -84,7 +88,7 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
     offsets: dict[Moving, set[int]] = {}
     stored: dict[Moving, set[int]] = {}
     for access in accesses:
-        if access.moving is None:
+        if access.moving is None or jumps(access.stride(iv)):
             return True
         (stored if access.store else offsets).setdefault(access.moving, set()).add(access.constant)
     steps_of = {dict(shape).get(iv, 0) for shape in (*stored, *offsets)} - {0}
@@ -93,8 +97,8 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
     for shape, written in stored.items():
         step = dict(shape).get(iv, 0)
         places = offsets.get(shape, set()) | written
-        if not step and len(written) > 1:
-            return True
+        if not step and (len(written) > 1 or len(steps_of) > 0):
+            return True  # `MemoryDepChecker::isDependent` compares only places that move
         if step and max(places) - min(places) >= abs(step):
             steps = range(1, min(_FAR, last + 1))
             if any(not places.isdisjoint([place - step * k for place in written]) for k in steps):
@@ -103,12 +107,11 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
 
 
 def _told_apart(accesses: list[Access]) -> int:
-    """Checks between places of one buffer that move in different ways, one of which is written."""
-    if len({access.moving for access in accesses}) < 2:
-        return 0
-    places = {(access.moving, access.constant) for access in accesses}
-    written = len({(access.moving, access.constant) for access in accesses if access.store})
-    return written * (len(places) - written) + written * (written - 1) // 2
+    """Checks between places of one buffer that move in different ways, one of which is written. Those that move alike
+    are one range (`RuntimePointerChecking::groupChecks`)."""
+    ways = {access.moving for access in accesses}
+    written = len({access.moving for access in accesses if access.store})
+    return written * (len(ways) - written) + written * (written - 1) // 2
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from featurizers.mlir import opclass
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Access, Chain, Moving
+from featurizers.mlir.nest import PASSED, Access, Chain, Moving
 
 Key = tuple[int, Moving | None, int]
 Shapes = dict[Moving | None, set[int]]
@@ -45,6 +45,34 @@ class _Written:
             return False
         return len(same) > 1 or access.moving not in same or access.constant in same[access.moving or ()]
 
+    def others_may_overwrite(self, store: Access) -> bool:
+        """`may_overwrite` by all of the stores but those to the same place."""
+        base = store.base
+        if store.external and len(self.external) > (base in self.external):
+            return True
+        return base in self.unknown or len(self.places.get(base, ())) > 1
+
+
+class _Read:
+    """The loads of a body, by what may read a place."""
+
+    def __init__(self, accesses: Iterable[Access]):
+        self.external: set[int] = set()
+        self.shapes: dict[int, set[Moving | None]] = {}
+        for access in accesses:
+            if not access.store:
+                if access.external:
+                    self.external.add(access.base)
+                self.shapes.setdefault(access.base, set()).add(access.moving)
+
+    def may_read(self, store: Access) -> bool:
+        """Whether any load of another place may be of what a store writes."""
+        base = store.base
+        if store.external and len(self.external) > (base in self.external):
+            return True
+        shapes = self.shapes.get(base, ())
+        return len(shapes) > (store.moving in shapes)
+
 
 def hoist(loop: Loop) -> None:
     """Loads that do not vary move out when nothing may overwrite them; an accumulator in memory becomes a register
@@ -74,28 +102,46 @@ def hoist(loop: Loop) -> None:
 
 
 def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict[Key, Access]) -> None:
-    """Places that the body reads and writes in every iteration, and nothing else may write, live in registers."""
-    reads: dict[Key, int] = {}
+    """Places that the body reads and writes in every iteration, and nothing else may write, live in registers. What
+    is written before it is read is no accumulator: each iteration has a value of its own."""
+    reads: dict[Key, list[Access]] = {}
     writes: dict[Key, int] = {}
+    begun: dict[Key, bool] = {}
     for access in kept:
-        counted = writes if access.store else reads
-        counted[_key(access)] = counted.get(_key(access), 0) + 1
-    for key, store in fixed.items():
-        loads = reads.get(key, 0)
-        if not loads or _Written(s for s in stores if _key(s) != key).may_overwrite(store):
-            continue
-        loop.accesses = [a for a in loop.accesses if a.store or _key(a) != key]
-        loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - loads, 0.0)
-        loop.hoisted += loads
-        loop.lifted += [access for access in kept if _key(access) == key and not access.store][:1]
-        loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial)))
-        written = _Written([store])
-        if loop.children or any(not a.store and written.may_overwrite(a) for a in loop.accesses):
-            loop.memory_chain = True
+        key = _key(access)
+        begun.setdefault(key, access.store and not access.maybe)
+        if access.store:
+            writes[key] = writes.get(key, 0) + 1
         else:
-            loop.accesses = [a for a in loop.accesses if _key(a) != key]
+            reads.setdefault(key, []).append(access)
+    carried = {_key(access) for access in loop.lifted}
+    written, read = _Written(stores), _Read(kept)
+    unread, gone = set[Key](), set[Key]()
+    for key, store in fixed.items():
+        loads = reads.get(key, [])
+        if written.others_may_overwrite(store):
+            continue
+        elsewhere = bool(loop.children) or read.may_read(store)
+        if begun[key] and key not in carried and not elsewhere and not store.external:
+            gone.add(key)
             loop.lifted.append(store)
-            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - 1, 0.0)
+        elif not loads:
+            continue
+        else:
+            loop.lifted.append(loads[0])
+            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial)))
+            if elsewhere:
+                loop.memory_chain = True
+            else:
+                gone.add(key)
+                loop.lifted.append(store)
+        unread.add(key)
+        loop.hoisted += len(loads)
+        loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - len(loads), 0.0)
+        if key in gone:
+            loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - writes[key], 0.0)
+    if unread:
+        loop.accesses = [a for a in loop.accesses if _key(a) not in (gone if a.store else unread)]
 
 
 def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
@@ -108,7 +154,7 @@ def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
             return Chain(
                 opclass.CLASS[name], store.bits, is_float, not is_float or name in ("fminmax", "fmaximum"), steps, True
             )
-    return Chain(-1, store.bits, is_float, False, steps, True)
+    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True)
 
 
 def moves(access: Access) -> float:

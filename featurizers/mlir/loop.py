@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Moving, Nest, Wide
+from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
 
 VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
-REASONS = ("vectorisable", "not innermost", "calls", "carried value", "memory dependence", "not linear",
-           "vector code already", "too few iterations")  # fmt: skip
+
+
+Share = tuple[int, int, bool, float]
+"""See `widths.mix`."""
+
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
 class Loop:
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in.
-    copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
-    total : with the loops inside. weight : executions of the body in all. factor : copies of this loop that unrolling
-    the loop around it made, multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent
-    steps of accumulators of inner loops in one iteration. lifted : accesses that moved out, to the body
-    around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling finds it.
-    indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same then.
-    forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`.
-    computed : operations for addresses that are not linear.
-    shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, live_bits, stacked : as of `Nest`.
-    moved_by_calls : calls that copy or clear what a loop was of. plain : see
-    `legal`.
+    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies
+    : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
+    the loops inside. weight : executions of the body in all. around : iterations of the loop around. factor : copies of
+    this loop that unrolling the loop around it made, multiplicity : in the whole function. path, critical : as of
+    `Nest`. serial : dependent steps of accumulators of inner loops in one iteration. lifted : accesses that moved out,
+    to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
+    finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
+    then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
+    operations for addresses that are not linear. shapes : how the accesses of the body and of the loops inside move.
+    unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded, ways, live_bits,
+    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of
+    `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of. plain :
+    see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left. skipped
+    : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
     """
 
     nest: Nest
@@ -50,6 +57,7 @@ class Loop:
     size: float = 0.0
     weight: float = 1.0
     entries: float = 1.0
+    around: float = 1.0
     factor: float = 1.0
     multiplicity: float = 1.0
     total: float = 0.0
@@ -66,6 +74,8 @@ class Loop:
     streams: int = 0
     live_int: int = 0
     live_float: int = 0
+    held_floats: int = 0
+    literals: int = 0
     store_run: int = 1
     memory_chain: bool = False
     serial_chain: Chain | None = None
@@ -78,6 +88,8 @@ class Loop:
     mixed: float = 0.0
     early_indexing: float = 0.0
     early_mixed: float = 0.0
+    indexed: list[Moving | None] = field(default_factory=list)
+    early_indexed: list[Moving | None] = field(default_factory=list)
     folds: float = 0.0
     of_loaded: float = 0.0
     immediates: float = 0.0
@@ -88,10 +100,37 @@ class Loop:
     shapes: set[Moving | None] = field(default_factory=set)
     runs: Runs | None = None
     wide: dict[Wide, float] = field(default_factory=dict)
+    typed: dict[Typed, float] = field(default_factory=dict)
+    divided: dict[Divided, float] = field(default_factory=dict)
+    guarded: float = 0.0
+    ways: float = 0.0
+    mix: dict[int, list[Share]] | None = None
+    narrowest: int = 8
+    widest: int = 8
     live_bits: int = 0
     stacked: float = 0.0
+    masks: dict[frozenset[int], float] = field(default_factory=dict)
+    whole_masks: float = 0.0
     moved_by_calls: float = 0.0
     plain: bool | None = None
+    across: float = 0.0
+    across_in_memory: float = 0.0
+    called_loaded: float = 0.0
+    functions: float = 0.0
+    depth: int = 0
+    lengths: Lengths = ()
+    skipped: float = 0.0
+    folded: float = 0.0
+
+    def parts(self, size: int, within: int = 0) -> tuple[float, float]:
+        """How often so many iterations fit into an execution, on average, and how many are left. within : of what is
+        left of it by steps of so many."""
+        whole = rest = 0.0
+        for length, share in self.lengths or ((self.trip, 1.0),):
+            left = length % within if within else length
+            whole += left // size * share
+            rest += left % size * share
+        return whole, rest
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""
@@ -99,3 +138,9 @@ class Loop:
         for child in self.children:
             found += child.walk()
         return found
+
+
+def add_counts(into: dict[_Key, float], more: dict[_Key, float], times: float) -> None:
+    """Add so many times what is counted by key."""
+    for key, count in more.items() if times else ():
+        into[key] = into.get(key, 0.0) + count * times

@@ -19,8 +19,23 @@ Wide = tuple[int, int, int, int, int, bool]
 """A vector operation: class (or a kind of `legal`), class of what it is made of, rows, lanes of a row, bits, whether of
 floats."""
 
+Typed = tuple[int, int, int, bool]
+"""An operation on scalars: class, bits of its elements, bits that it converts from (0: none), whether of what was just
+loaded; of shifts, whether they are of a product with a constant."""
+
+Divided = tuple[int, bool, bool, bool]
+"""A division by a constant: bits, whether signed, whether the remainder is asked for, whether the quotient is known."""
+
 CONSTANT = -1
 PASSED = -2
+
+JUMP = 1 << 40
+"""Elements from one iteration to the next of a place that a loop computes or loads, as the loops inside it see it."""
+
+
+def jumps(stride: int) -> bool:
+    """Whether a stride is of places that are anywhere."""
+    return abs(stride) >= JUMP
 
 
 class Access(msgspec.Struct, gc=False):
@@ -30,7 +45,8 @@ class Access(msgspec.Struct, gc=False):
 
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
-    condition.
+    condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
+    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`.
     """
 
     base: int
@@ -43,6 +59,10 @@ class Access(msgspec.Struct, gc=False):
     fill: bool = False
     called: bool = False
     maybe: bool = False
+    apart: bool = False
+    whole: bool = False
+    copied: bool = False
+    shape: int = 0
 
     @property
     def form(self) -> Form | None:
@@ -66,7 +86,7 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
-                      self.called, self.maybe)  # fmt: skip
+                      self.called, self.maybe, self.apart, self.whole, self.copied, self.shape)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
@@ -78,7 +98,8 @@ def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
         for a, step, rest in zip(accesses, steps, rests, strict=True):
             if step:
                 constant = a.constant + step * iteration
-                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe)
+                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe,
+                           a.apart, a.whole, a.copied, a.shape)  # fmt: skip
             found.append(a)
     return found
 
@@ -108,7 +129,7 @@ class Chain:
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
-    the value to its next one, where they are known.
+    the value to its next one, where they are known. taken : something is subtracted.
     """
 
     op_class: int
@@ -119,6 +140,7 @@ class Chain:
     whole: bool = False
     used: bool = False
     kinds: Steps = ()
+    taken: bool = False
 
 
 @dataclass(slots=True)
@@ -128,15 +150,25 @@ class Nest:
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
     code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
-    invariants : scalars from outside that the body uses. path : longest chain of dependent operations in the body,
+    invariants : scalars from outside that the body uses, held_floats, literals : those of them of floating point, and
+    constants. path : longest chain of dependent operations in the body,
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
-    computes. bounded_by : the loops that the trip count depends on, empty where it is exact or not known. folds :
+    computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
+    length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
+    where it is exact or not known, and lengths :
+    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. share : of the iterations
+    around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
-    operations with their numbers, of which `counts` has one per 512 bits; live_bits : of the vectors alive at a
-    point. stacked : rows of transfers of several,
-    which go through the stack. owned : buffers that are made here, with the calls that each takes.
+    operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; guarded :
+    operations behind branches, ways : to go on after them, beyond one for each. typed : operations on scalars by width.
+    live_bits : of the vectors alive at a point. stacked : rows of transfers of several, which go through the stack.
+    owned : buffers that are made here, with the calls that each takes. masks : lanes of
+    accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
+    given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
+    is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
+    functions : those that are no intrinsics.
     """
 
     label: str
@@ -157,6 +189,8 @@ class Nest:
     live_int: int = 0
     live_float: int = 0
     invariants: int = 0
+    held_floats: int = 0
+    literals: int = 0
     ops: int = 0
     unknown_trip: bool = False
     uncounted: bool = False
@@ -164,6 +198,12 @@ class Nest:
     critical: Step | None = None
     step: int = 1
     bounded_by: frozenset[int] = frozenset()
+    starts: frozenset[int] = frozenset()
+    begun: int = 0
+    lengths: tuple[tuple[int, float], ...] = ()
+    cut: bool = False
+    share: float = 1.0
+    skipped: float = 0.0
     folds: float = 0.0
     of_loaded: float = 0.0
     reloads: int = 0
@@ -171,9 +211,20 @@ class Nest:
     returns_into: str = ""
     alike: tuple[int, int] = (0, 0)
     wide: dict[Wide, float] = field(default_factory=dict)
+    typed: dict[Typed, float] = field(default_factory=dict)
+    divided: dict[Divided, float] = field(default_factory=dict)
+    guarded: float = 0.0
+    ways: float = 0.0
     live_bits: int = 0
     stacked: float = 0.0
     owned: dict[int, float] = field(default_factory=dict)
+    masks: dict[frozenset[int], float] = field(default_factory=dict)
+    whole_masks: float = 0.0
+    given: set[int] = field(default_factory=set)
+    across: int = 0
+    across_in_memory: int = 0
+    called_loaded: int = 0
+    functions: int = 0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

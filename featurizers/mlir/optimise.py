@@ -6,17 +6,24 @@ Thresholds are those of LLVM's sources: `LoopUnrollPass.cpp` (UnrollThreshold 30
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+from math import ceil
+
+import msgspec
+
 from featurizers.mlir import opclass
+from featurizers.mlir.carried import carried_on
 from featurizers.mlir.idioms import is_copy, moved
-from featurizers.mlir.legal import beyond_units
+from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
-from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import PASSED, Access, Moving, Nest, iterations, strides
+from featurizers.mlir.loop import Loop, add_counts
+from featurizers.mlir.masks import unmask
+from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
+from featurizers.mlir.sizes import measure, unfolded
 
 UNROLL_THRESHOLD = 300
-_MOVE_SIZE = 5.0
-"""Of a copy by memcpy or memset, with its address (`getMemcpyCost`)."""
 _ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
@@ -26,42 +33,55 @@ def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
     root = _optimise(nest, isa)
     unread(root)
-    _weigh(root, 1.0, 1.0)
+    _weigh(root, 1.0, 1.0, 0)
     return root
 
 
-def _weigh(loop: Loop, entries: float, copies: float) -> None:
-    entries *= loop.factor
+_ANY_TRIPS = 2.0
+"""Of a loop whose length is not known, to the cost of what is made once for it."""
+
+
+def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
+    entries *= loop.factor * loop.nest.share
+    loop.depth = depth
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip
     for child in loop.children:
-        _weigh(child, loop.weight, loop.multiplicity)
+        if loop.nest.depth:
+            child.around = max(loop.trip, 1.0) if loop.exact else _ANY_TRIPS
+        _weigh(child, loop.weight, loop.multiplicity, depth + 1)
 
 
 def _optimise(nest: Nest, isa: str) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
+    loop.lengths, loop.skipped = nest.lengths, nest.skipped
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
+    loop.held_floats, loop.literals = nest.held_floats, nest.literals
     loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
     loop.of_loaded = nest.of_loaded
     loop.immediates = nest.immediates
-    loop.stacked = nest.stacked
+    loop.stacked, loop.masks, loop.whole_masks = nest.stacked, nest.masks, nest.whole_masks
+    loop.across, loop.across_in_memory = float(nest.across), float(nest.across_in_memory)
+    loop.called_loaded, loop.functions = float(nest.called_loaded), float(nest.functions)
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
-    loop.wide, loop.live_bits = nest.wide.copy(), nest.live_bits
+    loop.wide, loop.typed, loop.live_bits = nest.wide.copy(), nest.typed.copy(), nest.live_bits
+    loop.divided, loop.guarded, loop.ways = nest.divided.copy(), nest.guarded, nest.ways
     loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
-        _take(loop, child.lifted[: child.lifted_early])
+        _take(loop, child, child.lifted[: child.lifted_early])
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
+    loop.early_indexed = loop.indexed.copy()
     if loop.children:
         _merge_all(loop)
     loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
-        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 <= UNROLL_THRESHOLD or _worth_it(loop)
+        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
             _settle(loop, frozenset((nest.iv,)))
     if not loop.unrolled:
@@ -73,7 +93,7 @@ def _clean(loop: Loop) -> None:
     if loop.nest.depth:
         hoist(loop)
     common(loop)
-    _measure(loop)
+    measure(loop)
 
 
 def _merge_all(loop: Loop) -> None:
@@ -83,15 +103,15 @@ def _merge_all(loop: Loop) -> None:
     changed = False
     for child in below:
         late = child.lifted[child.lifted_early :]
-        _take(loop, late)
+        _take(loop, child, late)
         changed = changed or bool(late)
         if is_copy(child):
             moved(loop, child)
-            loop.raw += _MOVE_SIZE
+            loop.raw += COPY_SIZE + 1.0
             changed = True
         elif child.unrolled:
             _merge(loop, child)
-            loop.raw += _unfolded(child)
+            loop.raw += unfolded(child, loop)
             changed = True
         else:
             loop.children.append(child)
@@ -99,23 +119,15 @@ def _merge_all(loop: Loop) -> None:
         _clean(loop)
 
 
-_DELETED = 1.5
-"""Branches that a loop of one iteration leaves between its blocks, which are only put together later."""
-
-
-def _unfolded(child: Loop) -> float:
-    """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not."""
-    once = max(child.raw - 3.0 - child.early_indexing, 0.0)
-    if child.trip == 1:
-        return once + _DELETED
-    return once * child.trip + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
-
-
-def _take(loop: Loop, lifted: list[Access]) -> None:
+def _take(loop: Loop, child: Loop, lifted: list[Access]) -> None:
     """What moved out of a loop is in the body around it."""
     for access in lifted:
-        loop.accesses.append(access)
+        loop.accesses.append(access if child.unrolled or child.copies > 1 else _apart(access))
         loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
+
+
+def _apart(access: Access) -> Access:
+    return msgspec.structs.replace(access, apart=True) if access.store else access
 
 
 def _settle(loop: Loop, known: frozenset[int]) -> bool:
@@ -124,25 +136,72 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
     children, loop.children = loop.children, []
     changed = False
     for child in children:
-        changed = (bool(child.children) and _settle(child, known)) or changed
+        inside = bool(child.children) and _settle(child, known)
+        changed = changed or inside
         bounds = child.nest.bounded_by
         if bounds and not child.exact and bounds <= known:
-            child.exact = True
-            child.trip = float(round(child.trip))
-            child.unrolled = (child.total - 2) * 1.5 * child.trip + 2 <= UNROLL_THRESHOLD
-            if child.unrolled:
-                _settle(child, known | {child.nest.iv})
-                _merge(loop, child)
-                loop.raw += _unfolded(child)
+            child.exact = inside = True
+            short, kept = _divided(child)
+            if short is not None:
+                _settle(short, known | {child.nest.iv})
+                _merge(loop, short, known)
+                loop.raw += unfolded(short, loop)
                 changed = True
+            if kept is None:
                 continue
-            judge(child)
+            child = kept
+        if inside:
+            changed = _clean_late(loop, child) or changed
         loop.children.append(child)
     if changed:
         common(loop)
-        _measure(loop)
+        measure(loop)
         loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     return changed
+
+
+def _clean_late(loop: Loop, child: Loop) -> bool:
+    """What does not vary in a loop that has others' bodies now moves out to `loop`; whether anything did."""
+    before = len(child.lifted)
+    hoist(child)
+    common(child)
+    measure(child)
+    child.total = child.raw + sum([inside.total * inside.factor for inside in child.children])
+    late = child.lifted[before:]
+    _take(loop, child, late)
+    judge(child)
+    return bool(late)
+
+
+def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
+    """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
+    lengths = loop.lengths or ((round(loop.trip), 1.0),)
+    short = [(n, part) for n, part in lengths if n <= 1 or (loop.total - 2) * n + 2 < UNROLL_THRESHOLD]
+    if not short or len(short) == len(lengths):
+        _shorten(loop, lengths)
+        loop.unrolled = bool(short)
+        return (loop, None) if short else (None, loop)
+    unrolled = _copy(loop)
+    _shorten(unrolled, short)
+    _shorten(loop, lengths[len(short) :])
+    return unrolled, loop
+
+
+def _shorten(loop: Loop, lengths: Sequence[tuple[int, float]]) -> None:
+    """Leave the executions of these lengths."""
+    part = sum([share for _, share in lengths])
+    loop.lengths = tuple([(n, share / part) for n, share in lengths]) if len(lengths) > 1 else ()
+    loop.trip = sum([n * share for n, share in lengths]) / part
+    loop.factor *= part
+
+
+def _copy(loop: Loop) -> Loop:
+    found = copy(loop)
+    found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
+    found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
+    found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
+    found.children = [_copy(child) for child in loop.children]
+    return found
 
 
 def _worth_it(loop: Loop) -> bool:
@@ -150,22 +209,31 @@ def _worth_it(loop: Loop) -> bool:
     the threshold in proportion, up to four times."""
     if loop.children or loop.trip > _ANALYSED:
         return False
-    iv = loop.nest.iv
-    scaled = {a.stride(iv) for a in loop.accesses if abs(a.stride(iv)) > 1}
-    left = max(loop.raw - 3.0 - len(scaled), 1.0)
-    return loop.trip * left < UNROLL_THRESHOLD * min(loop.raw / left, _MOST_BOOST)
+    free = loop.early_indexing - loop.early_mixed
+    rolled, left = loop.trip * loop.raw, loop.trip * max(loop.raw - 3.0 - free, 1.0)
+    return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 
 def _forget(loop: Loop, iv: int) -> None:
     """The index of a loop that is no more is a constant."""
     loop.accesses = [access.shifted(iv, 0) for access in loop.accesses]
+    loop.masks = unmask(loop, {}, loop.masks, iv, 1.0)
     for child in loop.children:
         _forget(child, iv)
 
 
-def _merge(loop: Loop, below: Loop) -> None:
-    """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside."""
-    trip, iv = int(below.trip), below.nest.iv
+def _steps_of(chain: Chain) -> float:
+    return chain.steps
+
+
+def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None:
+    """Put the iterations of a fully unrolled loop into the body; each of them brings a copy of the loops inside.
+
+    known : loops whose unrolling has made copies of it already."""
+    once, iv = round(below.trip), below.nest.iv
+    trip = round(below.trip * below.factor) if below.factor != 1.0 else once
+    if below.children or below.counts[opclass.BRANCH]:
+        below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
         child.factor *= trip
         _forget(child, iv)
@@ -176,31 +244,42 @@ def _merge(loop: Loop, below: Loop) -> None:
             counts[index] -= below.stacked * trip
     elif below.stacked:
         loop.stacked += below.stacked * trip
+    entered = below.nest.share
+    loop.skipped += trip * (below.skipped * entered + sum(inner) * (1.0 - entered))
     for index, count in enumerate(inner):
         if count:
             counts[index] += count * trip
     counts[opclass.ADDRESS] -= min(inner[opclass.ADDRESS] * trip, counts[opclass.ADDRESS])
     if len(below.accesses) * trip + len(loop.accesses) <= _MAX_EXPANDED:
-        loop.accesses += iterations(below.accesses, iv, trip)
+        loop.accesses += iterations(below.accesses, iv, once) if trip == once else _copies(below, trip, known)
     else:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.decided += [((below.total - 2) * below.trip + 2, below.trip), *below.decided]
     loop.unrolled_below += 1 + below.unrolled_below
-    steps = trip * max(below.serial, below.chains[0].steps) if below.chains else below.serial
+    chain = max(below.chains, key=_steps_of, default=None)
+    steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
     loop.serial = max(loop.serial, steps)
     if below.path > loop.path:
         loop.path, loop.critical = below.path, below.critical
-    if below.chains and not loop.serial_chain:
-        loop.serial_chain = below.chains[0]
+    if chain is not None and not loop.serial_chain:
+        loop.serial_chain = chain
     if below.chains:
-        loop.chains = [below.chains[0] if c.op_class == PASSED else c for c in loop.chains]
+        loop.chains = [carried_on(c, below.chains[0], trip) if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
     loop.live_float = max(loop.live_float, below.live_float)
+    loop.held_floats = max(loop.held_floats, below.held_floats)
+    loop.literals = max(loop.literals, below.literals)
     loop.live_bits = max(loop.live_bits, below.live_bits)
     loop.moved_by_calls += below.moved_by_calls * trip
-    for key, count in below.wide.items():
-        loop.wide[key] = loop.wide.get(key, 0.0) + count * trip
+    add_counts(loop.wide, below.wide, trip)
+    add_counts(loop.typed, below.typed, trip)
+    add_counts(loop.divided, below.divided, trip)
+    loop.guarded += below.guarded * trip
+    loop.ways += below.ways * trip
+    loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
+    loop.whole_masks += below.whole_masks * trip
+    loop.mix = None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
     loop.is_float = loop.is_float or below.is_float
@@ -208,99 +287,26 @@ def _merge(loop: Loop, below: Loop) -> None:
     loop.folds += below.folds * trip
     loop.of_loaded += below.of_loaded * trip
     loop.immediates += below.immediates * trip
+    loop.across += below.across * trip
+    loop.across_in_memory += below.across_in_memory * trip
+    loop.called_loaded += below.called_loaded * trip
+    loop.functions += below.functions * trip
     loop.removed += below.removed * trip
     loop.forwarded += below.forwarded * trip
 
 
-_CALL_SIZE = 6.0
-_FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
+def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:
+    """The accesses of so many iterations, of copies of a loop that another place each."""
+    varying = {a.base for nest in loop.nest.walk() for a in nest.accesses if not known.isdisjoint(dict(a.moving or ()))}
+    once = iterations(loop.accesses, loop.nest.iv, max(round(loop.trip), 1))
+    found: list[Access] = []
+    for copied in range(ceil(trip / max(round(loop.trip), 1))):
+        for access in once:
+            if copied and access.base in varying:
+                access = msgspec.structs.replace(access, constant=access.constant + copied * _DISTANT)
+            found.append(access)
+    return found
 
 
-def _target_size(loop: Loop, shapes: int) -> float:
-    """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
-    x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
-    counts = loop.counts
-    size = 3.0 * counts[_IDIV]
-    if loop.isa == "x86":
-        return (
-            size
-            + counts[opclass.FMINMAX]
-            + counts[opclass.FMAXIMUM]
-            + sum([access.store and access.moving != () for access in loop.accesses])
-        )
-    size += 3.0 * counts[_FDIV]
-    return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
-
-
-def _measure(loop: Loop) -> None:
-    """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
-    counts = loop.counts
-    size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop)
-    size += counts[opclass.CALL] * (_CALL_SIZE - 1)
-    iv, step = loop.nest.iv, loop.nest.step
-    by_shape = strides(loop.accesses, iv)
-    scaled: set[tuple[int, int]] = set()
-    shifts: set[int] = set()
-    summed = 0
-    if None in by_shape:
-        loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
-        size += loop.computed
-    for shape, stride in by_shape.items():
-        if shape is not None and step == 1 and abs(stride) > 1:
-            scaled.add((abs(stride), 0))
-            summed += any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
-    if step > 1:  # iterations that the source unrolled: each has its index, and its multiple of it
-        for access in loop.accesses:
-            stride = abs(by_shape[access.moving])
-            if stride >= step:
-                shift = access.constant // (stride // step) % step
-                shifts.add(shift)
-                if stride > step:
-                    scaled.add((stride, shift))
-    size += _target_size(loop, _pointers(loop, by_shape)) + _shared(loop, by_shape)
-    mixed = min(summed, 2 * len(scaled))
-    loop.indexing = float(len(scaled) + max(len(shifts) - 1, 0) + mixed)
-    loop.mixed = float(mixed)
-    loop.size = size + loop.indexing
-    _outside(loop, set(by_shape))
-
-
-def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
-    """Addresses that move with the index of a loop."""
-    if loop.isa != "riscv":
-        return 0
-    return len({(access.base, access.moving) for access in loop.accesses if by_shape[access.moving]})
-
-
-def _shared(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
-    """Sums of indices that address several buffers: those of one buffer are parts of its address."""
-    if not loop.nest.depth or len(loop.accesses) < 2:
-        return 0
-    shapes = {shape for shape, stride in by_shape.items() if stride in (1, -1) and shape and len(shape) > 1}
-    if not shapes:
-        return 0
-    users: dict[tuple[Moving | None, int], int] = {}
-    for access in loop.accesses:
-        moving = access.moving
-        if moving in shapes:
-            key = moving, access.constant
-            if users.setdefault(key, access.base) != access.base:
-                users[key] = _SEVERAL
-    return list(users.values()).count(_SEVERAL)
-
-
-_SEVERAL = -1
-_GUARD = 2.0
-"""Before a loop whose length is not known: its bound, and whether it runs at all."""
-
-
-def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
-    """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
-    for child in loop.children:
-        shapes |= child.shapes
-    loop.shapes = shapes
-    if loop.children:
-        iv = loop.nest.iv
-        scaled = {abs(factor) for shape in shapes for key, factor in shape or () if key == iv}
-        guards = _GUARD * sum([not child.exact for child in loop.children])
-        loop.size += len(loop.children) + guards + sum([stride > 1 for stride in scaled])
+_DISTANT = 1 << 20
+"""Elements between the places that copies of a loop touch, whose distance is not followed."""

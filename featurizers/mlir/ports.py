@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from featurizers.mlir import opclass
-from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masks_by_branches
+from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.legal import narrow
+from featurizers.mlir.legal import GROUPED_BITS, narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.scattered import TOGETHER, Scattered
 from featurizers.mlir.vectorise import CALL_WORK, CHOICE, Plan, ordered_only
+from featurizers.mlir.widths import free, mean_bits
 
 LOOP_CONTROL = 3.0
-_MASKED_CYCLES = 7.0
-_LANE_ALONE = 1.5
+_MASKED_CYCLES, _MASKED_CYCLES_OF_SVE = 2.0, 3.5
+"""Of a lane under a mask that is looked at, in blocks of which half run: a branch, and a load into the lane."""
+_IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.0, "amdgpu": 4.0}
+"""Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
+_IN_ORDER_REGISTER = 2.0
+"""Of `vfredosum`, for each register of a group."""
+_SUSTAINED = 0.8
+"""Of the issue width, what code with many gathers and their masks comes to."""
 _CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
 """llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
 _ONE_MULTIPLIER = 6
@@ -23,71 +33,123 @@ _FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fmul", "fma", "fdiv", "f
 _IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
 
 
-def ports_of(loop: Loop, cpu: Cpu, uops: float, unroll: int, passes: float = 0.0, pairs: float = 1.0) -> float:
+def ports_of(
+    loop: Loop,
+    cpu: Cpu,
+    uops: float,
+    unroll: int,
+    passes: float = 0.0,
+    pairs: float = 1.0,
+    scattered: Scattered = TOGETHER,
+) -> float:
     """Cycles of one iteration by the busiest resource; of one vector iteration, each of whose operations takes so many
     `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
     counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
-    floats = float_work(loop, counts, cpu)
     ints = sum(counts[index] for index in INT_CLASSES)
     if not vector:
-        ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0)
+        ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
-    divides = (counts[_FDIV] + 1.5 * counts[_FSQRT]) * each + counts[_IDIV] * cpu.idiv_cycles
+    root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
+    divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
     call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
     calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
     control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     passes = passes or 1.0
-    products = counts[_FMUL] + counts[_FMA]
-    busiest = max(products, floats - products) if cpu.fp_split else floats
     alone = cpu.isa == "riscv" and vector  # vectors have one port
-    loads = counts[opclass.LOAD] * (passes * cpu.load_ports if alone else 1) * (pairs if vector else 1.0) + wide.loads
-    stores = counts[opclass.STORE] * (passes * cpu.store_ports if alone else 1) + wide.stores
+    loads, stores = (
+        max(counts[index] - n, 0.0) for index, n in ((opclass.LOAD, scattered.loads), (opclass.STORE, scattered.stores))
+    )
+    loads = loads * (passes * cpu.load_ports if alone else 1) * (pairs if vector else 1.0) + wide.loads
+    stores = stores * (passes * cpu.store_ports if alone else 1) + wide.stores
     plain = sum(counts[index] for index in _PLAIN) - min(loop.immediates, counts[opclass.IADD])
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
-        (busiest * passes + wide.passes) / cpu.fp_ports,
-        _vector_ints(ints, counts[_IMUL], cpu) * passes if vector else (ints + control) / cpu.int_ports,
+        (_floats(loop, counts, cpu, vector) * passes + wide.passes) / cpu.fp_ports,
+        _vector_units(loop, counts, cpu, ints) * passes if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
-        loads / cpu.load_ports,
-        stores / cpu.store_ports,
-        (loads + stores) / cpu.load_ports if _stores_by_load_ports(cpu) and not alone else 0.0,
+        _moves(loop, cpu, loads, stores, passes if vector else 0.0, scattered),
+        (counts[opclass.SHUFFLE] + wide.permuted) / cpu.shuffle_ports if cpu.shuffle_ports else 0.0,
         1.0 if loop.nest.depth and unroll == 1 else 0.0,
     )
     if vector:
         return bound
-    masked = counts[opclass.MASKED] * _MASKED_CYCLES if masks_by_branches(cpu) else 0.0
+    lane = _MASKED_CYCLES_OF_SVE if cpu.scalable else _MASKED_CYCLES
+    masked = masked_by_branches(loop, counts[opclass.MASKED], cpu) * lane
     return max(bound, divides) + calls + masked
 
 
-def _stores_by_load_ports(cpu: Cpu) -> bool:
-    return cpu.isa in ("aarch64", "riscv") and not cpu.in_order
+def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
+    """Operations of the busiest floating-point unit, times units.
+
+    A minimum that propagates NaN is three: Zen 4 makes it and a comparison where products are made, of scalars by both
+    units at once; Skylake compares and chooses elsewhere.
+    """
+    work = float_work(loop, counts, cpu)
+    products, minima = counts[_FMUL] + counts[_FMA], counts[opclass.FMINMAX]
+    if cpu.isa != "x86" or emulates_half(loop, cpu):
+        return max(products, work - products) if cpu.fp_split else work
+    rest = work - minima * _MINIMUM
+    if cpu.fp_split:
+        chosen = counts[opclass.COMPARE] + counts[opclass.SELECT] / 2 if vector and loop.is_float else 0.0
+        return max(products + minima * (2.0 if vector else 4.0) + chosen, rest - products)
+    return max(rest + minima, cpu.fp_ports * minima, work * cpu.fp_ports / (cpu.fp_ports + 1))
 
 
-def _vector_ints(operations: float, products: float, cpu: Cpu) -> float:
-    """Cycles of vector operations on whole numbers, of which half as many products start in one."""
-    ports = cpu.fp_ports * (2 if cpu.fp_split else 1)
+_MINIMUM = 3.0
+
+
+def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, passes: float, scattered: Scattered) -> float:
+    """Cycles of load and store units, some of which do both: those of floats and of vectors go to other registers."""
+    if cpu.float_moves == cpu.int_moves:
+        whole = 0.0
+    else:
+        whole = 0.0 if passes or loop.widths else 1.0 if not loop.is_float else _of_whole(loop)
+    fixed = cpu.isa == "aarch64" and passes == 1.0  # NEON's vectors go by the units of floats
+    together = cpu.vector_moves if passes and not fixed else cpu.float_moves
+    read, written = (0.0, 0.0) if cpu.in_order else (scattered.read, scattered.written)
+    shared = (loads + stores) * (1.0 - whole) / together + read + written if together else 0.0
+    if whole:
+        shared = max(shared, (loads + stores * (1.0 + whole * (cpu.int_store - 1))) / cpu.int_moves)
+    return max(loads / cpu.load_ports + read, stores / cpu.store_ports + written, shared)
+
+
+def _of_whole(loop: Loop) -> float:
+    """Share of the accesses of a body that are of whole numbers."""
+    return sum([access.whole for access in loop.accesses]) / max(len(loop.accesses), 1)
+
+
+def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> float:
+    """Cycles of all vector units, which compute on floats and on whole numbers: half as many products of these start in
+    a cycle."""
     twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
-    return (operations + (products if twice else 0.0)) / ports
+    units = cpu.fp_ports * 2 if cpu.fp_split else cpu.fp_ports + (cpu.isa == "x86")
+    return (float_work(loop, counts, cpu) + ints + counts[_IMUL] * twice) / units
 
 
 def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     """Cycles of one vector iteration by the busiest resource."""
     counts, bits = loop.counts, max(loop.bits, 8)
-    divides = counts[_FDIV] + 1.5 * counts[_FSQRT]
+    divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT]
     calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
-    parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else bits) / cpu.prefer_bits, 1.0)
-    passes = max(cpu.passes * min(chosen.vf * bits / cpu.prefer_bits, 1.0), 1.0)
+    mean = mean_bits(loop)
+    parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else mean) / cpu.prefer_bits, 1.0)
+    passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
     pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
-    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs)
+    scattered = chosen.scattered
+    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
-    lane = cpu.gather_lane / 100
-    alone = max(lane, _LANE_ALONE) if bits < 32 and cpu.isa == "x86" else lane  # no gathers of less than 32 bits
-    scattered = chosen.picked * alone * chosen.vf
-    if cpu.isa == "x86":  # permutations, of two registers each
-        scattered += chosen.taken_apart / 2
-    else:
-        scattered += (chosen.scattered - chosen.picked) * lane * chosen.vf
+    permuted = chosen.taken_apart / 2 if cpu.isa == "x86" else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
-    return max(bound, divided) * parts + scattered + calls * chosen.vf + in_order
+    if ordered_only(loop) and cpu.isa == "riscv":  # one unit adds up, one sum after the other
+        divided = max(divided, len(loop.chains) * in_order_cycles(loop, cpu, chosen.vf) / parts)
+    waits = scattered.read + scattered.written if cpu.in_order else 0.0
+    started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0
+    return max(bound * parts, divided * parts, started) + waits + permuted + calls * chosen.vf + in_order
+
+
+def in_order_cycles(loop: Loop, cpu: Cpu, lanes: int) -> float:
+    """Of adding the lanes of a vector to a sum, one after the other."""
+    grouped = _IN_ORDER_REGISTER * ceil(lanes * loop.bits / GROUPED_BITS) if cpu.isa == "riscv" else 0.0
+    return _IN_ORDER_LANE[cpu.isa] * lanes + grouped

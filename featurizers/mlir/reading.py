@@ -70,6 +70,8 @@ def read_attribute(found: Any) -> Any:
         return float(found.value)
     if name == "AffineMapAttr":
         return _read_map(found.value)
+    if name == "IntegerSetAttr":
+        return _read_set(found)
     if name == "ArrayAttr":
         return [read_attribute(item) for item in list(found)[:_MAX_LIST]]
     if name in ("DenseI32ArrayAttr", "DenseI64ArrayAttr", "DenseBoolArrayAttr"):
@@ -88,9 +90,43 @@ def _read_elements(found: Any) -> Any:
 
 
 def _read_map(found: Any) -> list[Any]:
-    """[dims, symbols, results]; a result is [constant, coefficients of dims then symbols], or None if not linear."""
+    """[dims, symbols, results, trees]; a result is [constant, coefficients of dims then symbols], None if not linear.
+    A tree is the expression of one that is not, or not exactly, else None: see `_tree`."""
     dims, symbols = found.n_dims, found.n_symbols
-    return [dims, symbols, [_linear(expr, dims, dims + symbols) for expr in found.results]]
+    results = list(found.results)
+    linear = [_linear(expr, dims, dims + symbols) for expr in results]
+    return [dims, symbols, linear, [_tree(expr, dims) if _rounds(expr) else None for expr in results]]
+
+
+def _read_set(found: Any) -> list[Any]:
+    """Like a map, of the expressions of an integer set, and which of them are to be zero instead of at least zero. The
+    bindings have no way from the attribute to its set but its text."""
+    from iree.compiler.ir import Attribute
+
+    inputs, _, constraints = str(found).removeprefix("affine_set<").removesuffix(">").partition(" : ")
+    parts = constraints[1:-1].split(", ")
+    wanted = ", ".join([part.rpartition(" >= " if " >= " in part else " == ")[0] for part in parts])
+    read = Attribute.parse(f"affine_map<{inputs} -> ({wanted})>", found.context)
+    return [*_read_map(read.value), [" == " in part for part in parts]]
+
+
+_DIVISIONS = {"AffineModExpr": "mod", "AffineFloorDivExpr": "floordiv", "AffineCeilDivExpr": "ceildiv"}
+_BINARY = {**_DIVISIONS, "AffineAddExpr": "add", "AffineMulExpr": "mul"}
+
+
+def _rounds(expr: Any) -> bool:
+    name = type(expr).__name__
+    return name in _DIVISIONS or (name in _BINARY and (_rounds(expr.lhs) or _rounds(expr.rhs)))
+
+
+def _tree(expr: Any, dims: int) -> Any:
+    """An expression: a number, (position of an operand,), or (operation, left, right)."""
+    name = type(expr).__name__
+    if name == "AffineConstantExpr":
+        return expr.value
+    if name in ("AffineDimExpr", "AffineSymbolExpr"):
+        return (expr.position + (dims if name == "AffineSymbolExpr" else 0),)
+    return (_BINARY[name], _tree(expr.lhs, dims), _tree(expr.rhs, dims))
 
 
 def _linear(expr: Any, dims: int, width: int) -> list[int] | None:

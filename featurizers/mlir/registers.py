@@ -17,10 +17,12 @@ VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
 
 
 def registers(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed
-) -> tuple[float, float, float]:
-    """Most pressing ratio of live values to registers, the values beyond, and those that a call drives out."""
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int = 0
+) -> tuple[float, float]:
+    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`."""
     held = sum(not access.store for access in loop.lifted) / packed.lanes
+    if vf > 1 and loop.checks:
+        held += _fixed_once_checked(loop)
     wide = vf > 1 or packed.share > 0.5
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:
@@ -28,7 +30,7 @@ def registers(
     in_flight = max(in_flight, loop.live_bits / VECTOR_BITS[cpu.isa])
     in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
     streams = loop.streams + loop.nest.depth
-    ints = float(loop.live_int + (streams if loop.nest.depth else 0))
+    ints = float(loop.live_int + (streams if loop.nest.depth else 0) + indices)
     if wide and not loop.is_float:
         in_flight += loop.live_int * interleave
         ints -= loop.live_int / 2
@@ -39,22 +41,43 @@ def registers(
     files = cpu.vector_registers / (2 if vf > 1 and cpu.isa == "riscv" else 1)  # groups of two
     over_float = max(in_flight - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
-    driven = 0.0
-    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL]:
-        kept = 0 if vf > 1 else _SAVED_FLOAT[cpu.isa]
-        driven = max(in_flight - 1 + 2 * (vf > 1) - kept, 0.0) + max(ints - _SAVED_INT[cpu.isa], 0.0)
     pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
-    return pressure, over_float + over_int, driven
+    if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
+        over_int = 2.0 * indices
+    return pressure, over_float + over_int
 
 
-def held_addresses(loop: Loop) -> float:
-    """Indices and pointers that are alive at once at the deepest point of a nest: of each loop around it, its index and
-    the ways in which accesses move with it."""
+def _fixed_once_checked(loop: Loop) -> int:
+    """Loads that stay where they are: behind the vectoriser's checks no store can overwrite them, and they move out."""
     iv = loop.nest.iv
-    own = 0.0
-    if loop.nest.depth:
-        own = 1.0 + sum([iv in dict(shape) for shape in loop.shapes if shape])
-    return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
+    written = {access.base for access in loop.accesses if access.store}
+    fixed = [a for a in loop.accesses if not a.store and a.moving is not None and not a.stride(iv)]
+    return sum([access.base not in written for access in fixed])
+
+
+def driven_out(loop: Loop, cpu: Cpu, vf: int, interleave: int, unroll: int, packed: Packed) -> float:
+    """Floats that wait on the stack while the mathematical library is called, in all copies of a body. A vector is
+    taken apart for the calls of its lanes: it waits itself, so do its upper parts, and what is there of the result."""
+    calls = loop.counts[opclass.LIBM]
+    if not calls:
+        return 0.0
+    waiting = loop.across - (loop.across_in_memory if cpu.load_folding else 0.0)
+    forwarded = max(loop.forwarded, 0)
+    lanes = vf if vf > 1 else int(packed.lanes) if packed.share else 1
+    if lanes > 1:
+        whole = 1.0 + _UPPER.get(lanes * max(loop.bits, 8), 0.0)
+        loaded = loop.called_loaded if cpu.load_folding else 0.0
+        apart = calls * (lanes - 1) + max(calls - loaded, 0.0) * whole
+        if vf > 1:
+            return (apart + waiting) * interleave * unroll
+        return (apart * packed.share + waiting + forwarded) / lanes
+    if _SAVED_FLOAT[cpu.isa]:
+        return max(loop.live_float - 1.0 - _SAVED_FLOAT[cpu.isa], 0.0)
+    return (waiting + forwarded) * unroll
+
+
+_UPPER = {256: 1.0, 512: 3.0}
+"""Parts of a vector beyond its lowest 128 bits, each of which is a register of its own once it is taken apart."""
 
 
 @dataclass(slots=True, frozen=True)

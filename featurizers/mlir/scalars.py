@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featurizers.mlir import opclass
+from featurizers.mlir import divisions, opclass
 from featurizers.mlir.build import Builder, add_forms, handles, tensor_op, wide
 from featurizers.mlir.latency import after
 from featurizers.mlir.module import Block, Op
@@ -25,8 +25,18 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         nest.counts[opclass.ADDRESS] += 1
         return
     if not itself(b, op):
+        _distance(b, op, nest)
         integer(b, op, nest, opclass.IADD)
         added(b, op, nest)
+
+
+def _distance(b: Builder, op: Op, nest: Nest) -> None:
+    """The larger of two less the smaller is an absolute difference: one operation for two (`visitSub`)."""
+    larger, smaller = (b.extremes.get(value) for value in op.operands)
+    if larger is None or smaller is None or op.name != "arith.subi":
+        return
+    if (larger.name, smaller.name) == ("arith.maxsi", "arith.minsi") and set(larger.operands) == set(smaller.operands):
+        nest.counts[opclass.IMINMAX] -= 1.0
 
 
 @handles("arith.muli", "index.mul")
@@ -55,24 +65,29 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     nest.counts[op_class] += 1
     nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
     nest.bits = max(nest.bits, kind.bits)
+    b.scalar(op, nest, op_class, kind.bits)
+    if op.operands[0] in b.ranges or op.operands[-1] in b.ranges:
+        from featurizers.mlir.ranges import combined
+
+        combined(b, op)
 
 
 _LOGIC, _IDIV = CLASS["logic"], CLASS["idiv"]
-_SIGNED_POWER, _SIGNED_SHIFTS = 3.0, 3.0
-"""Shifts and sums that make a division by a constant round towards zero."""
+_SIGNED_POWER = 3.0
+"""Shifts and sums that make a division by a power of two round towards zero."""
 
 
 @handles("arith.divui", "arith.remui", "index.divu", "index.remu")
 def _unsigned(b: Builder, op: Op, nest: Nest) -> None:
-    _divide(b, op, nest, 0.0, 0.0)
+    _divide(b, op, nest, False)
 
 
 @handles("arith.divsi", "arith.remsi", "index.divs", "index.rems")
 def _signed(b: Builder, op: Op, nest: Nest) -> None:
-    _divide(b, op, nest, _SIGNED_POWER, _SIGNED_SHIFTS)
+    _divide(b, op, nest, True)
 
 
-def _divide(b: Builder, op: Op, nest: Nest, power: float, shifts: float) -> None:
+def _divide(b: Builder, op: Op, nest: Nest, signed: bool) -> None:
     """By a constant: a shift for a power of two, else the upper half of a product."""
     kind, divisor = b.type(op.results[0]), b.number(op.operands[1])
     if kind.shape or not divisor:
@@ -81,15 +96,14 @@ def _divide(b: Builder, op: Op, nest: Nest, power: float, shifts: float) -> None
     size, rest = abs(divisor), "rem" in op.name
     if size & (size - 1) == 0:
         integer(b, op, nest, _LOGIC)
-        nest.counts[_LOGIC] += power
+        nest.counts[_LOGIC] += signed * _SIGNED_POWER
         return
-    integer(b, op, nest, opclass.IMUL)
-    nest.counts[_LOGIC] += 1.0 + shifts
-    nest.counts[opclass.IMUL] += rest
-    nest.counts[opclass.IADD] += rest
+    b.follow(op, nest, opclass.IMUL)
+    nest.bits = max(nest.bits, kind.bits)
+    divisions.count(b, op, nest, kind.bits, signed, rest)
     b.constants.add((kind.bits, (1 << (kind.bits + 2)) // (3 * size) | 1 << (kind.bits - 1)))
     for result in op.results:
-        b.ready[result] = after(b.ready[result], _LOGIC, 1.0 + shifts / 2 + 2.0 * rest)
+        b.ready[result] = after(b.ready[result], _LOGIC, 1.0 + signed * 1.5 + 2.0 * rest)
 
 
 @handles("math.rsqrt")
@@ -133,6 +147,10 @@ def product(b: Builder, op: Op, nest: Nest) -> bool:
         number = b.number(value)
         if number is not None and number > 0 and any((number - near) & (number - near - 1) == 0 for near in (0, 1)):
             integer(b, op, nest, _LOGIC)
+            if number & (number - 1):  # the back end's doing: to the vectoriser it is a product still
+                b.retype(
+                    nest, (_LOGIC, b.type(op.results[0]).bits, 0, False), (_LOGIC, b.type(op.results[0]).bits, 0, True)
+                )
             return True
     b.products.add(op.results[0])
     return False

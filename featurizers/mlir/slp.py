@@ -7,13 +7,15 @@ together one by one. Sums and the like of integers are packed as reductions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-from featurizers.mlir import opclass
+from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Moving
+from featurizers.mlir.nest import Chain, Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
@@ -23,6 +25,8 @@ _CALL_LANE = 3.0
 """What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it
 in."""
 _WIDTH = 128
+_GATHERED = 32
+_EXTEND = opclass.CLASS["extend"]
 _PACKED = tuple(
     index
     for name, index in opclass.CLASS.items()
@@ -32,15 +36,17 @@ _PACKED = tuple(
 
 @dataclass(slots=True, frozen=True)
 class Runs:
-    """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour).
+    """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
+    packable : of stores of values that are computed alike.
     """
 
     stores: list[int]
     loads: list[int]
     bits: int
     alike: bool
+    packable: list[int]
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,15 +72,22 @@ def runs(loop: Loop) -> Runs:
     """Of a loop's body, found once."""
     if loop.runs is None:
         places: dict[tuple[int, Moving], list[int]] = {}
+        lanes: dict[tuple[int, Moving, int], list[int]] = {}
         read: dict[tuple[int, Moving], list[int]] = {}
-        bits = 8
+        bits, apart = 8, 0
         for access in loop.accesses:
-            if access.lanes == 1 and access.moving is not None and not access.maybe:
+            if access.apart:
+                apart += 1
+            elif access.lanes == 1 and access.moving is not None and not access.maybe:
                 (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
-                if access.store and access.bits > bits:
-                    bits = access.bits
+                if access.store:
+                    lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
+                    bits = max(bits, access.bits)
         alike = not places or not read or _ascending(places) == _ascending(read)
-        loop.runs = Runs(_lengths(places), _lengths(read), bits if places else max(loop.bits, 8), alike)
+        packed = _lengths(lanes) if len(lanes) > len(places) else None
+        stores = _lengths(places) + [1] * apart
+        bits = bits if places else max(loop.bits, 8)
+        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed)
     return loop.runs
 
 
@@ -84,7 +97,7 @@ def _ascending(places: dict[tuple[int, Moving], list[int]]) -> bool:
     return 2 * sum(step == 1 for step in steps) >= len(steps)
 
 
-def _lengths(places: dict[tuple[int, Moving], list[int]]) -> list[int]:
+def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
     found = []
     for constants in places.values():
         if len(constants) == 1:
@@ -123,16 +136,21 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     """What SLP makes of a body that is scalar code."""
     if loop.nest.alike[0] and not loop.nest.depth and not loop.accesses:
         return _results(loop, cpu)
-    if loop.widths or loop.checks or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH:
-        return SCALAR  # it makes no checks of its own: what may overlap stays in order
+    if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
+        return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
-    seeds = [length for length in found.stores if length >= _LEAST]
+    seeds = [length for length in found.packable if length >= _LEAST]
+    if loop.checks and (seeds or not _reduces(loop)):
+        return SCALAR  # it makes no checks of its own: what may overlap stays in order
     reduced = 0.0
     carried = 0 if seeds or loop.children else _alike(loop)
     if carried >= _LEAST:
         seeds = [carried]
-    elif not seeds:
+    elif not seeds and loop.copies > 1 and not loop.children:
+        seeds = [length for length in _stored_after(loop) if length >= _LEAST]
+        carried = sum(seeds)
+    if not seeds:
         if not _reduces(loop):
             return SCALAR
         seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
@@ -144,9 +162,11 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
         return SCALAR
+    if not reduced and _looked_up(loop) >= packed and not (cpu.gather and found.bits >= _GATHERED):
+        return SCALAR
     lanes = packed / vectors
     counts = loop.counts
-    work = sum([counts[index] for index in _PACKED])
+    work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
     share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
     wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
@@ -154,7 +174,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
     after = (
-        work * (1 - share) + work * share / lanes + max(kept, 0.0) + wide_loads
+        work * (1 - share) + wide(loop, cpu, lanes) * share / lanes + max(kept, 0.0) + wide_loads
         + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
     )  # fmt: skip
     before = work + stores + loads
@@ -164,18 +184,63 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
 
 
+def _looked_up(loop: Loop) -> int:
+    """Loads at computed addresses, behind which no tree goes on."""
+    return sum([access.moving is None and not access.store for access in loop.accesses])
+
+
+def _in_blocks(loop: Loop) -> bool:
+    """Whether the body of a loop is in several blocks: what is packed is in one."""
+    return bool(loop.nest.depth) and loop.nest.counts[opclass.BRANCH] > 0
+
+
 def _alike(loop: Loop) -> int:
     """Values that are carried side by side, each on by the same operations: their phis are packed."""
     kinds = [(chain.op_class, chain.bits, chain.steps) for chain in loop.chains if chain.op_class >= 0]
-    return len(kinds) if len(set(kinds)) == 1 and not any(chain.whole for chain in loop.chains) else 0
+    apart = any((chain.whole and not chain.kinds) or chain.used for chain in loop.chains)
+    return len(kinds) if len(set(kinds)) == 1 and not apart else 0
+
+
+def _stored_after(loop: Loop) -> list[int]:
+    """Lengths of the runs of stores of accumulators behind the loop that they are summed in: with them, their phis and
+    what is added are packed."""
+    places: dict[tuple[int, Moving], list[int]] = {}
+    for access in loop.lifted:
+        if access.store and access.moving is not None:
+            places.setdefault((access.base, access.moving), []).append(access.constant)
+    return _lengths(places)
+
+
+def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
+    """Operations on vectors that stand for those of a body: some targets have no instruction for some of them, such as
+    products and minima of 64 bits on NEON, and divide lane by lane; elements wider than what is stored take several."""
+    dear, count_of = (opclass.IMUL, opclass.IMINMAX), loop.counts
+    alone = sum(
+        [
+            count_of[index] * (costs.dearness(index, loop, cpu, int(lanes)) if index in dear else 1.0)
+            for index in _PACKED
+            if count_of[index] and index != _EXTEND
+        ]
+    )
+    several = widths.parts(loop, cpu, int(lanes), True)
+    return (
+        divisions.spread(loop, cpu, int(lanes), width(cpu))
+        + alone * several
+        + widths.conversions(loop, cpu, int(lanes), True)
+    )
+
+
+def _multiplies(loop: Loop, chain: Chain) -> bool:
+    """Whether lanes are multiplied with each other: only x86 has what that takes, and no products of bytes."""
+    return loop.isa == "x86" and chain.bits > 8
 
 
 def _reduces(loop: Loop) -> bool:
     chain = loop.serial_chain or (loop.chains[0] if loop.chains else None)
-    if chain is None or not chain.reassociable:
+    if chain is None or not chain.reassociable or (chain.op_class == opclass.IMUL and not _multiplies(loop, chain)):
         return False
     extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
-    return (not chain.is_float or extreme) and loop.copies >= _LEAST_REDUCED
+    return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
 
 
 def _one_chain(loop: Loop) -> bool:

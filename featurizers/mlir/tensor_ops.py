@@ -87,6 +87,7 @@ def elementwise(b: Builder, op: Op, nest: Nest, op_class: int, beside: Sequence[
         inner.critical = after(inner.critical, CLASS[name])
     inner.path = inner.critical[0]
     inner.live_float = inner.live_int = 2
+    inner.called_loaded = op_class == opclass.LIBM and not beside
     for value in op.operands:
         if b.type(value).kind == "tensor":
             own = b.shape(value)

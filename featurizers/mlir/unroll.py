@@ -8,6 +8,7 @@ from __future__ import annotations
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.sizes import shifted_sums
 
 
 def after_vectorising(
@@ -30,14 +31,14 @@ def after_vectorising(
     """
     if not loop.nest.depth:
         return 1, False
-    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads) * ratio
+    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
     size = body * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable:
         return 1, False
-    if loop.exact and not loop.children and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
+    if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
-    if loop.counts[opclass.CALL] or loop.counts[opclass.LIBM]:
+    if loop.counts[opclass.CALL] or loop.functions:
         return 1, False
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
@@ -47,6 +48,8 @@ def after_vectorising(
         return 1, False
     if cpu.isa == "riscv" and left > 1:  # a loop around one other has three blocks, with two inside five
         return 1, False
+    if cpu.unroll_ops and vf == 1 and ratio == 1.0:
+        size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
 
 
@@ -58,7 +61,7 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
     if not cpu.unroll_ops or size <= 2 or loop.nest.uncounted or loop.stacked:
         return 1
-    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.nest.depth > 1 else 1)
+    most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.depth > 1 else 1)
     exact = loop.exact if exact is None else exact
     count = min(int((most - 2) / (size - 2)), trips) if exact else 0
     while count > 1 and trips % count:

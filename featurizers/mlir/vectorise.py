@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
-from featurizers.mlir import costs, opclass
+from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Moving, strides
+from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
+from featurizers.mlir.tails import emulates_masks, longest, masks, predicated
 
 _TINY_TRIP = 16
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
 _INDEX_BITS = 64
+_EXTEND = CLASS["extend"]
 _FIXED_BITS = 128
 _LEAST_GATHERED = 32
 
@@ -28,29 +31,30 @@ _LEAST_GATHERED = 32
 @dataclass(slots=True, frozen=True)
 class Plan:
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
-    work : instructions of one vector iteration. folded : the last iterations run under a mask. scattered : accesses
-    whose lanes are not neighbours, picked : those made by gathers and scatters. margin : cost of the best vector loop
-    over that of the scalar one, 0 where there is none. taken_apart : see `_taken_apart`."""
+    work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
+    are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
+    taken_apart : see `_taken_apart`."""
 
     vf: int
     interleave: int
     cost: float
     work: float
     folded: bool
-    scattered: int = 0
     margin: float = 0.0
     picked: int = 0
     taken_apart: float = 0.0
+    scattered: Scattered = TOGETHER
 
 
 def ordered_only(loop: Loop) -> bool:
-    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if it is of one term in
-    each iteration (`checkOrderedReductions`)."""
+    """The one thing in the way is a floating-point sum: some targets vectorise it in order, if one term is added in
+    each iteration (`checkOrderedReduction`: an ``fadd``, no ``fsub``)."""
     if loop.legality != CARRIED:
         return False
     fadd, terms = CLASS["fadd"], loop.copies / len(loop.chains)
     return all(
-        c.reassociable or (c.op_class == fadd and not c.used and c.steps == 1.0 and (c.whole or terms <= 1.0))
+        c.reassociable
+        or (c.op_class == fadd and not c.used and not c.taken and c.steps == 1.0 and (c.whole or terms <= 1.0))
         for c in loop.chains
     )
 
@@ -71,16 +75,18 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     if cpu.isa == "riscv" and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
     alone_short = tiny and cpu.isa != "riscv"
-    if loop.checks and (alone_short or _without_bounds(loop) or loop.checks * _CHECKED > body * loop.trip):
+    if not masks(cpu) and emulates_masks(loop):
         return scalar
     scaled = _multiplications(loop)
     alone = costs.alone(loop, cpu, scaled, _CALL_COST)
+    if loop.checks and (alone_short or _without_bounds(loop) or _checked(loop) > alone * loop.trip):
+        return scalar
     kinds = _alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
-    folded = cpu.isa == "riscv" or _predicated(loop, cpu) or (tiny and loop.trip % _longest(loop, cpu) != 0)
+    folded = cpu.isa == "riscv" or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
     for vf in _candidates(loop, cpu):
-        if folded and (not _masks(cpu) or costs.fixed(loop, cpu, vf)):
+        if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
             continue
         if loop.exact and loop.trip < vf and not folded and not cpu.scalable:
             continue
@@ -96,25 +102,32 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    scattered = 0 if woven else loop.strided + loop.gathered
-    picked = min(chosen.picked, scattered)
-    apart = 0.0 if woven or chosen.vf == 1 else _taken_apart(loop, kinds, cpu, chosen.vf, chosen.folded)
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, scattered, margin, picked, apart)
+    if chosen.vf == 1 or woven or not loop.strided + loop.gathered:
+        return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked)
+    moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2]) for kind, n in kinds]
+    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked,
+                _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved))  # fmt: skip
 
 
-def _taken_apart(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
+def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
     """Size of the permutations of interleaved groups: one for each member, of all registers that a group is read to."""
     found = 0.0
-    for access, count in kinds:
-        linear, stride, _, bits, lanes, members = access
-        if linear and members and abs(stride) > max(lanes, 1) and not _move(loop, access, cpu, vf, folded)[2]:
+    for (linear, stride, _, bits, lanes, members), count, alone in moved:
+        if linear and members and abs(stride) > max(lanes, 1) and not alone:
             found += count * ceil(abs(stride) * vf * bits / cpu.prefer_bits)
     return found
 
 
 _NEVER = 9.0
-_CHECKED = 40.0
-"""A check of two buffers is four instructions, and may cost a tenth of the loop (`isOutsideLoopWorkProfitable`)."""
+_CHECK_COST, _SHARE_OF_CHECKS = 4.0, 10.0
+
+
+def _checked(loop: Loop) -> float:
+    """Cost of the scalar loop from which on its overlap checks are worth it, which may cost a tenth of it. In a nest
+    they are made once for the loop around (`GeneratedRTChecks::getCost`, `isOutsideLoopWorkProfitable`)."""
+    return _SHARE_OF_CHECKS * max(loop.checks * _CHECK_COST / loop.around, 1.0)
+
+
 _CALL_COST = 10.0
 CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
 _LANE_WORK = 6.0
@@ -129,54 +142,33 @@ def _libm_only(loop: Loop) -> bool:
 
 def _without_bounds(loop: Loop) -> bool:
     """Whether a buffer is read at places that no check can enclose."""
-    return any(a.moving is None and a.external for a in loop.accesses)
+    iv = loop.nest.iv
+    return any(a.external and (a.moving is None or jumps(a.stride(iv))) for a in loop.accesses)
 
 
 def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
-    widest = cpu.prefer_bits // max(loop.bits, 8)
+    widest = cpu.prefer_bits // (loop.narrowest if cpu.isa == "aarch64" else loop.widest)
     if loop.exact and loop.trip < widest and not cpu.scalable:
         wanted = 1 << int(log2(loop.trip))
-        widest = min(widest, 2 * wanted if _masks(cpu) and loop.trip > wanted else wanted)
+        widest = min(widest, 2 * wanted if masks(cpu) and loop.trip > wanted else wanted)
     if cpu.scalable and loop.counts[opclass.LIBM]:
-        widest = _FIXED_BITS // max(loop.bits, 8)
+        widest = _FIXED_BITS // loop.widest
     elif cpu.scalable and cpu.isa == "aarch64" and loop.trip < widest / 2:
         return []
     found, vf = [], 2
     while vf <= widest:
-        found.append(vf)
+        if vf * loop.widest <= cpu.prefer_bits or _fits(loop, cpu, vf):
+            found.append(vf)
         vf *= 2
     return found
 
 
-def _longest(loop: Loop, cpu: Cpu) -> int:
-    """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
-    widest = max(cpu.prefer_bits // max(loop.bits, 8), 1)
-    trip = int(loop.trip)
-    if cpu.scalable:
-        return widest
-    return trip if trip < widest and trip & (trip - 1) == 0 else widest
+def _fits(loop: Loop, cpu: Cpu, vf: int) -> bool:
+    """Whether what is alive in a vector of more than one register fits into them (`shouldConsiderRegPressureForVF`)."""
+    alive = max(loop.live_int, loop.live_float)
+    return alive * widths.parts(loop, cpu, vf, costs.fixed(loop, cpu, vf)) <= cpu.vector_registers
 
 
-def _masks(cpu: Cpu) -> bool:
-    return cpu.scalable > 0 or (cpu.isa == "x86" and cpu.vector_bits >= 512)
-
-
-def _predicated(loop: Loop, cpu: Cpu) -> bool:
-    """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
-    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), which reads no interleaved groups."""
-    if cpu.isa != "aarch64" or not cpu.scalable or loop.chains or loop.counts[opclass.LIBM]:
-        return False
-    iv = loop.nest.iv
-    for access in loop.accesses:
-        stride = access.stride(iv)
-        if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
-            return False
-    return loop.size - 3.0 + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
-
-
-_MOST_INTERLEAVED = 8
-_OF_LOOP, _PREDICATED_SIZE = 4.0, 15.0
-"""LLVM's instructions of a loop's index, and those of a body, addresses counted, from which on tails are folded."""
 _TOO_SHORT = 5
 """Iterations up to which RISC-V has no vectors (`getMinTripCountTailFoldingThreshold`)."""
 
@@ -193,10 +185,13 @@ def _vector(
 ) -> tuple[float, float, int]:
     """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
-    parts = max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
+    fixed = costs.fixed(loop, cpu, vf)
+    parts = widths.parts(loop, cpu, vf, fixed)
     libm = loop.counts[opclass.LIBM]
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
-    work = max(body - moves * 0.7 - libm * CALL_WORK, 1.0) * parts
+    extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
+    work = max(body - moves * 0.7 - libm * CALL_WORK - extended, 1.0) * parts
+    work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
@@ -224,12 +219,12 @@ def _vector(
 
 def _wider(loop: Loop, cpu: Cpu, vf: int) -> float:
     """What multiplications of vectors take beyond one instruction: x86 has none of bytes, NEON none of 64 bits."""
-    products = loop.counts[opclass.IMUL]
+    products, more = loop.counts[opclass.IMUL], divisions.halves(loop, cpu) if loop.divided else 0.0
     if products and loop.bits <= 8 and cpu.isa == "x86":
-        return products * (1.0 + (vf * 16 > cpu.prefer_bits))
+        return more + products * (1.0 + (vf * 16 > cpu.prefer_bits))
     if products and loop.bits == _INDEX_BITS and cpu.isa == "aarch64" and not cpu.scalable:
-        return products * (_LONG_PRODUCT * vf - 1.0)
-    return 0.0
+        return more + products * (_LONG_PRODUCT * vf - 1.0)
+    return more
 
 
 _LONG_PRODUCT = 4.0
@@ -270,11 +265,6 @@ def _side_by_side(loop: Loop, stride: int) -> bool:
     return False
 
 
-Alike = tuple[bool, int, bool, int, int, int]
-"""Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
-Kinds = list[tuple[Alike, int]]
-
-
 def _alike(loop: Loop) -> Kinds:
     """The kinds of access of a body, with how many there are of each."""
     by_shape = strides(loop.accesses, loop.nest.iv)
@@ -284,9 +274,10 @@ def _alike(loop: Loop) -> Kinds:
         groups.setdefault(own, []).append(access.constant)
     found: dict[Alike, int] = {}
     for (_, moving, stride, store, bits, lanes), constants in groups.items():
-        scattered = moving is not None and abs(stride) > max(lanes, 1)
+        linear = moving is not None and not jumps(stride)
+        scattered = linear and abs(stride) > max(lanes, 1)
         for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
-            key = moving is not None, stride, store, bits, lanes, members if scattered else 0
+            key = linear, stride if linear else 0, store, bits, lanes, members if scattered else 0
             found[key] = found.get(key, 0) + members
     return list(found.items())
 
@@ -314,12 +305,20 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
         return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), False
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
-    masked = folded and cpu.isa == "x86"
-    if members and not masked and factor <= _MAX_GROUP[cpu.isa] and (members >= factor or not store):
+    if members and _grouped(loop, cpu, vf, factor, folded) and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
             return together, work, False
     return apart, _one_by_one(bits, cpu, vf), True
+
+
+def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
+    """Whether accesses so many elements apart may be one wide access: not under masks of x86, and on SVE only where
+    halving takes them apart (`interleavedAccessCanBeWidened`: scalable vectors have factors of powers of two)."""
+    if factor > _MAX_GROUP[cpu.isa] or (folded and cpu.isa == "x86"):
+        return False
+    halved = factor & (factor - 1) == 0
+    return halved or cpu.isa != "aarch64" or not cpu.scalable or costs.fixed(loop, cpu, vf)
 
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
@@ -373,7 +372,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     loads = max(sum(not a.store for a in loop.accesses), 1)
     stores = max(sum(a.store for a in loop.accesses), 1)
     found = max(small, count // loads, count // stores, 1) if cpu.isa != "riscv" else max(small, 1)
-    return min(found, _NESTED) if vf == 1 and loop.chains and loop.nest.depth > 1 else found
+    return min(found, _NESTED) if vf == 1 and loop.chains and loop.depth > 1 else found
 
 
 _NESTED = 2

@@ -10,11 +10,14 @@ from featurizers.mlir.latency import latencies, steps
 from featurizers.mlir.loads import segments
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
-from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
 _IMUL = CLASS["imul"]
+_HALF = 16
 
 _MAXIMUM_LATENCY = 4.5
+_IN_ORDER_WINDOW = 100.0
+"""Those among which the scheduler mixes the copies of a body."""
 _WINDOW = 200.0
 """Micro-operations among which a core that looks past an instruction that waits finds work."""
 
@@ -34,6 +37,22 @@ def in_parts(loop: Loop, cpu: Cpu) -> bool:
     return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
 
 
+_COLD, _FEW_RUNS, _FILL = 50, 4.0, 3.0
+"""A block is simulated 4 times if it holds less than a fiftieth of what is executed, and cycles pass until its first
+instruction is done."""
+
+
+def by_blocks(loop: Loop, cpu: Cpu) -> float:
+    """Least cycles of a body that branches cut into blocks, each of which llvm-mca runs by itself."""
+    if not loop.ways or loop.widths:
+        return 0.0
+    branches, path = loop.counts[opclass.BRANCH], own_path(loop, cpu)
+    run = branches + (loop.ways - branches) / 2
+    if cpu.in_order:
+        return branches * path
+    return run * max((path + _FILL) / _FEW_RUNS, 1.0) if branches + loop.ways > _COLD else run + 1.0
+
+
 def chain_length(loop: Loop) -> float:
     """Iterations of unrolled inner loops that one iteration's chain runs through."""
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
@@ -41,7 +60,8 @@ def chain_length(loop: Loop) -> float:
 
 def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
-    steps = loop.serial * _latency(loop.serial_chain, cpu, loop) if loop.serial_chain is not None else 0.0
+    chain = loop.serial_chain
+    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
     longest = max(steps, own_path(loop, cpu))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
@@ -56,25 +76,32 @@ def own_path(loop: Loop, cpu: Cpu) -> float:
     return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
 
 
-_INSERT_LATENCY = 2.5
-"""Of ``vpinsrw`` from memory, after the register's old value."""
-
-
 def through_one_register(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of scalar code of x86 that waits for a register's old value: elements of half precision are put into
-    vector registers (``vpinsrw``), here where each result is of one; products of bytes are of `al` alone."""
-    counts = loop.counts
+    """Cycles of scalar code of x86 that waits for a register's old value: products of bytes are of `al` alone, elements
+    of half precision are put into parts of registers."""
     if not loop.is_float and loop.bits <= 8:
-        return counts[_IMUL] * cpu.imul8_cycles
-    if not emulates_half(loop, cpu) or not 0 < counts[opclass.LOAD] <= counts[opclass.STORE]:
+        return loop.counts[_IMUL] * cpu.imul8_cycles
+    return _by_inserts(loop, cpu) if emulates_half(loop, cpu) else 0.0
+
+
+def _by_inserts(loop: Loop, cpu: Cpu) -> float:
+    """``vpinsrw`` from memory keeps the old value of the first vector register, which nobody wants: it is the result
+    before this one, unless that register holds something throughout. An iteration is a chain of all its results."""
+    counts = loop.counts
+    stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
+    held = loop.chains or loop.held_floats or loop.lifted or (loop.literals and loop.nest.depth)
+    if not stores or not read or held:
         return 0.0
-    return counts[opclass.STORE] * (own_path(loop, cpu) - cpu.load_latency + _INSERT_LATENCY)
+    known = latencies(cpu, loop.bits, True)
+    put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
+    each = own_path(loop, cpu) - cpu.load_latency
+    return put_in + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
 
 
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     """Whether a store moves on the pointer that the next iteration loads by (``str s0, [x0, #148]!``): llvm-mca has it
     wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer."""
-    if cpu.isa != "aarch64" or cpu.unroll_ops or loop.children or not loop.nest.depth:
+    if cpu.isa != "aarch64" or loop.children or not loop.nest.depth or (cpu.unroll_ops and not loop.widths):
         return False
     written = [access for access in loop.accesses if access.store]
     if len(written) != 1 or abs(written[0].stride(loop.nest.iv)) < 2:
@@ -83,13 +110,15 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
 
 
-def waited(loop: Loop, cpu: Cpu, path: float, unroll: int, scalar: bool) -> float:
+def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: bool) -> float:
     """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
     may have written what they read."""
     parts = segments(loop, unroll) if scalar else 1.0
     if parts < 2:
-        return path / unroll
-    return max(path, parts * min(path, own_path(loop, cpu))) / unroll
+        together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
+        return path / min(unroll, together)
+    each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
+    return max(path, parts * each) / unroll
 
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop) -> float:

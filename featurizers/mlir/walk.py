@@ -243,17 +243,16 @@ class _Walk:
         return successors, at
 
     def regions(self, at: int, scope: list[int], number: int) -> tuple[list[list[Block]], int]:
-        """Regions of an operation; those of one that is isolated from above start with no value."""
+        """Regions of an operation. Those that use no value of the outside lie in one section, and start with none."""
         found = []
         count, at = varint(self.data, at)
+        if count & 1:
+            kind, at, _ = section(self.data, at)
+            if kind != IR:
+                raise ValueError(f"Regions lie in a section of kind {kind}.")
+            scope = []
         for position in range(count >> 1):
-            if count & 1:
-                kind, at, _ = section(self.data, at)
-                if kind != IR:
-                    raise ValueError(f"A region lies in a section of kind {kind}.")
-                region, at = self.region(at, [], number, position)
-            else:
-                region, at = self.region(at, scope, number, position)
+            region, at = self.region(at, scope, number, position)
             found.append(region)
         return found, at
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "affine.for": ("lowerBoundMap", "upperBoundMap", "step", "operandSegmentSizes"),
+    "affine.if": ("condition",),
     "affine.parallel": ("lowerBoundsMap", "upperBoundsMap", "steps"),
     "affine.load": ("map",),
     "affine.store": ("map",),

@@ -60,6 +60,15 @@ def test_parts_never_seen_widen_by_what_such_parts_were_wrong_before() -> None:
     np.testing.assert_allclose(all_new - none, calibration.extra)
 
 
+def test_groups_left_out_widen_what_is_said_of_both_kinds() -> None:
+    (seen, y), (left_out, truth) = noisy(3000, 1), noisy(3000, 2)
+    truth = left_out.point + 2 * (truth - left_out.point)
+    alone, both = Calibration.fit(seen, y), Calibration.fit(seen, y, beyond=(left_out, truth))
+    np.testing.assert_allclose(both.quantiles, 1.5 * np.array(alone.quantiles), rtol=0.08)
+    assert coverage_of(both, seen, y) > 0.95
+    assert 0.7 < coverage_of(both, left_out, truth) < 0.85
+
+
 def test_a_constant_bias_is_taken_off() -> None:
     estimate, y = noisy(2000, 1)
     calibration = Calibration.fit(estimate, y + 0.5)

@@ -75,7 +75,6 @@ TABLES = {
 }
 
 Row = dict[str, Any]
-_WHERE = ("cpu", "gpu", "compiler")
 
 
 def assemble(work: Path, data: Path, description: Path) -> dict[str, int]:

@@ -159,7 +159,8 @@ def test_pointers_that_wait_for_calls_are_more_than_a_call_leaves_alone() -> Non
     assert over == 11 + 9 + 2 * found.calling - 6
     assert across(found, cpu("sifive-p670"), program.allocations) == over - 6
     spills = [column.name for column in COLUMNS].index("est_spills")
-    assert FEATURIZER.features([program], profile="znver4").vectors[0][spills] >= over
+    assert 3 <= FEATURIZER.features([program], profile="znver4").vectors[0][spills] <= 5, "5 as llc counts them"
+    assert FEATURIZER.features([program], profile="apple-m1").vectors[0][spills] < 0.5, "none"
 
 
 def test_a_loop_that_ends_by_what_it_computes_is_not_unrolled() -> None:

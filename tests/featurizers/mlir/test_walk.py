@@ -47,6 +47,21 @@ MANY = "func.func @f(%a: i32) -> i32 {\n" + "\n".join(
     [f"  %{i} = arith.addi %a, {f'%{i - 1}' if i else '%a'} : i32" for i in range(300)] + ["  return %299 : i32 }"]
 )
 
+ALONE = """
+module {
+  func.func private @g()
+  func.func @f(%b: i1) {
+    scf.if %b {
+      func.call @g() : () -> ()
+    } else {
+      func.call @g() : () -> ()
+    }
+    return
+  }
+}
+"""
+"""Two regions that use nothing of the outside: bytecode has both in one section."""
+
 
 def _parsed(text: str) -> Any:
     from iree.compiler import ir
@@ -85,7 +100,7 @@ def _of_bindings(operation: Any, ids: dict[int, int]) -> list[Any]:
     return [operation.operation.name, operands, results, successors, regions]
 
 
-@pytest.mark.parametrize("text", [NESTED, MANY], ids=["nested", "many"])
+@pytest.mark.parametrize("text", [NESTED, MANY, ALONE], ids=["nested", "many", "alone"])
 def test_the_walk_says_what_the_bindings_say(text: str) -> None:
     from featurizers.mlir.walk import Walker
 

@@ -1,0 +1,180 @@
+"""Pointers that outlive calls: which of a function's buffers wait in registers that calls leave alone, and which on the
+stack.
+
+A function is taken as the row of nests that it runs one after the other. Spilled is what is needed again last (Belady
+1966), which is close to what LLVM's greedy allocator does: it weighs a value by its uses and by how long it lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import nlargest
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import VECTORISABLE, Loop
+from featurizers.mlir.nest import Moving, Nest
+
+_SAVED = {"x86": 6, "aarch64": 11, "riscv": 12, "amdgpu": 0}
+"""Registers for pointers that a call leaves alone."""
+
+
+@dataclass(slots=True, frozen=True)
+class Stage:
+    """A nest of a function. buffers : that it touches. calling : indices and pointers that it has around a call of
+    the mathematical library, -1 where it makes none. own : indices and pointers that it has at once."""
+
+    buffers: frozenset[int]
+    calling: float
+    own: float
+
+
+@dataclass(slots=True, frozen=True)
+class Kept:
+    """A value that waits. first, last : stages between which it does; first is negative for an argument. made : what
+    malloc gives."""
+
+    first: int
+    last: int
+    made: bool
+
+
+def stages(root: Loop) -> list[Stage]:
+    """Of a function's body, in order; buffers that nothing reads any more are in none."""
+    alive = {access.base for loop in root.walk() for access in (*loop.accesses, *loop.lifted)}
+    left = {id(loop.nest): loop for loop in root.children}
+    found = []
+    for nest in root.nest.children:
+        inside = nest.walk()
+        touched = {access.base for one in inside for access in one.accesses} & alive
+        calling = any(one.counts[opclass.LIBM] for one in inside)
+        loops = [left[id(one)] for one in inside if id(one) in left]
+        own = max([held_addresses(loop) for loop in loops], default=0.0)
+        around = max([_around_calls(loop)[0] for loop in loops], default=0.0) if calling else 0.0
+        found.append(Stage(frozenset(touched), around if calling else -1.0, own))
+    return found
+
+
+Pointer = tuple[int, Moving | None]
+
+
+def _around_calls(loop: Loop) -> tuple[float, set[Pointer], bool]:
+    """Indices and pointers of the loops around a call at its deepest (0 where there is none), all of the pointers, and
+    whether there is a call. Of each loop its index, and a pointer for each way in which a buffer is gone through, but
+    that targets with scaled addressing need none in the innermost one."""
+    found, calls = 0.0, loop.counts[opclass.LIBM] > 0
+    pointers: set[Pointer] = {(access.base, access.moving) for access in loop.accesses}
+    for child in loop.children:
+        inner, others, called = _around_calls(child)
+        found, calls = max(found, inner), calls or called
+        pointers |= others
+    if calls:
+        iv = loop.nest.iv
+        moving = sum([any(key == iv for key, _ in shape) for _, shape in pointers if shape])
+        found += 1.0 + (moving if loop.children or loop.isa == "riscv" else 0)
+    return found, pointers, calls
+
+
+def held_addresses(loop: Loop) -> float:
+    """Indices and pointers that are alive at once at the deepest point of a nest: of each loop around it, its index and
+    the ways in which accesses move with it, and the results of checks that were made before it."""
+    iv = loop.nest.iv
+    own = 0.0
+    if loop.nest.depth:
+        own = 1.0 + sum([iv in dict(shape) for shape in loop.shapes if shape])
+        if not loop.exact:
+            own += _BOUND if loop.children else _BOUND + _LENGTHS
+        own += sum([child.factor for child in loop.children if child.checks and child.legality == VECTORISABLE])
+    return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
+
+
+_BOUND, _LENGTHS = 2.0, 2.0
+"""Of a loop whose length is not known: where it ends, and what that is found from. Of an innermost one, what is left
+for each of its parts."""
+
+
+def kept(root: Nest, row: list[Stage]) -> list[Kept]:
+    """The values that wait for a stage, or for the end: a buffer that the function makes is freed there. Where the
+    pointer that malloc gives is aligned by arithmetic, both wait."""
+    span: dict[int, tuple[int, int]] = {}
+    for number, stage in enumerate(row):
+        for base in stage.buffers:
+            span[base] = span.get(base, (number, 0))[0], number
+    end = len(row)
+    found = []
+    for base, (first, last) in span.items():
+        if base in root.given:
+            found.append(Kept(-1, last, False))
+        elif base in root.owned:
+            found.append(Kept(first, end, True))
+        else:
+            found += [Kept(first, last, False), Kept(first, end, True)]
+    return found
+
+
+@dataclass(slots=True, frozen=True)
+class Spilled:
+    """waiting : values that wait on the stack. calls, loops : most values beyond the registers that a call leaves
+    alone, and beyond all of them in a nest; negative where registers are left."""
+
+    waiting: float
+    calls: float
+    loops: float
+
+
+def spilled(root: Loop, cpu: Cpu) -> Spilled:
+    """What of a function's pointers and indices is on the stack."""
+    row = stages(root)
+    stack = _Stack(kept(root.nest, row))
+    saved = _SAVED[cpu.isa]
+    calls = loops = -float(cpu.int_registers)
+    inner = 0.0
+    for number, stage in enumerate(row):
+        stack.leave(number - 1)
+        if number in stack.made:
+            calls = max(calls, stack.pressed(0.0, saved))
+        stack.enter(number)
+        if stage.calling >= 0:
+            calls = max(calls, stack.pressed(stage.calling, saved))
+        loops = max(loops, stack.pressed(stage.own, cpu.int_registers))
+        inner = max(inner, stage.own - cpu.int_registers)
+    return Spilled(stack.taken + max(inner, 0.0), calls, loops)
+
+
+class _Stack:
+    """made : stages that call malloc. taken : values that wait on the stack, or did."""
+
+    def __init__(self, values: list[Kept]):
+        self.taken = 0
+        self.made = {value.first for value in values if value.made}
+        self._values = values
+        self._first: dict[int, list[int]] = {}
+        self._last: dict[int, list[int]] = {}
+        for index, value in enumerate(values):
+            self._first.setdefault(value.first, []).append(index)
+            self._last.setdefault(value.last, []).append(index)
+        self._waiting = 0
+        self._left: set[int] = set()
+        self.enter(-1)
+
+    def enter(self, number: int) -> None:
+        """Values that wait from a stage on."""
+        begun = self._first.get(number, ())
+        self._waiting += len(begun)
+        self._left.update(begun)
+
+    def leave(self, number: int) -> None:
+        """Values that nothing needs after a stage."""
+        gone = self._last.get(number, ())
+        self._waiting -= len(gone)
+        self._left.difference_update(gone)
+
+    def pressed(self, own: float, registers: int) -> float:
+        """Values beyond the registers; as many as are not there yet go to the stack."""
+        left = len(self._left)
+        away = min(int(left + own - registers), left)
+        if away > 0:
+            self.taken += away
+            ends = [(self._values[index].last, index) for index in self._left]
+            self._left.difference_update([index for _, index in nlargest(away, ends)])
+        return self._waiting + own - registers

@@ -1,0 +1,69 @@
+"""Vector accesses whose lanes are not neighbours: what load and store units make of them, as llvm-mca-22 runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+
+from featurizers.mlir.costs import fixed
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+
+Alike = tuple[bool, int, bool, int, int, int]
+"""Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
+Kinds = list[tuple[Alike, int]]
+
+_LANE_ALONE = {"x86": 1.5, "aarch64": 0.5, "riscv": 1.0, "amdgpu": 1.0}
+"""Cycles of a lane that is loaded into a register or stored by itself."""
+_GATHERED_BITS = 32
+_SEGMENT = 12.0
+"""Of a load or store of several vectors whose elements lie in turns on P670, beside one for each element."""
+_IN_ORDER_GROUP = 2.0
+"""Cycles of each register of such an access on Cortex-A55."""
+
+
+@dataclass(slots=True, frozen=True)
+class Scattered:
+    """Of a vector iteration. loads, stores : that are none to neighbours (less than none: a group reads elements that
+    nobody asked for). read, written : cycles of load and store units beside the others'."""
+
+    loads: float
+    stores: float
+    read: float
+    written: float
+
+
+TOGETHER = Scattered(0.0, 0.0, 0.0, 0.0)
+
+
+def units_of(loop: Loop, cpu: Cpu, vf: int, kinds: Iterable[tuple[Alike, int, bool]]) -> Scattered:
+    """kinds : those of the body, how many there are of each, and whether they go lane by lane."""
+    counts, cycles = [0.0, 0.0], [0.0, 0.0]
+    least = 0.0 if _gathers(loop, cpu, vf) else _LANE_ALONE[cpu.isa]
+    for (linear, stride, store, bits, lanes, members), count, alone in kinds:
+        if linear and abs(stride) <= max(lanes, 1):
+            continue
+        if alone:
+            lane = (cpu.scatter_lane if store else cpu.gather_lane) / 100
+            counts[store] += count
+            cycles[store] += count * max(lane, least) * vf
+        elif cpu.isa != "x86":  # which reads neighbours, and permutes
+            plain, beside = _group(cpu, vf, bits, abs(stride), members)
+            counts[store] += count * (1.0 - plain)
+            cycles[store] += count * beside
+    return Scattered(counts[False], counts[True], cycles[False], cycles[True])
+
+
+def _group(cpu: Cpu, vf: int, bits: int, factor: int, members: int) -> tuple[float, float]:
+    """One member's share of an access of all that lies between: accesses to neighbours, and cycles beside them."""
+    if cpu.isa == "riscv":
+        return 0.0, (_SEGMENT + factor * vf) / members
+    if cpu.in_order:
+        return 0.0, _IN_ORDER_GROUP * factor / members * max(ceil(vf * bits / cpu.vector_bits), 1)
+    return factor / members, 0.0
+
+
+def _gathers(loop: Loop, cpu: Cpu, vf: int) -> bool:
+    """Whether there is an instruction for it: x86 has none of less than 32 bits, NEON none at all."""
+    return max(loop.bits, 8) >= _GATHERED_BITS if cpu.isa == "x86" else not fixed(loop, cpu, vf)

@@ -1,0 +1,201 @@
+"""What LLVM's code sizes (`TCK_CodeSize`), by which it unrolls, have of a body beyond one for each operation.
+
+Source (LLVM 22): ``opt-22 -passes='print<cost-model>' -cost-kind=code-size`` for each instruction set.
+"""
+
+from __future__ import annotations
+
+from featurizers.mlir import divisions, opclass
+from featurizers.mlir.legal import beyond_units
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.masks import lanes_beyond_counts
+from featurizers.mlir.nest import Moving, jumps, strides
+from featurizers.mlir.widths import free
+
+_FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
+
+
+def target_size(loop: Loop, shapes: int) -> float:
+    """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
+    x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
+    counts = loop.counts
+    size = divisions.size(loop) + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    if loop.isa == "x86":
+        return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + len(loop.indexed)
+    size += 3.0 * counts[_FDIV]
+    return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
+
+
+def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+    """Sums of indices that address several buffers: those of one buffer are parts of its address."""
+    if not loop.nest.depth or len(loop.accesses) < 2:
+        return 0
+    shapes = {shape for shape, stride in by_shape.items() if stride and shape and len(shape) > 1}
+    if not shapes:
+        return 0
+    users: dict[tuple[Moving | None, int], int] = {}
+    for access in loop.accesses:
+        moving = access.moving
+        if moving in shapes:
+            key = moving, access.constant
+            if users.setdefault(key, access.base) != access.base:
+                users[key] = _SEVERAL
+    return list(users.values()).count(_SEVERAL)
+
+
+def _shifted(loop: Loop) -> list[int]:
+    """The buffers that each sum of an index and a constant addresses, where they are several, in the copies that full
+    unrolling has put into a body: InstCombine makes it a part of the address where nothing else needs it
+    (`visitGetElementPtrInst`)."""
+    if not loop.unrolled_below:
+        return []
+    iv = loop.nest.iv
+    users: dict[tuple[Moving, int], set[int]] = {}
+    least: dict[Moving, int] = {}
+    for access in loop.accesses:
+        moving = access.moving
+        if moving and len(moving) == 1 and access.stride(iv):  # others: `shared_sums`
+            users.setdefault((moving, access.constant), set()).add(access.base)
+            least[moving] = min(least.get(moving, access.constant), access.constant)
+    return [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+
+
+def shifted_sums(loop: Loop) -> float:
+    """Instructions for these sums; on RISC-V, there is a pointer into each buffer as well."""
+    several = _shifted(loop)
+    return float(len(several) + (sum(several) if loop.isa == "riscv" else 0))
+
+
+def scattered_indices(loop: Loop) -> int:
+    """Of these sums, for each buffer, the indices that RISC-V has in a loop of vectors: each strided access goes on by
+    one of its own (`RISCVGatherScatterLowering`)."""
+    return sum(_shifted(loop)) if loop.isa == "riscv" else 0
+
+
+_SEVERAL = -1
+
+
+_CALL_SIZE = 6.0
+
+
+def measure(loop: Loop) -> None:
+    """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
+    counts = loop.counts
+    if loop.isa == "x86":
+        loop.indexed = [a.moving for a in loop.accesses if a.store and a.moving != () and not a.copied]
+    size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
+    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
+    iv, step = loop.nest.iv, loop.nest.step
+    by_shape = strides(loop.accesses, iv)
+    scaled: set[tuple[int, int]] = set()
+    summed = 0
+    if None in by_shape:
+        loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
+        size += loop.computed
+    for shape, stride in by_shape.items():
+        if shape is not None and step == 1 and abs(stride) > 1:
+            scaled.add((abs(stride), 0))
+            summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
+    shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
+    size += target_size(loop, _pointers(loop, by_shape)) + shared_sums(loop, by_shape)
+    mixed = min(summed, 2 * len(scaled))
+    loop.indexing = float(len(scaled) + shifted + mixed)
+    loop.mixed = float(mixed)
+    loop.size = size + loop.indexing
+    _outside(loop, set(by_shape))
+
+
+def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tuple[int, int]]) -> int:
+    """Indices of the iterations that the source unrolled. One that a single address is made of is part of that address
+    (`canonicalizeGEPOfConstGEPI8`); of several, it is an operation, and so is its product with each stride. scaled :
+    strides that the index is multiplied by; they are added here."""
+    step = loop.nest.step
+    users: dict[int, set[tuple[int, Moving | None, int]]] = {}
+    factors: dict[int, set[int]] = {}
+    for access in loop.accesses:
+        stride = abs(by_shape[access.moving])
+        if stride >= step:
+            factor = stride // step
+            shift = access.constant // factor % step
+            users.setdefault(shift, set()).add((access.base, access.moving, access.constant))
+            factors.setdefault(shift, set()).add(factor)
+    found = 0
+    for shift, addresses in users.items():
+        several = len(factors[shift]) > 1
+        scaled.update([(factor * step, shift if several else 0) for factor in factors[shift] if factor > 1])
+        found += shift > 0 and len(addresses) > 1
+    return found
+
+
+def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+    """Addresses that move with the index of a loop."""
+    if loop.isa != "riscv":
+        return 0
+    moving = [access for access in loop.accesses if by_shape[access.moving]]
+    buffers: dict[int, set[int]] = {}
+    for access in moving if loop.nest.step > 1 else ():
+        buffers.setdefault(access.constant, set()).add(access.base)
+    shared = {constant for constant, bases in buffers.items() if len(bases) > 1}  # indices of several buffers
+    return len({(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving})
+
+
+_GUARD, _HOISTED_GUARD, _HOISTED_MINIMUM, _KNOWN_GUARD = 3.0, 5.0, 3.0, 4.0
+"""Whether a loop runs at all whose length is not known: a comparison, and branches there and back. It stands in the
+innermost loop that the length depends on; those between are unswitched for it (`SimpleLoopUnswitch`). That of a tile is
+known to hold where it stands in the loop itself, which leaves its end.
+Those of known length that begin with the index of a loop further out leave branches there."""
+
+
+def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
+    """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
+    for child in loop.children:
+        shapes |= child.shapes
+    loop.shapes, loop.folded = shapes, 0.0
+    if loop.children:
+        iv = loop.nest.iv
+        scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
+        products = sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
+        guards = [_guards(child, loop, True) for child in loop.children]
+        loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
+        loop.indexing += products
+        loop.folded = len(loop.children) + sum([folded for _, folded in guards])
+
+
+def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
+    """Size of what stands in the loop `around` of the guards of a loop in it, and of those in that; and what is folded
+    of it when LLVM puts blocks together: all but the comparison and one branch, for a tile these too."""
+    size = folded = 0.0
+    if not loop.exact:
+        bounds = loop.nest.bounded_by
+        if bounds and max(bounds) == around.nest.iv:
+            size = _GUARD if inside else _HOISTED_GUARD
+            folded = size if loop.nest.cut else size - 2.0
+            size += _HOISTED_MINIMUM * (loop.nest.cut and not inside)
+        elif not bounds and inside:
+            size = 2.0
+    for child in loop.children:
+        more = _guards(child, around, False)
+        size, folded = size + more[0], folded + more[1]
+    return size, folded
+
+
+_DELETED = 1.5
+"""Branches that a loop of one iteration leaves between its blocks, which are only put together later."""
+
+
+def unfolded(child: Loop, around: Loop) -> float:
+    """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not. Of
+    stores that move with it, the first is to a computed address still, unless it moves with no other loop."""
+    once = max(child.raw - 3.0 - child.early_indexing, 0.0)
+    if child.trip == 1:
+        return once + _DELETED
+    iv, fixed = child.nest.iv, 0.0
+    for moving in child.early_indexed:
+        rest = tuple([pair for pair in moving or () if pair[0] != iv])
+        if moving is None or rest == moving:
+            around.early_indexed += [moving] * int(child.trip)
+            continue
+        fixed += child.trip - bool(rest)
+        if rest:
+            around.early_indexed.append(rest)
+    return once * child.trip - fixed + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)

@@ -1,0 +1,56 @@
+"""Vectors under masks: what a loop does under a condition, and last iterations that are no whole vector.
+
+Sources (LLVM 22): `LoopVectorizationCostModel::computeMaxVF`, `useEmulatedMaskMemRefHack`,
+`AArch64TTIImpl::preferPredicateOverEpilogue`.
+"""
+
+from __future__ import annotations
+
+from featurizers.mlir import opclass
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Moving
+
+
+def masks(cpu: Cpu) -> bool:
+    """Whether a CPU moves vectors under masks."""
+    return cpu.scalable > 0 or (cpu.isa == "x86" and cpu.vector_bits >= 512)
+
+
+def emulates_masks(loop: Loop) -> bool:
+    """Whether accesses under a condition are in the way of a target without masks: all loads, and stores but for one
+    (`useEmulatedMaskMemRefHack`). What both ways store is stored behind them."""
+    places: dict[tuple[int, Moving | None, int, bool], int] = {}
+    for access in loop.accesses:
+        if access.maybe:
+            place = access.base, access.moving, access.constant, access.store
+            places[place] = places.get(place, 0) + 1
+    stores = [place[3] for place, count in places.items() if count == 1]
+    return not all(stores) or len(stores) > 1
+
+
+def longest(loop: Loop, cpu: Cpu) -> int:
+    """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
+    widest = max(cpu.prefer_bits // loop.widest, 1)
+    trip = int(loop.trip)
+    if cpu.scalable:
+        return widest
+    return trip if trip < widest and trip & (trip - 1) == 0 else widest
+
+
+def predicated(loop: Loop, cpu: Cpu) -> bool:
+    """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
+    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), which reads no interleaved groups."""
+    if cpu.isa != "aarch64" or not cpu.scalable or loop.chains or loop.counts[opclass.LIBM]:
+        return False
+    iv = loop.nest.iv
+    for access in loop.accesses:
+        stride = access.stride(iv)
+        if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
+            return False
+    return loop.size - 3.0 + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
+
+
+_MOST_INTERLEAVED = 8
+_OF_LOOP, _PREDICATED_SIZE = 4.0, 15.0
+"""LLVM's instructions of a loop's index, and those of a body, addresses counted, from which on tails are folded."""

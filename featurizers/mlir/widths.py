@@ -1,0 +1,156 @@
+"""Operations on elements of several widths in one body: the registers of each, and conversions between them.
+
+Sources (LLVM 22): ``opt-22 -passes='print<cost-model>'`` on conversions of scalars and of vectors of each width, per
+CPU (`getCastInstrCost` of each target); `getSmallestAndWidestTypes`, `collectElementTypesForWidening`.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop, Share
+from featurizers.mlir.opclass import CLASS
+
+_EXTEND = CLASS["extend"]
+_GROUP = {"x86": 512, "aarch64": 128, "riscv": 1024, "amdgpu": 32}
+"""Bits that one instruction works on: groups of eight registers on RISC-V."""
+_SVE_BITS = 256
+_LONG = 64
+_STEPS_OF_GROUPS = 1.5
+"""Instructions for one of RISC-V's with another element width: every second one sets it."""
+
+
+def mix(loop: Loop) -> dict[int, list[Share]]:
+    """Of each class of operations: widths of its elements, widths that it converts from (0: none), whether what was
+    just loaded, and their shares of the class."""
+    if loop.mix is None:
+        totals: dict[int, float] = {}
+        for (op_class, _, _, _), count in loop.typed.items():
+            if count > 0:  # bodies of no iterations were merged as well
+                totals[op_class] = totals.get(op_class, 0.0) + count
+        loop.mix = {op_class: [] for op_class in totals}
+        for (op_class, bits, source, loaded), count in loop.typed.items():
+            if count > 0:
+                loop.mix[op_class].append((max(bits, 8), source, loaded, count / totals[op_class]))
+    return loop.mix
+
+
+def free(loop: Loop, isa: str, sizes: bool = False) -> float:
+    """Conversions of scalars that are no instruction: to fewer bits, and of what a load extends. sizes : to LLVM's code
+    sizes, AArch64 extends operands for nothing."""
+    count = loop.counts[_EXTEND]
+    if not count:
+        return 0.0
+    every = sizes and isa == "aarch64"
+    shares = [share for bits, source, loaded, share in mix(loop).get(_EXTEND, ()) if loaded or bits < source or every]
+    return count * sum(shares)
+
+
+def widths_moved(loop: Loop) -> tuple[int, int]:
+    """The narrowest and the widest element that a loop loads, stores or sums up: what the vectoriser goes by."""
+    moved = [access.bits for access in loop.accesses] + [chain.bits for chain in loop.chains if chain.bits]
+    if not moved:
+        return max(loop.bits, 8), max(loop.bits, 8)
+    return max(min(moved), 8), max(*moved, 8)
+
+
+def group_bits(cpu: Cpu, fixed: bool) -> int:
+    """Bits that one vector instruction works on, of vectors of fixed length or not."""
+    return _SVE_BITS if cpu.isa == "aarch64" and not fixed else _GROUP[cpu.isa]
+
+
+def parts(loop: Loop, cpu: Cpu, vf: int, fixed: bool) -> float:
+    """Registers that an operation of a vector iteration takes, on average over the body."""
+    size = group_bits(cpu, fixed)
+    alone = max(vf * max(loop.bits, 8) / size, 1.0)
+    total = taken = 0.0
+    for op_class, shares in mix(loop).items():
+        count = loop.counts[op_class]
+        if count and op_class != _EXTEND:
+            total += count
+            taken += count * sum([share * max(vf * max(bits, source) / size, 1.0) for bits, source, _, share in shares])
+    return taken / total if total else alone
+
+
+def mean_bits(loop: Loop) -> float:
+    """Of the elements that a body computes on."""
+    total = bits_of_all = 0.0
+    for op_class, shares in mix(loop).items():
+        count = loop.counts[op_class]
+        total += count
+        bits_of_all += count * sum([share * max(bits, source) for bits, source, _, share in shares])
+    return bits_of_all / total if total else float(max(loop.bits, 8))
+
+
+def conversions(loop: Loop, cpu: Cpu, vf: int, fixed: bool) -> float:
+    """Instructions of all conversions of a vector iteration."""
+    found = 0.0
+    for op_class in (_EXTEND, CLASS["fconvert"]):
+        count = loop.counts[op_class]
+        for bits, source, loaded, share in mix(loop).get(op_class, ()) if count else ():
+            if source and bits != source:
+                found += count * share * _instructions(cpu, vf, bits, source, loaded and op_class == _EXTEND, fixed)
+    return found
+
+
+def _instructions(cpu: Cpu, vf: int, bits: int, source: int, loaded: bool, fixed: bool) -> float:
+    if cpu.isa == "riscv":
+        return _STEPS_OF_GROUPS * (1.0 if bits > source else _doublings(source, bits))
+    if cpu.isa == "x86":
+        registers = max(ceil(vf * max(bits, source) / _GROUP["x86"]), 1)
+        return registers - 1.0 if loaded else 2.0 * registers - 1.0
+    if loaded and not fixed:
+        return max(vf * bits / _SVE_BITS, 1.0) - 1.0
+    return _stepwise(vf, bits, source, group_bits(cpu, fixed))
+
+
+def _doublings(wide: int, narrow: int) -> float:
+    return float(max((wide // max(narrow, 8)).bit_length() - 1, 1))
+
+
+def cost(cpu: Cpu, vf: int, bits: int, source: int, loaded: bool, fixed: bool) -> float:
+    """Of one conversion of a vector to elements of `bits`, to the vectoriser."""
+    if bits == source:
+        return 0.0
+    if cpu.isa == "x86":
+        return _cost_x86(vf, bits, source)
+    if cpu.isa == "riscv":
+        if bits > source:
+            return max(vf * bits / 128, 1.0)
+        found, wide = 0.0, source
+        while wide > max(bits, 8):
+            wide //= 2
+            found += max(vf * wide / 128, 1.0)
+        return max(found, 1.0)
+    if loaded and not fixed and vf * bits <= _SVE_BITS:
+        return 0.0
+    return _stepwise(vf, bits, source, group_bits(cpu, fixed))
+
+
+def _cost_x86(vf: int, bits: int, source: int) -> float:
+    registers = max(ceil(vf * max(bits, source) / _GROUP["x86"]), 1)
+    if bits > source:
+        return 2.0 * registers - 1.0
+    if source == _LONG and bits == _LONG // 2:
+        return 1.0 if registers == 1 else 1.5 * registers
+    return 2.0 * registers
+
+
+def _stepwise(vf: int, bits: int, source: int, size: int) -> float:
+    """AArch64 doubles or halves elements one step after the other: an instruction for each register of the wider ones,
+    or for two of them."""
+    found, step, last = 0.0, max(min(bits, source), 8), max(bits, source)
+    while step < last:
+        step *= 2
+        whole = vf * step >= size
+        if bits > source:
+            found += max(vf * step / size, 1.0) if whole else 0.0
+        else:
+            found += max(vf * step / (2 * size), 1.0) if whole else 0.0
+    return max(found, 1.0) if bits > source else found
+
+
+def scalar_cost(isa: str, bits: int, source: int, loaded: bool) -> float:
+    """Of one conversion of a scalar, to the vectoriser."""
+    return 0.0 if loaded or bits < source or isa == "aarch64" else 1.0

@@ -1,0 +1,100 @@
+"""Values that loops carry, as opt-22 -O3 says of the same loops (`-pass-remarks=loop-vectorize`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.loop import CARRIED, VECTORISABLE
+
+FEATURIZER = MlirFeaturizer()
+
+LARGEST_TWO = """func.func @f(%a: memref<2621xi32> {llvm.noalias}, %b: memref<2xi32> {llvm.noalias}) {
+  %s = arith.constant -99 : i32
+  %r:2 = affine.for %i = 0 to 2621 iter_args(%p = %s, %q = %s) -> (i32, i32) {
+    %x = affine.load %a[%i] : memref<2621xi32>
+    %1 = arith.maxsi %p, %x : i32
+    %2 = arith.minsi %p, %x : i32
+    %3 = arith.maxsi %q, %2 : i32
+    affine.yield %1, %3 : i32, i32
+  }
+  affine.store %r#0, %b[0] : memref<2xi32>
+  affine.store %r#1, %b[1] : memref<2xi32>
+  return }"""
+
+PHASE = """func.func @f(%a: memref<640xi32> {llvm.noalias}, %b: memref<640xi32> {llvm.noalias}) {
+  %s = arith.constant 0 : i32
+  %d = arith.constant 299424110 : i32
+  %r = affine.for %i = 0 to 640 iter_args(%p = %s) -> (i32) {
+    %x = affine.load %a[%i] : memref<640xi32>
+    %y = arith.xori %x, %p : i32
+    affine.store %y, %b[%i] : memref<640xi32>
+    %n = arith.addi %p, %d : i32
+    affine.yield %n : i32
+  }
+  return }"""
+
+DIFFERENCES = """func.func @f(%a: memref<640xi32> {llvm.noalias}, %b: memref<640xi32> {llvm.noalias}) {
+  %s = arith.constant 0 : i32
+  %r = affine.for %i = 0 to 640 iter_args(%p = %s) -> (i32) {
+    %x = affine.load %a[%i] : memref<640xi32>
+    %y = arith.subi %x, %p : i32
+    affine.store %y, %b[%i] : memref<640xi32>
+    affine.yield %x : i32
+  }
+  return }"""
+
+UNDER_A_CONDITION = """func.func @f(%a: memref<640xi32> {llvm.noalias}, %b: memref<1xi32> {llvm.noalias}) {
+  %s = arith.constant 0 : i32
+  %r = affine.for %i = 0 to 640 iter_args(%p = %s) -> (i32) {
+    %x = affine.load %a[%i] : memref<640xi32>
+    %c = arith.cmpi sgt, %x, %s : i32
+    %n = scf.if %c -> (i32) {
+      %y = arith.addi %p, %x : i32
+      scf.yield %y : i32
+    } else {
+      scf.yield %p : i32
+    }
+    affine.yield %n : i32
+  }
+  affine.store %r, %b[0] : memref<1xi32>
+  return }"""
+
+
+def chosen(text: str, name: str) -> LoopCode:
+    return generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu(name))[-1]
+
+
+def test_what_another_value_is_made_of_is_no_reduction() -> None:
+    assert chosen(LARGEST_TWO, "znver4").loop.legality == CARRIED
+
+
+@pytest.mark.parametrize(("name", "vf"), [("znver4", 16), ("cortex-a55", 4)])
+@pytest.mark.parametrize("text", [PHASE, DIFFERENCES, UNDER_A_CONDITION])
+def test_indices_values_of_the_iteration_before_and_sums_are_vectorised(text: str, name: str, vf: int) -> None:
+    found = chosen(text, name)
+    assert found.loop.legality == VECTORISABLE
+    assert found.vf == vf
+
+
+def test_what_is_stored_before_the_next_value_is_known_keeps_it_from_being_moved() -> None:
+    early = DIFFERENCES.replace("%x = affine.load %a[%i] : memref<640xi32>\n", "").replace(
+        "%y = arith.subi %x, %p : i32", "%y = arith.subi %s, %p : i32"
+    )
+    early = early.replace("affine.yield", "%x = affine.load %a[%i] : memref<640xi32>\n affine.yield")
+    assert chosen(early, "znver4").loop.legality == CARRIED
+
+
+QUOTIENTS = """func.func @f(%a: memref<640xi64> {llvm.noalias}, %x: i64) {
+  %c = arith.constant 10 : i64
+  %r = affine.for %i = 0 to 640 iter_args(%p = %x) -> (i64) {
+    %q = arith.divui %p, %c : i64
+    affine.store %q, %a[%i] : memref<640xi64>
+    affine.yield %q : i64
+  }
+  return }"""
+
+
+def test_quotients_by_a_number_wait_for_products() -> None:
+    assert chosen(QUOTIENTS, "skylake-avx512").cycles == pytest.approx(1305.5, rel=0.5)

@@ -1,0 +1,36 @@
+"""Loops that copy, as opt-22 -O3 and llc-22 -O3 made them of the same program."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    """Of the loops of the one function, outermost first."""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
+
+
+def rows(count: int, length: int, kind: str, attribute: str) -> str:
+    """Rows that an index buffer names, copied one after the other."""
+    return f"""func.func @f(%n: memref<{count}xi32> {attribute}, %a: memref<512x{length}x{kind}> {attribute},
+                           %b: memref<{count}x{length}x{kind}> {attribute}) {{
+      affine.for %i = 0 to {count} {{
+        %k = affine.load %n[%i] : memref<{count}xi32>
+        %p = arith.index_cast %k : i32 to index
+        affine.for %j = 0 to {length} {{
+          %x = memref.load %a[%p, %j] : memref<512x{length}x{kind}>
+          affine.store %x, %b[%i, %j] : memref<{count}x{length}x{kind}> }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("name", "unroll", "instructions"), [("apple-m1", 1, 13), ("znver4", 12, 102)])
+def test_a_row_is_copied_by_moves_that_may_overlap(name: str, unroll: int, instructions: float) -> None:
+    length, kind = (11, "f32") if name == "apple-m1" else (26, "i8")
+    (code,) = codes(rows(768, length, kind, "{llvm.noalias}"), name)
+    assert (code.vf, code.unroll) == (1, unroll)
+    assert code.instructions == pytest.approx(instructions, rel=0.35)

@@ -1,0 +1,155 @@
+"""What straight-line code is packed into vectors, as opt-22 -O3 made it of the same programs (`-pass-remarks=slp`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+CHOSEN = """func.func @f(%a: memref<8xf32> {llvm.noalias}, %b: memref<8xf32> {llvm.noalias}) {
+  %c = arith.constant 3.0 : f32
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i] : memref<8xf32>
+    %p = arith.cmpf olt, %x, %c : f32
+    %y = scf.if %p -> (f32) {
+      %1 = arith.divf %c, %x : f32
+      scf.yield %1 : f32
+    } else {
+      %2 = arith.mulf %x, %x : f32
+      %3 = arith.addf %2, %c : f32
+      %4 = arith.mulf %3, %x : f32
+      %5 = arith.addf %4, %c : f32
+      %6 = arith.mulf %5, %x : f32
+      scf.yield %6 : f32
+    }
+    affine.store %y, %b[%i] : memref<8xf32>
+  }
+  return }"""
+
+SUMS = """func.func @f(%a: memref<56xf64> {llvm.noalias}, %b: memref<56x16xf64> {llvm.noalias},
+                     %c: memref<16xf64> {llvm.noalias}) {
+  affine.for %i = 0 to 56 {
+    affine.for %j = 0 to 16 {
+      %0 = affine.load %a[%i] : memref<56xf64>
+      %1 = affine.load %b[%i, %j] : memref<56x16xf64>
+      %2 = arith.mulf %0, %1 : f64
+      %3 = affine.load %c[%j] : memref<16xf64>
+      %4 = arith.addf %3, %2 : f64
+      affine.store %4, %c[%j] : memref<16xf64>
+    }
+  }
+  return }"""
+
+LONG = """func.func @f(%a: memref<4xi64> {llvm.noalias}, %b: memref<4xi64> {llvm.noalias}) {
+  affine.for %i = 0 to 4 {
+    %x = affine.load %a[%i] : memref<4xi64>
+    %y = affine.load %b[%i] : memref<4xi64>
+    %z = arith.muli %x, %y : i64
+    affine.store %z, %b[%i] : memref<4xi64>
+  }
+  return }"""
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    return generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu(name))
+
+
+@pytest.mark.parametrize("name", ["znver4", "apple-m1"])
+def test_copies_with_branches_between_them_are_not_packed(name: str) -> None:
+    assert codes(CHOSEN, name)[0].packed.share == 0
+
+
+@pytest.mark.parametrize("name", ["neoverse-v1", "apple-m1"])
+def test_accumulators_are_packed_with_the_stores_behind_their_loop(name: str) -> None:
+    outside, inside = codes(SUMS, name)
+    assert inside.packed.lanes == 2
+    assert outside.packed.lanes == 2
+
+
+def test_products_of_64_bits_are_packed_where_there_is_an_instruction() -> None:
+    assert codes(LONG, "znver4")[0].packed.lanes == 4
+    assert codes(LONG, "apple-m1")[0].packed.share == 0
+
+
+def once(*steps: str) -> str:
+    """Four neighbours, each computed by its own operation on what is read at its place."""
+    code = "".join(
+        f"""%x{k} = affine.load %a[{k}] : memref<4xi32>
+  %y{k} = arith.muli %x{k}, %c : i32
+  %z{k} = arith.{step} %y{k}, %x{k} : i32
+  affine.store %z{k}, %b[{k}] : memref<4xi32>\n"""
+        for k, step in enumerate(steps)
+    )
+    return f"""func.func @f(%a: memref<4xi32> {{llvm.noalias}}, %b: memref<4xi32> {{llvm.noalias}}, %c: i32) {{
+  {code}
+  return }}"""
+
+
+MIXED = once("addi", "shli", "xori", "divui")
+IN_TURNS = once("addi", "subi", "addi", "subi")
+
+
+def test_what_is_computed_by_other_operations_is_not_packed() -> None:
+    assert codes(MIXED, "znver4")[0].packed.share == 0
+    assert codes(IN_TURNS, "apple-m1")[0].packed.lanes == 4
+
+
+SUM = """func.func @f(%a: memref<16xi32>, %b: memref<1xi32>) {
+  %s = arith.constant 0 : i32
+  %r = affine.for %i = 0 to 16 iter_args(%p = %s) -> (i32) {
+    %x = affine.load %a[%i] : memref<16xi32>
+    %y = arith.muli %x, %x : i32
+    %n = arith.addi %p, %y : i32
+    affine.yield %n : i32
+  }
+  affine.store %r, %b[0] : memref<1xi32>
+  return }"""
+
+LOOKED_UP = """func.func @f(%t: memref<256xi8> {llvm.noalias}, %a: memref<8xi8> {llvm.noalias},
+                          %b: memref<8xi8> {llvm.noalias}) {
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i] : memref<8xi8>
+    %k = arith.index_castui %x : i8 to index
+    %y = memref.load %t[%k] : memref<256xi8>
+    affine.store %y, %b[%i] : memref<8xi8>
+  }
+  return }"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "cortex-a55"])
+def test_sums_of_what_comes_before_all_stores_need_no_checks(name: str) -> None:
+    assert codes(SUM, name)[0].packed.reduced
+
+
+@pytest.mark.parametrize("name", ["znver4", "cortex-a55"])
+def test_what_is_looked_up_is_stored_one_by_one(name: str) -> None:
+    assert codes(LOOKED_UP, name)[0].packed.share == 0
+
+
+def largest(copies: int) -> str:
+    """The largest of 768 numbers, so many in each iteration."""
+    lines = []
+    for k in range(copies):
+        lines.append(f"%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)")
+        lines.append(f"%x{k} = affine.load %a[%i{k}] : memref<768xi32>")
+        lines.append(f"%s{k} = arith.maxsi {f'%s{k - 1}' if k else '%s'}, %x{k} : i32")
+    return f"""func.func @f(%a: memref<768xi32>, %z: i32) -> i32 {{
+      %r = affine.for %i = 0 to 768 step {copies} iter_args(%s = %z) -> (i32) {{
+        {" ".join(lines)}
+        affine.yield %s{copies - 1} : i32 }}
+      return %r : i32 }}"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("neoverse-v1", 2.17), ("apple-m1", 3.20), ("cortex-a55", 10.3)])
+def test_terms_that_the_source_writes_out_are_added_across_lanes(name: str, cycles: float) -> None:
+    """Cycles of an iteration of the source: opt-22's `VectorizedHorizontalReduction` through llvm-mca-22."""
+    code = codes(largest(8), name)[-1]
+    assert code.packed.reduced
+    assert code.cycles / 96 == pytest.approx(cycles, rel=0.25)
+
+
+def test_in_order_a_loop_that_slp_has_packed_is_unrolled() -> None:
+    assert codes(largest(8), "cortex-a55")[-1].unroll == 16

@@ -1,0 +1,114 @@
+"""What floating-point units make of vector loops, in cycles as llvm-mca-22 counted them on what opt-22 -O3 made."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import generate
+
+FEATURIZER = MlirFeaturizer()
+
+POSITIVE = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf32> {llvm.noalias}) {
+  %zero = arith.constant 0.0 : f32
+  affine.for %i = 0 to 4096 {
+    %x = affine.load %a[%i] : memref<4096xf32>
+    %y = arith.maximumf %x, %zero : f32
+    affine.store %y, %b[%i] : memref<4096xf32> }
+  return }"""
+
+TWO_SUMS = """func.func @f(%a: memref<1024xf64> {llvm.noalias}, %b: memref<1024xf64> {llvm.noalias},
+                         %c: memref<2xf64> {llvm.noalias}) {
+  %zero = arith.constant 0.0 : f64
+  %r:2 = affine.for %i = 0 to 1024 iter_args(%s = %zero, %t = %zero) -> (f64, f64) {
+    %x = affine.load %a[%i] : memref<1024xf64>
+    %y = affine.load %b[%i] : memref<1024xf64>
+    %u = arith.addf %s, %x : f64
+    %v = arith.addf %t, %y : f64
+    affine.yield %u, %v : f64, f64 }
+  affine.store %r#0, %c[0] : memref<2xf64>
+  affine.store %r#1, %c[1] : memref<2xf64>
+  return }"""
+
+QUOTIENTS = """func.func @f(%a: memref<1055xf32> {llvm.noalias}, %b: memref<1055xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 1055 {
+    %x = affine.load %a[%i] : memref<1055xf32>
+    %y = arith.divf %x, %x : f32
+    affine.store %y, %b[%i] : memref<1055xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cycles"),
+    [
+        (POSITIVE, "znver4", 531),  # a maximum and a comparison by the units of products
+        (TWO_SUMS, "sifive-p670", 6181),  # one unit adds up in order, one sum after the other
+        (QUOTIENTS, "skylake-avx512", 680),  # what is left goes through a narrower loop first
+        (QUOTIENTS, "znver4", 419),
+    ],
+)
+def test_cycles_of_the_busiest_unit(text: str, name: str, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+    assert code.cycles == pytest.approx(cycles, rel=0.04)
+
+
+def vectors(element: str, lanes: int, op: str) -> str:
+    moved = f"memref<1024x{element}>, vector<{lanes}x{element}>"
+    zero = "0.0" if element[0] == "f" else "0"
+    return f"""func.func @f(%a: memref<1024x{element}> {{llvm.noalias}}, %b: memref<1024x{element}> {{llvm.noalias}},
+                         %v: vector<{lanes}x{element}>) {{
+      %zero = arith.constant {zero} : {element}
+      affine.for %i = 0 to 1024 step {lanes} {{
+        %x = vector.transfer_read %a[%i], %zero {{in_bounds = [true]}} : {moved}
+        %y = {op} : vector<{lanes}x{element}>{"" if "fma" in op else f", vector<{lanes}x{element}>"}
+        vector.transfer_write %y, %b[%i] {{in_bounds = [true]}} : vector<{lanes}x{element}>, memref<1024x{element}> }}
+      return }}"""
+
+
+def test_one_unit_permutes_on_skylake() -> None:
+    text = vectors("i16", 8, "vector.shuffle %x, %x [5, 3, 1, 7, 0, 6, 2, 4]")
+    code = generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu("skylake-avx512"))[-1]
+    assert code.cycles == pytest.approx(139, rel=0.1)
+
+
+def test_half_precision_that_is_taken_apart_is_large_and_slow() -> None:
+    text = vectors("f16", 16, "vector.fma %v, %x, %x")
+    code = generate(FEATURIZER.parse({"mlir": text}).loops_on("riscv")[0], cpu("sifive-p670"))[-1]
+    assert code.unroll == 2  # one of a larger body is not unrolled at all
+    assert code.cycles == pytest.approx(3249, rel=0.15)
+
+
+CHOICES = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf32> {llvm.noalias}) {
+  %one = arith.constant 1.0 : f32
+  %two = arith.constant 2.0 : f32
+  affine.for %i = 0 to 4096 {
+    %x = affine.load %a[%i] : memref<4096xf32>
+    %p = arith.mulf %x, %x : f32
+    %q = arith.addf %x, %two : f32
+    %r = arith.cmpf olt, %x, %one : f32
+    %s = arith.select %r, %p, %q : f32
+    %t = arith.cmpf ogt, %q, %p : f32
+    %u = arith.select %t, %s, %x : f32
+    affine.store %u, %b[%i] : memref<4096xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("neoverse-v1", 1581), ("skylake-avx512", 1108), ("znver4", 1066)])
+def test_comparisons_and_choices_share_the_units_of_sums(name: str, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": CHOICES}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+    assert code.cycles == pytest.approx(cycles, rel=0.08)
+
+
+ROOTS = """func.func @f(%a: memref<64x64xf32> {llvm.noalias}, %b: f32) -> f32 {
+  %r = affine.for %i = 0 to 64 iter_args(%s = %b) -> f32 {
+    %x = affine.load %a[%i, 0] : memref<64x64xf32>
+    %y = math.sqrt %x : f32
+    %z = arith.mulf %s, %y : f32
+    affine.yield %z : f32 }
+  return %r : f32 }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("sifive-p670", 1092), ("cortex-a55", 1859), ("znver4", 326)])
+def test_roots_of_scalars_take_their_own_time(name: str, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": ROOTS}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+    assert code.cycles == pytest.approx(cycles, rel=0.03)

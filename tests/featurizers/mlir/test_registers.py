@@ -1,0 +1,151 @@
+"""Registers, and calls of the mathematical library: what opt-22 -O3 and llc-22 -O3 made of loops (remarks, code)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+CARRIED = """func.func @f(%a: memref<720xf32>, %b: f32) {
+  affine.for %i = 1 to 720 {
+    %x = affine.load %a[%i - 1] : memref<720xf32>
+    %y = math.exp %x : f32
+    %z = arith.mulf %y, %b : f32
+    affine.store %z, %a[%i] : memref<720xf32> }
+  return }"""
+
+ROWS = """func.func @f(%a: memref<64x16xf32> {llvm.noalias}, %b: memref<64x16xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 16 {
+    %x = affine.load %a[%i, %j] : memref<64x16xf32>
+    %y = math.exp %x : f32
+    affine.store %y, %b[%i, %j] : memref<64x16xf32> } }
+  return }"""
+
+
+def last(text: str, name: str) -> LoopCode:
+    """Of the innermost loop that is left."""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "copies"),
+    [("znver4", 8), ("skylake-avx512", 8), ("sifive-p670", 8), ("cortex-a55", 4), ("neoverse-v1", 2), ("apple-m1", 1)],
+)
+def test_an_intrinsic_keeps_no_loop_from_being_unrolled_in_part(name: str, copies: int) -> None:
+    assert last(CARRIED, name).unroll == copies
+
+
+@pytest.mark.parametrize(
+    ("name", "copies"),
+    [("znver4", 1), ("skylake-avx512", 1), ("sifive-p670", 1), ("cortex-a55", 2), ("neoverse-v1", 1), ("apple-m1", 1)],
+)
+def test_an_index_that_two_buffers_share_is_a_sum_of_its_own(name: str, copies: int) -> None:
+    assert last(ROWS, name).unroll == copies
+
+
+GATED = """func.func @f(%a: memref<117xf32>, %b: memref<117xf32>, %c: memref<117xf32>) {
+  %one = arith.constant 1.0 : f32
+  affine.for %i = 0 to 117 {
+    %x = affine.load %a[%i] : memref<117xf32>
+    %y = affine.load %b[%i] : memref<117xf32>
+    %n = arith.negf %x : f32
+    %e = math.exp %n : f32
+    %d = arith.addf %e, %one : f32
+    %q = arith.divf %one, %d : f32
+    %m = arith.maximumf %q, %y : f32
+    affine.store %m, %c[%i] : memref<117xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "stores"), [("apple-m1", 5), ("sifive-p670", 0)])
+def test_a_vector_waits_on_the_stack_for_the_calls_of_its_lanes(name: str, stores: int) -> None:
+    """Its own four lanes, what is there of the result, and the other operand; scalars wait in saved registers."""
+    assert last(GATED, name).driven == stores
+
+
+def test_what_is_loaded_before_an_intrinsic_is_an_operand_after_it() -> None:
+    short = GATED.replace("117", "3").replace("arith.maximumf %q, %y", "arith.subf %q, %y")
+    assert last(short, "skylake-avx512").driven == 0
+    assert last(short.replace("math.exp", "math.erf"), "skylake-avx512").driven == 3
+
+
+def test_a_function_of_the_library_is_no_intrinsic_and_keeps_loops_as_they_are() -> None:
+    code = last(GATED.replace("math.exp", "math.erf"), "znver4")
+    assert code.vf == code.unroll == 1
+
+
+def test_strided_accesses_of_risc_v_have_an_index_each_and_all_of_these_are_spilled() -> None:
+    text = """func.func @f(%i: memref<38x16xi64> {llvm.noalias}, %a: memref<38x16xf32> {llvm.noalias},
+        %b: memref<2036xf32> {llvm.noalias}, %c: memref<38xf32> {llvm.noalias}) {
+      %zero = arith.constant 0.0 : f32
+      affine.for %r = 0 to 38 {
+        %s = affine.for %k = 0 to 16 iter_args(%t = %zero) -> (f32) {
+          %n = affine.load %i[%r, %k] : memref<38x16xi64>
+          %p = arith.index_cast %n : i64 to index
+          %x = memref.load %b[%p] : memref<2036xf32>
+          %y = affine.load %a[%r, %k] : memref<38x16xf32>
+          %m = arith.mulf %x, %y : f32
+          %u = arith.addf %t, %m : f32
+          affine.yield %u : f32 }
+        affine.store %s, %c[%r] : memref<38xf32> }
+      return }"""
+    code = last(text, "sifive-p670")
+    assert code.spills == 60, "61 as llc counts them"
+    assert abs(code.instructions - 367) < 75
+
+
+def test_what_stays_where_it_is_moves_out_behind_checks_and_waits_in_vectors() -> None:
+    """32 broadcasts, and three values in flight, of 32 registers."""
+    text = """func.func @f(%a: memref<32x4xf32>, %b: memref<32x136xf32>, %c: memref<4x136xf32>) {
+      %zero = arith.constant 0.0 : f32
+      affine.for %i = 0 to 4 { affine.for %j = 0 to 136 {
+        %s = affine.for %k = 0 to 32 iter_args(%t = %zero) -> (f32) {
+          %x = affine.load %a[%k, %i] : memref<32x4xf32>
+          %y = affine.load %b[%k, %j] : memref<32x136xf32>
+          %m = arith.mulf %x, %y : f32
+          %u = arith.addf %t, %m : f32
+          affine.yield %u : f32 }
+        %r = arith.maximumf %s, %zero : f32
+        affine.store %r, %c[%i, %j] : memref<4x136xf32> } }
+      return }"""
+    assert last(text, "znver4").spills == 3
+
+
+def test_what_is_written_before_it_is_read_is_no_accumulator() -> None:
+    text = """func.func @f(%a: memref<32x16xf32>, %b: memref<32x16xf32>, %c: memref<32x16xf32>) {
+      %t = memref.alloc() : memref<1x1xf32>
+      %one = arith.constant 1.0 : f32
+      affine.for %i = 0 to 32 { affine.for %j = 0 to 16 {
+        %x = affine.load %a[%i, %j] : memref<32x16xf32>
+        %y = affine.load %b[%i, %j] : memref<32x16xf32>
+        %s = arith.addf %x, %y : f32
+        affine.store %s, %t[0, 0] : memref<1x1xf32>
+        %r = affine.load %t[0, 0] : memref<1x1xf32>
+        %n = arith.negf %r : f32
+        %e = math.exp %n : f32
+        %p = arith.addf %e, %one : f32
+        %q = arith.divf %one, %p : f32
+        affine.store %q, %c[%i, %j] : memref<32x16xf32> } }
+      return }"""
+    code = last(text, "skylake-avx512")
+    assert code.vf == 8
+    assert not code.loop.chains
+
+
+def test_maxima_of_halves_are_large_to_full_unrolling_where_they_go_lane_by_lane() -> None:
+    steps = "".join(
+        f"""%m{k} = arith.mulf %x{k}, %c : f16 %a{k} = arith.addf %m{k}, %c : f16
+          %p{k} = arith.maximumf %a{k}, %zero : f16 %x{k + 1} = arith.minimumf %p{k}, %one : f16\n"""
+        for k in range(2)
+    )
+    text = f"""func.func @f(%a: memref<84xf16> {{llvm.noalias}}, %b: memref<84xf16> {{llvm.noalias}}) {{
+      %c = arith.constant 0.2 : f16 %zero = arith.constant 0.0 : f16 %one = arith.constant 1.0 : f16
+      affine.for %i = 0 to 84 {{
+        %x0 = affine.load %a[%i] : memref<84xf16>
+        {steps} affine.store %x2, %b[%i] : memref<84xf16> }}
+      return }}"""
+    code = last(text, "skylake-avx512")
+    assert (code.vf, code.full) == (16, False)

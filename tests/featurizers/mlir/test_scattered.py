@@ -1,0 +1,81 @@
+"""What load and store units make of vector loops: decisions as opt-22 -O3 took them, cycles as llvm-mca-22 counted
+them."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+STRIDED = """func.func @f(%a: memref<16000xf32> {llvm.noalias}, %b: memref<16000xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 400 {
+    %x = affine.load %a[%i * 37] : memref<16000xf32>
+    %y = arith.mulf %x, %x : f32
+    affine.store %y, %b[%i] : memref<16000xf32> }
+  return }"""
+
+GROUPED = """func.func @f(%a: memref<3000x3xf32> {llvm.noalias}, %b: memref<3000xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 3000 {
+    %x = affine.load %a[%i, 0] : memref<3000x3xf32>
+    %y = affine.load %a[%i, 1] : memref<3000x3xf32>
+    %z = affine.load %a[%i, 2] : memref<3000x3xf32>
+    %p = arith.mulf %x, %y : f32
+    %q = arith.mulf %p, %z : f32
+    affine.store %q, %b[%i] : memref<3000xf32> }
+  return }"""
+
+SUMS = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf32> {llvm.noalias},
+                     %c: memref<4096xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 4096 {
+    %x = affine.load %a[%i] : memref<4096xf32>
+    %y = affine.load %b[%i] : memref<4096xf32>
+    %z = arith.addf %x, %y : f32
+    affine.store %z, %c[%i] : memref<4096xf32> }
+  return }"""
+
+
+def code(text: str, name: str) -> LoopCode:
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+
+
+@pytest.mark.parametrize(("name", "vf"), [("neoverse-v1", 4), ("apple-m1", 4), ("sifive-p670", 8), ("znver4", 16)])
+def test_groups_of_three_are_no_scalable_vectors_of_aarch64(name: str, vf: int) -> None:
+    assert code(GROUPED, name).vf == vf
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cycles"),
+    [
+        (STRIDED, "sifive-p670", 419),  # a lane a cycle, beside a unit that stores
+        (GROUPED, "sifive-p670", 13597),  # 12 cycles and one for each element
+        (SUMS, "znver4", 391),  # two moves a cycle, of loads and stores
+    ],
+)
+def test_cycles_of_load_and_store_units(text: str, name: str, cycles: float) -> None:
+    assert code(text, name).cycles == pytest.approx(cycles, rel=0.06)
+
+
+def rows(length: int) -> str:
+    return f"""func.func @f(%i: memref<128xi32> {{llvm.noalias}}, %a: memref<900x{length}xf32> {{llvm.noalias}},
+                         %b: memref<128x{length}xf32> {{llvm.noalias}}) {{
+      affine.for %r = 0 to 128 {{
+        %n = affine.load %i[%r] : memref<128xi32>
+        %m = arith.index_cast %n : i32 to index
+        affine.for %j = 0 to {length} {{
+          %x = memref.load %a[%m, %j] : memref<900x{length}xf32>
+          %y = arith.mulf %x, %x : f32
+          affine.store %y, %b[%r, %j] : memref<128x{length}xf32> }} }}
+      return }}"""
+
+
+def test_a_row_that_was_looked_up_is_read_from_side_to_side() -> None:
+    found = code(rows(200), "skylake-avx512")
+    assert (found.vf, found.interleave, found.loop.unit) == (8, 4, 2)
+
+
+def test_rows_of_unrolled_loops_are_anywhere_to_the_loop_around() -> None:
+    found = code(rows(8), "skylake-avx512")
+    assert (found.vf, found.interleave, found.loop.gathered) == (8, 1, 8)

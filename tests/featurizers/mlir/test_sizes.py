@@ -1,0 +1,76 @@
+"""Sizes that full unrolling compares with its threshold, each as opt-22 had it (`print<cost-model>` of code size on the
+module before `LoopFullUnrollPass`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+
+FEATURIZER = MlirFeaturizer()
+
+
+def sizes(text: str, name: str) -> dict[float, float]:
+    """Trip count of each loop that is unrolled completely, and the size of its body."""
+    root = FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0]
+    return {trip: (grown - 2) / trip + 2 for loop in root.walk() for grown, trip in loop.decided}
+
+
+def copies(buffers: int, width: int) -> str:
+    """Sums of neighbours or rows, four iterations of a loop of seven written out."""
+    lines = []
+    for k in range(4):
+        lines.append(f"%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)")
+        for b in range(buffers):
+            lines.append(f"%x{k}{b} = affine.load %a{b}[%i{k}, %j] : memref<28x{width}xf32>")
+            before = f"%s{k}{b - 1}" if b else f"%s{k - 1}{buffers - 1}" if k else "%s"
+            lines.append(f"%s{k}{b} = arith.addf {before}, %x{k}{b} : f32")
+    arguments = ", ".join(f"%a{b}: memref<28x{width}xf32> {{llvm.noalias}}" for b in range(buffers))
+    return f"""func.func @f({arguments}, %c: memref<{width}xf32> {{llvm.noalias}}, %z: f32) {{
+      affine.for %j = 0 to {width} {{
+        %r = affine.for %i = 0 to 28 step 4 iter_args(%s = %z) -> (f32) {{
+          {" ".join(lines)}
+          affine.yield %s3{buffers - 1} : f32 }}
+        affine.store %r, %c[%j] : memref<{width}xf32> }}
+      return }}"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "apple-m1"])
+def test_an_iteration_written_out_is_a_part_of_its_one_address_and_operations_of_two(name: str) -> None:
+    assert sizes(copies(1, 64), name)[7] == 12
+    assert sizes(copies(2, 64), name)[7] == 27
+
+
+PRODUCT = """func.func @f(
+    %a: memref<8x4x3x5xi32> NOALIAS, %b: memref<8x4x3x4xi32> NOALIAS, %c: memref<8x4x5x4xi32> NOALIAS) {
+  affine.for %h = 0 to 8 { affine.for %g = 0 to 4 { affine.for %i = 0 to 5 { affine.for %j = 0 to 4 {
+    affine.for %k = 0 to 3 {
+      %x = affine.load %a[%h, %g, %k, %i] : memref<8x4x3x5xi32>
+      %y = affine.load %b[%h, %g, %k, %j] : memref<8x4x3x4xi32>
+      %p = arith.muli %x, %y : i32
+      %z = affine.load %c[%h, %g, %i, %j] : memref<8x4x5x4xi32>
+      %s = arith.addi %z, %p : i32
+      affine.store %s, %c[%h, %g, %i, %j] : memref<8x4x5x4xi32> } } } } }
+  return }""".replace("NOALIAS", "{llvm.noalias}")
+
+
+@pytest.mark.parametrize(("name", "inner", "middle", "outer"), [("znver4", 9, 19, 66), ("apple-m1", 9, 18, 65)])
+def test_sizes_of_nests_count_what_varies_with_each_loop_and_stores_to_computed_addresses(
+    name: str, inner: int, middle: int, outer: int
+) -> None:
+    """66 times 5 is beyond 300, but one in 66 is a product that becomes a constant (`analyzeLoopUnrollCost`)."""
+    assert sizes(PRODUCT, name) == {3: inner, 4: middle, 5: outer}
+
+
+def test_an_accumulator_in_memory_that_is_written_out_is_stored_once() -> None:
+    lines = []
+    for k in range(8):
+        lines.append(f"%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)")
+        lines.append(f"%c{k} = affine.load %c[%j] : memref<24xf32>")
+        lines.append(f"%x{k} = affine.load %a[%i{k}, %j] : memref<128x24xf32>")
+        lines.append(f"%p{k} = arith.mulf %c{k}, %x{k} : f32")
+        lines.append(f"affine.store %p{k}, %c[%j] : memref<24xf32>")
+    body = " ".join(lines)
+    text = f"""func.func @f(%c: memref<24xf32> {{llvm.noalias}}, %a: memref<128x24xf32> {{llvm.noalias}}) {{
+      affine.for %j = 0 to 24 {{ affine.for %i = 0 to 128 step 8 {{ {body} }} }} return }}"""
+    assert sizes(text, "znver4") == {16: 20}

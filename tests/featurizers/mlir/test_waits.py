@@ -1,0 +1,101 @@
+"""What iterations wait for, as llvm-mca-22 has it of the code that LLVM 22 makes of the same program."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def cycles(text: str, name: str) -> float:
+    """Of the innermost loop that is left."""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1].cycles
+
+
+def halves(operation: str, two: bool) -> str:
+    second = "affine.load %b[%i, %j] : memref<64x16xf16>" if two else "arith.negf %x : f16"
+    return f"""func.func @f(%a: memref<64x16xf16>, %b: memref<64x16xf16>) {{
+      %c = arith.constant 3.0 : f16
+      affine.for %i = 0 to 64 {{ affine.for %j = 0 to 5 {{
+        %x = affine.load %a[%i, -%j + 15] : memref<64x16xf16>
+        %y = {second}
+        %z = {operation} : f16
+        affine.store %z, %b[%i, %j] : memref<64x16xf16> }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "two", "labelled"),
+    [("znver4", "arith.addf %x, %y", True, 5773), ("znver4", "arith.mulf %x, %x", False, 4493),
+     ("skylake-avx512", "arith.addf %x, %y", True, 5468), ("skylake-avx512", "arith.mulf %x, %x", False, 5133)],
+)  # fmt: skip
+def test_halves_are_put_into_the_register_of_the_last_result(
+    name: str, operation: str, two: bool, labelled: float
+) -> None:
+    assert cycles(halves(operation, two), name) == pytest.approx(labelled, rel=0.01)
+
+
+def test_a_constant_in_that_register_lets_results_overlap() -> None:
+    assert cycles(halves("arith.mulf %x, %c", False), "znver4") < 1000  # labelled: 668
+
+
+PRODUCT = """func.func @f(%a: memref<111x3xf32> {llvm.noalias}, %b: memref<1xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 111 { affine.for %j = 0 to 3 {
+    %x = affine.load %b[0] : memref<1xf32>
+    %y = affine.load %a[%i, %j] : memref<111x3xf32>
+    %z = arith.mulf %x, %y : f32
+    affine.store %z, %b[0] : memref<1xf32> } }
+  return }"""
+
+SUM = """func.func @f(%a: memref<120x4xf32> {llvm.noalias}, %s: f32) -> f32 {
+  %r = affine.for %i = 0 to 120 iter_args(%t = %s) -> (f32) {
+    %x = affine.load %a[%i, 0] : memref<120x4xf32>
+    %y = arith.addf %t, %x : f32
+    %u = affine.for %j = 1 to 4 iter_args(%v = %y) -> (f32) {
+      %z = affine.load %a[%i, %j] : memref<120x4xf32>
+      %w = arith.addf %v, %z : f32
+      affine.yield %w : f32 }
+    affine.yield %u : f32 }
+  return %r : f32 }"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "labelled"),
+    [("skylake-avx512", PRODUCT, 1340), ("sifive-p670", PRODUCT, 1010), ("apple-m1", SUM, 1927), ("znver4", SUM, 1448)],
+)  # fmt: skip
+def test_a_value_that_an_unrolled_loop_carries_on_takes_all_its_steps(name: str, text: str, labelled: float) -> None:
+    assert cycles(text, name) == pytest.approx(labelled, rel=0.05)
+
+
+def least(operation: str) -> str:
+    """Of eight neighbours in each iteration."""
+    body = "".join(
+        f"""%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+            %x{k} = affine.load %a[%i{k}] : memref<384xi32>
+            %y{k} = arith.{operation} %{f"y{k - 1}" if k else "t"}, %x{k} : i32\n"""
+        for k in range(8)
+    )
+    return f"""func.func @f(%a: memref<384xi32>, %s: i32) -> i32 {{
+      %r = affine.for %i = 0 to 384 step 8 iter_args(%t = %s) -> (i32) {{
+        {body}
+        affine.yield %y7 : i32 }}
+      return %r : i32 }}"""
+
+
+def test_terms_that_are_reduced_at_once_leave_one_step() -> None:
+    assert cycles(least("minsi"), "apple-m1") == pytest.approx(155, rel=0.35)
+
+
+def test_aarch64_multiplies_no_lanes_with_each_other() -> None:
+    assert cycles(least("muli"), "apple-m1") == pytest.approx(1538, rel=0.1)
+
+
+def test_code_that_slp_packs_is_unrolled_on_cortex_a55_as_well() -> None:
+    text = least("minsi")
+    code = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55"))[-1]
+    assert code.packed.reduced
+    assert code.unroll > 1
+    assert code.instructions == pytest.approx(104, rel=0.1)
