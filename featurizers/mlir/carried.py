@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder
+from featurizers.mlir.indices import moves_of
 from featurizers.mlir.latency import Step, after
 from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.module import Block, Op, Type
@@ -29,7 +30,6 @@ _SUMS = frozenset(
 """Operations on integers that may be done in any order (`RecurKind`), and what chooses between their results."""
 _MIXED = -3
 _IDIV, _LOGIC = opclass.CLASS["idiv"], opclass.CLASS["logic"]
-_MOVES = {"affine.load": False, "memref.load": False, "affine.store": True, "memref.store": True}
 
 
 class _Step(NamedTuple):
@@ -73,19 +73,22 @@ def carried_on(chain: Chain, inner: Chain, trip: int) -> Chain:
 def by_memory(b: Builder, block: Block, nest: Nest) -> None:
     """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register
     (`LoopLoadElimination`: strides of one): each is a value carried on."""
-    stored = {(a.base, a.moving): a for a in nest.accesses if a.store and abs(a.stride(nest.iv)) == 1}
+    stored = {(a.base, a.moving) for a in nest.accesses if a.store and abs(a.stride(nest.iv)) == 1}
     if not stored or len({a.base for a in nest.accesses if a.store}) > 1:
         return
-    moves = [op for op in block.ops if op.name in _MOVES]
-    if len(moves) != len(nest.accesses):
-        return
-    values = {access.constant: op.operands[0] for access, op in zip(nest.accesses, moves, strict=True) if access.store}
-    for access, op in zip(nest.accesses, moves, strict=True):
-        written = stored.get((access.base, access.moving))
-        place = access.constant + access.stride(nest.iv)
-        if access.store or written is None or place not in values or access.constant in values:
-            continue
-        chain = _chain(list(_steps(b, block)), op.results[0], values[place], b.type(op.results[0]), ())
+    moves = list(zip(nest.accesses, moves_of(block, nest), strict=False))
+    values = {access.constant: op.operands[0] for access, op in moves if access.store}
+    waiting = [
+        (op.results[0], values[access.constant + access.stride(nest.iv)])
+        for access, op in moves
+        if not access.store
+        and (access.base, access.moving) in stored
+        and access.constant + access.stride(nest.iv) in values
+        and access.constant not in values
+    ]
+    steps = list(_steps(b, block)) if waiting else []
+    for argument, value in waiting:
+        chain = _chain(steps, argument, value, b.type(argument), ())
         if chain.op_class >= 0 and chain.kinds:
             nest.chains.append(replace(chain, reassociable=False, used=True))
             nest.reloads += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurizers.mlir import opclass
+from featurizers.mlir.loads import moves
 
 if TYPE_CHECKING:
     from featurizers.mlir.loop import Loop
@@ -64,9 +65,8 @@ def moved(loop: Loop, copy: Loop) -> None:
     if called:
         loop.counts[opclass.CALL] += 1.0
         loop.moved_by_calls += 1.0
-    moves = 0.0 if called else max(8 * size / 512, 1.0)
     for access in (first, *(a for a in copy.accesses if not a.store)):
-        placed = access.shifted(iv, 0)
-        loop.accesses.append(msgspec.structs.replace(placed, lanes=lanes, called=called, copied=not called))
-        loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves
+        placed = msgspec.structs.replace(access.shifted(iv, 0), lanes=lanes, called=called, copied=not called)
+        loop.accesses.append(placed)
+        loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(placed)
     loop.hoisted += copy.hoisted

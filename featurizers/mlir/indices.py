@@ -8,7 +8,7 @@ from typing import Any
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms, handles, row_major
 from featurizers.mlir.domain import Bound
-from featurizers.mlir.module import DYNAMIC, Op
+from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, JUMP, Access, Form, Nest, moving_of
 
 CALLS_OF_A_BUFFER = 2.0
@@ -224,7 +224,13 @@ def made_as(b: Builder, value: int) -> int:
     return value
 
 
-_OF_ELEMENTS = frozenset({"memref.load", "memref.store", "affine.load", "affine.store"})
+OF_ELEMENTS = frozenset({"memref.load", "memref.store", "affine.load", "affine.store"})
+
+
+def moves_of(block: Block, nest: Nest) -> list[Op]:
+    """The operations of a block that made a nest's accesses, in their order; none where others made some of them."""
+    moves = [op for op in block.ops if op.name in OF_ELEMENTS]
+    return moves if len(moves) == len(nest.accesses) else []
 
 
 def _operations(subscripts: Sequence[Form | None], steps: Sequence[int]) -> int:
@@ -239,7 +245,7 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
     found = access(b, buffer, subscripts, store, lanes)
-    if lanes > 1 and op.name in _OF_ELEMENTS and found.moving is not None:  # elements of the buffer are vectors
+    if lanes > 1 and op.name in OF_ELEMENTS and found.moving is not None:  # elements of the buffer are vectors
         found.moving = tuple((iv, factor * lanes) for iv, factor in found.moving)
         found.constant *= lanes
     found.fill = store and op.operands[0] in b.zeros

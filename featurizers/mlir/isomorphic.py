@@ -7,10 +7,10 @@ and a difference in turns, of operands that do so in turn.
 from __future__ import annotations
 
 from featurizers.mlir.build import Builder
+from featurizers.mlir.indices import OF_ELEMENTS, moves_of
 from featurizers.mlir.module import Block
 from featurizers.mlir.nest import Nest
 
-_MOVES = {"affine.load": 0, "memref.load": 0, "affine.store": 1, "memref.store": 1}
 _IN_TURNS = {"arith.subf": "arith.addf", "arith.subi": "arith.addi"}
 _DEPTH = 2
 
@@ -19,11 +19,10 @@ Shape = tuple[object, ...]
 
 def mark(b: Builder, block: Block, nest: Nest) -> None:
     """Number the stores of a block by how their values are computed."""
-    stores = [access for access in nest.accesses if access.store]
-    if len(stores) < 2:
+    if sum([access.store for access in nest.accesses]) < 2:
         return
-    moves = [op for op in block.ops if op.name in _MOVES]
-    if len(moves) != len(nest.accesses):
+    moves = moves_of(block, nest)
+    if not moves:
         return
     known: list[dict[int, Shape]] = [{} for _ in range(_DEPTH + 1)]
     for op in block.ops:
@@ -31,9 +30,9 @@ def mark(b: Builder, block: Block, nest: Nest) -> None:
         for result in op.results:
             known[0][result] = (name,)
             for depth in range(_DEPTH):
-                parts = [known[depth].get(value, ()) for value in op.operands] if name not in _MOVES else []
+                parts = [known[depth].get(value, ()) for value in op.operands] if name not in OF_ELEMENTS else []
                 known[depth + 1][result] = (name, *parts)
     numbers: dict[Shape, int] = {}
-    values = [op.operands[0] for op in moves if _MOVES[op.name]]
-    for access, value in zip(stores, values, strict=True):
-        access.shape = numbers.setdefault(known[_DEPTH].get(value, ()), len(numbers))
+    for access, op in zip(nest.accesses, moves, strict=True):
+        if access.store:
+            access.shape = numbers.setdefault(known[_DEPTH].get(op.operands[0], ()), len(numbers))
