@@ -20,7 +20,7 @@ from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vect
 from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
-from featurizers.mlir.unroll import after_vectorising, partly
+from featurizers.mlir.unroll import after_vectorising, left_over, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
 from featurizers.mlir.waits import (
     by_blocks,
@@ -38,6 +38,8 @@ _TINY_TRIP = 16
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
 """Instructions that see whether a loop whose length is not known runs at all, and how often its copies do."""
+_EXIT, _INDEX = 2.0, 1.0
+"""A comparison and a branch; the index of an iteration that is not one of a loop."""
 _LENGTH, _EPILOGUE = 12.0, 8.0
 """Instructions to divide a length that is not known among loops, and to come to the narrower one."""
 _LIBM_LANE = 2.6
@@ -180,8 +182,11 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
             instructions += _known_tail(loop, vf, lanes, body)
     elif interleave > 1 and remainder:
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
-    elif unroll > 1 and (not loop.exact or loop.trip % unroll):
-        instructions += body + LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
+    elif unroll > 1 and loop.exact:
+        instructions += _EXIT * (loop.trip % unroll > 0)
+    elif unroll > 1:
+        bodies = left_over(loop, cpu, unroll)
+        instructions += _left_over(body, bodies) + inner + _RUNTIME if bodies else 0.0
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
     pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed, indices)
@@ -260,7 +265,9 @@ def _around_vector_loop(
     fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
         copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1
-        extra += body * (copies + (copies > 1 and not fallback)) + LOOP_CONTROL + 4.0
+        extra += body * copies + LOOP_CONTROL + 4.0
+        if copies > 1 and not fallback:
+            extra += _left_over(body, left_over(loop, cpu, copies))
     if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
         extra += _LENGTH
         if vf * interleave < _TINY_TRIP:
@@ -274,6 +281,12 @@ def _around_vector_loop(
 
 
 _FIXED_BITS = 128
+
+
+def _left_over(body: float, bodies: int) -> float:
+    """Instructions behind the copies of a body: a loop of single ones, or these one after the other, after each of
+    which the loop may end."""
+    return body + LOOP_CONTROL if bodies == 1 else (body + _EXIT + _INDEX) * bodies
 
 
 _AROUND, _TESTS, _COPIES = 2.0, 6.0, 2.0

@@ -5,6 +5,8 @@ Sources (LLVM 22): `computeUnrollCount`, `BasicTTIImpl::getUnrollingPreferences`
 
 from __future__ import annotations
 
+from math import gcd
+
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
@@ -51,6 +53,21 @@ def after_vectorising(
     if cpu.unroll_ops and vf == 1 and ratio == 1.0:
         size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
+
+
+def left_over(loop: Loop, cpu: Cpu, copies: int) -> int:
+    """Bodies behind the copies of a loop whose length is not known: a loop of single iterations, which RISC-V and
+    AArch64 in order unroll as well (`UnrollRemainder`). None where all lengths are known to be multiples of the copies
+    (`getSmallConstantTripMultiple`). Nor where the length is known but no multiple: one of the copies may leave the
+    loop (`UnrollLoop`: BreakoutTrip)."""
+    if loop.lengths and gcd(*[length for length, _ in loop.lengths]) % copies == 0:
+        return 0
+    return copies - 1 if unrolls_remainder(cpu) else 1
+
+
+def unrolls_remainder(cpu: Cpu) -> bool:
+    """`RISCVTTIImpl::getUnrollingPreferences`, and that of AArch64 for models in order."""
+    return cpu.isa == "riscv" or (cpu.isa == "aarch64" and bool(cpu.in_order))
 
 
 _RUNTIME_COUNT = 8
