@@ -8,8 +8,9 @@ Sources (LLVM 22): `IVDescriptors.cpp` (`InductionDescriptor::isInductionPHI`, `
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder

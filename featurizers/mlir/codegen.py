@@ -7,8 +7,9 @@ An estimate, not a compiler: LLVM's own rules in a few lines each, so that a lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log2
+
+import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
@@ -52,8 +53,7 @@ _INSERTED = 2.0
 waits for the sum."""
 
 
-@dataclass(slots=True)
-class LoopCode:
+class LoopCode(msgspec.Struct):
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.

@@ -5,8 +5,9 @@ counted over the iterations of those loops, of which long ones are sampled evenl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil
+
+import msgspec
 
 from featurizers.mlir.nest import CONSTANT, Form
 
@@ -31,8 +32,7 @@ OPERATIONS: dict[str, Callable[[int, int], int]] = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """A loop, or a condition (step 0: all of `lows` are at least zero, all of `highs` are zero), around the code.
 
     depends : loops that it varies with.

@@ -7,8 +7,9 @@ scalar products (`VectorContractLowering::Dot`) and of transposes element by ele
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, log2
+
+import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
@@ -40,8 +41,7 @@ _NEW_TYPE = 0.5
 """RISC-V: instructions that set element width and length, per vector instruction."""
 
 
-@dataclass(slots=True, frozen=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """Of one iteration. instructions, uops : all. passes : cycles of vector units. loads, stores : of load and store
     units."""
 

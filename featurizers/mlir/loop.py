@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import field
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
@@ -22,8 +24,7 @@ Share = tuple[int, int, bool, float]
 _Key = TypeVar("_Key")
 
 
-@dataclass(slots=True)
-class Loop:
+class Loop(msgspec.Struct):
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
     isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
+from msgspec import field
 
 from featurizers.mlir.latency import Step, Steps
 from featurizers.mlir.opclass import COUNT
@@ -122,8 +121,7 @@ def moving_of(form: Form) -> Moving:
     return tuple(sorted([pair for pair in form.items() if pair[0] != CONSTANT and pair[1]]))
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(msgspec.Struct):
     """A value carried from one iteration to the next: class of the operation on it, -1 for none, PASSED for an inner
     loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`.
 
@@ -143,8 +141,7 @@ class Chain:
     taken: bool = False
 
 
-@dataclass(slots=True)
-class Nest:
+class Nest(msgspec.Struct):
     """A loop (or a function's body, of trip 1).
 
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
@@ -234,8 +231,7 @@ class Nest:
         return found
 
 
-@dataclass(slots=True)
-class Function:
+class Function(msgspec.Struct):
     """A function. arguments : machine words that its arguments take (a memref of dynamic shape is a
     descriptor of 3 + 2 rank words, another a pointer). constants, floats : (bits, value) of large whole numbers, and of
     floating-point ones."""

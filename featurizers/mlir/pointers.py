@@ -7,8 +7,9 @@ A function is taken as the row of nests that it runs one after the other. Spille
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import nlargest
+
+import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
@@ -19,8 +20,7 @@ _SAVED = {"x86": 6, "aarch64": 11, "riscv": 12, "amdgpu": 0}
 """Registers for pointers that a call leaves alone."""
 
 
-@dataclass(slots=True, frozen=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """A nest of a function. buffers : that it touches. calling : indices and pointers that it has around a call of
     the mathematical library, -1 where it makes none. own : indices and pointers that it has at once."""
 
@@ -29,8 +29,7 @@ class Stage:
     own: float
 
 
-@dataclass(slots=True, frozen=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A value that waits. first, last : stages between which it does; first is negative for an argument. made : what
     malloc gives."""
 
@@ -112,8 +111,7 @@ def kept(root: Nest, row: list[Stage]) -> list[Kept]:
     return found
 
 
-@dataclass(slots=True, frozen=True)
-class Spilled:
+class Spilled(msgspec.Struct, frozen=True):
     """waiting : values that wait on the stack. calls, loops : most values beyond the registers that a call leaves
     alone, and beyond all of them in a nest; negative where registers are left."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
@@ -80,8 +80,7 @@ _UPPER = {256: 1.0, 512: 3.0}
 """Parts of a vector beyond its lowest 128 bits, each of which is a register of its own once it is taken apart."""
 
 
-@dataclass(slots=True, frozen=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """Of a function. buffers : that it touches. deepest, calling : most loops around a point, and around a call (-1
     where it makes none)."""
 

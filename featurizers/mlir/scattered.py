@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import ceil
+
+import msgspec
 
 from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
@@ -23,8 +24,7 @@ _IN_ORDER_GROUP = 2.0
 """Cycles of each register of such an access on Cortex-A55."""
 
 
-@dataclass(slots=True, frozen=True)
-class Scattered:
+class Scattered(msgspec.Struct, frozen=True):
     """Of a vector iteration. loads, stores : that are none to neighbours (less than none: a group reads elements that
     nobody asked for). read, written : cycles of load and store units beside the others'."""
 

@@ -8,9 +8,10 @@ together one by one. Sums and the like of integers are packed as reductions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
@@ -34,8 +35,7 @@ _PACKED = tuple(
 )
 
 
-@dataclass(slots=True, frozen=True)
-class Runs:
+class Runs(msgspec.Struct, frozen=True):
     """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
@@ -49,8 +49,7 @@ class Runs:
     packable: list[int]
 
 
-@dataclass(slots=True, frozen=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True):
     """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores.
     reduced : what is packed is a sum or the like, whose terms are no longer added one after the other."""
 

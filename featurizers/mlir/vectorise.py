@@ -7,8 +7,9 @@ plain instruction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, log2
+
+import msgspec
 
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
@@ -28,8 +29,7 @@ _FIXED_BITS = 128
 _LEAST_GATHERED = 32
 
 
-@dataclass(slots=True, frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
