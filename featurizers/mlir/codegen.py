@@ -16,6 +16,7 @@ from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import HALF_LANE
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.groups import STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
 from featurizers.mlir.registers import driven_out, registers
@@ -192,6 +193,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed, indices)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
+    if vf > 1 and cpu.isa == "riscv":
+        instructions += offsets(loop) + splats(loop) + 2 * (STACKED - 1.0) * min(spills, float(len(loop.lifted)))
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)

@@ -6,6 +6,7 @@ import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.legal import GROUPED_BITS
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.slp import Packed
 
@@ -38,7 +39,9 @@ def registers(
         in_flight += held
     else:
         ints += held
-    files = cpu.vector_registers / (2 if vf > 1 and cpu.isa == "riscv" else 1)  # groups of two
+    files: float = cpu.vector_registers
+    if vf > 1 and cpu.isa == "riscv":  # groups of registers
+        files /= max(vf * max(loop.widest, 8) / GROUPED_BITS, 1.0)
     over_float = max(in_flight - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
     pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)

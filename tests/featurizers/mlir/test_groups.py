@@ -1,0 +1,60 @@
+"""Vector loops of RISC-V, beside the code of llc-22 for Sifive P670."""
+
+from __future__ import annotations
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def codes(text: str, name: str = "sifive-p670") -> list[LoopCode]:
+    """Of the loops of the one function, outermost first."""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
+
+
+def rows(distance: int) -> str:
+    """The sum of three rows that lie so far apart."""
+    kind = f"memref<8x{distance}xi32>"
+    return f"""func.func @f(%a: {kind} {{llvm.noalias}}, %b: memref<64xi32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 64 {{
+        %x = affine.load %a[0, %i] : {kind}
+        %y = affine.load %a[1, %i] : {kind}
+        %z = affine.load %a[2, %i] : {kind}
+        %s = arith.addi %x, %y : i32
+        %t = arith.addi %s, %z : i32
+        affine.store %t, %b[%i] : memref<64xi32> }}
+      return }}"""
+
+
+def test_vector_accesses_of_risc_v_have_no_offset() -> None:
+    (near,), (far,) = codes(rows(64)), codes(rows(1024))
+    assert far.instructions - near.instructions == 2  # lui and add
+    (arm,), (further,) = codes(rows(64), "apple-m1"), codes(rows(1024), "apple-m1")
+    assert arm.instructions == further.instructions
+
+
+def product(count: int) -> str:
+    """Rows times a row of so many elements, all of which wait around the loop."""
+    kind = f"memref<{count}x64xi64>"
+    return f"""func.func @f(%a: memref<32x{count}xi64> {{llvm.noalias}}, %b: {kind} {{llvm.noalias}},
+                            %c: memref<32x64xi64> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 32 {{ affine.for %j = 0 to 64 {{ affine.for %k = 0 to {count} {{
+        %x = affine.load %a[%i, %k] : memref<32x{count}xi64>
+        %y = affine.load %b[%k, %j] : {kind}
+        %z = affine.load %c[%i, %j] : memref<32x64xi64>
+        %p = arith.muli %x, %y : i64
+        %s = arith.addi %z, %p : i64
+        affine.store %s, %c[%i, %j] : memref<32x64xi64> }} }} }}
+      return }}"""
+
+
+def test_groups_of_registers_on_the_stack_are_found_by_the_length_of_vectors() -> None:
+    few, many = codes(product(8))[-1], codes(product(24))[-1]
+    assert few.spills == 0 < many.spills
+    assert many.instructions - few.instructions > 16 * 4 + 8 * many.spills
+
+
+def test_registers_of_one_are_twice_as_many_as_groups_of_two() -> None:
+    text = product(24).replace("32x64", "32x2").replace("24x64", "24x2").replace("0 to 64", "0 to 6")
+    assert codes(text)[-1].spills < codes(product(24))[-1].spills
