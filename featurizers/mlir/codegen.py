@@ -22,6 +22,7 @@ from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vect
 from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
+from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
 from featurizers.mlir.waits import (
@@ -36,7 +37,6 @@ from featurizers.mlir.waits import (
     waited,
 )
 
-_TINY_TRIP = 16
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
 """Instructions that see whether a loop whose length is not known runs at all, and how often its copies do."""
@@ -151,7 +151,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
     lanes = vf * interleave
-    main_trips = loop.trip / lanes if lanes > 1 else loop.trip
+    main_trips = (loop.trip - chosen.last) / lanes if lanes > 1 else loop.trip
     size_ratio = packed.ratio
     if packed.share and loop.counts[opclass.LIBM]:  # the call of a vector's lanes counts more than those that it is of
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
@@ -169,7 +169,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
     folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
-    leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or (vf > 1 and _unknown_length(loop, cpu, vf))
+    open_ended = chosen.last or (vf > 1 and _unknown_length(loop, cpu, vf))
+    leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
@@ -180,7 +181,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
         if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
-            instructions += _known_tail(loop, vf, lanes, body)
+            instructions += _known_tail(loop, cpu, chosen, body)
     elif interleave > 1 and remainder:
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif unroll > 1 and loop.exact:
@@ -222,7 +223,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)
-    vector_trips, rest = loop.parts(lanes) if lanes > 1 else (loop.trip, 0.0)
+    vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
     if rest and folded:
         cycles += max(ports, chain / interleave)
@@ -273,12 +274,12 @@ def _around_vector_loop(
             extra += _left_over(body, left_over(loop, cpu, copies))
     if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
         extra += _LENGTH
-        if vf * interleave < _TINY_TRIP:
+        if vf * interleave < TINY_TRIP:
             return extra + body + LOOP_CONTROL + 4.0
         return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % max(_FIXED_BITS // loop.widest, 1))
     if not loop.exact:
         extra += _LENGTH
-        if vf * interleave >= _TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
+        if vf * interleave >= TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
             extra += work + LOOP_CONTROL + _EPILOGUE
     return extra
 
@@ -311,7 +312,7 @@ def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
     many elements as may be left."""
     vf = chosen.vf
     lanes = vf * chosen.interleave
-    if vf == 1 or lanes < _TINY_TRIP or cpu.isa == "riscv":
+    if vf == 1 or lanes < TINY_TRIP or cpu.isa == "riscv":
         return 1
     if _unknown_length(loop, cpu, vf):
         return _FIXED_BITS // max(loop.bits, 8)
@@ -325,15 +326,18 @@ def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
 
 
-def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
+def _known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
     """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
     are unrolled while that is cheap."""
+    vf, lanes = chosen.vf, chosen.vf * chosen.interleave
     rest = int(loop.trip % lanes)
     code = 0.0
-    if lanes >= _TINY_TRIP and rest > 1:  # no longer vectors than what is left
+    if chosen.last and not rest:
+        rest = lanes
+    elif lanes >= TINY_TRIP and rest > 1:  # no longer vectors than what is left
         narrower = [count for count in (2, 4, 8, 16, 32, 64) if count <= min(vf, rest)]
         best = min(narrower, key=lambda count: rest // count + rest % count)
         code += body * (rest // best)
         rest %= best
     fits = rest * (loop.size - 2) <= 300
-    return code + (body * rest if fits else body + LOOP_CONTROL)
+    return code + (body * rest if fits else body * partly(loop, cpu, loop.size, rest, True) + LOOP_CONTROL)

@@ -64,8 +64,6 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW
-    if any(not chain.reassociable for chain in loop.chains):
-        return CARRIED
     for accesses in bases.values():
         stores = [a for a in accesses if a.store]
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
@@ -76,7 +74,7 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
             if _dependent(accesses, iv, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
-    return VECTORISABLE
+    return CARRIED if any(not chain.reassociable for chain in loop.chains) else VECTORISABLE
 
 
 def _dependent(accesses: list[Access], iv: int, last: int) -> bool:

@@ -123,14 +123,15 @@ class Loop(msgspec.Struct):
     skipped: float = 0.0
     folded: float = 0.0
 
-    def parts(self, size: int, within: int = 0) -> tuple[float, float]:
+    def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left. within : of what is
-        left of it by steps of so many."""
+        left of it by steps of so many. kept : iterations that are left in any case."""
         whole = rest = 0.0
         for length, share in self.lengths or ((self.trip, 1.0),):
             left = length % within if within else length
-            whole += left // size * share
-            rest += left % size * share
+            times = max(left - kept, 0) // size
+            whole += times * share
+            rest += (left - times * size) * share
         return whole, rest
 
     def walk(self) -> list[Loop]:

@@ -17,9 +17,8 @@ from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
-from featurizers.mlir.tails import emulates_masks, longest, masks, predicated
+from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, longest, masks, predicated
 
-_TINY_TRIP = 16
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
@@ -33,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`."""
 
     vf: int
     interleave: int
@@ -44,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     picked: int = 0
     taken_apart: float = 0.0
     scattered: Scattered = TOGETHER
+    last: bool = False
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -66,7 +66,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
     if not legal or not loop.nest.depth or loop.trip < 2:
         return scalar
-    tiny = loop.exact and loop.trip < _TINY_TRIP
+    tiny = loop.exact and loop.trip < TINY_TRIP
     if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
         return scalar
     libm = loop.counts[opclass.LIBM]
@@ -85,10 +85,11 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = cpu.isa == "riscv" or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
+    last = not folded and keeps_last(loop)
     for vf in _candidates(loop, cpu):
         if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
             continue
-        if loop.exact and loop.trip < vf and not folded and not cpu.scalable:
+        if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
             continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven, scaled)
         cost += costs.CONTROL[cpu.isa] + (folded and cpu.isa == "x86") * 2.0
@@ -100,13 +101,13 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
         margin = min(margin, taken / (alone * loop.trip))
         if taken <= total and (taken < total or vf > 2):
             total = taken
-            chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked)
+            chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     if chosen.vf == 1 or woven or not loop.strided + loop.gathered:
-        return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked)
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin)
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2]) for kind, n in kinds]
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked,
-                _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved))  # fmt: skip
+    apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
+    return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units)
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
@@ -359,10 +360,11 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
     count = min(cpu.max_interleave, 1 << int(log2(by_registers)))
     if loop.exact:
-        most = max(int(loop.trip) // vf, 1)
+        trip = loop.trip - chosen.last
+        most = max(int(trip) // vf, 1)
         upper = min(1 << int(log2(most)), count)
         lower = min(1 << int(log2(max(most // 2, 1))), count)
-        count = upper if loop.trip % (upper * vf) == loop.trip % (lower * vf) else lower
+        count = upper if trip % (upper * vf) == trip % (lower * vf) else lower
     if vf > 1 and loop.chains and not ordered_only(loop):
         return max(count, 1)
     cost = chosen.cost * alone * vf

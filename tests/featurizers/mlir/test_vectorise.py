@@ -152,3 +152,27 @@ def test_loads_that_do_not_vary_around_an_unrolled_vector_loop_are_made_once() -
     code = chosen(text.replace("INDEX", "%i"), "znver4")
     assert code.full
     assert code.lifted == 4
+
+
+def test_a_loop_that_stores_to_two_fixed_places_of_a_buffer_is_not_summed_in_order() -> None:
+    text = """func.func @f(%a: memref<2x64xf32>, %c: memref<2x8xf32>) {
+      affine.for %i = 0 to 8 {
+        affine.for %k = 0 to 64 {
+          %x = affine.load %a[0, %k] : memref<2x64xf32>
+          %y = affine.load %c[0, %i] : memref<2x8xf32>
+          %z = arith.addf %y, %x : f32
+          affine.store %z, %c[0, %i] : memref<2x8xf32>
+          %u = affine.load %a[1, %k] : memref<2x64xf32>
+          %v = affine.load %c[1, %i] : memref<2x8xf32>
+          %w = arith.addf %v, %u : f32
+          affine.store %w, %c[1, %i] : memref<2x8xf32> } }
+      return }"""
+    assert chosen(text, "neoverse-v1").loop.legality == DEPENDENCE
+    assert chosen(text, "neoverse-v1").vf == 1
+
+
+@pytest.mark.parametrize(("stride", "iterations"), [(2, 7), (7, 7), (9, 8)])
+def test_the_last_iteration_stays_scalar_where_a_group_of_loads_would_read_on(stride: int, iterations: int) -> None:
+    code = chosen(loop(f"%i * {stride}", 256), "skylake-avx512")
+    assert (code.vf * code.interleave, code.unroll, code.full) == (32, iterations, True)
+    assert code.remainder == (iterations == 7)
