@@ -270,8 +270,9 @@ def tensor_op(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     elementwise(b, op, nest, op_class)
 
 
-def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Builder]:
-    """All functions with a body. `dims` gives values to what is dynamic; see `MlirFeaturizer.parse`.
+def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict[int, float]]:
+    """All functions with a body, and how often each operation that is a loop runs, by its id. `dims` gives values to
+    what is dynamic; see `MlirFeaturizer.parse`.
 
     Raises InputError: no function; a dynamic shape without a value (it names what is missing).
     """
@@ -286,22 +287,18 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     functions: list[Function] = []
     floating = [kind.is_float for kind in module.types]
     sizes = [kind.size * max(kind.bits, 8) if kind.kind == "vector" else 0 for kind in module.types]
-    last = Builder(module, dims)
+    trips: dict[int, float] = {}
     used: set[str] = set()
     for op in _functions(module.ops):
-        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips, floating=floating,
-                          sizes=sizes)  # fmt: skip
+        builder = Builder(module, dims, trips=trips, floating=floating, sizes=sizes)
         functions.append(_function(builder, op, used))
-        builder.unknown_trips += last.unknown_trips
-        builder.allocs += last.allocs
-        last = builder
     if not functions:
         raise InputError("The module", "must hold at least one function with a body", where="line 1, column 1")
     unused = sorted(set(dims) - used - {"*"})
     if unused:
         known = sorted(name for f in functions for name in _names(f))
         raise UnknownNameError("dynamic dimension", unused[0], known)
-    return functions, last
+    return functions, trips
 
 
 def _names(function: Function) -> list[str]:
@@ -347,7 +344,7 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
     body.alike = alike(b, blocks)
     constants = frozenset(b.constants)
     return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func", constants,
-                    frozenset(b.floats))  # fmt: skip
+                    frozenset(b.floats), b.unknown_ops, b.unknown_trips, b.allocs, op)  # fmt: skip
 
 
 def _register_of(b: Builder, blocks: Sequence[Block]) -> str:

@@ -90,6 +90,10 @@ class MlirFeaturizer(Featurizer[Program]):
             {name: vocabulary.words(name) for name in (*vocabulary.STREAMS, "nodes", "edges")} if extras else {},
         )
 
+    def pieces(self, subject: Program) -> Mapping[str, Program]:
+        """Functions that do not call one another."""
+        return subject.pieces()
+
     def vocabulary(self, stream: str) -> tuple[str, ...]:
         """The words of a token stream, of graph ``nodes`` or ``edges``. KeyError when there is no such list."""
         return vocabulary.words(stream)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import field
 
 from featurizers.mlir.latency import Step, Steps
+from featurizers.mlir.module import Op
 from featurizers.mlir.opclass import COUNT
 
 Form = dict[int, int]
@@ -234,7 +237,8 @@ class Nest(msgspec.Struct):
 class Function(msgspec.Struct):
     """A function. arguments : machine words that its arguments take (a memref of dynamic shape is a
     descriptor of 3 + 2 rank words, another a pointer). constants, floats : (bits, value) of large whole numbers, and of
-    floating-point ones."""
+    floating-point ones. op : where it stands in its module. unknown_ops : operations that nothing here knows, with how
+    often they occur. unknown_trips : loops whose length is not known."""
 
     name: str
     line: int
@@ -246,3 +250,7 @@ class Function(msgspec.Struct):
     is_kernel: bool = False
     constants: frozenset[tuple[int, int]] = frozenset()
     floats: frozenset[tuple[int, float]] = frozenset()
+    unknown_ops: Mapping[str, int] = field(default_factory=dict)
+    unknown_trips: int = 0
+    allocations: int = 0
+    op: Op | None = None
