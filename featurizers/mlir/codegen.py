@@ -175,8 +175,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
         main += beside(loop, body) * unroll
-    instructions = main + (0.0 if full else LOOP_CONTROL)
+    instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
+        instructions += 0.0 if full else LOOP_CONTROL
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
