@@ -16,7 +16,7 @@ from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import HALF_LANE
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.groups import STACKED, offsets, splats
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
 from featurizers.mlir.registers import driven_out, registers
@@ -24,7 +24,7 @@ from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
-from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
+from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
     by_blocks,
     chain_length,
@@ -158,6 +158,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     sized += chosen.taken_apart
+    if vf > 1 and of_fixed_length(loop, cpu):
+        sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked
     if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
         sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
     if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
@@ -168,7 +170,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
-    folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
+    folded = chosen.folded  # the last iterations run in a shorter vector
     open_ended = chosen.last or (vf > 1 and _unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
@@ -266,7 +268,8 @@ def _around_vector_loop(
     extra += loop.nest.invariants * 0.5
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
-    whole = loop.exact and (cpu.isa == "riscv" or loop.trip % (vf * interleave) == 0)
+    by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
+    whole = loop.exact and (by_length or loop.trip % (vf * interleave) == 0)
     fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
         copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1

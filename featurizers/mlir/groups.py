@@ -15,6 +15,9 @@ _OFFSET = 2048
 STACKED = 5.0
 """Instructions to store a group of registers or to load it: ``vlenb``, its product, two sums, and the access."""
 
+GATHERED_LANE = 4.0
+"""Of a gather of fixed length, to code size."""
+
 
 def offsets(loop: Loop) -> float:
     """Instructions that find the places of accesses to neighbours, beyond the first of each way in which they move."""

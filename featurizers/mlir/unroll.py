@@ -11,6 +11,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.sizes import shifted_sums
+from featurizers.mlir.vectorise import of_fixed_length
 
 
 def after_vectorising(
@@ -36,7 +37,7 @@ def after_vectorising(
     body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
     size = body * interleave + 3 + inner
     whole = int(trips)
-    if vf > 1 and cpu.scalable:
+    if vf > 1 and cpu.scalable and not of_fixed_length(loop, cpu):
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True

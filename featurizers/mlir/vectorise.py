@@ -59,6 +59,16 @@ def ordered_only(loop: Loop) -> bool:
     )
 
 
+_ONLY_FIXED = frozenset((opclass.FMAXIMUM, opclass.IMUL, CLASS["fmul"]))
+
+
+def of_fixed_length(loop: Loop, cpu: Cpu) -> bool:
+    """Whether RISC-V has no reduction of vectors of unknown length for what a loop carries on: it then has fixed ones,
+    whose last iterations are scalar (`RISCVTTIImpl::isLegalToVectorizeReduction`: no products, no maxima that propagate
+    NaN)."""
+    return cpu.isa == "riscv" and any(chain.op_class in _ONLY_FIXED for chain in loop.chains)
+
+
 def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     """The vectoriser's choice for a loop whose scalar iteration takes `body` instructions, with accesses of their own
     `uops`."""
@@ -67,14 +77,15 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     if not legal or not loop.nest.depth or loop.trip < 2:
         return scalar
     tiny = loop.exact and loop.trip < TINY_TRIP
+    by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
     if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
         return scalar
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if cpu.isa == "riscv" and loop.exact and loop.trip <= _TOO_SHORT:
+    if by_length and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
-    alone_short = tiny and cpu.isa != "riscv"
+    alone_short = tiny and not by_length
     if not masks(cpu) and emulates_masks(loop):
         return scalar
     scaled = _multiplications(loop)
@@ -84,7 +95,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     kinds = _alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
-    folded = cpu.isa == "riscv" or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
+    folded = by_length or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
     last = not folded and keeps_last(loop)
     for vf in _candidates(loop, cpu):
         if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
@@ -358,7 +369,9 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
         return 1
     live = max(loop.live_float if loop.is_float else loop.live_int, 1)
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
-    count = min(cpu.max_interleave, 1 << int(log2(by_registers)))
+    rest = not loop.exact or loop.trip % vf > 0
+    most = _INTERLEAVED if rest and of_fixed_length(loop, cpu) else cpu.max_interleave
+    count = min(most, 1 << int(log2(by_registers)))
     if loop.exact:
         trip = loop.trip - chosen.last
         most = max(int(trip) // vf, 1)
@@ -377,5 +390,8 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     return min(found, _NESTED) if vf == 1 and loop.chains and loop.depth > 1 else found
 
 
+_INTERLEAVED = 2
+"""Of vectors of fixed length on RISC-V, where they leave a rest: others are taken for such as fold it, which are not
+interleaved."""
 _NESTED = 2
 """Copies of a scalar reduction inside another loop (`MaxNestedScalarReductionIC`)."""

@@ -58,3 +58,22 @@ def test_groups_of_registers_on_the_stack_are_found_by_the_length_of_vectors() -
 def test_registers_of_one_are_twice_as_many_as_groups_of_two() -> None:
     text = product(24).replace("32x64", "32x2").replace("24x64", "24x2").replace("0 to 64", "0 to 6")
     assert codes(text)[-1].spills < codes(product(24))[-1].spills
+
+
+def largest(count: int, operation: str = "maximumf", bits: int = 64) -> str:
+    return f"""func.func @f(%a: memref<{count}xf{bits}>) -> f{bits} {{
+      %z = arith.constant 0.0 : f{bits}
+      %r = affine.for %i = 0 to {count} iter_args(%m = %z) -> f{bits} {{
+        %x = affine.load %a[%i] : memref<{count}xf{bits}>
+        %y = arith.{operation} %m, %x : f{bits}
+        affine.yield %y : f{bits} }}
+      return %r : f{bits} }}"""
+
+
+def test_maxima_that_propagate_nan_have_vectors_of_fixed_length() -> None:
+    (short,), (other,) = codes(largest(76)), codes(largest(76, "maxnumf"))
+    assert (short.vf, short.unroll, short.full) == (4, 19, True)  # five for each
+    assert (other.vf, other.unroll) == (4, 1)
+    (even,), (odd,) = codes(largest(1024)), codes(largest(1021))
+    assert (even.interleave, odd.interleave) == (1, 2)
+    assert (even.remainder, odd.remainder) == (False, True)
