@@ -18,7 +18,7 @@ from featurizers.mlir.costs import HALF_LANE
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
+from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, ports_of, vector_ports
 from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
@@ -202,7 +202,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
-    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
+    called = calls_of(loop, cpu)
+    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else (scalar - called) * packed.ratio + called
     path = path_of(loop, cpu, uops)
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)

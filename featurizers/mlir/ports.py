@@ -51,8 +51,7 @@ def ports_of(
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
     divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
-    call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
-    calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
+    calls = calls_of(loop, cpu)
     control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     passes = passes or 1.0
     alone = cpu.isa == "riscv" and vector  # vectors have one port
@@ -77,6 +76,12 @@ def ports_of(
     lane = _MASKED_CYCLES_OF_SVE if cpu.scalable else _MASKED_CYCLES
     masked = masked_by_branches(loop, counts[opclass.MASKED], cpu) * lane
     return max(bound, divides) + calls + masked
+
+
+def calls_of(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of an iteration's calls: as many where lanes are packed."""
+    call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
+    return (loop.counts[opclass.LIBM] + loop.counts[opclass.CALL]) * call
 
 
 def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
