@@ -31,7 +31,8 @@ class Loop(msgspec.Struct):
     : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
     the loops inside. weight : executions of the body in all. around : iterations of the loop around. factor : copies of
     this loop that unrolling the loop around it made, multiplicity : in the whole function. path, critical : as of
-    `Nest`. serial : dependent steps of accumulators of inner loops in one iteration. lifted : accesses that moved out,
+    `Nest`. serial : dependent steps of accumulators of inner loops in one iteration, in_turn : of all that stand one
+    after the other, see `optimise._in_turn`. lifted : accesses that moved out,
     to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
     finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
     then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
@@ -65,6 +66,7 @@ class Loop(msgspec.Struct):
     path: float = 0.0
     critical: Step | None = None
     serial: float = 0.0
+    in_turn: float = 0.0
     unrolled: bool = False
     legality: int = VECTORISABLE
     checks: int = 0

@@ -260,6 +260,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     chain = max(below.chains, key=_steps_of, default=None)
     steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
     loop.serial = max(loop.serial, steps)
+    loop.in_turn += _in_turn(below, trip, steps if chain is not None else 0.0)
     if below.path > loop.path:
         loop.path, loop.critical = below.path, below.critical
     if chain is not None and not loop.serial_chain:
@@ -293,6 +294,17 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.functions += below.functions * trip
     loop.removed += below.removed * trip
     loop.forwarded += below.forwarded * trip
+
+
+_MIXED = 100.0
+"""Operations among which the scheduler puts independent chains side by side."""
+
+
+def _in_turn(below: Loop, trip: int, steps: float) -> float:
+    """Dependent steps that so many iterations put one after the other into a body: chains of separate loops, and of
+    iterations around one, as far as each fills what is scheduled together."""
+    filled = min(sum(below.counts) * trip / _MIXED, 1.0)
+    return max(steps * filled, below.in_turn * trip)
 
 
 def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:

@@ -61,7 +61,8 @@ def chain_length(loop: Loop) -> float:
 def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
     chain = loop.serial_chain
-    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
+    dependent = max(loop.serial, loop.in_turn) if cpu.in_order else loop.serial
+    steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
     longest = max(steps, own_path(loop, cpu))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
