@@ -230,7 +230,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
     if rest and folded:
-        cycles += max(ports, chain / interleave)
+        cycles += _masked_share(loop, lanes) * max(ports, chain / interleave)
     elif rest:
         narrow = _rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
@@ -247,6 +247,11 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chosen.margin, body * unroll + LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
         lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop),
     )  # fmt: skip
+
+
+def _masked_share(loop: Loop, lanes: int) -> float:
+    """Of the executions of a loop, those that end with a vector under a mask: lengths that are not whole vectors."""
+    return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
 
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:

@@ -129,7 +129,7 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
             continue
         else:
             loop.lifted.append(loads[0])
-            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial)))
+            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial), elsewhere))
             if elsewhere:
                 loop.memory_chain = True
             else:
@@ -144,7 +144,7 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
         loop.accesses = [a for a in loop.accesses if _key(a) not in (gone if a.store else unread)]
 
 
-def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
+def _memory_chain(loop: Loop, store: Access, steps: float, stored: bool) -> Chain:
     is_float = loop.is_float
     wanted = (
         ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")
@@ -152,9 +152,15 @@ def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
             return Chain(
-                opclass.CLASS[name], store.bits, is_float, not is_float or name in ("fminmax", "fmaximum"), steps, True
+                opclass.CLASS[name],
+                store.bits,
+                is_float,
+                not is_float or name in ("fminmax", "fmaximum"),
+                steps,
+                True,
+                stored=stored,
             )
-    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True)
+    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True, stored=stored)
 
 
 def moves(access: Access) -> float:

@@ -130,7 +130,8 @@ class Chain(msgspec.Struct):
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
-    the value to its next one, where they are known. taken : something is subtracted.
+    the value to its next one, where they are known. taken : something is subtracted. stored : each step is, in memory
+    that others may read.
     """
 
     op_class: int
@@ -142,6 +143,7 @@ class Chain(msgspec.Struct):
     used: bool = False
     kinds: Steps = ()
     taken: bool = False
+    stored: bool = False
 
 
 class Nest(msgspec.Struct):

@@ -263,8 +263,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.in_turn += _in_turn(below, trip, steps if chain is not None else 0.0)
     if below.path > loop.path:
         loop.path, loop.critical = below.path, below.critical
-    if chain is not None and not loop.serial_chain:
-        loop.serial_chain = chain
+    if not loop.serial_chain:
+        loop.serial_chain = chain or below.serial_chain
     if below.chains:
         loop.chains = [carried_on(c, below.chains[0], trip) if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)

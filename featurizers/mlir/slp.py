@@ -236,7 +236,9 @@ def _multiplies(loop: Loop, chain: Chain) -> bool:
 
 def _reduces(loop: Loop) -> bool:
     chain = loop.serial_chain or (loop.chains[0] if loop.chains else None)
-    if chain is None or not chain.reassociable or (chain.op_class == opclass.IMUL and not _multiplies(loop, chain)):
+    if chain is None or not chain.reassociable or chain.stored:
+        return False
+    if chain.op_class == opclass.IMUL and not _multiplies(loop, chain):
         return False
     extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
@@ -247,7 +249,8 @@ def _one_chain(loop: Loop) -> bool:
     chain = loop.serial_chain
     if chain is None or chain.op_class < 0 or loop.serial < _LEAST:
         return False
-    return loop.counts[chain.op_class] < 2 * loop.serial
+    each = dict(chain.kinds).get(chain.op_class, chain.steps)
+    return loop.counts[chain.op_class] < 2 * loop.serial * each / chain.steps
 
 
 def _one_stored(loop: Loop) -> bool:

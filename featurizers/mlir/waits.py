@@ -18,8 +18,9 @@ _HALF = 16
 _MAXIMUM_LATENCY = 4.5
 _IN_ORDER_WINDOW = 100.0
 """Those among which the scheduler mixes the copies of a body."""
-_WINDOW = 200.0
-"""Micro-operations among which a core that looks past an instruction that waits finds work."""
+_WINDOW = 100.0
+"""Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
+less what waits in the queue of a unit; chosen by labels)."""
 
 
 def in_parts(loop: Loop, cpu: Cpu) -> bool:
@@ -59,7 +60,8 @@ def chain_length(loop: Loop) -> float:
 
 
 def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
-    """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
+    """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
+    begins where the first micro-operation of the window retires, and all within it have begun."""
     chain = loop.serial_chain
     dependent = max(loop.serial, loop.in_turn) if cpu.in_order else loop.serial
     steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
@@ -69,7 +71,7 @@ def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
         return longest  # llvm-mca repeats the block, whose result is its own argument
     if cpu.in_order:
         return longest
-    return longest / max(_WINDOW / max(uops, 1.0), 1.0)
+    return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
 def own_path(loop: Loop, cpu: Cpu) -> float:

@@ -99,3 +99,40 @@ def test_code_that_slp_packs_is_unrolled_on_cortex_a55_as_well() -> None:
     assert code.packed.reduced
     assert code.unroll > 1
     assert code.instructions == pytest.approx(104, rel=0.1)
+
+
+TILED = """func.func @f(%a: memref<27xf64> {llvm.noalias}, %b: memref<27x86xf64> {llvm.noalias},
+                        %c: memref<86xf64> {llvm.noalias}) {
+  %zero = arith.constant 0.0 : f64
+  affine.for %i = 0 to 86 {
+    affine.for %j = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 1)>(%i) {
+      %r = affine.for %k = 0 to 27 iter_args(%t = %zero) -> (f64) {
+        %x = affine.load %a[%k] : memref<27xf64>
+        %y = affine.load %b[%k, %j] : memref<27x86xf64>
+        %z = arith.mulf %x, %y : f64
+        %u = arith.addf %t, %z : f64
+        affine.yield %u : f64 }
+      affine.store %r, %c[%j] : memref<86xf64> } }
+  return }"""
+
+
+def test_a_chain_that_tiles_of_one_are_around_is_still_one() -> None:
+    assert cycles(TILED, "apple-m1") == pytest.approx(2164, rel=0.05)
+    assert cycles(TILED, "neoverse-v1") == pytest.approx(660, rel=0.15)
+
+
+def test_only_executions_that_are_no_whole_vectors_end_with_one_under_a_mask() -> None:
+    text = """func.func @f(%a: memref<20x500xi32> {llvm.noalias}, %b: memref<20x500xi32> {llvm.noalias}) {
+      affine.for %t = 0 to 500 step 8 {
+        affine.for %i = 0 to 20 {
+          affine.for %j = affine_map<(d) -> (d)>(%t) to min affine_map<(d) -> (d + 8, 500)>(%t) {
+            %x = affine.load %a[%i, %j] : memref<20x500xi32>
+            %y = affine.load %b[%i, %j] : memref<20x500xi32>
+            %z = arith.xori %x, %y : i32
+            %w = arith.muli %z, %x : i32
+            %v = arith.ori %w, %y : i32
+            %u = arith.addi %v, %z : i32
+            %s = arith.muli %u, %w : i32
+            affine.store %s, %b[%i, %j] : memref<20x500xi32> } } }
+      return }"""
+    assert cycles(text, "neoverse-v1") == pytest.approx(6086, rel=0.15)
