@@ -16,7 +16,7 @@ _NAMES = ("f", "main", "kernel", "test", "foo")
 
 
 def small(rng: random.Random) -> Group:
-    """A function of at most a dozen operations."""
+    """What people ask about first: a few operations, a loop, a reduction, a branch, a named operation, tensors."""
     draw = rng.choice((_arithmetic, _arithmetic, _places, _loop, _loop, _reduction, _tensor, _condition, _named))
     text = draw(rng)
     return Group("small", f"{draw.__name__.strip('_')}-{zlib.crc32(text.encode()):08x}", text)
