@@ -202,8 +202,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
-    called = calls_of(loop, cpu)
-    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else (scalar - called) * packed.ratio + called
+    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
     path = path_of(loop, cpu, uops)
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
@@ -252,6 +251,15 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
 def _masked_share(loop: Loop, lanes: int) -> float:
     """Of the executions of a loop, those that end with a vector under a mask: lengths that are not whole vectors."""
     return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
+
+
+def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
+    """Cycles of a body of which so much is packed: in order, a whole vector takes its unit twice."""
+    called = calls_of(loop, cpu)
+    twice = 1.0
+    if cpu.in_order:
+        twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
+    return called + (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
 
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:

@@ -63,7 +63,8 @@ def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
     begins where the first micro-operation of the window retires, and all within it have begun."""
     chain = loop.serial_chain
-    dependent = max(loop.serial, loop.in_turn) if cpu.in_order else loop.serial
+    apart = cpu.in_order and loop.in_turn > loop.serial and segments(loop, 1) > 1
+    dependent = loop.in_turn if apart else loop.serial
     steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
     longest = max(steps, own_path(loop, cpu))
     back = loop.nest.returns_into

@@ -136,3 +136,52 @@ def test_only_executions_that_are_no_whole_vectors_end_with_one_under_a_mask() -
             affine.store %s, %b[%i, %j] : memref<20x500xi32> } } }
       return }"""
     assert cycles(text, "neoverse-v1") == pytest.approx(6086, rel=0.15)
+
+
+PACKED = """func.func @f(%a: memref<64x8xf32> {llvm.noalias}, %b: memref<64x8xf32> {llvm.noalias}, %s: f32) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 8 {
+    %x = affine.load %a[%i, %j] : memref<64x8xf32>
+    %y = arith.mulf %x, %s : f32
+    %z = arith.addf %y, %s : f32
+    %w = arith.mulf %z, %x : f32
+    %v = arith.addf %w, %x : f32
+    affine.store %v, %b[%i, %j] : memref<64x8xf32> } }
+  return }"""
+
+
+def test_packed_lanes_take_a_unit_twice_in_order() -> None:
+    assert cycles(PACKED, "cortex-a55") == pytest.approx(848, rel=0.15)
+
+
+CALLED = """func.func @f(%a: memref<8xf32> {llvm.noalias}, %b: memref<8xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i] : memref<8xf32>
+    %y = math.exp %x : f32
+    affine.store %y, %b[%i] : memref<8xf32> }
+  return }"""
+
+
+def test_packed_lanes_are_called_for_one_by_one() -> None:
+    assert cycles(CALLED, "cortex-a55") == pytest.approx(830, rel=0.05)
+
+
+def in_turn(kind: str) -> str:
+    """Two sums, the first of which is stored before the second is begun."""
+    sums = [
+        f"""%r{k} = affine.for %i = 0 to 48 iter_args(%m = %z) -> f32 {{
+      %x = affine.load %a[%i + {k}] : memref<146xf32>
+      %y = arith.mulf %x, %m : f32
+      %w = arith.addf %x, %y : f32
+      affine.yield %w : f32 }}
+    affine.store %r{k}, %o[{k // 10}] : memref<8xf32>"""
+        for k in (0, 50)
+    ]
+    return f"""func.func @f(%a: memref<146xf32> {kind}, %o: memref<8xf32> {kind}) {{
+      %z = arith.constant 0.0 : f32
+      {" ".join(sums)}
+      return }}"""
+
+
+def test_chains_wait_in_turn_where_a_store_between_them_may_be_read() -> None:
+    assert cycles(in_turn("{llvm.noalias}"), "cortex-a55") == pytest.approx(413, rel=0.15)
+    assert cycles(in_turn(""), "cortex-a55") == pytest.approx(808, rel=0.1)
