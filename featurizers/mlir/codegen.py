@@ -7,7 +7,7 @@ An estimate, not a compiler: LLVM's own rules in a few lines each, so that a lea
 
 from __future__ import annotations
 
-from math import log2
+from math import ceil, log2
 
 import msgspec
 
@@ -152,6 +152,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
     lanes = vf * interleave
     main_trips = (loop.trip - chosen.last) / lanes if lanes > 1 else loop.trip
+    if chosen.folded and lanes > 1:
+        main_trips = ceil(main_trips)
     size_ratio = packed.ratio
     if packed.share and loop.counts[opclass.LIBM]:  # the call of a vector's lanes counts more than those that it is of
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
@@ -164,12 +166,15 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
     if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
         sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
+    picked = float(chosen.picked if cpu.gather else 0)
+    if chosen.size:
+        sized, picked = chosen.size, 0.0
     vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
-                                    float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
+                                    picked, len(left), vectors)  # fmt: skip
     folded = chosen.folded  # the last iterations run in a shorter vector
     open_ended = chosen.last or (vf > 1 and _unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended

@@ -45,7 +45,7 @@ def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
     cost += divisions.alone(loop, cpu)
     for index in _COUNTED:
         if counts[index]:
-            for bits, source, loaded, share in _widths(loop, index):
+            for bits, source, loaded, share in shares(loop, index):
                 if index == _EXTEND:
                     each = scalar_cost(cpu.isa, bits, source, loaded)
                 else:
@@ -69,7 +69,7 @@ def _counts(loop: Loop) -> list[float]:
     return counts
 
 
-def _widths(loop: Loop, index: int) -> list[Share]:
+def shares(loop: Loop, index: int) -> list[Share]:
     return mix(loop).get(index) or [(max(loop.bits, 8), 0, False, 1.0)]
 
 
@@ -78,7 +78,7 @@ def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
     total = divisions.together(loop, cpu, vf, size)
     for index in _COUNTED:
-        for bits, source, loaded, share in _widths(loop, index) if counts[index] else ():
+        for bits, source, loaded, share in shares(loop, index) if counts[index] else ():
             each = 0.0
             if source and bits != source:
                 each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)

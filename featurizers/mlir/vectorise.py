@@ -18,6 +18,7 @@ from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
 from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, longest, masks, predicated
+from featurizers.mlir.vector_sizes import vector_size
 
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
@@ -32,7 +33,8 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`. last : see `keeps_last`."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. size : of a vector iteration to the unroller, 0 where
+    `vector_size` has none."""
 
     vf: int
     interleave: int
@@ -44,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True):
     taken_apart: float = 0.0
     scattered: Scattered = TOGETHER
     last: bool = False
+    size: float = 0.0
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -114,11 +117,15 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    if chosen.vf == 1 or woven or not loop.strided + loop.gathered:
+    if chosen.vf == 1 or woven:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2]) for kind, n in kinds]
+    size = vector_size(loop, cpu, chosen.vf, count, moved)
+    if not loop.strided + loop.gathered:
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, size=size)
     apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
-    return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units)
+    return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units,
+                                   size=size)  # fmt: skip
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:

@@ -176,3 +176,21 @@ def test_the_last_iteration_stays_scalar_where_a_group_of_loads_would_read_on(st
     code = chosen(loop(f"%i * {stride}", 256), "skylake-avx512")
     assert (code.vf * code.interleave, code.unroll, code.full) == (32, iterations, True)
     assert code.remainder == (iterations == 7)
+
+
+@pytest.mark.parametrize(("trip", "full"), [(56, True), (88, False)])
+def test_vectors_are_unrolled_by_instructions_of_llvm(trip: int, full: bool) -> None:
+    body = "".join(f"%x{k} = affine.load %a[%i * 37 + {k * 37}] : memref<16000xf64> " for k in range(10))
+    most = "%s0 = arith.maximumf %x0, %x1 : f64 "
+    most += "".join(f"%s{k} = arith.maximumf %s{k - 1}, %x{k} : f64 " for k in range(1, 10))
+    text = f"""func.func @f(%a: memref<16000xf64> {{llvm.noalias}}, %b: memref<96xf64> {{llvm.noalias}}) {{
+      affine.for %i = 0 to {trip} {{ {body} {most}
+        affine.store %s9, %b[%i] : memref<96xf64> }}
+      return }}"""
+    code = chosen(text, "znver4")  # 10 gathers, 10 maxima of two, a store of two, two of vectors of the index
+    assert (code.vf, code.full) == (8, full)
+
+
+def test_one_vector_under_a_mask_is_no_loop() -> None:
+    long = loop("%i * 37", 13).replace("%y = arith.mulf %x, %x : f32", "%y0 = arith.mulf %x, %x : f32 " + squares(30))
+    assert chosen(long, "znver4").full
