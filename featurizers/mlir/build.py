@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
+from featurizers.mlir.extremes import ONE_OF_X86
+from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
@@ -70,6 +72,8 @@ class Builder:
     placed: dict[int, Form] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
+    same: dict[int, int] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -115,6 +119,8 @@ class Builder:
             loaded = waited is not None and waited[1] == opclass.LOAD
         elif op_class == opclass.COMPARE:
             bits = self.type(op.operands[0]).bits
+        elif op_class == FMINMAX:
+            loaded = op.name in ONE_OF_X86
         key = op_class, bits, source, loaded
         nest.typed[key] = nest.typed.get(key, 0.0) + 1.0
 

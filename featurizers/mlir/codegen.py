@@ -29,6 +29,7 @@ from featurizers.mlir.waits import (
     by_blocks,
     chain_length,
     in_parts,
+    inserted_into_sum,
     own_path,
     path_of,
     steps_by_store,
@@ -49,9 +50,6 @@ _LIBM_LANE = 2.6
 
 _COMBINED = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
 """Cycles of each step that halves a vector of partial results; those of others overlap with what is around."""
-_INSERTED = 2.0
-"""x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go: ``vpinsrw``
-waits for the sum."""
 
 
 class LoopCode(msgspec.Struct):
@@ -208,7 +206,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
-    path = path_of(loop, cpu, uops)
+    path = path_of(loop, cpu, uops, unroll if vf == 1 else 1)
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
     if packed.reduced:
@@ -217,9 +215,10 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
-    if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and emulates_half(loop, cpu):
-        steps_ = max((c.steps * (1.0 if c.whole else length) for c in loop.chains), default=1.0)
-        chain = max(chain, steps_ * max(own_path(loop, cpu) - cpu.load_latency + _INSERTED, 1.0))
+    if vf == 1 and cpu.isa == "x86" and chain and emulates_half(loop, cpu):
+        chain = max(
+            chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
+        )
     if vf == 1 and not packed.share and cpu.isa == "x86":
         chain = max(chain, through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):

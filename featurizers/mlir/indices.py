@@ -253,8 +253,10 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     op_class = opclass.STORE if store else opclass.LOAD
     size = lanes * found.bits
     nest.counts[op_class] += max(size / 512, 1.0)
-    if not store:
-        b.follow(op, nest, opclass.LOAD)
+    if store:
+        b.kept.store(nest, found, op.operands[0])
+    else:
+        _loaded(b, op, nest, found)
     if len(moved.shape) > 1 and moved.kind == "vector" and nest.depth and op.name.startswith("vector.transfer"):
         nest.stacked += moved.size / max(moved.shape[-1], 1)
     if lanes > 1 and size > nest.widths:
@@ -265,6 +267,18 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         nest.is_float = True
     else:
         found.whole = True
+
+
+def _loaded(b: Builder, op: Op, nest: Nest, access: Access) -> None:
+    """What the body has stored before is in a register."""
+    value = b.kept.load(nest, access)
+    if value is None:
+        b.follow(op, nest, opclass.LOAD)
+        return
+    b.same[op.results[0]] = value
+    waited = b.ready.get(value)
+    if waited is not None:
+        b.ready[op.results[0]] = waited
 
 
 @handles("affine.load", "affine.vector_load")

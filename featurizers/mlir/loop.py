@@ -42,6 +42,8 @@ class Loop(msgspec.Struct):
     `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of. plain :
     see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left. skipped
     : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
+    held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
+    passing : as of `Nest`.
     """
 
     nest: Nest
@@ -124,6 +126,8 @@ class Loop(msgspec.Struct):
     lengths: Lengths = ()
     skipped: float = 0.0
     folded: float = 0.0
+    held_around: bool = False
+    passing: list[tuple[int, Chain]] = field(default_factory=list)
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left. within : of what is

@@ -23,7 +23,7 @@ floats."""
 
 Typed = tuple[int, int, int, bool]
 """An operation on scalars: class, bits of its elements, bits that it converts from (0: none), whether of what was just
-loaded; of shifts, whether they are of a product with a constant."""
+loaded; of shifts, whether they are of a product with a constant; of minima, whether they are one instruction of x86."""
 
 Divided = tuple[int, bool, bool, bool]
 """A division by a constant: bits, whether signed, whether the remainder is asked for, whether the quotient is known."""
@@ -161,7 +161,7 @@ class Nest(msgspec.Struct):
     the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. share : of the iterations
     around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
-    whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
+    whole numbers with a constant. reloads : of what the iteration before has stored, see `stored.by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
     operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; guarded :
     operations behind branches, ways : to go on after them, beyond one for each. typed : operations on scalars by width.
@@ -170,7 +170,8 @@ class Nest(msgspec.Struct):
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
     given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
-    functions : those that are no intrinsics.
+    functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
+    block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
     """
 
     label: str
@@ -227,6 +228,8 @@ class Nest(msgspec.Struct):
     across_in_memory: int = 0
     called_loaded: int = 0
     functions: int = 0
+    stepwise: Chain | None = None
+    passing: list[tuple[int, Chain]] = field(default_factory=list)
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

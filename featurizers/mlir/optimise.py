@@ -49,13 +49,19 @@ def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
     loop.weight = entries * loop.trip
     for child in loop.children:
         if loop.nest.depth:
+            child.held_around = loop.held_around or _keeps_floats(loop)
             child.around = max(loop.trip, 1.0) if loop.exact else _ANY_TRIPS
         _weigh(child, loop.weight, loop.multiplicity, depth + 1)
 
 
+def _keeps_floats(loop: Loop) -> bool:
+    """Whether a body needs floats that are known before it, beside a zero that it stores, which is no float."""
+    return loop.held_floats + loop.literals > any(access.fill for access in loop.accesses)
+
+
 def _optimise(nest: Nest, isa: str) -> Loop:
     loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
-    loop.lengths, loop.skipped = nest.lengths, nest.skipped
+    loop.lengths, loop.skipped, loop.passing = nest.lengths, nest.skipped, nest.passing
     loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
     loop.live_int, loop.live_float = nest.live_int, nest.live_float
     loop.held_floats, loop.literals = nest.held_floats, nest.literals
@@ -257,10 +263,13 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.decided += [((below.total - 2) * below.trip + 2, below.trip), *below.decided]
     loop.unrolled_below += 1 + below.unrolled_below
-    chain = max(below.chains, key=_steps_of, default=None)
+    chain = max(below.chains, key=_steps_of, default=below.nest.stepwise)
     steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
     loop.serial = max(loop.serial, steps)
     loop.in_turn += _in_turn(below, trip, steps if chain is not None else 0.0)
+    if below.passing:
+        loop.chains += [c for over, c in below.passing if over == loop.nest.iv]
+        loop.passing = loop.passing + [pair for pair in below.passing if pair[0] != loop.nest.iv]
     if below.path > loop.path:
         loop.path, loop.critical = below.path, below.critical
     if not loop.serial_chain:

@@ -13,6 +13,7 @@ import msgspec
 
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.opclass import CLASS
@@ -251,8 +252,6 @@ _UNFOLDED = {"x86": 0.6, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
 """Of loads, those that are no operand of the instruction that uses them, with stores."""
 CHOICE = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 1.0}
 """Instructions for the larger of two whole numbers: a comparison and a choice, where there is none for scalars."""
-LESS_IN_VECTORS = {"x86": 4.0, "aarch64": 0.0, "riscv": 2.0, "amdgpu": 0.0}
-"""A maximum that propagates NaN is so much shorter in vectors, which need no detour through other registers."""
 
 
 def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:

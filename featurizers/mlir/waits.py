@@ -14,6 +14,8 @@ from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
 _IMUL = CLASS["imul"]
 _HALF = 16
+_INSERTED = 2.0
+"""Cycles until what is loaded is in a register's lowest lane."""
 
 _MAXIMUM_LATENCY = 4.5
 _IN_ORDER_WINDOW = 100.0
@@ -59,9 +61,10 @@ def chain_length(loop: Loop) -> float:
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
 
 
-def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
+def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
-    begins where the first micro-operation of the window retires, and all within it have begun."""
+    begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
+    block, in which values that are stored and loaded again go on."""
     chain = loop.serial_chain
     apart = cpu.in_order and loop.in_turn > loop.serial and segments(loop, 1) > 1
     dependent = loop.in_turn if apart else loop.serial
@@ -72,6 +75,10 @@ def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
         return longest  # llvm-mca repeats the block, whose result is its own argument
     if cpu.in_order:
         return longest
+    stepwise = loop.nest.stepwise
+    if stepwise is not None and unroll > 1:
+        longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
+        uops *= unroll
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
@@ -93,13 +100,32 @@ def _by_inserts(loop: Loop, cpu: Cpu) -> float:
     before this one, unless that register holds something throughout. An iteration is a chain of all its results."""
     counts = loop.counts
     stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
-    held = loop.chains or loop.held_floats or loop.lifted or (loop.literals and loop.nest.depth)
-    if not stores or not read or held:
+    if not stores or not read or loop.chains or loop.lifted or _first_taken(loop):
         return 0.0
     known = latencies(cpu, loop.bits, True)
     put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
     each = own_path(loop, cpu) - cpu.load_latency
     return put_in + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
+
+
+def _first_taken(loop: Loop) -> bool:
+    """Whether a float that waits throughout is in the first vector register, which no result gets then."""
+    return loop.held_around or loop.held_floats > 0 or (loop.literals > 0 and loop.nest.depth > 0)
+
+
+def inserted_into_sum(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of a step of a sum of halves on x86, in the first vector register: what is loaded is put into it as far as
+    its other lanes go (``vpinsrw``), so that a step waits for all of the one before."""
+    if _first_taken(loop) or not loop.counts[opclass.LOAD]:
+        return 0.0
+    op_class = max(loop.chains, key=_steps_of).op_class
+    known = latencies(cpu, loop.bits, True)[op_class] if op_class >= 0 else 0.0
+    more = dict(steps(loop.critical)).get(op_class, 1.0) - 1.0
+    return max(own_path(loop, cpu) - cpu.load_latency + _INSERTED - more * known, 1.0)
+
+
+def _steps_of(chain: Chain) -> float:
+    return chain.steps
 
 
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
