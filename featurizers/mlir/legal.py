@@ -136,8 +136,8 @@ def beyond_units(loop: Loop) -> float:
     """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever
     its length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each
     step."""
-    copied = [access for access in loop.accesses if access.copied]
-    extra = sum([COPY_SIZE / (1 if a.fill else 2) - max(a.lanes * a.bits / 512, 1.0) for a in copied])
+    copied = [COPY_SIZE / (1 if a.fill else 2) - max(a.lanes * a.bits / 512, 1.0) for a in loop.accesses if a.copied]
+    extra = sum(copied)
     if not loop.wide and not loop.widths:
         return extra
     isa = loop.isa

@@ -93,24 +93,29 @@ class Access(msgspec.Struct, gc=False):
 
 def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
     """The accesses of each iteration of a loop in order, as `Access.shifted` gives them one by one."""
-    found: list[Access] = []
-    steps = [access.stride(iv) for access in accesses]
-    rests = [tuple([pair for pair in access.moving or () if pair[0] != iv]) for access in accesses]
-    for iteration in range(trip):
-        for a, step, rest in zip(accesses, steps, rests, strict=True):
-            if step:
-                constant = a.constant + step * iteration
-                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe,
-                           a.apart, a.whole, a.copied, a.shape)  # fmt: skip
-            found.append(a)
-    return found
+    by_shape = strides(accesses, iv)
+    rests = {moving: tuple([pair for pair in moving or () if pair[0] != iv]) for moving in by_shape}
+    copies: list[list[Access]] = []
+    for a in accesses:
+        step = by_shape[a.moving]
+        if not step:
+            copies.append([a] * trip)
+            continue
+        base, rest, store, bits, lanes, external, shape = (
+            a.base, rests[a.moving], a.store, a.bits, a.lanes, a.external, a.shape,
+        )  # fmt: skip
+        fill, called, maybe, apart, whole, copied = a.fill, a.called, a.maybe, a.apart, a.whole, a.copied
+        copies.append([
+            Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape)
+            for constant in range(a.constant, a.constant + step * trip, step)
+        ])  # fmt: skip
+    return [access for iteration in zip(*copies, strict=True) for access in iteration]
 
 
 def strides(accesses: list[Access], iv: int) -> dict[Moving | None, int]:
     """The stride over a loop of every way in which accesses move; 0 where an offset is not linear."""
-    found: dict[Moving | None, int] = {}
-    for moving in {access.moving for access in accesses}:
-        found[moving] = 0
+    found: dict[Moving | None, int] = dict.fromkeys([access.moving for access in accesses], 0)
+    for moving in found:
         for key, factor in moving or ():
             if key == iv:
                 found[moving] = factor

@@ -60,25 +60,23 @@ def _keeps_floats(loop: Loop) -> bool:
 
 
 def _optimise(nest: Nest, isa: str) -> Loop:
-    loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
-    loop.lengths, loop.skipped, loop.passing = nest.lengths, nest.skipped, nest.passing
-    loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
-    loop.live_int, loop.live_float = nest.live_int, nest.live_float
-    loop.held_floats, loop.literals = nest.held_floats, nest.literals
-    loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
-    loop.of_loaded = nest.of_loaded
-    loop.immediates = nest.immediates
-    loop.stacked, loop.masks, loop.whole_masks = nest.stacked, nest.masks, nest.whole_masks
-    loop.across, loop.across_in_memory = float(nest.across), float(nest.across_in_memory)
-    loop.called_loaded, loop.functions = float(nest.called_loaded), float(nest.functions)
+    loop = Loop(
+        nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
+        nest.widths, nest.is_float, [_optimise(child, isa) for child in nest.children],
+        path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
+        held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
+        immediates=nest.immediates, wide=nest.wide.copy(), typed=nest.typed.copy(), divided=nest.divided.copy(),
+        guarded=nest.guarded, ways=nest.ways, live_bits=nest.live_bits, stacked=nest.stacked, masks=nest.masks,
+        whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
+        called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
+        skipped=nest.skipped, passing=nest.passing,
+    )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
-    loop.wide, loop.typed, loop.live_bits = nest.wide.copy(), nest.typed.copy(), nest.live_bits
-    loop.divided, loop.guarded, loop.ways = nest.divided.copy(), nest.guarded, nest.ways
-    loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
-        _take(loop, child, child.lifted[: child.lifted_early])
+        if child.lifted_early:
+            _take(loop, child, child.lifted[: child.lifted_early])
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
@@ -108,9 +106,9 @@ def _merge_all(loop: Loop) -> None:
     below, loop.children = loop.children, []
     changed = False
     for child in below:
-        late = child.lifted[child.lifted_early :]
-        _take(loop, child, late)
-        changed = changed or bool(late)
+        if len(child.lifted) > child.lifted_early:
+            _take(loop, child, child.lifted[child.lifted_early :])
+            changed = True
         if is_copy(child):
             moved(loop, child)
             loop.raw += COPY_SIZE + 1.0
@@ -127,9 +125,10 @@ def _merge_all(loop: Loop) -> None:
 
 def _take(loop: Loop, child: Loop, lifted: list[Access]) -> None:
     """What moved out of a loop is in the body around it."""
+    together, counts = child.unrolled or child.copies > 1, loop.counts
+    loop.accesses += lifted if together else [_apart(access) for access in lifted]
     for access in lifted:
-        loop.accesses.append(access if child.unrolled or child.copies > 1 else _apart(access))
-        loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
+        counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
 
 
 def _apart(access: Access) -> Access:

@@ -19,7 +19,8 @@ def target_size(loop: Loop, shapes: int) -> float:
     """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
     x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
     counts = loop.counts
-    size = divisions.size(loop) + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    size = divisions.size(loop) if loop.divided else 0.0
+    size = size + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
     if loop.isa == "x86":
         return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + len(loop.indexed)
     size += 3.0 * counts[_FDIV]
@@ -148,10 +149,10 @@ Those of known length that begin with the index of a loop further out leave bran
 
 def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
-    for child in loop.children:
-        shapes |= child.shapes
     loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
+        for child in loop.children:
+            shapes |= child.shapes
         iv = loop.nest.iv
         scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
         products = sum([stride > 1 and stride - 1 not in scaled for stride in scaled])

@@ -16,7 +16,7 @@ import msgspec
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Chain, Moving
+from featurizers.mlir.nest import Access, Chain, Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
@@ -71,21 +71,30 @@ def runs(loop: Loop) -> Runs:
     """Of a loop's body, found once."""
     if loop.runs is None:
         places: dict[tuple[int, Moving], list[int]] = {}
-        lanes: dict[tuple[int, Moving, int], list[int]] = {}
         read: dict[tuple[int, Moving], list[int]] = {}
-        bits, apart = 8, 0
+        stored: list[Access] = []
+        apart = 0
         for access in loop.accesses:
             if access.apart:
                 apart += 1
             elif access.lanes == 1 and access.moving is not None and not access.maybe:
-                (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
+                found = places if access.store else read
+                key = access.base, access.moving
+                at = found.get(key)
+                if at is None:
+                    found[key] = [access.constant]
+                else:
+                    at.append(access.constant)
                 if access.store:
-                    lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
-                    bits = max(bits, access.bits)
+                    stored.append(access)
+        bits = max([access.bits for access in stored], default=8)
+        lanes: dict[tuple[int, Moving | None, int], list[int]] = {}
+        for access in stored if len({access.shape for access in stored}) > 1 else ():
+            lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
         alike = not places or not read or _ascending(places) == _ascending(read)
         packed = _lengths(lanes) if len(lanes) > len(places) else None
         stores = _lengths(places) + [1] * apart
-        bits = bits if places else max(loop.bits, 8)
+        bits = max(bits if places else loop.bits, 8)
         loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed)
     return loop.runs
 
@@ -93,7 +102,7 @@ def runs(loop: Loop) -> Runs:
 def _ascending(places: dict[tuple[int, Moving], list[int]]) -> bool:
     """Whether most accesses are next to the one before, in the order of the program."""
     steps = [after - before for constants in places.values() for before, after in pairwise(constants)]
-    return 2 * sum(step == 1 for step in steps) >= len(steps)
+    return 2 * steps.count(1) >= len(steps)
 
 
 def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
@@ -102,8 +111,12 @@ def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
         if len(constants) == 1:
             found.append(1)
             continue
+        different = set(constants)
+        if max(different) - min(different) == len(different) - 1:
+            found.append(len(different))
+            continue
         run = 1
-        for before, after in pairwise(sorted(set(constants))):
+        for before, after in pairwise(sorted(different)):
             if after == before + 1:
                 run += 1
             else:
