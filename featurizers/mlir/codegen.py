@@ -258,10 +258,11 @@ def _masked_share(loop: Loop, lanes: int) -> float:
 
 
 def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
-    """Cycles of a body of which so much is packed: in order, a whole vector takes its unit twice."""
+    """Cycles of a body of which so much is packed: in order, a whole vector takes its unit twice, and so does each
+    register of a group of RISC-V's."""
     called = calls_of(loop, cpu)
     twice = 1.0
-    if cpu.in_order:
+    if cpu.in_order or cpu.isa == "riscv":
         twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
     return called + (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
 

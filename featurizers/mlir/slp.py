@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from featurizers.mlir import costs, divisions, opclass, widths
+from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Chain, Moving
@@ -149,6 +150,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     if loop.nest.alike[0] and not loop.nest.depth and not loop.accesses:
         return _results(loop, cpu)
     if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
+        return SCALAR
+    if cpu.isa == "riscv" and emulates_half(loop, cpu):
         return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)

@@ -182,3 +182,17 @@ def test_copies_of_a_chain_side_by_side_are_packed() -> None:
         affine.store %r, %b[%i] : memref<8xf64> }
       return }"""
     assert codes(text, "neoverse-v1")[0].packed.share == 1
+
+
+def scaled(bits: int) -> str:
+    kind = f"memref<8xf{bits}>"
+    return f"""func.func @f(%a: {kind} {{llvm.noalias}}, %b: {kind} {{llvm.noalias}}, %s: f{bits}) {{
+      affine.for %i = 0 to 8 {{
+        %x = affine.load %a[%i] : {kind}
+        %y = arith.mulf %x, %s : f{bits}
+        affine.store %y, %b[%i] : {kind} }}
+      return }}"""
+
+
+def test_risc_v_has_no_vectors_of_halves_without_their_arithmetic() -> None:
+    assert [codes(scaled(bits), "sifive-p670")[0].packed.share for bits in (16, 32)] == [0.0, 1.0]

@@ -153,6 +153,10 @@ def test_packed_lanes_take_a_unit_twice_in_order() -> None:
     assert cycles(PACKED, "cortex-a55") == pytest.approx(848, rel=0.15)
 
 
+def test_each_register_of_a_packed_group_takes_a_cycle_on_risc_v() -> None:
+    assert cycles(PACKED, "sifive-p670") == pytest.approx(735, rel=0.2)
+
+
 CALLED = """func.func @f(%a: memref<8xf32> {llvm.noalias}, %b: memref<8xf32> {llvm.noalias}) {
   affine.for %i = 0 to 8 {
     %x = affine.load %a[%i] : memref<8xf32>
