@@ -14,7 +14,7 @@ import msgspec
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
-from featurizers.mlir.costs import HALF_LANE
+from featurizers.mlir.costs import HALF_LANE, fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
@@ -157,7 +157,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
-    sized += chosen.taken_apart
+    sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked
     if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
@@ -252,6 +252,19 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     )  # fmt: skip
 
 
+def _beyond_work(loop: Loop, cpu: Cpu, chosen: Plan) -> float:
+    """What the size of a vector body has beyond its instructions where vectors are of fixed length: a division counts 4
+    (`TCC_Expensive`), a sum in order three for each lane."""
+    vf = chosen.vf
+    if cpu.isa != "aarch64" or not fixed(loop, cpu, vf):
+        return 0.0
+    size = 3.0 * loop.counts[_FDIV]
+    return size + (3.0 * vf - 2.0 if cpu.scalable and ordered_only(loop) else 0.0)
+
+
+_FDIV = opclass.CLASS["fdiv"]
+
+
 def _masked_share(loop: Loop, lanes: int) -> float:
     """Of the executions of a loop, those that end with a vector under a mask: lengths that are not whole vectors."""
     return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
@@ -272,7 +285,7 @@ def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     if cpu.isa != "aarch64" or loop.widths:
         return 0.0
     if chosen.vf > 1:
-        return 0.0 if cpu.scalable or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
+        return 0.0 if not fixed(loop, cpu, chosen.vf) or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
     if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
         return 0.0  # loads and stores that may overlap stay in order
     found = runs(loop)

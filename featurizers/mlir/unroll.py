@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import gcd
 
 from featurizers.mlir import opclass
+from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.sizes import shifted_sums
@@ -37,7 +38,7 @@ def after_vectorising(
     body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
     size = body * interleave + 3 + inner
     whole = int(trips)
-    if vf > 1 and cpu.scalable and not of_fixed_length(loop, cpu):
+    if vf > 1 and cpu.scalable and not (of_fixed_length(loop, cpu) or fixed(loop, cpu, vf)):
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True

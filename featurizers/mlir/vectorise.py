@@ -210,7 +210,9 @@ def _vector(
     libm = loop.counts[opclass.LIBM]
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
-    work = max(body - moves * 0.7 - libm * CALL_WORK - extended, 1.0) * parts
+    work = (
+        max(body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7) - libm * CALL_WORK - extended, 1.0) * parts
+    )
     work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts

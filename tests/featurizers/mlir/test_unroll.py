@@ -46,3 +46,34 @@ def test_a_known_length_that_is_no_multiple_leaves_by_one_of_the_copies() -> Non
     body = (prime.scalar_instructions - 3) / prime.unroll
     assert prime.unroll == 8
     assert prime.instructions < 9 * body + 8
+
+
+STRIDED = """func.func @f(%a: memref<24x3xf32> {llvm.noalias}, %b: memref<24x3xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 24 { affine.for %j = 0 to 3 {
+    %x = affine.load %a[%i, %j] : memref<24x3xf32>
+    %y = arith.addf %x, %x : f32
+    affine.store %y, %b[%i, %j] : memref<24x3xf32> } }
+  return }"""
+
+NEWTON = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias}) {
+  %c = arith.constant 0.5 : f32
+  affine.for %i = 0 to 48 {
+    %x = affine.load %a[%i] : memref<48xf32>
+    %r = affine.for %j = 0 to 7 iter_args(%t = %x) -> (f32) {
+      %0 = arith.divf %x, %t : f32
+      %1 = arith.addf %t, %0 : f32
+      %2 = arith.mulf %1, %c : f32
+      affine.yield %2 : f32 }
+    affine.store %r, %b[%i] : memref<48xf32> }
+  return }"""
+
+
+def test_loops_of_fixed_vectors_are_unrolled_completely_beside_sve() -> None:
+    code = innermost(STRIDED, "neoverse-v1")
+    assert (code.vf, code.unroll, code.full) == (4, 6, True)
+
+
+def test_divisions_of_vectors_count_four() -> None:
+    code = innermost(NEWTON, "apple-m1")
+    assert (code.vf, code.unroll) == (4, 1)
+    assert code.instructions == pytest.approx(29, rel=0.05)
