@@ -44,6 +44,9 @@ class Loop(msgspec.Struct):
     : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
     passing : as of `Nest`.
+    products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
+    are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
+    that several buffers have in common.
     """
 
     nest: Nest
@@ -128,6 +131,11 @@ class Loop(msgspec.Struct):
     folded: float = 0.0
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)
+    products: int = 0
+    doublings: int = 0
+    sums: int = 0
+    shifts: int = 0
+    shared: int = 0
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left. within : of what is

@@ -10,6 +10,7 @@ import msgspec
 from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Moving, jumps, strides
 
 Alike = tuple[bool, int, bool, int, int, int]
 """Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
@@ -67,3 +68,32 @@ def _group(cpu: Cpu, vf: int, bits: int, factor: int, members: int) -> tuple[flo
 def _gathers(loop: Loop, cpu: Cpu, vf: int) -> bool:
     """Whether there is an instruction for it: x86 has none of less than 32 bits, NEON none at all."""
     return max(loop.bits, 8) >= _GATHERED_BITS if cpu.isa == "x86" else not fixed(loop, cpu, vf)
+
+
+def alike(loop: Loop) -> Kinds:
+    """The kinds of access of a body, with how many there are of each."""
+    by_shape = strides(loop.accesses, loop.nest.iv)
+    groups: dict[tuple[int, Moving | None, int, bool, int, int], list[int]] = {}
+    for access in loop.accesses:
+        own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes)
+        groups.setdefault(own, []).append(access.constant)
+    found: dict[Alike, int] = {}
+    for (_, moving, stride, store, bits, lanes), constants in groups.items():
+        linear = moving is not None and not jumps(stride)
+        scattered = linear and abs(stride) > max(lanes, 1)
+        for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
+            key = linear, stride if linear else 0, store, bits, lanes, members if scattered else 0
+            found[key] = found.get(key, 0) + members
+    return list(found.items())
+
+
+def _clusters(constants: list[int], stride: int) -> list[int]:
+    """How many of these places lie within one stride of the first of them, and so on."""
+    found: list[int] = []
+    start = None
+    for place in sorted(constants):
+        if start is None or place >= start + stride:
+            start = place
+            found.append(0)
+        found[-1] += 1
+    return found

@@ -98,12 +98,20 @@ def measure(loop: Loop) -> None:
             scaled.add((abs(stride), 0))
             summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
-    size += target_size(loop, _pointers(loop, by_shape)) + shared_sums(loop, by_shape)
+    shared = shared_sums(loop, by_shape)
+    size += target_size(loop, _pointers(loop, by_shape)) + shared
     mixed = min(summed, 2 * len(scaled))
+    loop.doublings = sum([_is_power(factor // step) for factor, _ in scaled])
+    loop.products, loop.shared = len(scaled) - loop.doublings, shared
+    loop.sums, loop.shifts = mixed, shifted + len(_shifted(loop))
     loop.indexing = float(len(scaled) + shifted + mixed)
     loop.mixed = float(mixed)
     loop.size = size + loop.indexing
     _outside(loop, set(by_shape))
+
+
+def _is_power(factor: int) -> bool:
+    return factor & (factor - 1) == 0
 
 
 def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tuple[int, int]]) -> int:

@@ -15,15 +15,17 @@ from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Moving, jumps, strides
+from featurizers.mlir.nest import Moving, jumps
 from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
+from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
 from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, longest, masks, predicated
 from featurizers.mlir.vector_sizes import vector_size
 
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
+_MOST_INTERLEAVED = 8
+"""Of accesses that are looked at together (`max-interleave-group-factor`)."""
 _INDEX_BITS = 64
 _EXTEND = CLASS["extend"]
 _FIXED_BITS = 128
@@ -87,16 +89,15 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if by_length and loop.exact and loop.trip <= _TOO_SHORT:
+    if cpu.scalable and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
     alone_short = tiny and not by_length
     if not masks(cpu) and emulates_masks(loop):
         return scalar
-    scaled = _multiplications(loop)
-    alone = costs.alone(loop, cpu, scaled, _CALL_COST)
+    alone = costs.alone(loop, cpu, _CALL_COST)
     if loop.checks and (alone_short or _without_bounds(loop) or _checked(loop) > alone * loop.trip):
         return scalar
-    kinds = _alike(loop)
+    kinds = alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = by_length or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
@@ -106,21 +107,21 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
             continue
-        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven, scaled)
-        cost += costs.CONTROL[cpu.isa] + (folded and cpu.isa == "x86") * 2.0
+        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
+        cost += costs.control(cpu, folded)
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
             taken = cost * loop.trip / vf
         else:
             taken = cost * (whole + (folded and rest > 0)) + (0.0 if folded else alone * rest)
         margin = min(margin, taken / (alone * loop.trip))
-        if taken <= total and (taken < total or vf > 2):
+        if taken < total or (taken == total and _preferred(loop, cpu, chosen.vf, vf)):
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     if chosen.vf == 1 or woven:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
-    moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2]) for kind, n in kinds]
+    moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
     size = vector_size(loop, cpu, chosen.vf, count, moved)
     if not loop.strided + loop.gathered:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin, size=size)
@@ -136,6 +137,12 @@ def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> flo
         if linear and members and abs(stride) > max(lanes, 1) and not alone:
             found += count * ceil(abs(stride) * vf * bits / cpu.prefer_bits)
     return found
+
+
+def _preferred(loop: Loop, cpu: Cpu, before: int, vf: int) -> bool:
+    """Whether vectors of unknown length are compared with those of fixed length or with scalars, over which they are
+    taken where both cost as much (`isMoreProfitable`)."""
+    return cpu.scalable > 0 and not costs.fixed(loop, cpu, vf) and (before == 1 or costs.fixed(loop, cpu, before))
 
 
 _NEVER = 9.0
@@ -190,18 +197,11 @@ def _fits(loop: Loop, cpu: Cpu, vf: int) -> bool:
 
 
 _TOO_SHORT = 5
-"""Iterations up to which RISC-V has no vectors (`getMinTripCountTailFoldingThreshold`)."""
-
-
-def _multiplications(loop: Loop) -> float:
-    """Offsets of accesses that do not go on by one element, one for each stride."""
-    iv = loop.nest.iv
-    found = set(strides(loop.accesses, iv).values())
-    return float(sum(abs(stride) > 1 for stride in found))
+"""Iterations up to which there are no vectors of unknown length (`getMinTripCountTailFoldingThreshold`)."""
 
 
 def _vector(
-    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int, scaled: float
+    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int
 ) -> tuple[float, float, int]:
     """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
@@ -226,15 +226,14 @@ def _vector(
         work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
     for access, count in kinds:
         own_cost, own_work, alone = _move(loop, access, cpu, vf, folded)
-        picked += count * (not woven and alone and vf * access[3] >= _FIXED_BITS)
-        apart = apart or alone
+        picked += count * (not woven and alone > 0 and vf * access[3] >= _FIXED_BITS)
+        apart = apart or alone == _ALONE
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
-    if scaled:
-        cost += scaled * (costs.products(cpu, loop, vf, cpu.gather > 0 or cpu.scalable > 0) if apart else 1.0)
+    cost += costs.addresses(loop, cpu, vf, apart)
     in_order = ordered_only(loop)
     if in_order:  # in place of the addition
-        cost += costs.in_order(loop, cpu, vf) - 1.0
+        cost += (costs.in_order(loop, cpu, vf) - 1.0) * len(loop.chains)
         work += 0.0 if cpu.scalable else vf - 1
     return cost, work, picked
 
@@ -263,8 +262,8 @@ def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:
     if cpu.scalable or loop.chains or not moving or any(not kind[0] for kind, _ in kinds):
         return 0
     members = moving[0][5]
-    alike = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
-    if not alike or not 1 < members <= _MAX_GROUP[cpu.isa]:
+    matched = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
+    if not matched or not 1 < members <= _MOST_INTERLEAVED:
         return 0
     return 0 if _side_by_side(loop, members) else members
 
@@ -285,51 +284,34 @@ def _side_by_side(loop: Loop, stride: int) -> bool:
     return False
 
 
-def _alike(loop: Loop) -> Kinds:
-    """The kinds of access of a body, with how many there are of each."""
-    by_shape = strides(loop.accesses, loop.nest.iv)
-    groups: dict[tuple[int, Moving | None, int, bool, int, int], list[int]] = {}
-    for access in loop.accesses:
-        own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes)
-        groups.setdefault(own, []).append(access.constant)
-    found: dict[Alike, int] = {}
-    for (_, moving, stride, store, bits, lanes), constants in groups.items():
-        linear = moving is not None and not jumps(stride)
-        scattered = linear and abs(stride) > max(lanes, 1)
-        for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
-            key = linear, stride if linear else 0, store, bits, lanes, members if scattered else 0
-            found[key] = found.get(key, 0) + members
-    return list(found.items())
+_ALONE, _SHARED_ADDRESS = 1, 2
 
 
-def _clusters(constants: list[int], stride: int) -> list[int]:
-    """How many of these places lie within one stride of the first of them, and so on."""
-    found: list[int] = []
-    start = None
-    for place in sorted(constants):
-        if start is None or place >= start + stride:
-            start = place
-            found.append(0)
-        found[-1] += 1
-    return found
-
-
-def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float, bool]:
-    """Cost and instructions of one access, and whether it goes lane by lane."""
+def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float, int]:
+    """Cost and instructions of one access, and whether it goes lane by lane: each by its own address or a group by
+    one."""
     linear, stride, store, bits, lanes, members = access
     registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
     if linear and stride == 0:
-        return costs.uniform(cpu), 1.0, False
+        return 0.0, 1.0, 0  # made before the vector loop, or behind it (`VPlanTransforms::licm`)
     if linear and abs(stride) <= max(lanes, 1):
         reverse = 1.0 if stride < 0 else 0.0
-        return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), False
+        return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), 0
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
     if members and _grouped(loop, cpu, vf, factor, folded) and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
-            return together, work, False
-    return apart, _one_by_one(bits, cpu, vf), True
+            return together, work, 0
+    if (
+        1 < factor <= _MOST_INTERLEAVED
+        and (members >= factor or (members and not store))
+        and costs.fixed(loop, cpu, vf)
+    ):
+        together = costs.lanes_of_group(loop, vf, bits, factor, min(members, factor))
+        if together <= apart:
+            return together, _one_by_one(bits, cpu, vf), _SHARED_ADDRESS
+    return apart, _one_by_one(bits, cpu, vf), _ALONE
 
 
 def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:

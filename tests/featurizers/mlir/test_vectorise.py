@@ -194,3 +194,63 @@ def test_vectors_are_unrolled_by_instructions_of_llvm(trip: int, full: bool) -> 
 def test_one_vector_under_a_mask_is_no_loop() -> None:
     long = loop("%i * 37", 13).replace("%y = arith.mulf %x, %x : f32", "%y0 = arith.mulf %x, %x : f32 " + squares(30))
     assert chosen(long, "znver4").full
+
+
+def accumulate(columns: int) -> str:
+    return f"""func.func @f(%a: memref<188x53xi32>, %b: memref<188x{columns}xi32>, %c: memref<53x{columns}xi32>) {{
+      affine.for %i = 0 to 188 {{ affine.for %j = 0 to {columns} {{ affine.for %k = 0 to 53 {{
+        %x = affine.load %a[%i, %k] : memref<188x53xi32>
+        %y = affine.load %b[%i, %j] : memref<188x{columns}xi32>
+        %p = arith.muli %x, %y : i32
+        %z = affine.load %c[%k, %j] : memref<53x{columns}xi32>
+        %s = arith.addi %z, %p : i32
+        affine.store %s, %c[%k, %j] : memref<53x{columns}xi32> }} }} }}
+      return }}"""
+
+
+def test_what_is_read_once_before_a_vector_loop_costs_it_nothing() -> None:
+    """LLVM: 51 for four lanes and 13 for one; beyond 64 bytes an address is dearer."""
+    assert chosen(accumulate(16), "apple-m1").vf == 4
+    assert chosen(accumulate(17), "apple-m1").vf == 1
+
+
+def test_sums_of_the_index_for_addresses_are_dearer_one_by_one() -> None:
+    """LLVM: 73 for an iteration of eight products, with seven sums and sixteen products of indices, 982 for sixteen."""
+    steps = " ".join(
+        f"""%q{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%k)
+        %x{k} = affine.load %a[%q{k}, %i] : memref<128x207xi8>
+        %y{k} = affine.load %b[%q{k}, %j] : memref<128x2xi8>
+        %p{k} = arith.muli %x{k}, %y{k} : i8
+        %s{k + 1} = arith.addi %s{k}, %p{k} : i8"""
+        for k in range(8)
+    )
+    text = f"""func.func @f(%a: memref<128x207xi8> N, %b: memref<128x2xi8> N, %c: memref<207x2xi8> N) {{
+      %zero = arith.constant 0 : i8
+      affine.for %i = 0 to 207 {{ affine.for %j = 0 to 2 {{
+        %r = affine.for %k = 0 to 128 step 8 iter_args(%s0 = %zero) -> (i8) {{
+          {steps}
+          affine.yield %s8 : i8 }}
+        affine.store %r, %c[%i, %j] : memref<207x2xi8> }} }}
+      return }}"""
+    assert chosen(text.replace(" N", " {llvm.noalias}"), "znver4").vf == 16
+
+
+def test_groups_that_no_instruction_stores_are_put_together() -> None:
+    """LLVM: 73 for eight bytes and 1082 for sixteen times as many; stored one by one they would be 1200."""
+    steps = " ".join(
+        f"%q{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%i) %x{k}_0 = affine.load %a[%q{k}] : memref<4096xi8> "
+        + " ".join(f"%x{k}_{n + 1} = arith.muli %x{k}_{n}, %x{k}_0 : i8" for n in range(6))
+        + f" affine.store %x{k}_6, %b[%q{k}] : memref<4096xi8>"
+        for k in range(8)
+    )
+    text = f"""func.func @f(%a: memref<4096xi8> {{llvm.noalias}}, %b: memref<4096xi8> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 4096 step 8 {{ {steps} }}
+      return }}"""
+    assert chosen(text, "apple-m1").vf == 16
+
+
+def test_few_iterations_have_no_vectors_of_unknown_length() -> None:
+    body = "%y0 = arith.mulf %x, %x : f32 " + squares(80)
+    text = loop("%i", 5).replace("%y = arith.mulf %x, %x : f32", body)
+    assert chosen(text, "neoverse-v1").vf == 1
+    assert chosen(text.replace("to 5", "to 7"), "neoverse-v1").vf == 8
