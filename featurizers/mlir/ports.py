@@ -117,7 +117,10 @@ def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, passes: float, sca
     fixed = cpu.isa == "aarch64" and passes == 1.0  # NEON's vectors go by the units of floats
     together = cpu.vector_moves if passes and not fixed else cpu.float_moves
     read, written = (0.0, 0.0) if cpu.in_order else (scattered.read, scattered.written)
-    shared = (loads + stores) * (1.0 - whole) / together + read + written if together else 0.0
+    beside = read + written
+    if cpu.isa == "x86" and together:  # lanes are loads and stores of their own
+        beside = (read * cpu.load_ports + written * cpu.store_ports) / together
+    shared = (loads + stores) * (1.0 - whole) / together + beside if together else 0.0
     if whole:
         shared = max(shared, (loads + stores * (1.0 + whole * (cpu.int_store - 1))) / cpu.int_moves)
     return max(loads / cpu.load_ports + read, stores / cpu.store_ports + written, shared)

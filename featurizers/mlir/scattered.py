@@ -16,8 +16,8 @@ Alike = tuple[bool, int, bool, int, int, int]
 """Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
 Kinds = list[tuple[Alike, int]]
 
-_LANE_ALONE = {"x86": 1.5, "aarch64": 0.5, "riscv": 1.0, "amdgpu": 1.0}
-"""Cycles of a lane that is loaded into a register or stored by itself."""
+_LANE_ALONE = {"x86": 1.25, "aarch64": 0.5, "riscv": 1.0, "amdgpu": 1.0}
+"""Cycles of a lane that is loaded into a register or stored by itself (x86: 1 to 1.5, chosen by labels)."""
 _GATHERED_BITS = 32
 _SEGMENT = 12.0
 """Of a load or store of several vectors whose elements lie in turns on P670, beside one for each element."""
@@ -41,12 +41,12 @@ TOGETHER = Scattered(0.0, 0.0, 0.0, 0.0)
 def units_of(loop: Loop, cpu: Cpu, vf: int, kinds: Iterable[tuple[Alike, int, bool]]) -> Scattered:
     """kinds : those of the body, how many there are of each, and whether they go lane by lane."""
     counts, cycles = [0.0, 0.0], [0.0, 0.0]
-    least = 0.0 if _gathers(loop, cpu, vf) else _LANE_ALONE[cpu.isa]
     for (linear, stride, store, bits, lanes, members), count, alone in kinds:
         if linear and abs(stride) <= max(lanes, 1):
             continue
         if alone:
             lane = (cpu.scatter_lane if store else cpu.gather_lane) / 100
+            least = 0.0 if _gathers(loop, cpu, vf, bits) else _LANE_ALONE[cpu.isa]
             counts[store] += count
             cycles[store] += count * max(lane, least) * vf
         elif cpu.isa != "x86":  # which reads neighbours, and permutes
@@ -65,9 +65,9 @@ def _group(cpu: Cpu, vf: int, bits: int, factor: int, members: int) -> tuple[flo
     return factor / members, 0.0
 
 
-def _gathers(loop: Loop, cpu: Cpu, vf: int) -> bool:
-    """Whether there is an instruction for it: x86 has none of less than 32 bits, NEON none at all."""
-    return max(loop.bits, 8) >= _GATHERED_BITS if cpu.isa == "x86" else not fixed(loop, cpu, vf)
+def _gathers(loop: Loop, cpu: Cpu, vf: int, bits: int) -> bool:
+    """Whether there is an instruction for it: x86 has none of elements of less than 32 bits, NEON none at all."""
+    return bits >= _GATHERED_BITS if cpu.isa == "x86" else not fixed(loop, cpu, vf)
 
 
 def alike(loop: Loop) -> Kinds:
