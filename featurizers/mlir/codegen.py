@@ -48,6 +48,8 @@ _LENGTH, _EPILOGUE = 12.0, 8.0
 _LIBM_LANE = 2.6
 """Of a vector call of the maths library, to code size (10 for 4 lanes, 22 for 8)."""
 
+_MOST_PACKED = 0.5
+"""Share of the stores from which on a body is one of vectors."""
 _COMBINED = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
 """Cycles of each step that halves a vector of partial results; those of others overlap with what is around."""
 
@@ -140,12 +142,13 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     body, uops = body_of(loop, cpu)
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
     length = chain_length(loop)
-    chain = max((wait_of(c, cpu, loop) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
-    if in_parts(loop, cpu):
-        chain = 0.0
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
+    wide = vf > 1 or packed.share > _MOST_PACKED
+    chain = max((wait_of(c, cpu, loop, wide) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
+    if in_parts(loop, cpu):
+        chain = 0.0
     calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
     lanes = vf * interleave
@@ -206,7 +209,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
-    path = path_of(loop, cpu, uops, unroll if vf == 1 else 1)
+    path = path_of(loop, cpu, uops, unroll if vf == 1 else 1, wide)
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
     if packed.reduced:

@@ -61,15 +61,15 @@ def chain_length(loop: Loop) -> float:
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
 
 
-def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1) -> float:
+def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = False) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
     begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
     block, in which values that are stored and loaded again go on."""
     chain = loop.serial_chain
     apart = cpu.in_order and loop.in_turn > loop.serial and segments(loop, 1) > 1
     dependent = loop.in_turn if apart else loop.serial
-    steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
-    longest = max(steps, own_path(loop, cpu))
+    steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
+    longest = max(steps, own_path(loop, cpu, vectors))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
@@ -82,9 +82,9 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1) -> float:
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
-def own_path(loop: Loop, cpu: Cpu) -> float:
+def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles of the longest chain of a body as it is written."""
-    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
+    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float, vectors)
 
 
 def through_one_register(loop: Loop, cpu: Cpu) -> float:
@@ -151,18 +151,17 @@ def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: 
     return max(path, parts * each) / unroll
 
 
-def wait_of(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
     if chain.kinds:
-        return cycles_of(
-            chain.kinds, cpu, max(chain.bits, 16 if chain.is_float else 8), chain.is_float or loop.is_float
-        )
-    return _latency(chain, cpu, loop) * chain.steps
+        bits = max(chain.bits, 16 if chain.is_float else 8)
+        return cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
+    return _latency(chain, cpu, loop, vectors) * chain.steps
 
 
-def _latency(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     """Of the last operation on a carried value."""
     if chain.op_class < 0:
         return 1.0
-    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float)[chain.op_class]
+    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
     return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
