@@ -18,9 +18,8 @@ from featurizers.mlir.costs import HALF_LANE, fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Access, Moving
 from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, ports_of, vector_ports
-from featurizers.mlir.registers import driven_out, registers
+from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.tails import TINY_TRIP
@@ -125,14 +124,13 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     outside = any(access.store and access.external for access in loop.accesses)
     fixed = [a for a in loop.accesses if not a.store and a.moving and a.stride(own) and not a.stride(iv)]
     fixed = [a for a in fixed if a.base not in stored and not (a.external and outside)]
-    sums = _kept_sums(loop, iv)
-    if not fixed and not sums:
+    kept = kept_sums(loop, iv, cpu, code.vf * code.interleave, code.unroll)
+    if not fixed and not kept:
         return
     each = code.vf * code.interleave / cpu.prefer_bits
-    kept = _held_sums(sums, code, cpu) if sums else 0.0
     held = sum(max(a.bits * each, 1.0) for a in fixed) * code.unroll
     if not fixed:
-        beyond = kept + _IN_FLIGHT - cpu.vector_registers
+        beyond = kept + IN_FLIGHT - cpu.vector_registers
         code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
         return
     strided = sum(abs(a.stride(own)) > 1 for a in fixed)
@@ -142,37 +140,6 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     beside = sum([not access.store for access in loop.lifted]) + loop.live_float + loop.literals
     beyond = max(held + kept + beside - cpu.vector_registers, 0.0)
     code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
-
-
-def _kept_sums(loop: Loop, around: int) -> list[Access]:
-    """Stores to places that a loop around has once, loaded before: it keeps them in registers throughout, where nothing
-    else may be there (`promoteLoopAccessesToScalars`)."""
-    own = loop.nest.iv
-    stores = [a for a in loop.accesses if a.store and a.moving and a.stride(own) and not a.stride(around)]
-    if not stores:
-        return []
-    others = len({access.base for access in loop.accesses if access.external})
-    loads = {(a.base, a.moving, a.constant) for a in loop.accesses if not a.store}
-    ways: dict[int, set[Moving | None]] = {}
-    for access in loop.accesses:
-        ways.setdefault(access.base, set()).add(access.moving)
-    return [a for a in stores if (a.base, a.moving, a.constant) in loads and len(ways[a.base]) == 1
-            and not (a.external and others > 1)]  # fmt: skip
-
-
-_IN_FLIGHT = 2.0
-
-
-def _held_sums(sums: list[Access], code: LoopCode, cpu: Cpu) -> float:
-    """Registers for these, and for what vectors leave. A group of three and the like is a vector that no register is
-    of: where it waits across blocks, each lane has its own (`getVectorTypeBreakdown`)."""
-    lanes = code.vf * code.interleave
-    own, found = code.loop.nest.iv, 0.0
-    for access in sums:
-        stride = abs(access.stride(own))
-        wide = max(access.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
-        found += wide * code.unroll + code.loop.trip % lanes
-    return found
 
 
 def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode]) -> LoopCode:
