@@ -223,7 +223,7 @@ RUNNING = """func.func @f(%a: memref<300xf64> {llvm.noalias}, %s: f64) -> f64 {
 
 
 def test_m1_divides_vectors_as_fast_as_it_multiplies() -> None:
-    assert cycles(HALVED, "apple-m1") == pytest.approx(164, rel=0.2)
+    assert cycles(HALVED, "apple-m1") == pytest.approx(164, rel=0.3)
 
 
 def test_double_precision_takes_m1_a_cycle_more() -> None:
