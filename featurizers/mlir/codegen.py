@@ -26,6 +26,7 @@ from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
+    between_parts,
     by_blocks,
     chain_length,
     in_parts,
@@ -235,6 +236,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
     if cpu.in_order:
         per_vector = max(ports * interleave, chain, path)
+        if vf == 1 and not packed.share:
+            per_vector += between_parts(loop, ports, path, unroll)
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)

@@ -151,6 +151,21 @@ def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: 
     return max(path, parts * each) / unroll
 
 
+_NOT_OVERLAPPED = 0.3
+"""Of the shorter of what the parts of a body wait for and what they issue (by labels of `train` and `validation`)."""
+
+
+def between_parts(loop: Loop, ports: float, path: float, unroll: int) -> float:
+    """Cycles in order beside the longer of the two: where a load may be of what was stored before it, what follows
+    cannot fill the end of a chain, and the beginning of the next one waits for it."""
+    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL] or segments(loop, unroll) < _PARTS:
+        return 0.0
+    return _NOT_OVERLAPPED * min(ports, path)
+
+
+_PARTS = 2
+
+
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
     if chain.kinds:
