@@ -199,6 +199,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
             instructions += _known_tail(loop, cpu, chosen, body)
     elif interleave > 1 and remainder:
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
+    elif full and not loop.exact:
+        instructions += _EXIT * (unroll - 1)
     elif unroll > 1 and loop.exact:
         instructions += _EXIT * (loop.trip % unroll > 0)
     elif unroll > 1:
@@ -206,7 +208,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         instructions += _left_over(body, bodies) + inner + _RUNTIME if bodies else 0.0
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed, indices)
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":

@@ -100,6 +100,7 @@ def _counted(
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
     made.lengths, made.bounded_by = found, level.depends if found else frozenset()
     made.cut = len(highs) > 1
+    made.linear = len(highs) == len(lows) == 1 and isinstance(highs[0], dict) and isinstance(lows[0], dict)
 
 
 def _difference(high: Form | Bound, low: Form | Bound) -> int | None:

@@ -29,11 +29,11 @@ class Loop(msgspec.Struct):
 
     isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies
     : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
-    the loops inside. weight : executions of the body in all. around : iterations of the loop around. factor : copies of
-    this loop that unrolling the loop around it made, multiplicity : in the whole function. path, critical : as of
-    `Nest`. serial : dependent steps of accumulators of inner loops in one iteration, in_turn : of all that stand one
-    after the other, see `optimise._in_turn`. lifted : accesses that moved out,
-    to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
+    the loops inside. fixed : loops whose copies are in the body. weight : executions of the body in all. around :
+    iterations of the loop around. factor : copies of this loop that unrolling the loop around it made, multiplicity :
+    in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of inner loops in one
+    iteration, in_turn : of all that stand one after the other, see `optimise._in_turn`. lifted : accesses that moved
+    out, to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
     finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
     then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
     operations for addresses that are not linear. shapes : how the accesses of the body and of the loops inside move.
@@ -90,6 +90,7 @@ class Loop(msgspec.Struct):
     removed: int = 0
     hoisted: int = 0
     unrolled_below: int = 0
+    fixed: frozenset[int] = frozenset()
     decided: list[tuple[float, float]] = field(default_factory=list)
     raw: float = 0.0
     indexing: float = 0.0
@@ -147,6 +148,14 @@ class Loop(msgspec.Struct):
             whole += times * share
             rest += (left - times * size) * share
         return whole, rest
+
+    @property
+    def most(self) -> int:
+        """The most iterations, where the length is not known but its bounds are linear, so that LLVM knows of them
+        (`getSmallConstantMaxTripCount`); else 0."""
+        if self.exact or not self.nest.linear:
+            return 0
+        return max([length for length, _ in self.lengths], default=0)
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

@@ -87,7 +87,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
-            _settle(loop, frozenset((nest.iv,)))
+            _settle(loop, loop.fixed | {nest.iv})
     if not loop.unrolled:
         judge(loop)
     return loop
@@ -262,6 +262,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.decided += [((below.total - 2) * below.trip + 2, below.trip), *below.decided]
     loop.unrolled_below += 1 + below.unrolled_below
+    loop.fixed |= below.fixed | {below.nest.iv}
     chain = max(below.chains, key=_steps_of, default=below.nest.stepwise)
     steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
     loop.serial = max(loop.serial, steps)

@@ -60,6 +60,12 @@ TINY_TRIP = 16
 """Iterations below which no scalar loop is left behind a vector loop (`TinyTripCountVectorThreshold`)."""
 
 
+def known_length(loop: Loop) -> float:
+    """The iterations that the vectoriser goes by: those of a loop whose length is not known are the most that it can
+    have, unless it begins with an index (`getSmallBestKnownTC`). 0 where there is nothing to go by."""
+    return loop.trip if loop.exact else 0.0 if loop.nest.starts else float(loop.most)
+
+
 def keeps_last(loop: Loop) -> bool:
     """Whether the last iteration stays scalar, whatever the length: a group of strided loads whose last member nobody
     reads would be read beyond the buffer's end (`InterleavedAccessInfo::requiresScalarEpilogue`). Short loops, which

@@ -44,6 +44,8 @@ def after_vectorising(
         return max(whole, 1), True
     if loop.counts[opclass.CALL] or loop.functions:
         return 1, False
+    if vf == 1 and 1 < loop.most <= _MOST_BOUND and loop.most * max(size - 2, 1) + 2 <= 300:
+        return loop.most, True
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
     if left and (not loop.exact or cpu.isa == "aarch64"):
@@ -55,6 +57,11 @@ def after_vectorising(
     if cpu.unroll_ops and vf == 1 and ratio == 1.0:
         size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
+
+
+_MOST_BOUND = 8
+"""Iterations up to which a loop whose length is not known is unrolled to the most that it can have, with a way out
+behind each (`UnrollMaxUpperBound`; every target sets `UpperBound`)."""
 
 
 def left_over(loop: Loop, cpu: Cpu, copies: int) -> int:

@@ -18,7 +18,7 @@ from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
-from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, longest, masks, predicated
+from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, known_length, longest, masks, predicated
 from featurizers.mlir.vector_sizes import vector_size
 
 _SMALL_LOOP = 20.0
@@ -82,7 +82,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
     if not legal or not loop.nest.depth or loop.trip < 2:
         return scalar
-    tiny = loop.exact and loop.trip < TINY_TRIP
+    length = known_length(loop)
+    tiny = 0 < length < TINY_TRIP
     by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
     if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
         return scalar
@@ -95,12 +96,12 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     if not masks(cpu) and emulates_masks(loop):
         return scalar
     alone = costs.alone(loop, cpu, _CALL_COST)
-    if loop.checks and (alone_short or _without_bounds(loop) or _checked(loop) > alone * loop.trip):
+    if loop.checks and (alone_short or _without_bounds(loop) or (loop.exact and _checked(loop) > alone * loop.trip)):
         return scalar
     kinds = alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
-    folded = by_length or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
+    folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
     for vf in _candidates(loop, cpu):
         if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
@@ -175,12 +176,13 @@ def _without_bounds(loop: Loop) -> bool:
 
 def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     widest = cpu.prefer_bits // (loop.narrowest if cpu.isa == "aarch64" else loop.widest)
-    if loop.exact and loop.trip < widest and not cpu.scalable:
-        wanted = 1 << int(log2(loop.trip))
-        widest = min(widest, 2 * wanted if masks(cpu) and loop.trip > wanted else wanted)
+    length = known_length(loop)
+    if 1 < length < widest and not cpu.scalable:
+        wanted = 1 << int(log2(length))
+        widest = min(widest, 2 * wanted if masks(cpu) and length > wanted else wanted)
     if cpu.scalable and loop.counts[opclass.LIBM]:
         widest = _FIXED_BITS // loop.widest
-    elif cpu.scalable and cpu.isa == "aarch64" and loop.trip < widest / 2:
+    elif cpu.scalable and cpu.isa == "aarch64" and loop.exact and loop.trip < widest / 2:
         return []
     found, vf = [], 2
     while vf <= widest:

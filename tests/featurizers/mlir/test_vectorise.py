@@ -254,3 +254,37 @@ def test_few_iterations_have_no_vectors_of_unknown_length() -> None:
     text = loop("%i", 5).replace("%y = arith.mulf %x, %x : f32", body)
     assert chosen(text, "neoverse-v1").vf == 1
     assert chosen(text.replace("to 5", "to 7"), "neoverse-v1").vf == 8
+
+
+def triangle(rows: int, arguments: str) -> str:
+    """Sums over each row of a triangle, often."""
+    roots = " ".join([f"%s{k + 1} = math.sqrt %s{k} : f32" for k in range(33)])
+    return f"""func.func @f({arguments}) {{
+      affine.for %j = 0 to 315 {{
+        affine.for %i = 0 to {rows} {{
+          affine.for %k = 0 to affine_map<(d0) -> (d0)>(%i) {{
+            %s0 = affine.load %a[%k] : memref<315xf32>
+            %y = affine.load %b[%j, %i] : memref<315x64xf32>
+            {roots}
+            %z = arith.addf %y, %s33 : f32
+            affine.store %z, %b[%j, %i] : memref<315x64xf32> }} }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "apple-m1", "cortex-a55", "neoverse-v1"])
+def test_a_loop_of_few_iterations_at_most_is_unrolled_to_the_most_that_it_can_have(name: str) -> None:
+    code = chosen(triangle(7, "%a: memref<315xf32>, %b: memref<315x64xf32>"), name)
+    assert (code.vf, code.unroll, code.full) == (1, 6, True)
+    assert not chosen(triangle(12, "%a: memref<315xf32>, %b: memref<315x64xf32>"), name).full
+
+
+def test_rows_of_a_triangle_that_is_unrolled_have_known_lengths() -> None:
+    text = """func.func @f(%a: memref<4x8xf32> {llvm.noalias}) {
+      affine.for %h = 0 to 2 {
+        affine.for %i = 0 to 2 {
+          affine.for %k = 0 to affine_map<(d0, d1) -> (d0 + d1 * 2)>(%i, %h) {
+            %x = affine.load %a[%i + %h * 2, %k] : memref<4x8xf32>
+            %y = arith.mulf %x, %x : f32
+            affine.store %y, %a[%i + %h * 2, %k] : memref<4x8xf32> } } }
+      return }"""
+    assert not FEATURIZER.parse({"mlir": text}).loops[0].children
