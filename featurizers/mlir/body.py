@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from featurizers.mlir import opclass
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import beyond, several
 from featurizers.mlir.legal import narrow
@@ -67,7 +67,8 @@ def float_work(loop: Loop, counts: list[float], cpu: Cpu, vector: bool = False) 
     work, more = sum(counts[index] for index in _FLOAT), beyond(loop, counts, cpu, vector and cpu.isa == "x86")
     if emulates_half(loop, cpu):
         each = 0.0 if cpu.isa == "x86" else _HALF_COST - 1.0  # which compares and chooses before it goes back
-        return work * _HALF_COST + more + each * several(loop, counts, cpu)
+        less = counts[opclass.FMINMAX] * minmax.share_of_halves(loop.extremes)  # one operand; signs are bits
+        return work * _HALF_COST - less + more + each * several(loop, counts, cpu)
     return work + more
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
-from featurizers.mlir.extremes import ONE_OF_X86
 from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
+from featurizers.mlir.minmax import kind_of
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Typed, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
@@ -90,7 +90,9 @@ class Builder:
             if found is None:
                 other(self, op, nest)
             elif found >= 0:
-                if found == FMAXIMUM and not self.literals.isdisjoint(op.operands):
+                extreme = -1
+                if found == FMINMAX or (found == FMAXIMUM and not self.literals.isdisjoint(op.operands)):
+                    extreme = kind_of(self, op, found)
                     found = FMINMAX
                 counts[found] += 1.0
                 results = op.results
@@ -103,12 +105,14 @@ class Builder:
                         nest.is_float = True
                     elif kind.kind == "vector":
                         counts[found] -= 1.0
-                        wide(nest, kind, found)
+                        wide(nest, kind, found, extreme)
                     elif kind.kind == "tensor":
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
                     if not kind.shape:
                         self.scalar(op, nest, found, kind.bits)
+                        if extreme >= 0:
+                            nest.extremes[extreme] = nest.extremes.get(extreme, 0.0) + 1.0
 
     def scalar(self, op: Op, nest: Nest, op_class: int, bits: int) -> None:
         """Count an operation on scalars by the width of its elements."""
@@ -119,8 +123,6 @@ class Builder:
             loaded = waited is not None and waited[1] == opclass.LOAD
         elif op_class == opclass.COMPARE:
             bits = self.type(op.operands[0]).bits
-        elif op_class == FMINMAX:
-            loaded = op.name in ONE_OF_X86
         key = op_class, bits, source, loaded
         nest.typed[key] = nest.typed.get(key, 0.0) + 1.0
 
@@ -194,8 +196,9 @@ class Builder:
         return sum(factor * (1.0 if key == CONSTANT else middle.get(key, 0.0)) for key, factor in form.items())
 
 
-def wide(nest: Nest, kind: Type, op_class: int) -> None:
-    """Account for an operation on vectors: its width, and one operation per 512 bits of it at least."""
+def wide(nest: Nest, kind: Type, op_class: int, of: int = -1) -> None:
+    """Account for an operation on vectors: its width, and one operation per 512 bits of it at least. of : which of
+    `minmax` it is."""
     size = kind.size * max(kind.bits, 8)
     if size > nest.widths:
         nest.widths = size
@@ -206,7 +209,7 @@ def wide(nest: Nest, kind: Type, op_class: int) -> None:
         nest.counts[op_class] += kind.size  # of each element
         return
     rows, lanes = rows_of(kind)
-    add_wide(nest, (op_class, -1, rows, lanes, kind.bits, kind.is_float), 1.0)
+    add_wide(nest, (op_class, of, rows, lanes, kind.bits, kind.is_float), 1.0)
 
 
 def rows_of(kind: Type) -> tuple[int, int]:

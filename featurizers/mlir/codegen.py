@@ -14,7 +14,7 @@ import msgspec
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
-from featurizers.mlir.costs import HALF_LANE, fixed
+from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
@@ -170,7 +170,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked
     if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
-        sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
+        for index in (opclass.FMAXIMUM, opclass.FMINMAX):
+            sized += loop.counts[index] * (half_lanes(loop, index, vf) - 1.0)
     if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
         sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
     picked = float(chosen.picked if cpu.gather else 0)

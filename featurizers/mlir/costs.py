@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import divisions, opclass
+from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
@@ -106,20 +106,35 @@ def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
     if isa == "x86":
         if index in (_FDIV, _FSQRT):
             return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
-        if index in (opclass.FMAXIMUM, opclass.FMINMAX):
-            return 2.0
+        if index == opclass.FMAXIMUM:
+            return 1.0 if bits == _HALF else 2.0
+        if index == opclass.FMINMAX:
+            return minmax.mean(loop.extremes, minmax.OF_HALVES if bits == _HALF else minmax.COSTS, isa)
         if index == opclass.IMUL:
             return 3.0 if bits <= 8 else 2.0 if bits <= _HALF else 1.0
         return 2.0 if bits == _HALF and index in (_FADD, _FMUL) and loop.is_float else 1.0
     if isa == "aarch64":
         return 2.0 if index in (_FMUL, _FDIV, opclass.IMINMAX) else 1.0
     if isa == "riscv":
+        if index == opclass.FMINMAX:
+            return minmax.mean(loop.extremes, minmax.COSTS, isa)
         return 2.0 if index in (_FADD, _FMUL, _FDIV, opclass.FMAXIMUM) else 1.0
     return 1.0
 
 
-HALF_LANE = 4.0
-"""Per lane of a maximum or minimum of halves where there is no arithmetic of them, also of its size."""
+_HALF_LANE, _HALF_LANE_OF_TWO = 2.875, 3.75
+"""Per lane of a maximum or minimum of halves where there is no arithmetic of them, with a constant and of variables;
+also of its size."""
+
+
+def half_lanes(loop: Loop, index: int, vf: int) -> float:
+    """Of such a maximum, minimum, or rounding."""
+    if index == opclass.FMAXIMUM:
+        return _HALF_LANE_OF_TWO * vf
+    signs = minmax.share(loop.extremes, minmax.SIGNS)
+    return _HALF_LANE * vf * (1.0 - signs) + 2.0 * signs
+
+
 _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 """Per lane, of single and of double precision."""
 
@@ -132,7 +147,7 @@ def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: flo
         if index == _IDIV:
             return 20.0 * vf
         if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
-            return HALF_LANE * vf
+            return half_lanes(loop, index, vf)
         if index == opclass.IMUL:
             each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
             return each * registers

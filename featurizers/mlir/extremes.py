@@ -6,15 +6,11 @@ told apart; scalars take their way through ``kmov``), cycles as llvm-mca-22 runs
 
 from __future__ import annotations
 
-from featurizers.mlir import opclass
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.widths import mix
 
-ONE_OF_X86 = frozenset(f"math.{name}" for name in ("absf", "floor", "ceil", "roundeven", "trunc"))
-"""Operations of a minimum's class that are one instruction, as `Nest.typed` has them marked."""
-
-_MINIMUM = {"x86": 3.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
+_SEVERAL = (minmax.WITH_ZERO, minmax.NUMBER, minmax.AWAY)
 _MAXIMUM = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
 """`arith.maximumf` and its like propagate NaN, and tell zeros apart: x86 looks at signs and blends; less where one is a
 constant."""
@@ -34,13 +30,13 @@ def minima(loop: Loop, counts: list[float], cpu: Cpu) -> float:
     count = counts[opclass.FMINMAX]
     if not count or cpu.isa != "x86":
         return count
-    shares = mix(loop).get(opclass.FMINMAX, ())
-    return count * (1.0 - sum([share for _, _, single, share in shares if single]))
+    return count * minmax.share(loop.extremes, _SEVERAL)
 
 
 def several(loop: Loop, counts: list[float], cpu: Cpu) -> float:
     """Instructions of minima beyond one for each."""
-    return minima(loop, counts, cpu) * (_MINIMUM[cpu.isa] - 1.0)
+    count = counts[opclass.FMINMAX]
+    return count * (minmax.mean(loop.extremes, minmax.INSTRUCTIONS, cpu.isa) - 1.0) if count else 0.0
 
 
 def beyond(loop: Loop, counts: list[float], cpu: Cpu, vector: bool = False) -> float:

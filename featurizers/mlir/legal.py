@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import opclass
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Moving, Wide
@@ -34,7 +34,6 @@ _PER_LANE_PRODUCT = 3.0
 _HALF_EACH, _HALF_LANE, _HALF_LANE_UNITS = 4.0, 3.0, 2.75
 """Half precision without instructions for it: of a register of singles; of a lane, and by units of floats."""
 _MAXIMUM = {"x86": 6.0, "aarch64": 1.0, "riscv": 5.0, "amdgpu": 1.0}
-_MINMAX = {"x86": 3.0, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
 _TAKE_OUT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
 """Instructions that bring a lane to where a scalar instruction finds it, or back."""
 _NEW_TYPE = 0.5
@@ -241,7 +240,7 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
     if kind == opclass.FMAXIMUM:
         factor = _MAXIMUM[isa]
     elif kind == opclass.FMINMAX:
-        factor = _MINMAX[isa]
+        factor = minmax.IN_VECTORS[isa][of] if of >= 0 else 1.0
     elif kind == _IDIV and isa != "riscv":
         return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_cycles
     elif kind == _IMUL and isa == "aarch64" and bits == 64:

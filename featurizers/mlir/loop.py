@@ -38,10 +38,10 @@ class Loop(msgspec.Struct):
     then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
     operations for addresses that are not linear. shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded, ways, live_bits,
-    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of
-    `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of. plain :
-    see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left. skipped
-    : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
+    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions, extremes :
+    as of `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of.
+    plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
+    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
     passing : as of `Nest`.
     products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
@@ -126,6 +126,7 @@ class Loop(msgspec.Struct):
     across_in_memory: float = 0.0
     called_loaded: float = 0.0
     functions: float = 0.0
+    extremes: dict[int, float] = field(default_factory=dict)
     depth: int = 0
     lengths: Lengths = ()
     skipped: float = 0.0

@@ -178,6 +178,7 @@ class Nest(msgspec.Struct):
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
     functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
+    extremes : operations of class FMINMAX by their kind, see `minmax`.
     """
 
     label: str
@@ -237,6 +238,7 @@ class Nest(msgspec.Struct):
     functions: int = 0
     stepwise: Chain | None = None
     passing: list[tuple[int, Chain]] = field(default_factory=list)
+    extremes: dict[int, float] = field(default_factory=dict)
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

@@ -69,7 +69,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         guarded=nest.guarded, ways=nest.ways, live_bits=nest.live_bits, stacked=nest.stacked, masks=nest.masks,
         whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
         called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
-        skipped=nest.skipped, passing=nest.passing,
+        skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(),
     )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
@@ -205,6 +205,7 @@ def _copy(loop: Loop) -> Loop:
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
     found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
     found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
+    found.extremes = loop.extremes.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 
@@ -285,6 +286,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.wide, below.wide, trip)
     add_counts(loop.typed, below.typed, trip)
     add_counts(loop.divided, below.divided, trip)
+    add_counts(loop.extremes, below.extremes, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)

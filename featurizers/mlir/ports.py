@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import halves, opclass
+from featurizers.mlir import halves, minmax, opclass
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
@@ -94,11 +94,18 @@ def _call(cpu: Cpu, of_lane: bool = False) -> float:
     return _CALL_CYCLES + (of_lane and cpu.isa == "x86" and not cpu.fp_split)
 
 
+_EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
+
+
 def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
     """Operations of the busiest floating-point unit, times units."""
     products = counts[_FMUL] + counts[_FMA]
     if cpu.isa != "x86":
-        return float_work(loop, counts, cpu)
+        work, counted = float_work(loop, counts, cpu), counts[opclass.FMINMAX]
+        if vector and counted and cpu.isa == "riscv":
+            scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
+            work += counted * (wide - scalar)
+        return work
     if emulates_half(loop, cpu):
         return float_work(loop, counts, cpu) if vector else halves.scalar(loop, counts, cpu) * cpu.fp_ports
     others = sum([counts[index] for index in opclass.FLOAT_CLASSES]) - counts[opclass.FMAXIMUM] - products

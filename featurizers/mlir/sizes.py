@@ -5,13 +5,14 @@ Source (LLVM 22): ``opt-22 -passes='print<cost-model>' -cost-kind=code-size`` fo
 
 from __future__ import annotations
 
-from featurizers.mlir import divisions, opclass
+from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.masks import lanes_beyond_counts
 from featurizers.mlir.nest import Moving, jumps, strides
 from featurizers.mlir.widths import free
 
+_HALF = 16
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
 
 
@@ -21,10 +22,13 @@ def target_size(loop: Loop, shapes: int) -> float:
     counts = loop.counts
     size = divisions.size(loop) if loop.divided else 0.0
     size = size + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    if counts[opclass.FMINMAX]:
+        of = minmax.OF_HALVES if loop.bits == _HALF else minmax.COSTS
+        size += counts[opclass.FMINMAX] * (minmax.mean(loop.extremes, of, loop.isa) - 1.0)
     if loop.isa == "x86":
-        return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + len(loop.indexed)
+        return size + counts[opclass.FMAXIMUM] * (loop.bits != _HALF) + len(loop.indexed)
     size += 3.0 * counts[_FDIV]
-    return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
+    return size + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
 def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:

@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, opclass, widths
+from featurizers.mlir import costs, divisions, minmax, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
@@ -28,6 +28,7 @@ _MOST_INTERLEAVED = 8
 """Of accesses that are looked at together (`max-interleave-group-factor`)."""
 _INDEX_BITS = 64
 _EXTEND = CLASS["extend"]
+_EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
 _FIXED_BITS = 128
 _LEAST_GATHERED = 32
 
@@ -220,6 +221,9 @@ def _vector(
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
     work += (_wider(loop, cpu, vf) - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa]) * parts
+    if loop.counts[opclass.FMINMAX] and cpu.isa == "riscv":  # a choice in place of a branch
+        scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
+        work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
     work = max(work, 1.0)
     work += vf * libm * _LANE_WORK
     picked, apart = 0, False

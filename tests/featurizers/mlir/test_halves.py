@@ -60,7 +60,7 @@ def test_cycles(text: str, name: str, cycles: float) -> None:
 def test_an_absolute_value_is_one_instruction() -> None:
     sizes = [
         body_of(code_of(dot("f32", op), "znver4").loop, cpu("znver4"))[0]
-        for op in ("%z = arith.addf %w, %w", "%z = math.absf %w", "%z = arith.maxnumf %w, %zero")
+        for op in ("%z = arith.addf %w, %w", "%z = math.absf %w", "%z = arith.maximumf %w, %zero")
     ]
     assert sizes[0] == sizes[1] == sizes[2] - 2.0
 
