@@ -18,7 +18,7 @@ from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, ports_of, vector_ports
+from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, moved_by_spills, ports_of, vector_ports
 from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
@@ -218,6 +218,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
+    if spills and loop.widths:
+        ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     path = path_of(loop, cpu, uops, unroll if vf == 1 else 1, wide)
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)

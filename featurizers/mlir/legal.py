@@ -220,10 +220,17 @@ def _pairs(accesses: list[Access], store: bool) -> int:
     return found
 
 
+_BOTH_UNITS, _HALF_REGISTER = 2.0, 64
+"""In order, a whole register takes both units of Cortex-A55, which are of 64 bits; only products that are added do
+not (`CortexA55WriteFPMAC` of LLVM's model)."""
+
+
 def _grouped(cpu: Cpu, lanes: int, bits: int) -> float:
     """Cycles of a vector unit for one operation, in its registers."""
     if cpu.isa != "riscv":
-        return float(registers(cpu.isa, lanes, bits)) * (cpu.passes if cpu.in_order else 1)
+        return float(registers(cpu.isa, lanes, bits)) * (
+            _BOTH_UNITS if cpu.in_order and lanes * bits > _HALF_REGISTER else 1
+        )
     return float(max(ceil(lanes * bits / GROUPED_BITS), 1))
 
 
@@ -275,6 +282,8 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         each = float(registers(isa, lanes, 32))
         return rows * each * _HALF_EACH, rows * each * _HALF_EACH
     factor = 1.0
+    if kind == _FMA and cpu.in_order:
+        return rows * each, rows * each
     if kind == opclass.FMAXIMUM:
         factor = _MAXIMUM[isa]
     elif kind == opclass.FMINMAX:

@@ -146,6 +146,13 @@ def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> flo
     return (float_work(loop, counts, cpu, True) + ints + counts[_IMUL] * twice) / units
 
 
+def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
+    """Cycles of an iteration on the source's vectors, so many of which are stored and loaded again in each."""
+    counts, wide = narrow(loop), legal(loop, cpu)
+    loads, stores = counts[opclass.LOAD] + wide.loads + spills, counts[opclass.STORE] + wide.stores + spills
+    return max(_moves(loop, cpu, loads, stores, 0.0, TOGETHER), (uops + 2 * spills + LOOP_CONTROL) / cpu.issue)
+
+
 def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     """Cycles of one vector iteration by the busiest resource."""
     counts, bits = loop.counts, max(loop.bits, 8)
