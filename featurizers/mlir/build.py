@@ -36,6 +36,7 @@ class Builder:
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
+    uniform : tensors whose elements are all one number.
     """
 
     module: Module
@@ -74,6 +75,7 @@ class Builder:
     path: list[Level] = field(default_factory=list)
     kept: Kept = field(default_factory=Kept)
     same: dict[int, int] = field(default_factory=dict)
+    uniform: set[int] = field(default_factory=set)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -274,8 +276,9 @@ def other(b: Builder, op: Op, nest: Nest) -> None:
 
 def tensor_op(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     """Arithmetic on whole tensors: a loop over the elements."""
-    from featurizers.mlir.tensor_ops import elementwise
+    from featurizers.mlir.tensor_ops import elementwise, result_made
 
+    result_made(b, op, nest)
     elementwise(b, op, nest, op_class)
 
 

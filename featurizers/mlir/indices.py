@@ -16,11 +16,27 @@ CALLS_OF_A_BUFFER = 2.0
 one: such buffers may overlap with any other."""
 
 
+@handles("stablehlo.constant", "tosa.const")
+def _tensor_constant(b: Builder, op: Op, nest: Nest) -> None:
+    _uniform(b, op, op.attributes.get("value", op.attributes.get("values")))
+
+
+def _uniform(b: Builder, op: Op, value: Any) -> None:
+    """A tensor whose elements are all the same is that number wherever it is read
+    (`ConstantFoldLoadFromUniformValue`)."""
+    if isinstance(value, int | float) and b.type(op.results[0]).kind == "tensor":
+        b.uniform.add(op.results[0])
+        if value == 0:
+            b.zeros.add(op.results[0])
+
+
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
 def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
     if value == 0 and op.results:
         b.zeros.add(op.results[0])
+    if op.results:
+        _uniform(b, op, value)
     if op.results and b.type(op.results[0]).kind == "float":
         b.literals.add(op.results[0])
         if isinstance(value, float) and value:
