@@ -181,6 +181,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
+        vectors = vectors or any(c.checks > 0 for c in left)  # with both versions inside, more than four blocks
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     picked, len(left), vectors)  # fmt: skip
     folded = chosen.folded  # the last iterations run in a shorter vector

@@ -77,3 +77,22 @@ def test_maxima_that_propagate_nan_have_vectors_of_fixed_length() -> None:
     (even,), (odd,) = codes(largest(1024)), codes(largest(1021))
     assert (even.interleave, odd.interleave) == (1, 2)
     assert (even.remainder, odd.remainder) == (False, True)
+
+
+STENCIL = """func.func @f(%a: memref<83x60xf32>, %b: memref<83x60xf32>) {
+  affine.for %i = 1 to 82 { affine.for %j = 1 to 59 {
+    %x = affine.load %a[%i - 1, %j] : memref<83x60xf32>
+    %y = affine.load %a[%i, %j - 1] : memref<83x60xf32>
+    %z = affine.load %a[%i, %j + 1] : memref<83x60xf32>
+    %s = arith.addf %x, %y : f32
+    %t = arith.addf %s, %z : f32
+    affine.store %t, %b[%i, %j] : memref<83x60xf32> } }
+  return }"""
+
+
+def test_a_loop_around_checks_has_too_many_blocks_to_be_unrolled_on_risc_v() -> None:
+    around, inner = codes(STENCIL)
+    assert inner.checks
+    assert around.unroll == 1
+    apart = STENCIL.replace("60xf32>, %b", "60xf32> {llvm.noalias}, %b").replace("xf32>)", "xf32> {llvm.noalias})")
+    assert codes(apart)[0].unroll > 1
