@@ -122,6 +122,8 @@ def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
     return 1.0
 
 
+_FEW_BYTES = 16
+"""Bytes that fit into the narrowest vector of x86, whose products take one instruction more."""
 _HALF_LANE, _HALF_LANE_OF_TWO = 2.875, 3.75
 """Per lane of a maximum or minimum of halves where there is no arithmetic of them, with a constant and of variables;
 also of its size."""
@@ -149,8 +151,9 @@ def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: flo
         if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
             return half_lanes(loop, index, vf)
         if index == opclass.IMUL:
-            each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
-            return each * registers
+            if bits > _WORD:
+                return _PRODUCT_OF_LONG.get(vf, 3.0 * registers)
+            return (4.0 if vf <= _FEW_BYTES else 3.0 * registers) if bits <= 8 else registers
         return _scalar(index, bits, loop, cpu) * registers
     if isa == "aarch64":
         near = fixed(loop, cpu, vf)

@@ -109,6 +109,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
             continue
+        if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
+            continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += costs.control(cpu, folded)
         whole, rest = divmod(loop.trip, vf)
@@ -139,6 +141,16 @@ def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> flo
         if linear and members and abs(stride) > max(lanes, 1) and not alone:
             found += count * ceil(abs(stride) * vf * bits / cpu.prefer_bits)
     return found
+
+
+def _masked_by_branches(kinds: Kinds) -> bool:
+    """Whether lanes that x86 does not gather would be moved one by one under a mask: loads, or more stores than one
+    (`useEmulatedMaskMemRefHack`)."""
+    stores = loads = 0
+    for (linear, stride, store, bits, lanes, _), count in kinds:
+        if bits < _LEAST_GATHERED and (not linear or abs(stride) > max(lanes, 1)):
+            stores, loads = stores + count * store, loads + count * (not store)
+    return loads > 0 or stores > 1
 
 
 def _preferred(loop: Loop, cpu: Cpu, before: int, vf: int) -> bool:
@@ -331,7 +343,7 @@ def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
     """One member's share of an access of all that lies between: `getInterleavedMemoryOpCost` of each target."""
-    moves = max(ceil(factor * vf * bits / cpu.prefer_bits), 1)
+    moves = max(ceil(factor * vf * bits / max(cpu.prefer_bits, cpu.vector_bits)), 1)
     registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
     if cpu.isa == "x86":  # every member (or every part that is stored) is put together by permutations of two
         each = 2.0 if bits < _LEAST_GATHERED else 1.0

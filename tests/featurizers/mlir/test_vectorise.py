@@ -288,3 +288,37 @@ def test_rows_of_a_triangle_that_is_unrolled_have_known_lengths() -> None:
             affine.store %y, %a[%i + %h * 2, %k] : memref<4x8xf32> } } }
       return }"""
     assert not FEATURIZER.parse({"mlir": text}).loops[0].children
+
+
+def test_bytes_are_not_moved_one_by_one_under_masks() -> None:
+    body = "%y0 = arith.mulf %x, %x : f32 " + squares(60)
+    text = loop("%i * 37", 13).replace("%y = arith.mulf %x, %x : f32", body)
+    short = text.replace("mulf", "muli").replace("addf", "addi").replace("f32", "i16")
+    assert chosen(text, "znver4").vf == 16
+    assert chosen(short, "znver4").vf == 1, "there are no gathers of 16 bits"
+
+
+def test_maxima_of_halves_go_lane_by_lane_on_x86() -> None:
+    """LLVM: one for a scalar, and 4 for each lane but 3."""
+    kind = "memref<512xf16>"
+    args = ", ".join(f"%{name}: {kind} {{llvm.noalias}}" for name in "abcdo")
+    reads = " ".join(f"%{name}x = affine.load %{name}[%i] : {kind}" for name in "abcd")
+    text = f"""func.func @f({args}) {{ affine.for %i = 0 to 512 {{ {reads}
+      %m = arith.maximumf %ax, %bx : f16
+      %n = arith.maximumf %m, %cx : f16
+      %p = arith.maximumf %n, %dx : f16
+      affine.store %p, %o[%i] : {kind} }}
+      return }}"""
+    assert chosen(text, "znver4").vf == 1
+    assert chosen(text.replace("f16", "f32"), "znver4").vf == 16
+
+
+def test_groups_of_accesses_are_read_in_the_widest_registers() -> None:
+    """LLVM: 12 for four lanes of seven, 35 for eight, which vectors of 256 bits would double."""
+    reads = " ".join(f"%x{k} = affine.load %a[%i, {k}] : memref<999x7xf32>" for k in range(7))
+    sums = " ".join(f"%s{k} = arith.mulf %{'x0' if k == 1 else f's{k - 1}'}, %x{k} : f32" for k in range(1, 7))
+    text = f"""func.func @f(%a: memref<999x7xf32> {{llvm.noalias}}, %b: memref<999xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 999 {{ {reads} {sums}
+        affine.store %s6, %b[%i] : memref<999xf32> }}
+      return }}"""
+    assert chosen(text, "skylake-avx512").vf == 4
