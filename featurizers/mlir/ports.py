@@ -28,6 +28,8 @@ _SUSTAINED = 0.8
 _CALL_CYCLES, _CALL_CYCLES_OF_ZEN, _CALL_CYCLES_IN_ORDER = 4.0, 2.0, 100.0
 """llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it; to Zen 4
 it is a single one."""
+_PERMUTED = (2.0, 3.0)
+"""Permutations of Skylake in a cycle beside all else, and of Zen 4, which has two units (chosen by labels)."""
 _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
@@ -167,14 +169,21 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     scattered = chosen.scattered
     bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
-    permuted = chosen.taken_apart / 2 if cpu.isa == "x86" else 0.0  # of two registers each
+    narrow_groups = cpu.isa == "x86" and not scattered.permuted
+    permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
     if ordered_only(loop) and cpu.isa == "riscv":  # one unit adds up, one sum after the other
         divided = max(divided, len(loop.chains) * in_order_cycles(loop, cpu, chosen.vf) / parts)
     waits = scattered.read + scattered.written if cpu.in_order else 0.0
     started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0
     converted = halves.vector(loop, counts, cpu, chosen.vf) if cpu.isa == "x86" and half else 0.0
-    return max(bound * parts, divided * parts, started, converted) + waits + permuted + calls * chosen.vf + in_order
+    return (
+        max(bound * parts, divided * parts, started, converted, scattered.permuted)
+        + waits
+        + permuted
+        + calls * chosen.vf
+        + in_order
+    )
 
 
 def in_order_cycles(loop: Loop, cpu: Cpu, lanes: int) -> float:

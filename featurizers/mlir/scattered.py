@@ -21,18 +21,22 @@ _LANE_ALONE = {"x86": 1.25, "aarch64": 0.5, "riscv": 1.0, "amdgpu": 1.0}
 _GATHERED_BITS = 32
 _SEGMENT = 12.0
 """Of a load or store of several vectors whose elements lie in turns on P670, beside one for each element."""
+_REGISTER_BITS = 512
+"""Groups are read to registers of 512 bits, also where shorter vectors are preferred."""
 _IN_ORDER_GROUP = 2.0
 """Cycles of each register of such an access on Cortex-A55."""
 
 
 class Scattered(msgspec.Struct, frozen=True):
     """Of a vector iteration. loads, stores : that are none to neighbours (less than none: a group reads elements that
-    nobody asked for). read, written : cycles of load and store units beside the others'."""
+    nobody asked for). read, written : cycles of load and store units beside the others'. permuted : of the unit of
+    Skylake that takes groups of words and longer elements apart, and puts them together."""
 
     loads: float
     stores: float
     read: float
     written: float
+    permuted: float = 0.0
 
 
 TOGETHER = Scattered(0.0, 0.0, 0.0, 0.0)
@@ -40,7 +44,7 @@ TOGETHER = Scattered(0.0, 0.0, 0.0, 0.0)
 
 def units_of(loop: Loop, cpu: Cpu, vf: int, kinds: Iterable[tuple[Alike, int, bool]]) -> Scattered:
     """kinds : those of the body, how many there are of each, and whether they go lane by lane."""
-    counts, cycles = [0.0, 0.0], [0.0, 0.0]
+    counts, cycles, permuted = [0.0, 0.0], [0.0, 0.0], 0.0
     for (linear, stride, store, bits, lanes, members), count, alone in kinds:
         if linear and abs(stride) <= max(lanes, 1):
             continue
@@ -49,11 +53,14 @@ def units_of(loop: Loop, cpu: Cpu, vf: int, kinds: Iterable[tuple[Alike, int, bo
             least = 0.0 if _gathers(loop, cpu, vf, bits) else _LANE_ALONE[cpu.isa]
             counts[store] += count
             cycles[store] += count * max(lane, least) * vf
-        elif cpu.isa != "x86":  # which reads neighbours, and permutes
+        elif cpu.isa == "x86":  # which reads neighbours, and permutes two registers of them at a time
+            registers = ceil(abs(stride) * vf * bits / _REGISTER_BITS)
+            permuted += count * max(registers - 1, 1) * (bits >= _GATHERED_BITS and not cpu.fp_split)
+        else:
             plain, beside = _group(cpu, vf, bits, abs(stride), members)
             counts[store] += count * (1.0 - plain)
             cycles[store] += count * beside
-    return Scattered(counts[False], counts[True], cycles[False], cycles[True])
+    return Scattered(counts[False], counts[True], cycles[False], cycles[True], permuted)
 
 
 def _group(cpu: Cpu, vf: int, bits: int, factor: int, members: int) -> tuple[float, float]:
