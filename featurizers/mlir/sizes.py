@@ -200,9 +200,11 @@ def unfolded(child: Loop, around: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not. Of
     stores that move with it, the first is to a computed address still, unless it moves with no other loop."""
     once = max(child.raw - 3.0 - child.early_indexing, 0.0)
-    if child.trip == 1:
-        return once + _DELETED
     iv, fixed = child.nest.iv, 0.0
+    if child.trip == 1:
+        moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
+        around.early_indexed += [rest for rest in moves if rest != ()]
+        return once + _DELETED - moves.count(())
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:

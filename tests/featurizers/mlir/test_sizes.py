@@ -113,3 +113,20 @@ def test_a_lane_of_a_longer_vector_is_shared_for_nothing_on_aarch64() -> None:
       return }"""
     equal, longer = (sizes(text.replace("L", str(lanes)), "neoverse-v1")[6] for lanes in (4, 8))
     assert equal - longer == 2  # four shares; one more register of %y and product of the index
+
+
+def test_copies_of_a_store_inside_a_loop_of_one_iteration_are_so_far_from_the_first() -> None:
+    text = """func.func @f(%a: memref<4x7xi8>, %b: memref<10x7xi8>, %c: memref<4x10xi8>) {
+      affine.for %h = 0 to 7 {
+        affine.for %i = 0 to 10 {
+          affine.for %j = 0 to 4 {
+            affine.for %k = affine_map<(d0) -> (d0)>(%h) to affine_map<(d0) -> (d0 + 1)>(%h) {
+              %x = affine.load %a[%j, %k] : memref<4x7xi8>
+              %y = affine.load %b[%i, %k] : memref<10x7xi8>
+              %p = arith.muli %x, %y : i8
+              %z = affine.load %c[%j, %i] : memref<4x10xi8>
+              %s = arith.addi %z, %p : i8
+              affine.store %s, %c[%j, %i] : memref<4x10xi8> } } } }
+      return }"""
+    found = [loop.raw for loop in FEATURIZER.parse({"mlir": text}).loops[0].walk() if loop.trip == 10]
+    assert found == [40.0]  # LLVM has 38: of four stores, one is to a computed address
