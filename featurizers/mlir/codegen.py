@@ -16,7 +16,7 @@ from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.groups import GATHERED_LANE, STACKED, offsets, splats
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, moved_by_spills, ports_of, vector_ports
 from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
@@ -168,7 +168,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
-        sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked
+        sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)
     if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
         for index in (opclass.FMAXIMUM, opclass.FMINMAX):
             sized += loop.counts[index] * (half_lanes(loop, index, vf) - 1.0)

@@ -15,8 +15,8 @@ _OFFSET = 2048
 STACKED = 5.0
 """Instructions to store a group of registers or to load it: ``vlenb``, its product, two sums, and the access."""
 
-GATHERED_LANE = 4.0
-"""Of a gather of fixed length, to code size."""
+GATHERED_LANE, TAKEN_OUT = 4.0, 4.0
+"""Of a gather of fixed length, and of a member of a group of accesses (a shuffle), to code size."""
 
 
 def offsets(loop: Loop) -> float:

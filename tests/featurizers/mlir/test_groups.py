@@ -96,3 +96,22 @@ def test_a_loop_around_checks_has_too_many_blocks_to_be_unrolled_on_risc_v() -> 
     assert around.unroll == 1
     apart = STENCIL.replace("60xf32>, %b", "60xf32> {llvm.noalias}, %b").replace("xf32>)", "xf32> {llvm.noalias})")
     assert codes(apart)[0].unroll > 1
+
+
+WRITTEN_OUT = """func.func @f(%a: memref<256xf64>, %s: f64) -> f64 {
+  %r = affine.for %i = 0 to 256 step 4 iter_args(%m = %s) -> f64 {
+    %x = affine.load %a[%i] : memref<256xf64>
+    %0 = arith.minimumf %m, %x : f64
+    %y = affine.load %a[%i + 1] : memref<256xf64>
+    %1 = arith.minimumf %0, %y : f64
+    %z = affine.load %a[%i + 2] : memref<256xf64>
+    %2 = arith.minimumf %1, %z : f64
+    %w = affine.load %a[%i + 3] : memref<256xf64>
+    %3 = arith.minimumf %2, %w : f64
+    affine.yield %3 : f64 }
+  return %r : f64 }"""
+
+
+def test_groups_of_fixed_length_are_too_large_to_be_unrolled() -> None:
+    (code,) = codes(WRITTEN_OUT)
+    assert (code.vf, code.full) == (4, False)
