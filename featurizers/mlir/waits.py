@@ -148,6 +148,9 @@ def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: 
         together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
         return path / min(unroll, together)
     each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
+    through = min(loop.forwarded + 1.0, segments(loop))  # parts of one chain: each hands on what it stores
+    if through > 1:
+        each = each / through + cpu.load_latency
     return max(path, parts * each) / unroll
 
 

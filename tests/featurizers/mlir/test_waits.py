@@ -247,3 +247,19 @@ ONE_BY_ONE = """func.func @f(%a: memref<16x16xf32>, %o: memref<16xf32>) {
 
 def test_the_end_of_a_chain_before_a_store_that_may_be_read_is_not_filled() -> None:
     assert cycles(ONE_BY_ONE, "cortex-a55") == pytest.approx(289, rel=0.12)
+
+
+def test_parts_that_hand_on_what_they_store_are_one_chain() -> None:
+    steps = "\n".join(
+        f"""%p{k} = affine.load %b[%i + {k}] : memref<329xf64>
+            %x{k} = affine.load %a[%i + {k + 1}] : memref<329xf64>
+            %y{k} = arith.maximumf %p{k}, %x{k} : f64
+            affine.store %y{k}, %b[%i + {k + 1}] : memref<329xf64>"""
+        for k in range(16)
+    )
+    text = f"""func.func @f(%a: memref<329xf64>, %b: memref<329xf64>) {{
+      affine.for %i = 0 to 320 step 16 {{
+        {steps} }}
+      return }}"""
+    found = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55"))
+    assert sum(code.cycles for code in found) == pytest.approx(2341, rel=0.1)
