@@ -17,7 +17,7 @@ from featurizers.mlir.loop import (
     WIDE_ALREADY,
     Loop,
 )
-from featurizers.mlir.nest import Access, Moving, jumps, strides
+from featurizers.mlir.nest import Access, Moving, jumps
 from featurizers.mlir.slp import runs
 from featurizers.mlir.widths import widths_moved
 
@@ -29,9 +29,8 @@ def judge(loop: Loop) -> None:
     """Strides over this loop, and whether LoopVectorize would find it legal; again where loops inside are no more."""
     loop.unit = loop.strided = loop.invariant = loop.gathered = 0
     loop.runs = loop.mix = loop.plain = None
-    iv = loop.nest.iv
     bases: dict[int, list[Access]] = {}
-    by_shape = strides(loop.accesses, iv)
+    by_shape = loop.by_shape()
     steps = {shape: abs(step) if shape is not None and not jumps(step) else -1 for shape, step in by_shape.items()}
     for access in loop.accesses:
         held = bases.get(access.base)

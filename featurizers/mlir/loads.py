@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from featurizers.mlir import opclass
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import PASSED, Access, Chain, Moving, strides
+from featurizers.mlir.nest import PASSED, Access, Chain, Moving
 
 Key = tuple[int, Moving | None, int]
 Shapes = dict[Moving | None, set[int]]
@@ -77,8 +77,7 @@ class _Read:
 def hoist(loop: Loop) -> None:
     """Loads that do not vary move out when nothing may overwrite them; an accumulator in memory becomes a register
     that is still stored where other accesses may read it."""
-    by_shape = strides(loop.accesses, loop.nest.iv)
-    still = {moving for moving, stride in by_shape.items() if not stride and moving is not None}
+    still = {moving for moving, stride in loop.by_shape().items() if not stride and moving is not None}
     if not still:
         return
     stores = [a for a in loop.accesses if a.store]
@@ -97,7 +96,8 @@ def hoist(loop: Loop) -> None:
                 loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)
                 continue
         kept.append(access)
-    loop.accesses = kept
+    if len(kept) < len(loop.accesses):
+        loop.accesses = kept
     if fixed_stores:
         _registers(loop, still, written, fixed_stores)
 

@@ -9,7 +9,7 @@ from msgspec import field
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide
+from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide, strides
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -138,6 +138,7 @@ class Loop(msgspec.Struct):
     sums: int = 0
     shifts: int = 0
     shared: int = 0
+    known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left. within : of what is
@@ -157,6 +158,14 @@ class Loop(msgspec.Struct):
         if self.exact or not self.nest.linear:
             return 0
         return max([length for length, _ in self.lengths], default=0)
+
+    def by_shape(self) -> dict[Moving | None, int]:
+        """The stride over this loop of every way in which its accesses move. Kept in `known_strides` while `accesses`
+        is the same list, and as long: who changes one of them makes a new list."""
+        known, accesses = self.known_strides, self.accesses
+        if known is None or known[0] is not accesses or known[1] != len(accesses):
+            known = self.known_strides = accesses, len(accesses), strides(accesses, self.nest.iv)
+        return known[2]
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

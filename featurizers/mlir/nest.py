@@ -91,9 +91,9 @@ class Access(msgspec.Struct, gc=False):
                       self.called, self.maybe, self.apart, self.whole, self.copied, self.shape)  # fmt: skip
 
 
-def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
-    """The accesses of each iteration of a loop in order, as `Access.shifted` gives them one by one."""
-    by_shape = strides(accesses, iv)
+def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving | None, int]) -> list[Access]:
+    """The accesses of each iteration of a loop in order, as `Access.shifted` gives them one by one. by_shape : their
+    `strides`."""
     rests = {moving: tuple([pair for pair in moving or () if pair[0] != iv]) for moving in by_shape}
     copies: list[list[Access]] = []
     for a in accesses:

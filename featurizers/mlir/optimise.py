@@ -257,7 +257,9 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
             counts[index] += count * trip
     counts[opclass.ADDRESS] -= min(inner[opclass.ADDRESS] * trip, counts[opclass.ADDRESS])
     if len(below.accesses) * trip + len(loop.accesses) <= _MAX_EXPANDED:
-        loop.accesses += iterations(below.accesses, iv, once) if trip == once else _copies(below, trip, known)
+        loop.accesses += (
+            iterations(below.accesses, iv, once, below.by_shape()) if trip == once else _copies(below, trip, known)
+        )
     else:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
@@ -321,7 +323,7 @@ def _in_turn(below: Loop, trip: int, steps: float) -> float:
 def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:
     """The accesses of so many iterations, of copies of a loop that another place each."""
     varying = {a.base for nest in loop.nest.walk() for a in nest.accesses if not known.isdisjoint(dict(a.moving or ()))}
-    once = iterations(loop.accesses, loop.nest.iv, max(round(loop.trip), 1))
+    once = iterations(loop.accesses, loop.nest.iv, max(round(loop.trip), 1), loop.by_shape())
     found: list[Access] = []
     for copied in range(ceil(trip / max(round(loop.trip), 1))):
         for access in once:

@@ -10,7 +10,7 @@ import msgspec
 from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Moving, jumps, strides
+from featurizers.mlir.nest import Moving, jumps
 
 Alike = tuple[bool, int, bool, int, int, int]
 """Whether it is linear, its stride, whether it stores, bits, lanes, members of its group of strided accesses."""
@@ -79,7 +79,7 @@ def _gathers(loop: Loop, cpu: Cpu, vf: int, bits: int) -> bool:
 
 def alike(loop: Loop) -> Kinds:
     """The kinds of access of a body, with how many there are of each."""
-    by_shape = strides(loop.accesses, loop.nest.iv)
+    by_shape = loop.by_shape()
     groups: dict[tuple[int, Moving | None, int, bool, int, int], list[int]] = {}
     for access in loop.accesses:
         own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes)

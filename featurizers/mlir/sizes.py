@@ -9,7 +9,7 @@ from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import Moving, jumps, strides
+from featurizers.mlir.nest import Moving, jumps
 from featurizers.mlir.widths import free
 
 _HALF = 16
@@ -91,7 +91,7 @@ def measure(loop: Loop) -> None:
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
     size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
     iv, step = loop.nest.iv, loop.nest.step
-    by_shape = strides(loop.accesses, iv)
+    by_shape = loop.by_shape()
     scaled: set[tuple[int, int]] = set()
     summed = 0
     if None in by_shape:

@@ -13,7 +13,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.costs import shares
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import jumps, strides
+from featurizers.mlir.nest import jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import Alike
 
@@ -67,7 +67,7 @@ def _indices(loop: Loop) -> int:
     """Vectors of indices: one for each stride, and one for each place beside it whose bits are not those of the index
     (``or disjoint``, which stays; a sum becomes part of the address)."""
     found: set[tuple[int, int]] = set()
-    by_shape = strides(loop.accesses, loop.nest.iv)
+    by_shape = loop.by_shape()
     for access in loop.accesses:
         stride = abs(by_shape[access.moving])
         if stride > 1 and not jumps(stride):
