@@ -21,6 +21,7 @@ class Target:
     positive : learned in log space, relative error is what users feel.
     count : a whole number that may be 0: learned as log(1 + value), answered rounded. Not with `positive`.
     higher_is_better : the direction of `rank`.
+    of_pieces : how that of a whole follows from those of its pieces (`Featurizer.pieces`): ``sum``, ``max`` or ``min``.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Target:
     positive: bool = True
     higher_is_better: bool = False
     count: bool = False
+    of_pieces: str = "sum"
 
     def learned(self, values: Array) -> Array:
         """Values (n,) in learning space."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import erf, exp, log, sqrt
 from pathlib import Path
@@ -18,6 +18,7 @@ from costmodel.calibration import NORMAL_90
 from costmodel.kinds import kind_of
 from costmodel.mix import MIX, check_weights, mixed
 from costmodel.operations import KindOperation
+from costmodel.pieces import whole_of
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.regressors import extras_of
 from costmodel.regressors.native_lightgbm import read_waiting
@@ -138,10 +139,26 @@ class Predictor:
         good = [i for i, subject in enumerate(parsed) if not isinstance(subject, InputError)]
         outcomes: list[Any] = list(parsed)
         if good:
-            predicted = self._predicted([parsed[i] for i in good], asked, together)
+            predicted = self._of_pieces([parsed[i] for i in good], asked, together)
             for i, predictions in zip(good, predicted, strict=True):
                 outcomes[i] = predictions
         return outcomes
+
+    def _of_pieces(
+        self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
+    ) -> list[tuple[Prediction, ...]]:
+        """As `_predicted`; subjects that consist of pieces are answered by these, and not compared as variants."""
+        pieces = [self.featurizer.pieces(subject) for subject in subjects]
+        if not any(pieces):
+            return self._predicted(subjects, asked, together)
+        apart = [
+            piece for own, subject in zip(pieces, subjects, strict=True) for piece in (*own.values(),) or (subject,)
+        ]
+        predicted = iter(self._predicted(apart, asked))
+        targets = [target for _, target in asked]
+        return [
+            whole_of({name: next(predicted) for name in own}, targets) if own else next(predicted) for own in pieces
+        ]
 
     def _predicted(
         self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
@@ -221,6 +238,16 @@ class Predictor:
         """The predicted total shared among the parts. Raises InputError, also where no sum of parts is modelled."""
         wanted, quantity = self._asked([device], None if target is None else [target])[0]
         subject = self.featurizer.parse(raw)
+        pieces = self.featurizer.pieces(subject)
+        if not pieces:
+            return self._explained(subject, wanted, quantity)
+        explained = {name: self._explained(piece, wanted, quantity) for name, piece in pieces.items()}
+        (whole,) = whole_of({name: (own.prediction,) for name, own in explained.items()}, [quantity])
+        shares = [share for own in explained.values() for share in own.shares]
+        total = max(sum(share.value for share in shares), 1e-300)
+        return Explanation(whole, tuple(replace(share, fraction=share.value / total) for share in shares))
+
+    def _explained(self, subject: Any, wanted: Device, quantity: Target) -> Explanation:
         model = self.model(wanted.name, quantity.name)
         extras = extras_of(model.regressor)
         features = self.featurizer.features([subject], profile=wanted.profile, names=True, extras=extras)

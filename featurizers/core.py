@@ -229,6 +229,11 @@ class Featurizer(Protocol[SubjectT]):
         """
         ...
 
+    def pieces(self, subject: SubjectT) -> Mapping[str, SubjectT]:
+        """By name, what does not depend on one another in a subject, so that its cost follows from theirs (the
+        functions of a module); empty where it is one piece, as most kinds' subjects are."""
+        return {}
+
     def warm(self, profiles: Sequence[str]) -> None:
         """Compute now what is otherwise computed at the first use of these profiles; most kinds have nothing to do."""
 

@@ -146,7 +146,8 @@ class SupervisedFeaturizer:
         self._decode = READERS[base.kind]().decode
         self.kind, self.version = base.kind, base.version
         self.columns, self.part_columns = base.columns, base.part_columns
-        self.features, self.match_parts, self.part_ops = base.features, base.match_parts, base.part_ops
+        self.features, self.pieces = base.features, base.pieces
+        self.match_parts, self.part_ops = base.match_parts, base.part_ops
 
     def parse(self, raw: Raw) -> Any:
         """As the featurizer's own. Raises InputError, also for what broke the reader."""

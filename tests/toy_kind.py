@@ -12,7 +12,7 @@ from costmodel.corpus import Corpus, Labels
 from costmodel.kinds import Kind
 from costmodel.prediction import Target
 from costmodel.predictor import Device
-from featurizers.core import Column, Features, Parts, Raw
+from featurizers.core import Column, Features, Featurizer, Parts, Raw
 from featurizers.errors import InputError
 from featurizers.graphs import chained
 
@@ -20,7 +20,7 @@ Box = tuple[int, int, int]
 NS_PER_UNIT = {"slow": 5.0, "fast": 1.0}
 
 
-class BoxFeaturizer:
+class BoxFeaturizer(Featurizer[Box]):
     kind = "box"
     version = "1"
     columns = (Column("volume", "1", "size"), Column("layers", "1", "size"))

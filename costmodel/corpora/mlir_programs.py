@@ -29,11 +29,11 @@ TARGETS = (
     Target("stack_bytes", "B", positive=False, count=True),
 )
 GPU_TARGETS = (
-    Target("vgprs", "registers"),
-    Target("sgprs", "registers"),
-    Target("vgpr_spills", "spills", positive=False, count=True),
-    Target("sgpr_spills", "spills", positive=False, count=True),
-    Target("occupancy_waves", "waves", higher_is_better=True),
+    Target("vgprs", "registers", of_pieces="max"),
+    Target("sgprs", "registers", of_pieces="max"),
+    Target("vgpr_spills", "spills", positive=False, count=True, of_pieces="max"),
+    Target("sgpr_spills", "spills", positive=False, count=True, of_pieces="max"),
+    Target("occupancy_waves", "waves", higher_is_better=True, of_pieces="min"),
 )
 HOST_TARGETS = (Target("executed_instructions", "instructions"), Target("time_us", "us"))
 HOST_PROFILE = "skylake-avx512"

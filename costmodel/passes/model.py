@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.kinds import kind_of
+from costmodel.pieces import costs_of_wholes
 from costmodel.predictor import Predictor
 from costmodel.regressors import extras_of
 from costmodel.regressors.base import point_of
@@ -47,6 +48,7 @@ class CostModel:
         self._profile = own.profile
         self._model = predictor.model(own.name, quantity.name)
         self._extras = extras_of(self._model.regressor)
+        self._of_pieces = quantity.of_pieces
         self._sign = -1.0 if quantity.higher_is_better else 1.0
         self.featurizer: Any = _in_process(predictor)
 
@@ -86,6 +88,11 @@ class CostModel:
         """Of what the featurizer's `parse` gave, (n,). together : they are variants of one function."""
         if not subjects:
             return np.empty(0)
+        pieces = [self.featurizer.pieces(subject) for subject in subjects]
+        if any(pieces):
+            parts = [(*own.values(),) or (subject,) for own, subject in zip(pieces, subjects, strict=True)]
+            costs = self.of_subjects([piece for own in parts for piece in own])
+            return costs_of_wholes(costs, [len(own) for own in parts], self._of_pieces)
         features = self.featurizer.features(subjects, profile=self._profile, extras=self._extras)
         return self.of_features(features, together)
 

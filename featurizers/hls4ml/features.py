@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from featurizers.core import Column, Features, FloatArray, IntArray, Parts, Raw
+from featurizers.core import Column, Features, Featurizer, FloatArray, IntArray, Parts, Raw
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.graphs import chained
 from featurizers.hls4ml.build import CONDITION_FIELDS, FoundLayer, build_design, conditions
@@ -123,7 +123,7 @@ _FIELDS = frozenset({*_MODEL_KEYS, "input_shape", "hls_config", "strict", "name"
 """A record of the collection (``model_config``) has its own beside them."""
 
 
-class HlsFeaturizer:
+class HlsFeaturizer(Featurizer[HlsDesign]):
     """Everything an hls4ml user already has -> `HlsDesign` -> columns. See `parse` for the forms of raw input."""
 
     kind = "hls4ml"

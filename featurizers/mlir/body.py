@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from featurizers.mlir import opclass
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.extremes import beyond, several
 from featurizers.mlir.legal import narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
@@ -11,10 +12,6 @@ from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, CHOICE
 from featurizers.mlir.widths import free
 
-_MINMAX_COST = {"x86": 3.0, "aarch64": 1.0, "riscv": 2.5, "amdgpu": 1.0}
-_MAXIMUM_COST = {"x86": 10.0, "aarch64": 1.0, "riscv": 7.0, "amdgpu": 1.0}
-"""`arith.maximumf` and its like propagate NaN, and tell zeros apart: x86 looks at signs and blends; less where one is a
-constant."""
 _HALF_COST = 4.0
 """Half precision without an instruction for it: to single, compute, back."""
 _FLOAT = opclass.FLOAT_CLASSES
@@ -65,14 +62,14 @@ def masked_by_branches(loop: Loop, masked: float, cpu: Cpu) -> float:
     return max(masked - loop.whole_masks, 0.0) if cpu.scalable else masked
 
 
-def float_work(loop: Loop, counts: list[float], cpu: Cpu) -> float:
+def float_work(loop: Loop, counts: list[float], cpu: Cpu, vector: bool = False) -> float:
     """Instructions for floating-point operations: what the target has no instruction for takes several."""
-    work = sum(counts[index] for index in _FLOAT) + counts[opclass.FMINMAX] * (_MINMAX_COST[cpu.isa] - 1)
-    maxima = counts[opclass.FMAXIMUM]
-    maximum = _MAXIMUM_COST[cpu.isa]
+    work, more = sum(counts[index] for index in _FLOAT), beyond(loop, counts, cpu, vector and cpu.isa == "x86")
     if emulates_half(loop, cpu):
-        return (work - maxima) * _HALF_COST + maxima * (maximum + _HALF_COST)
-    return work + maxima * (maximum - 1)
+        each = 0.0 if cpu.isa == "x86" else _HALF_COST - 1.0  # which compares and chooses before it goes back
+        less = counts[opclass.FMINMAX] * minmax.share_of_halves(loop.extremes)  # one operand; signs are bits
+        return work * _HALF_COST - less + more + each * several(loop, counts, cpu)
+    return work + more
 
 
 def emulates_half(loop: Loop, cpu: Cpu) -> bool:

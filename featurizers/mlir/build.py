@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
+from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
+from featurizers.mlir.minmax import kind_of
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
 from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Typed, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
@@ -34,6 +36,7 @@ class Builder:
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
+    uniform : tensors whose elements are all one number.
     """
 
     module: Module
@@ -70,6 +73,9 @@ class Builder:
     placed: dict[int, Form] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
+    same: dict[int, int] = field(default_factory=dict)
+    uniform: set[int] = field(default_factory=set)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -86,7 +92,9 @@ class Builder:
             if found is None:
                 other(self, op, nest)
             elif found >= 0:
-                if found == FMAXIMUM and not self.literals.isdisjoint(op.operands):
+                extreme = -1
+                if found == FMINMAX or (found == FMAXIMUM and not self.literals.isdisjoint(op.operands)):
+                    extreme = kind_of(self, op, found)
                     found = FMINMAX
                 counts[found] += 1.0
                 results = op.results
@@ -99,12 +107,14 @@ class Builder:
                         nest.is_float = True
                     elif kind.kind == "vector":
                         counts[found] -= 1.0
-                        wide(nest, kind, found)
+                        wide(nest, kind, found, extreme)
                     elif kind.kind == "tensor":
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
                     if not kind.shape:
                         self.scalar(op, nest, found, kind.bits)
+                        if extreme >= 0:
+                            nest.extremes[extreme] = nest.extremes.get(extreme, 0.0) + 1.0
 
     def scalar(self, op: Op, nest: Nest, op_class: int, bits: int) -> None:
         """Count an operation on scalars by the width of its elements."""
@@ -188,8 +198,9 @@ class Builder:
         return sum(factor * (1.0 if key == CONSTANT else middle.get(key, 0.0)) for key, factor in form.items())
 
 
-def wide(nest: Nest, kind: Type, op_class: int) -> None:
-    """Account for an operation on vectors: its width, and one operation per 512 bits of it at least."""
+def wide(nest: Nest, kind: Type, op_class: int, of: int = -1) -> None:
+    """Account for an operation on vectors: its width, and one operation per 512 bits of it at least. of : which of
+    `minmax` it is."""
     size = kind.size * max(kind.bits, 8)
     if size > nest.widths:
         nest.widths = size
@@ -200,7 +211,7 @@ def wide(nest: Nest, kind: Type, op_class: int) -> None:
         nest.counts[op_class] += kind.size  # of each element
         return
     rows, lanes = rows_of(kind)
-    add_wide(nest, (op_class, -1, rows, lanes, kind.bits, kind.is_float), 1.0)
+    add_wide(nest, (op_class, of, rows, lanes, kind.bits, kind.is_float), 1.0)
 
 
 def rows_of(kind: Type) -> tuple[int, int]:
@@ -265,13 +276,15 @@ def other(b: Builder, op: Op, nest: Nest) -> None:
 
 def tensor_op(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     """Arithmetic on whole tensors: a loop over the elements."""
-    from featurizers.mlir.tensor_ops import elementwise
+    from featurizers.mlir.tensor_ops import elementwise, result_made
 
+    result_made(b, op, nest)
     elementwise(b, op, nest, op_class)
 
 
-def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Builder]:
-    """All functions with a body. `dims` gives values to what is dynamic; see `MlirFeaturizer.parse`.
+def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict[int, float]]:
+    """All functions with a body, and how often each operation that is a loop runs, by its id. `dims` gives values to
+    what is dynamic; see `MlirFeaturizer.parse`.
 
     Raises InputError: no function; a dynamic shape without a value (it names what is missing).
     """
@@ -286,22 +299,18 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], Buil
     functions: list[Function] = []
     floating = [kind.is_float for kind in module.types]
     sizes = [kind.size * max(kind.bits, 8) if kind.kind == "vector" else 0 for kind in module.types]
-    last = Builder(module, dims)
+    trips: dict[int, float] = {}
     used: set[str] = set()
     for op in _functions(module.ops):
-        builder = Builder(module, dims, unknown_ops=last.unknown_ops, trips=last.trips, floating=floating,
-                          sizes=sizes)  # fmt: skip
+        builder = Builder(module, dims, trips=trips, floating=floating, sizes=sizes)
         functions.append(_function(builder, op, used))
-        builder.unknown_trips += last.unknown_trips
-        builder.allocs += last.allocs
-        last = builder
     if not functions:
         raise InputError("The module", "must hold at least one function with a body", where="line 1, column 1")
     unused = sorted(set(dims) - used - {"*"})
     if unused:
         known = sorted(name for f in functions for name in _names(f))
         raise UnknownNameError("dynamic dimension", unused[0], known)
-    return functions, last
+    return functions, trips
 
 
 def _names(function: Function) -> list[str]:
@@ -347,7 +356,7 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
     body.alike = alike(b, blocks)
     constants = frozenset(b.constants)
     return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func", constants,
-                    frozenset(b.floats))  # fmt: skip
+                    frozenset(b.floats), b.unknown_ops, b.unknown_trips, b.allocs, op)  # fmt: skip
 
 
 def _register_of(b: Builder, blocks: Sequence[Block]) -> str:

@@ -8,12 +8,12 @@ Sources (LLVM 22): `IVDescriptors.cpp` (`InductionDescriptor::isInductionPHI`, `
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder
-from featurizers.mlir.indices import moves_of
 from featurizers.mlir.latency import Step, after
 from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.module import Block, Op, Type
@@ -28,7 +28,7 @@ _SUMS = frozenset(
     for name in ("addi", "subi", "muli", "andi", "ori", "xori", "maxsi", "maxui", "minsi", "minui", "select", "cmpi")
 )
 """Operations on integers that may be done in any order (`RecurKind`), and what chooses between their results."""
-_MIXED = -3
+_MIXED, _SAME = -3, -4
 _IDIV, _LOGIC = opclass.CLASS["idiv"], opclass.CLASS["logic"]
 
 
@@ -46,13 +46,13 @@ def chains(b: Builder, block: Block, carried: Sequence[int], nest: Nest) -> list
     steps of it as all operations between take. What is added to in each iteration by as much is an index, and no chain;
     neither is what only keeps the value of the iteration before, which vectors have by a permutation."""
     yielded = block.ops[-1].operands[-len(carried) :]
-    steps = list(_steps(b, block))
+    steps = list(steps_of_block(b, block))
     found = []
     for argument, value in zip(carried, yielded, strict=False):
         kind = b.type(argument)
         if kind.kind in ("memref", "tensor") or value == argument or _is_index(steps, argument, value):
             continue
-        chain = _chain(steps, argument, value, kind, yielded)
+        chain = chain_of_steps(steps, argument, value, kind, yielded)
         if chain.op_class == -1 and _of_before(block, carried, yielded, argument):
             nest.counts[opclass.SHUFFLE] += 1.0
         else:
@@ -70,38 +70,19 @@ def carried_on(chain: Chain, inner: Chain, trip: int) -> Chain:
     return replace(inner, steps=inner.steps * max(trip, 1), whole=True, kinds=known)
 
 
-def by_memory(b: Builder, block: Block, nest: Nest) -> None:
-    """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register
-    (`LoopLoadElimination`: strides of one): each is a value carried on."""
-    stored = {(a.base, a.moving) for a in nest.accesses if a.store and abs(a.stride(nest.iv)) == 1}
-    if not stored or len({a.base for a in nest.accesses if a.store}) > 1:
-        return
-    moves = list(zip(nest.accesses, moves_of(block, nest), strict=False))
-    values = {access.constant: op.operands[0] for access, op in moves if access.store}
-    waiting = [
-        (op.results[0], values[access.constant + access.stride(nest.iv)])
-        for access, op in moves
-        if not access.store
-        and (access.base, access.moving) in stored
-        and access.constant + access.stride(nest.iv) in values
-        and access.constant not in values
-    ]
-    steps = list(_steps(b, block)) if waiting else []
-    for argument, value in waiting:
-        chain = _chain(steps, argument, value, b.type(argument), ())
-        if chain.op_class >= 0 and chain.kinds:
-            nest.chains.append(replace(chain, reassociable=False, used=True))
-            nest.reloads += 1
-
-
-def _steps(b: Builder, block: Block) -> Iterator[_Step]:
+def steps_of_block(b: Builder, block: Block) -> Iterator[_Step]:
+    """The operations of a body in order. A load of what the body has stored is that value."""
     for op in block.ops[:-1]:
         if not op.regions:
-            yield _Step(op, _class_of(b, op), op.operands, op.results)
+            same = b.same.get(op.results[0]) if op.results else None
+            if same is not None:
+                yield _Step(op, _SAME, [same], op.results)
+            else:
+                yield _Step(op, _class_of(b, op), op.operands, op.results)
         elif op.name in _CHOOSING and all(len(blocks) == 1 for blocks in op.regions if blocks):
             ends = []
             for inner in (blocks[0] for blocks in op.regions if blocks):
-                yield from _steps(b, inner)
+                yield from steps_of_block(b, inner)
                 ends.append(inner.ops[-1].operands if inner.ops else [])
             for place, result in enumerate(op.results):
                 yield _Step(op, opclass.SELECT, [*op.operands, *[end[place] for end in ends]], [result])
@@ -157,13 +138,17 @@ def _stored_before(block: Block, argument: int, value: int) -> bool:
     return False
 
 
-def _chain(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielded: Sequence[int]) -> Chain:
+def chain_of_steps(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielded: Sequence[int]) -> Chain:
     reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
     ends: set[int] = set()
-    free, used, taken = True, False, False
+    free, used, taken, last = True, False, False, -1
     for step in steps:
         before = [reached[v] for v in step.operands if v in reached]
         if not before:
+            continue
+        if step.op_class == _SAME:
+            reached[step.results[0]] = before[0]
+            last = before[0][1] if step.results[0] == value else last
             continue
         op = step.op
         used = used or not step.results

@@ -7,25 +7,30 @@ An estimate, not a compiler: LLVM's own rules in a few lines each, so that a lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import log2
+from math import ceil, log2
+
+import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
-from featurizers.mlir.costs import HALF_LANE
+from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, in_order_cycles, ports_of, vector_ports
-from featurizers.mlir.registers import driven_out, registers
+from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, moved_by_spills, ports_of, vector_ports
+from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
-from featurizers.mlir.unroll import after_vectorising, partly
-from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, ordered_only, plan
+from featurizers.mlir.tails import TINY_TRIP
+from featurizers.mlir.unroll import after_vectorising, left_over, partly
+from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
+    between_parts,
     by_blocks,
     chain_length,
     in_parts,
+    inserted_into_sum,
     own_path,
     path_of,
     steps_by_store,
@@ -34,24 +39,23 @@ from featurizers.mlir.waits import (
     waited,
 )
 
-_TINY_TRIP = 16
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
 """Instructions that see whether a loop whose length is not known runs at all, and how often its copies do."""
+_EXIT, _INDEX = 2.0, 1.0
+"""A comparison and a branch; the index of an iteration that is not one of a loop."""
 _LENGTH, _EPILOGUE = 12.0, 8.0
 """Instructions to divide a length that is not known among loops, and to come to the narrower one."""
 _LIBM_LANE = 2.6
 """Of a vector call of the maths library, to code size (10 for 4 lanes, 22 for 8)."""
 
+_MOST_PACKED = 0.5
+"""Share of the stores from which on a body is one of vectors."""
 _COMBINED = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
 """Cycles of each step that halves a vector of partial results; those of others overlap with what is around."""
-_INSERTED = 2.0
-"""x86 loads a scalar of half precision into the register that the sum is in, as far as its other lanes go: ``vpinsrw``
-waits for the sum."""
 
 
-@dataclass(slots=True)
-class LoopCode:
+class LoopCode(msgspec.Struct):
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
 
     vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
@@ -121,16 +125,21 @@ def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     outside = any(access.store and access.external for access in loop.accesses)
     fixed = [a for a in loop.accesses if not a.store and a.moving and a.stride(own) and not a.stride(iv)]
     fixed = [a for a in fixed if a.base not in stored and not (a.external and outside)]
-    if not fixed:
+    kept = kept_sums(loop, iv, cpu, code.vf * code.interleave, code.unroll)
+    if not fixed and not kept:
         return
     each = code.vf * code.interleave / cpu.prefer_bits
     held = sum(max(a.bits * each, 1.0) for a in fixed) * code.unroll
+    if not fixed:
+        beyond = kept + IN_FLIGHT - cpu.vector_registers
+        code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
+        return
     strided = sum(abs(a.stride(own)) > 1 for a in fixed)
     stay = 1.0 - (len(fixed) + 2.0 * strided) / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0)
     code.cycles *= max(stay, 0.1) + (1.0 - max(stay, 0.1)) / around.trip
     code.lifted = held
     beside = sum([not access.store for access in loop.lifted]) + loop.live_float + loop.literals
-    beyond = max(held + beside - cpu.vector_registers, 0.0)
+    beyond = max(held + kept + beside - cpu.vector_registers, 0.0)
     code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
 
 
@@ -139,59 +148,80 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     body, uops = body_of(loop, cpu)
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
     length = chain_length(loop)
-    chain = max((wait_of(c, cpu, loop) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
-    if in_parts(loop, cpu):
-        chain = 0.0
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
     packed = pack(loop, cpu) if vf == 1 else SCALAR
+    wide = vf > 1 or packed.share > _MOST_PACKED
+    chain = max((wait_of(c, cpu, loop, wide) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
+    if in_parts(loop, cpu):
+        chain = 0.0
     calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
     lanes = vf * interleave
-    main_trips = loop.trip / lanes if lanes > 1 else loop.trip
+    main_trips = (loop.trip - chosen.last) / lanes if lanes > 1 else loop.trip
+    if chosen.folded and lanes > 1:
+        main_trips = ceil(main_trips)
     size_ratio = packed.ratio
     if packed.share and loop.counts[opclass.LIBM]:  # the call of a vector's lanes counts more than those that it is of
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
-    sized += chosen.taken_apart
+    sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
+    if vf > 1 and of_fixed_length(loop, cpu):
+        sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)
     if vf > 1 and cpu.isa == "x86" and emulates_half(loop, cpu):  # maxima of halves go lane by lane, to LLVM
-        sized += (loop.counts[opclass.FMAXIMUM] + loop.counts[opclass.FMINMAX]) * (HALF_LANE * vf - 1.0)
+        for index in (opclass.FMAXIMUM, opclass.FMINMAX):
+            sized += loop.counts[index] * (half_lanes(loop, index, vf) - 1.0)
     if vf > 1 and cpu.load_folding and not (loop.strided or loop.gathered or loop.counts[opclass.LIBM]):
         sized = max(sized, loop.size - 3.0 - loop.counts[opclass.STORE])  # loads are no operands yet
+    picked = float(chosen.picked if cpu.gather else 0)
+    if chosen.size:
+        sized, picked = chosen.size, 0.0
     vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
+        vectors = vectors or any(c.checks > 0 for c in left)  # with both versions inside, more than four blocks
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
-                                    float(chosen.picked if cpu.gather else 0), len(left), vectors)  # fmt: skip
-    folded = chosen.folded or cpu.isa == "riscv"  # the last iterations run in a shorter vector
-    leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or (vf > 1 and _unknown_length(loop, cpu, vf))
+                                    picked, len(left), vectors)  # fmt: skip
+    folded = chosen.folded  # the last iterations run in a shorter vector
+    open_ended = chosen.last or (vf > 1 and _unknown_length(loop, cpu, vf))
+    leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
         main += beside(loop, body) * unroll
-    instructions = main + (0.0 if full else LOOP_CONTROL)
+    instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
+        instructions += 0.0 if full else LOOP_CONTROL
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
         if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
-            instructions += _known_tail(loop, vf, lanes, body)
+            instructions += _known_tail(loop, cpu, chosen, body)
     elif interleave > 1 and remainder:
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
-    elif unroll > 1 and (not loop.exact or loop.trip % unroll):
-        instructions += body + LOOP_CONTROL + inner + (0.0 if loop.exact else _RUNTIME)
+    elif full and not loop.exact:
+        instructions += _EXIT * (unroll - 1)
+    elif unroll > 1 and loop.exact:
+        instructions += _EXIT * (loop.trip % unroll > 0)
+    elif unroll > 1:
+        bodies = left_over(loop, cpu, unroll)
+        instructions += _left_over(body, bodies) + inner + _RUNTIME if bodies else 0.0
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full else 1, packed, indices)
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
+    if vf > 1 and cpu.isa == "riscv":
+        instructions += offsets(loop) + splats(loop) + 2 * (STACKED - 1.0) * min(spills, float(len(loop.lifted)))
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
-    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else scalar * packed.ratio
-    path = path_of(loop, cpu, uops)
+    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
+    if spills and loop.widths:
+        ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
+    path = path_of(loop, cpu, uops, unroll if vf == 1 else 1, wide)
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
     if packed.reduced:
@@ -200,9 +230,10 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
-    if vf == 1 and cpu.isa == "x86" and chain and loop.counts[opclass.LOAD] and emulates_half(loop, cpu):
-        steps_ = max((c.steps * (1.0 if c.whole else length) for c in loop.chains), default=1.0)
-        chain = max(chain, steps_ * max(own_path(loop, cpu) - cpu.load_latency + _INSERTED, 1.0))
+    if vf == 1 and cpu.isa == "x86" and chain and emulates_half(loop, cpu):
+        chain = max(
+            chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
+        )
     if vf == 1 and not packed.share and cpu.isa == "x86":
         chain = max(chain, through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
@@ -211,13 +242,15 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
     if cpu.in_order:
         per_vector = max(ports * interleave, chain, path)
+        if vf == 1 and not packed.share:
+            per_vector += between_parts(loop, ports, path, unroll)
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)
-    vector_trips, rest = loop.parts(lanes) if lanes > 1 else (loop.trip, 0.0)
+    vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
     if rest and folded:
-        cycles += max(ports, chain / interleave)
+        cycles += _masked_share(loop, lanes) * max(ports, chain / interleave)
     elif rest:
         narrow = _rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
@@ -236,12 +269,40 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     )  # fmt: skip
 
 
+def _beyond_work(loop: Loop, cpu: Cpu, chosen: Plan) -> float:
+    """What the size of a vector body has beyond its instructions where vectors are of fixed length: a division counts 4
+    (`TCC_Expensive`), a sum in order three for each lane."""
+    vf = chosen.vf
+    if cpu.isa != "aarch64" or not fixed(loop, cpu, vf):
+        return 0.0
+    size = 3.0 * loop.counts[_FDIV]
+    return size + (3.0 * vf - 2.0 if cpu.scalable and ordered_only(loop) else 0.0)
+
+
+_FDIV = opclass.CLASS["fdiv"]
+
+
+def _masked_share(loop: Loop, lanes: int) -> float:
+    """Of the executions of a loop, those that end with a vector under a mask: lengths that are not whole vectors."""
+    return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
+
+
+def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
+    """Cycles of a body of which so much is packed: in order, a whole vector takes its unit twice, and so does each
+    register of a group of RISC-V's."""
+    called = calls_of(loop, cpu)
+    twice = 1.0
+    if cpu.in_order or cpu.isa == "riscv":
+        twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
+    return called + (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
+
+
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), in an iteration of the new loop."""
     if cpu.isa != "aarch64" or loop.widths:
         return 0.0
     if chosen.vf > 1:
-        return 0.0 if cpu.scalable or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
+        return 0.0 if not fixed(loop, cpu, chosen.vf) or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
     if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
         return 0.0  # loads and stores that may overlap stay in order
     found = runs(loop)
@@ -256,24 +317,33 @@ def _around_vector_loop(
     extra += loop.nest.invariants * 0.5
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
-    whole = loop.exact and (cpu.isa == "riscv" or loop.trip % (vf * interleave) == 0)
+    by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
+    whole = loop.exact and (by_length or loop.trip % (vf * interleave) == 0)
     fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
         copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1
-        extra += body * (copies + (copies > 1 and not fallback)) + LOOP_CONTROL + 4.0
+        extra += body * copies + LOOP_CONTROL + 4.0
+        if copies > 1 and not fallback:
+            extra += _left_over(body, left_over(loop, cpu, copies))
     if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
         extra += _LENGTH
-        if vf * interleave < _TINY_TRIP:
+        if vf * interleave < TINY_TRIP:
             return extra + body + LOOP_CONTROL + 4.0
         return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % max(_FIXED_BITS // loop.widest, 1))
     if not loop.exact:
         extra += _LENGTH
-        if vf * interleave >= _TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
+        if vf * interleave >= TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
             extra += work + LOOP_CONTROL + _EPILOGUE
     return extra
 
 
 _FIXED_BITS = 128
+
+
+def _left_over(body: float, bodies: int) -> float:
+    """Instructions behind the copies of a body: a loop of single ones, or these one after the other, after each of
+    which the loop may end."""
+    return body + LOOP_CONTROL if bodies == 1 else (body + _EXIT + _INDEX) * bodies
 
 
 _AROUND, _TESTS, _COPIES = 2.0, 6.0, 2.0
@@ -295,7 +365,7 @@ def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
     many elements as may be left."""
     vf = chosen.vf
     lanes = vf * chosen.interleave
-    if vf == 1 or lanes < _TINY_TRIP or cpu.isa == "riscv":
+    if vf == 1 or lanes < TINY_TRIP or cpu.isa == "riscv":
         return 1
     if _unknown_length(loop, cpu, vf):
         return _FIXED_BITS // max(loop.bits, 8)
@@ -309,15 +379,18 @@ def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
 
 
-def _known_tail(loop: Loop, vf: int, lanes: int, body: float) -> float:
+def _known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
     """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
     are unrolled while that is cheap."""
+    vf, lanes = chosen.vf, chosen.vf * chosen.interleave
     rest = int(loop.trip % lanes)
     code = 0.0
-    if lanes >= _TINY_TRIP and rest > 1:  # no longer vectors than what is left
+    if chosen.last and not rest:
+        rest = lanes
+    elif lanes >= TINY_TRIP and rest > 1:  # no longer vectors than what is left
         narrower = [count for count in (2, 4, 8, 16, 32, 64) if count <= min(vf, rest)]
         best = min(narrower, key=lambda count: rest // count + rest % count)
         code += body * (rest // best)
         rest %= best
     fits = rest * (loop.size - 2) <= 300
-    return code + (body * rest if fits else body + LOOP_CONTROL)
+    return code + (body * rest if fits else body * partly(loop, cpu, loop.size, rest, True) + LOOP_CONTROL)

@@ -141,7 +141,8 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     instructions += constants
     held_up = [waiting(root) for root in program.loops_on(cpu.isa)]
     over = [across(one, cpu, program.allocations) for one in held_up]
-    pointers = [spilled(root, cpu) for root in program.loops_on(cpu.isa)]
+    lanes = {id(code.loop): 0 if code.full else code.vf for code in found}
+    pointers = [spilled(root, cpu, lanes) for root in program.loops_on(cpu.isa)]
     spills += sum([each.waiting for each in pointers])
     if spills < _PART:
         beyond = max((pressure - 1.0) * _FILE, *[max(each.calls, each.loops) for each in pointers])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil
+
+from msgspec.structs import replace
 
 from featurizers.mlir import opclass
 from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
-from featurizers.mlir.carried import by_memory, chains
+from featurizers.mlir.carried import chains
 from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, share, varying
 from featurizers.mlir.indices import apply, bounds
 from featurizers.mlir.isomorphic import mark
@@ -50,6 +51,7 @@ def loop(
             b.middle[made.iv] = (middle - b.average(lower)) / step if step else 0.0
     if level is not None:
         b.path.append(replace(level, iv=made.iv))
+    made.step = step or 1
     b.block(block, made)
     made.begun = b.begun.get(made.iv, 0)
     if level is not None:
@@ -59,6 +61,8 @@ def loop(
         made.chains += chains(b, block, carried, made)
     mark(b, block, made)
     if not made.children and any(access.store for access in made.accesses):
+        from featurizers.mlir.stored import by_memory
+
         by_memory(b, block, made)
     return made
 
@@ -94,8 +98,9 @@ def _counted(
         trip = float(max(ceil(min([length for length in known if length is not None]) / step), 0))
     middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
-    made.step, made.lengths, made.bounded_by = step, found, level.depends if found else frozenset()
+    made.lengths, made.bounded_by = found, level.depends if found else frozenset()
     made.cut = len(highs) > 1
+    made.linear = len(highs) == len(lows) == 1 and isinstance(highs[0], dict) and isinstance(lows[0], dict)
 
 
 def _difference(high: Form | Bound, low: Form | Bound) -> int | None:

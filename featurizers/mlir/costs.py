@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import divisions, opclass
+from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
@@ -27,25 +27,26 @@ _EXTEND, _LOGIC = CLASS["extend"], CLASS["logic"]
 _HALF = 16
 _WORD = 32
 _LONG = 64
-CONTROL = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 2.0}
-"""Of a loop's index and its comparison, which RISC-V has in its branches."""
+CONTROL = 2.0
+"""Of a loop's index and its comparison."""
 ADDRESS = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
 """Of a scalar's address."""
-_LANE_STORED = 3.5
-"""NEON takes the addresses of stores out of vectors (`VPReplicateRecipe::computeCost`)."""
+_LANE = 2.0
+"""Of taking a lane out of one of NEON's vectors, or of putting it in (`getVectorInsertExtractBaseCost`)."""
 _NEAR_BYTES, _FAR_ADDRESS = 64, 10.0
 """Strides up to which AArch64 counts on an addressing mode, and an address beyond."""
 
 
-def alone(loop: Loop, cpu: Cpu, products: float, call: float) -> float:
-    """One scalar iteration. products : of the index with strides. call : of the maths library."""
+def alone(loop: Loop, cpu: Cpu, call: float) -> float:
+    """One scalar iteration. call : of the maths library."""
     counts = _counts(loop)
     moves = counts[opclass.LOAD] + counts[opclass.STORE]
-    cost = CONTROL[cpu.isa] + products + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
+    cost = CONTROL + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
+    cost += loop.products + loop.doublings + loop.sums + loop.shifts + loop.shared
     cost += divisions.alone(loop, cpu)
     for index in _COUNTED:
         if counts[index]:
-            for bits, source, loaded, share in _widths(loop, index):
+            for bits, source, loaded, share in shares(loop, index):
                 if index == _EXTEND:
                     each = scalar_cost(cpu.isa, bits, source, loaded)
                 else:
@@ -69,7 +70,7 @@ def _counts(loop: Loop) -> list[float]:
     return counts
 
 
-def _widths(loop: Loop, index: int) -> list[Share]:
+def shares(loop: Loop, index: int) -> list[Share]:
     return mix(loop).get(index) or [(max(loop.bits, 8), 0, False, 1.0)]
 
 
@@ -78,7 +79,7 @@ def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
     total = divisions.together(loop, cpu, vf, size)
     for index in _COUNTED:
-        for bits, source, loaded, share in _widths(loop, index) if counts[index] else ():
+        for bits, source, loaded, share in shares(loop, index) if counts[index] else ():
             each = 0.0
             if source and bits != source:
                 each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)
@@ -105,20 +106,37 @@ def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
     if isa == "x86":
         if index in (_FDIV, _FSQRT):
             return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
-        if index in (opclass.FMAXIMUM, opclass.FMINMAX):
-            return 2.0
+        if index == opclass.FMAXIMUM:
+            return 1.0 if bits == _HALF else 2.0
+        if index == opclass.FMINMAX:
+            return minmax.mean(loop.extremes, minmax.OF_HALVES if bits == _HALF else minmax.COSTS, isa)
         if index == opclass.IMUL:
             return 3.0 if bits <= 8 else 2.0 if bits <= _HALF else 1.0
         return 2.0 if bits == _HALF and index in (_FADD, _FMUL) and loop.is_float else 1.0
     if isa == "aarch64":
         return 2.0 if index in (_FMUL, _FDIV, opclass.IMINMAX) else 1.0
     if isa == "riscv":
+        if index == opclass.FMINMAX:
+            return minmax.mean(loop.extremes, minmax.COSTS, isa)
         return 2.0 if index in (_FADD, _FMUL, _FDIV, opclass.FMAXIMUM) else 1.0
     return 1.0
 
 
-HALF_LANE = 4.0
-"""Per lane of a maximum or minimum of halves where there is no arithmetic of them, also of its size."""
+_FEW_BYTES = 16
+"""Bytes that fit into the narrowest vector of x86, whose products take one instruction more."""
+_HALF_LANE, _HALF_LANE_OF_TWO = 2.875, 3.75
+"""Per lane of a maximum or minimum of halves where there is no arithmetic of them, with a constant and of variables;
+also of its size."""
+
+
+def half_lanes(loop: Loop, index: int, vf: int) -> float:
+    """Of such a maximum, minimum, or rounding."""
+    if index == opclass.FMAXIMUM:
+        return _HALF_LANE_OF_TWO * vf
+    signs = minmax.share(loop.extremes, minmax.SIGNS)
+    return _HALF_LANE * vf * (1.0 - signs) + 2.0 * signs
+
+
 _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 """Per lane, of single and of double precision."""
 
@@ -131,10 +149,11 @@ def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: flo
         if index == _IDIV:
             return 20.0 * vf
         if index in (opclass.FMAXIMUM, opclass.FMINMAX) and bits == _HALF:
-            return HALF_LANE * vf
+            return half_lanes(loop, index, vf)
         if index == opclass.IMUL:
-            each = 3.0 if bits <= 8 else 2.0 if bits > _WORD else 1.0
-            return each * registers
+            if bits > _WORD:
+                return _PRODUCT_OF_LONG.get(vf, 3.0 * registers)
+            return (4.0 if vf <= _FEW_BYTES else 3.0 * registers) if bits <= 8 else registers
         return _scalar(index, bits, loop, cpu) * registers
     if isa == "aarch64":
         near = fixed(loop, cpu, vf)
@@ -165,32 +184,56 @@ def in_order(loop: Loop, cpu: Cpu, vf: int) -> float:
     return vf + 2.0
 
 
+def control(cpu: Cpu, folded: bool) -> float:
+    """Of the index of a vector loop: x86 makes a mask of it for the last iteration, RISC-V asks for the length."""
+    return CONTROL + ({"riscv": 1.0, "x86": 2.0}.get(cpu.isa, 0.0) if folded else 0.0)
+
+
 def lane_by_lane(loop: Loop, cpu: Cpu, vf: int, bits: int, stride: int | None, store: bool) -> float:
     """Of an access whose lanes are not neighbours. stride : elements from lane to lane, None where it is not linear."""
     if cpu.isa == "aarch64":
         if not fixed(loop, cpu, vf):
-            return _FAR_ADDRESS * vf
+            return _FAR_ADDRESS * vf + 1.0
         near = stride is not None and abs(stride) * bits <= 8 * _NEAR_BYTES
-        taken_out = _LANE_STORED * vf if store else 0.0
-        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + 2.0 * (vf - loop.is_float) + taken_out
+        addresses = _LANE * vf if store or cpu.scalable else 0.0  # with SVE they are in vectors, those of stores always
+        return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + _LANE * (vf - loop.is_float) + addresses
     if cpu.isa == "x86":
         inserts = 3.0 if loop.is_float and bits == _HALF and not store else 1.0
         scalars = vf * (1.0 + inserts) + max(ceil(vf * bits / FIXED_BITS) - 1, 0)
+        if cpu.gather:  # addresses are in vectors, and taken out of them
+            scalars += vf + max(ceil(vf * _LONG / FIXED_BITS) - 1, 0)
         if cpu.gather and bits >= _WORD:
             return min(scalars, vf + 2.0 * max(ceil(vf * _LONG / cpu.vector_bits), 1))
-        if cpu.gather:  # addresses are in vectors, and taken out of them
-            return scalars + vf + max(ceil(vf * _LONG / FIXED_BITS) - 1, 0)
         return scalars
-    return float(vf) if cpu.isa == "riscv" else 3.0 * vf
+    return vf + max(vf * _LONG / FIXED_BITS, 1.0) if cpu.isa == "riscv" else 3.0 * vf
 
 
-def products(cpu: Cpu, loop: Loop, vf: int, gathers: bool) -> float:
-    """Of one product of the index with a stride, for all lanes of a vector."""
-    if not gathers or fixed(loop, cpu, vf):
-        return float(vf)
-    if cpu.isa == "riscv":
-        return max(vf * _LONG / FIXED_BITS, 1.0)
-    return ceil(vf * _LONG / cpu.prefer_bits) * (2.0 if cpu.isa == "x86" else 1.0)
+def lanes_of_group(loop: Loop, vf: int, bits: int, factor: int, members: int) -> float:
+    """One member's share of a group for which NEON has no instruction: every lane is taken out and put in
+    (`BasicTTIImpl::getInterleavedMemoryOpCost`). The first of a register of floats is there already."""
+    moves = 1 << (max(ceil(factor * vf * bits / FIXED_BITS), 1) - 1).bit_length()
+    first = bits / FIXED_BITS if loop.is_float else 0.0
+    return moves / members + _LANE * vf * (1.0 - first) + _LANE * (vf - loop.is_float)
+
+
+_PRODUCT_OF_LONG = {2: 2.0, 4: 2.0, 8: 3.0}
+"""Of 64 bits on AVX-512, by lanes; other operations on them are one for each register."""
+
+
+def addresses(loop: Loop, cpu: Cpu, vf: int, apart: bool) -> float:
+    """Of computing the addresses of a vector iteration. apart : of some access each lane has one of its own; else the
+    first one is enough. Targets that gather have them in vectors."""
+    products, plain = loop.products, loop.doublings + loop.sums
+    if not apart:  # of a group, that of the first member
+        return float(products + plain + loop.shared + (0 if loop.strided else loop.shifts))
+    plain += loop.shifts
+    if cpu.isa == "x86" and cpu.gather:
+        registers = max(vf * _LONG / cpu.vector_bits, 1.0)
+        return products * _PRODUCT_OF_LONG.get(vf, 3.0 * registers) + plain * registers + loop.shared
+    if cpu.isa == "riscv" or cpu.scalable:
+        each = max(vf * _LONG / (FIXED_BITS if fixed(loop, cpu, vf) else width(loop, cpu, vf)), 1.0)
+        return (products + plain) * each + loop.shared
+    return float((products + plain) * vf + loop.shared)
 
 
 _FEW_LANES = 4.0
@@ -208,8 +251,3 @@ def neighbours(loop: Loop, cpu: Cpu, vf: int, bits: int, backwards: bool) -> flo
     if cpu.isa == "aarch64" and not fixed(loop, cpu, vf):
         return 2.0 * registers
     return registers + (_REVERSE[cpu.isa] + registers - 1 if cpu.isa == "riscv" else _REVERSE[cpu.isa] * registers)
-
-
-def uniform(cpu: Cpu) -> float:
-    """Of reading one element for all lanes."""
-    return 2.0 + ADDRESS[cpu.isa]

@@ -5,8 +5,9 @@ counted over the iterations of those loops, of which long ones are sampled evenl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil
+
+import msgspec
 
 from featurizers.mlir.nest import CONSTANT, Form
 
@@ -31,8 +32,7 @@ OPERATIONS: dict[str, Callable[[int, int], int]] = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """A loop, or a condition (step 0: all of `lows` are at least zero, all of `highs` are zero), around the code.
 
     depends : loops that it varies with.
@@ -47,9 +47,10 @@ class Level:
 
     def length(self, point: Point) -> int:
         """Iterations of the loop at a point."""
-        low = max([value(bound, point) for bound in self.lows])
-        high = min([value(bound, point) for bound in self.highs])
-        return max(ceil((high - low) / self.step), 0)
+        lows, highs = self.lows, self.highs
+        low = value(lows[0], point) if len(lows) == 1 else max([value(bound, point) for bound in lows])
+        high = value(highs[0], point) if len(highs) == 1 else min([value(bound, point) for bound in highs])
+        return ceil((high - low) / self.step) if high > low else 0
 
     def holds(self, point: Point) -> bool:
         """Whether the condition is true at a point."""
@@ -62,7 +63,10 @@ def value(bound: Form | Bound, point: Point) -> int:
     if isinstance(bound, dict):
         total = 0
         for key, factor in bound.items():
-            total += factor * (1 if key == CONSTANT else point.get(key, 0))
+            if key == CONSTANT:
+                total += factor
+            elif factor:
+                total += factor * point.get(key, 0)
         return total
     name, left, right = bound
     return OPERATIONS[name](value(left, point), value(right, point))  # type: ignore[index,arg-type]

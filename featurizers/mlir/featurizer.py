@@ -39,7 +39,7 @@ class MlirFeaturizer(Featurizer[Program]):
     """
 
     kind = "mlir"
-    version = "7"
+    version = "8"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = PART_COLUMNS
 
@@ -89,6 +89,10 @@ class MlirFeaturizer(Featurizer[Program]):
             _sequences(subjects) if "sequences" in extras else {},
             {name: vocabulary.words(name) for name in (*vocabulary.STREAMS, "nodes", "edges")} if extras else {},
         )
+
+    def pieces(self, subject: Program) -> Mapping[str, Program]:
+        """Functions that do not call one another."""
+        return subject.pieces()
 
     def vocabulary(self, stream: str) -> tuple[str, ...]:
         """The words of a token stream, of graph ``nodes`` or ``edges``. KeyError when there is no such list."""

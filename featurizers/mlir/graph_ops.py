@@ -14,12 +14,12 @@ from featurizers.mlir.nest import Nest
 from featurizers.mlir.opclass import BESIDE, CLASS, elementwise_class
 from featurizers.mlir.tensor_ops import (
     _copy,
-    _result_made,
     elementwise,
     identity,
     nest_of,
     numbers_after,
     parts,
+    result_made,
     touch,
 )
 
@@ -30,6 +30,8 @@ _COPIES = frozenset({
     "transpose", "broadcast_in_dim", "concatenate", "concat", "slice", "pad", "reverse", "tile", "gather", "iota",
     "dynamic_slice", "dynamic_update_slice", "scatter", "resize", "dynamic_broadcast_in_dim", "broadcast",
 })  # fmt: skip
+_OF_ONE_NUMBER = frozenset({"convert", "cast", "reshape", "broadcast_in_dim", "broadcast", "bitcast_convert"})
+"""What is folded where all elements are one number."""
 _FREE = frozenset({"constant", "const", "const_shape", "return", "yield", "variable", "optimization_barrier"})
 
 
@@ -40,7 +42,12 @@ def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
     if not op.results:
         return False
     result = op.results[0]
-    _result_made(b, op, nest)
+    if word in _OF_ONE_NUMBER and op.operands and op.operands[0] in b.uniform and not _converts(b, op, word):
+        b.uniform.add(result)
+        if op.operands[0] in b.zeros:
+            b.zeros.add(result)
+        return True
+    result_made(b, op, nest)
     kind = b.type(result)
     if word in _VIEWS:
         if op.operands:
@@ -66,6 +73,12 @@ def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         return False
     elementwise(b, op, nest, op_class, BESIDE.get(word, ()) if kind.is_float else ())
     return True
+
+
+def _converts(b: Builder, op: Op, word: str) -> bool:
+    """Whether numbers become others: StableHLO leaves that to the code."""
+    source, target = b.type(op.operands[0]), b.type(op.results[0])
+    return word == "convert" and (source.bits, source.is_float) != (target.bits, target.is_float)
 
 
 def _moved(b: Builder, op: Op, nest: Nest, word: str) -> None:

@@ -16,11 +16,27 @@ CALLS_OF_A_BUFFER = 2.0
 one: such buffers may overlap with any other."""
 
 
+@handles("stablehlo.constant", "tosa.const")
+def _tensor_constant(b: Builder, op: Op, nest: Nest) -> None:
+    _uniform(b, op, op.attributes.get("value", op.attributes.get("values")))
+
+
+def _uniform(b: Builder, op: Op, value: Any) -> None:
+    """A tensor whose elements are all the same is that number wherever it is read
+    (`ConstantFoldLoadFromUniformValue`)."""
+    if isinstance(value, int | float) and b.type(op.results[0]).kind == "tensor":
+        b.uniform.add(op.results[0])
+        if value == 0:
+            b.zeros.add(op.results[0])
+
+
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
 def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
     if value == 0 and op.results:
         b.zeros.add(op.results[0])
+    if op.results:
+        _uniform(b, op, value)
     if op.results and b.type(op.results[0]).kind == "float":
         b.literals.add(op.results[0])
         if isinstance(value, float) and value:
@@ -253,8 +269,10 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     op_class = opclass.STORE if store else opclass.LOAD
     size = lanes * found.bits
     nest.counts[op_class] += max(size / 512, 1.0)
-    if not store:
-        b.follow(op, nest, opclass.LOAD)
+    if store:
+        b.kept.store(nest, found, op.operands[0])
+    else:
+        _loaded(b, op, nest, found)
     if len(moved.shape) > 1 and moved.kind == "vector" and nest.depth and op.name.startswith("vector.transfer"):
         nest.stacked += moved.size / max(moved.shape[-1], 1)
     if lanes > 1 and size > nest.widths:
@@ -265,6 +283,18 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         nest.is_float = True
     else:
         found.whole = True
+
+
+def _loaded(b: Builder, op: Op, nest: Nest, access: Access) -> None:
+    """What the body has stored before is in a register."""
+    value = b.kept.load(nest, access)
+    if value is None:
+        b.follow(op, nest, opclass.LOAD)
+        return
+    b.same[op.results[0]] = value
+    waited = b.ready.get(value)
+    if waited is not None:
+        b.ready[op.results[0]] = waited
 
 
 @handles("affine.load", "affine.vector_load")

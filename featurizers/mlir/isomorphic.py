@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from featurizers.mlir.build import Builder
 from featurizers.mlir.indices import OF_ELEMENTS, moves_of
-from featurizers.mlir.module import Block
+from featurizers.mlir.module import Block, Op
 from featurizers.mlir.nest import Nest
 
 _IN_TURNS = {"arith.subf": "arith.addf", "arith.subi": "arith.addi"}
@@ -24,15 +24,19 @@ def mark(b: Builder, block: Block, nest: Nest) -> None:
     moves = moves_of(block, nest)
     if not moves:
         return
-    known: list[dict[int, Shape]] = [{} for _ in range(_DEPTH + 1)]
-    for op in block.ops:
-        name = _IN_TURNS.get(op.name, op.name)
-        for result in op.results:
-            known[0][result] = (name,)
-            for depth in range(_DEPTH):
-                parts = [known[depth].get(value, ()) for value in op.operands] if name not in OF_ELEMENTS else []
-                known[depth + 1][result] = (name, *parts)
+    made = {result: op for op in block.ops for result in op.results}
     numbers: dict[Shape, int] = {}
     for access, op in zip(nest.accesses, moves, strict=True):
         if access.store:
-            access.shape = numbers.setdefault(known[_DEPTH].get(op.operands[0], ()), len(numbers))
+            access.shape = numbers.setdefault(_shape(made, op.operands[0], _DEPTH), len(numbers))
+
+
+def _shape(made: dict[int, Op], value: int, depth: int) -> Shape:
+    """The operation that makes a value, and so many of those before it; nothing where another block made it."""
+    op = made.get(value)
+    if op is None:
+        return ()
+    name = _IN_TURNS.get(op.name, op.name)
+    if not depth or name in OF_ELEMENTS:
+        return (name,)
+    return name, *[_shape(made, operand, depth - 1) for operand in op.operands]

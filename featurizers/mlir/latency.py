@@ -43,15 +43,26 @@ def steps(last: Step | None) -> Steps:
 
 
 _LIBM = 3.0
+_SINGLE = 32
 
 
-def latencies(cpu: Cpu, bits: int, is_float: bool) -> tuple[float, ...]:
+_IN_VECTORS = {
+    "neoverse-v1": {"logic": 2.0, "imul": 4.0, "iminmax": 2.0},
+    "apple-m1": {"fmul": 2.0, "fdiv": 2.0, "fsqrt": 2.0, "logic": 2.0},
+    "sifive-p670": {"fadd": 6.0, "fmul": 6.0, "fma": 6.0, "imul": 6.0, "iadd": 2.0, "logic": 2.0},
+}
+"""Of vectors, where those of a core take another time than scalars do: M1 divides them as fast as it multiplies."""
+_DOUBLE = {"apple-m1": {"fadd": 5.0, "fmul": 5.0, "fma": 5.0}}
+"""Of double precision, scalars and vectors."""
+
+
+def latencies(cpu: Cpu, bits: int, is_float: bool, vectors: bool = False) -> tuple[float, ...]:
     """By class, of code whose widest elements have `bits`."""
-    return _latencies(cpu.name, bits, is_float)
+    return _latencies(cpu.name, bits, is_float, vectors)
 
 
 @cache
-def _latencies(name: str, bits: int, is_float: bool) -> tuple[float, ...]:
+def _latencies(name: str, bits: int, is_float: bool, vectors: bool) -> tuple[float, ...]:
     cpu = cpus()[name]
     choice = cpu.fchoice_latency if is_float else cpu.choice_latency
     known = {
@@ -63,6 +74,10 @@ def _latencies(name: str, bits: int, is_float: bool) -> tuple[float, ...]:
         "libm": _LIBM, "call": _LIBM, "store": 0.0, "address": 0.0, "branch": 0.0,
         "shuffle": cpu.shuffle_latency,
     }  # fmt: skip
+    if vectors:
+        known.update(_IN_VECTORS.get(name, {}))
+    if is_float and bits > _SINGLE:
+        known.update(_DOUBLE.get(name, {}))
     found = [float(known.get(name, 1.0)) for name in CLASSES]
     if is_float and bits == 16 and not cpu.half:
         for index in FLOAT_CLASSES:
@@ -70,7 +85,7 @@ def _latencies(name: str, bits: int, is_float: bool) -> tuple[float, ...]:
     return tuple(found)
 
 
-def cycles(chain: Steps, cpu: Cpu, bits: int, is_float: bool) -> float:
+def cycles(chain: Steps, cpu: Cpu, bits: int, is_float: bool, vectors: bool = False) -> float:
     """How long a chain takes."""
-    known = latencies(cpu, bits, is_float)
+    known = latencies(cpu, bits, is_float, vectors)
     return sum([known[op_class] * times for op_class, times in chain])

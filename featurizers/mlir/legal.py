@@ -7,10 +7,11 @@ scalar products (`VectorContractLowering::Dot`) and of transposes element by ele
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, log2
 
-from featurizers.mlir import opclass
+import msgspec
+
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Moving, Wide
@@ -24,6 +25,8 @@ ORDERED, HALVES = -1, -2
 """Reductions: one lane after the other; by halves."""
 SHARED = -3
 """One scalar in all lanes."""
+OF_ANOTHER_LENGTH = 0
+"""A lane that is shared of a vector of another length."""
 
 _FLOATS = frozenset(opclass.FLOAT_CLASSES)
 _FMA = CLASS["fma"]
@@ -33,15 +36,13 @@ _PER_LANE_PRODUCT = 3.0
 _HALF_EACH, _HALF_LANE, _HALF_LANE_UNITS = 4.0, 3.0, 2.75
 """Half precision without instructions for it: of a register of singles; of a lane, and by units of floats."""
 _MAXIMUM = {"x86": 6.0, "aarch64": 1.0, "riscv": 5.0, "amdgpu": 1.0}
-_MINMAX = {"x86": 3.0, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
 _TAKE_OUT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
 """Instructions that bring a lane to where a scalar instruction finds it, or back."""
 _NEW_TYPE = 0.5
 """RISC-V: instructions that set element width and length, per vector instruction."""
 
 
-@dataclass(slots=True, frozen=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """Of one iteration. instructions, uops : all. passes : cycles of vector units. loads, stores : of load and store
     units."""
 
@@ -132,17 +133,53 @@ COPY_SIZE = 4.0
 """Of a copy by memcpy or memset (`getMemcpyCost`)."""
 
 
+_INTRINSICS = (CLASS["fsqrt"], opclass.FMINMAX, opclass.FMAXIMUM)
+_CHOSEN = (opclass.COMPARE, opclass.SELECT, opclass.IMINMAX)
+
+
+def _split(kind: int, each: int, isa: str) -> float:
+    """Size of an operation on a row of so many registers. x86 counts each of them, but for sums of whole numbers;
+    others only those of choices, and two for each of an intrinsic that is split (`getTypeBasedIntrinsicInstrCost`)."""
+    if each == 1 or isa not in ("x86", "aarch64"):
+        return 1.0
+    if kind in _INTRINSICS or (kind == _FMA and isa == "x86"):
+        return 2.0 * each
+    counted = kind != opclass.IADD if isa == "x86" else kind in _CHOSEN
+    return float(each) if counted else 1.0
+
+
+def _shared_size(of: int, each: int, isa: str) -> float:
+    """Size of a lane in all lanes: AArch64 has none for what changes the length, x86 one in all."""
+    if isa == "aarch64" and of == OF_ANOTHER_LENGTH:
+        return 0.0
+    return 1.0 if isa == "x86" else float(each)
+
+
+def _addressed(loop: Loop) -> int:
+    """Vector accesses at an element of their own, whose address AArch64 has to compute: it scales an index by the size
+    of the whole vector alone (`getGEPCost`). Of an address that several use, it is not known what it is for."""
+    iv, step = loop.nest.iv, loop.nest.step
+    users: dict[tuple[int, Moving], int] = {}
+    for access in loop.accesses:
+        if access.lanes > 1 and access.moving and not access.called and access.stride(iv) == step:
+            key = access.base, access.moving
+            users[key] = users.get(key, 0) + 1
+    return list(users.values()).count(1)
+
+
 def beyond_units(loop: Loop) -> float:
     """What LLVM's code sizes have of a body's vectors beyond what `counts` have: an operation on a row is one, whatever
-    its length, but accesses and shuffles of AArch64 are one and two for each register, and sums in order one for each
-    step."""
-    copied = [access for access in loop.accesses if access.copied]
-    extra = sum([COPY_SIZE / (1 if a.fill else 2) - max(a.lanes * a.bits / 512, 1.0) for a in copied])
+    its length on most targets, but accesses and shuffles of AArch64 are one and two for each register, and sums in
+    order one for each step."""
+    copied = [COPY_SIZE / (1 if a.fill else 2) - max(a.lanes * a.bits / 512, 1.0) for a in loop.accesses if a.copied]
+    extra = sum(copied)
     if not loop.wide and not loop.widths:
         return extra
     isa = loop.isa
+    if isa == "aarch64":
+        extra += _addressed(loop)
     for key, count in loop.wide.items():
-        kind, _, rows, lanes, bits, _ = key
+        kind, of, rows, lanes, bits, _ = key
         each = registers(isa, lanes, bits)
         if kind == ORDERED:
             own = max(_ORDERED_SIZE[isa] * lanes, 1.0)
@@ -153,7 +190,7 @@ def beyond_units(loop: Loop) -> float:
         elif kind == _FMA and bits == 16 and isa == "riscv":
             own = 2.0 * lanes  # taken apart
         else:
-            own = float(each) if kind == SHARED else 1.0
+            own = _shared_size(of, each, isa) if kind == SHARED else _split(kind, each, isa)
         extra += (rows * own - units(key) * len(classes(key))) * count
     for access in loop.accesses:
         if access.lanes > 1 and not access.called and not access.copied:
@@ -183,10 +220,17 @@ def _pairs(accesses: list[Access], store: bool) -> int:
     return found
 
 
+_BOTH_UNITS, _HALF_REGISTER = 2.0, 64
+"""In order, a whole register takes both units of Cortex-A55, which are of 64 bits; only products that are added do
+not (`CortexA55WriteFPMAC` of LLVM's model)."""
+
+
 def _grouped(cpu: Cpu, lanes: int, bits: int) -> float:
     """Cycles of a vector unit for one operation, in its registers."""
     if cpu.isa != "riscv":
-        return float(registers(cpu.isa, lanes, bits)) * (cpu.passes if cpu.in_order else 1)
+        return float(registers(cpu.isa, lanes, bits)) * (
+            _BOTH_UNITS if cpu.in_order and lanes * bits > _HALF_REGISTER else 1
+        )
     return float(max(ceil(lanes * bits / GROUPED_BITS), 1))
 
 
@@ -238,10 +282,12 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         each = float(registers(isa, lanes, 32))
         return rows * each * _HALF_EACH, rows * each * _HALF_EACH
     factor = 1.0
+    if kind == _FMA and cpu.in_order:
+        return rows * each, rows * each
     if kind == opclass.FMAXIMUM:
         factor = _MAXIMUM[isa]
     elif kind == opclass.FMINMAX:
-        factor = _MINMAX[isa]
+        factor = minmax.IN_VECTORS[isa][of] if of >= 0 else 1.0
     elif kind == _IDIV and isa != "riscv":
         return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_cycles
     elif kind == _IMUL and isa == "aarch64" and bits == 64:

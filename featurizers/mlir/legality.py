@@ -17,7 +17,7 @@ from featurizers.mlir.loop import (
     WIDE_ALREADY,
     Loop,
 )
-from featurizers.mlir.nest import Access, Moving, jumps, strides
+from featurizers.mlir.nest import Access, Moving, jumps
 from featurizers.mlir.slp import runs
 from featurizers.mlir.widths import widths_moved
 
@@ -29,21 +29,21 @@ def judge(loop: Loop) -> None:
     """Strides over this loop, and whether LoopVectorize would find it legal; again where loops inside are no more."""
     loop.unit = loop.strided = loop.invariant = loop.gathered = 0
     loop.runs = loop.mix = loop.plain = None
-    iv = loop.nest.iv
     bases: dict[int, list[Access]] = {}
-    by_shape = strides(loop.accesses, iv)
+    by_shape = loop.by_shape()
+    steps = {shape: abs(step) if shape is not None and not jumps(step) else -1 for shape, step in by_shape.items()}
     for access in loop.accesses:
         held = bases.get(access.base)
         if held is None:
             bases[access.base] = [access]
         else:
             held.append(access)
-        stride = by_shape[access.moving]
-        if access.moving is None or jumps(stride):
+        step = steps[access.moving]
+        if step < 0:
             loop.gathered += 1
-        elif stride == 0:
+        elif step == 0:
             loop.invariant += 1
-        elif abs(stride) == max(access.lanes, 1):
+        elif step == max(access.lanes, 1):
             loop.unit += 1
         else:
             loop.strided += 1
@@ -55,17 +55,15 @@ def judge(loop: Loop) -> None:
 
 
 def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving | None, int]) -> int:
-    nest, iv = loop.nest, loop.nest.iv
+    nest = loop.nest
     if loop.children:
         return NOT_INNERMOST
     if loop.widths:
         return WIDE_ALREADY
-    if loop.counts[opclass.CALL] or loop.functions or any(access.copied for access in loop.accesses):
+    if loop.counts[opclass.CALL] or loop.functions or True in [access.copied for access in loop.accesses]:
         return HAS_CALL
     if nest.unknown_trip:
         return TOO_FEW
-    if any(not chain.reassociable for chain in loop.chains):
-        return CARRIED
     for accesses in bases.values():
         stores = [a for a in accesses if a.store]
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
@@ -73,13 +71,13 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         if any(jumps(by_shape[s.moving]) for s in stores):
             return NOT_LINEAR
         if stores and len(accesses) > 1:
-            if _dependent(accesses, iv, int(loop.trip) - 1 if loop.exact else _FAR):
+            if _dependent(accesses, by_shape, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
-    return VECTORISABLE
+    return CARRIED if any(not chain.reassociable for chain in loop.chains) else VECTORISABLE
 
 
-def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
+def _dependent(accesses: list[Access], by_shape: dict[Moving | None, int], last: int) -> bool:
     """Whether a value stored to this buffer is needed by a later iteration: no vector may span the distance.
 
     Stores all have a form. Accumulators (same place in every iteration) are judged by their chain. last : the last
@@ -88,14 +86,19 @@ def _dependent(accesses: list[Access], iv: int, last: int) -> bool:
     offsets: dict[Moving, set[int]] = {}
     stored: dict[Moving, set[int]] = {}
     for access in accesses:
-        if access.moving is None or jumps(access.stride(iv)):
+        shape = access.moving
+        if shape is None or jumps(by_shape[shape]):
             return True
-        (stored if access.store else offsets).setdefault(access.moving, set()).add(access.constant)
-    steps_of = {dict(shape).get(iv, 0) for shape in (*stored, *offsets)} - {0}
+        found = stored if access.store else offsets
+        if shape in found:
+            found[shape].add(access.constant)
+        else:
+            found[shape] = {access.constant}
+    steps_of = {by_shape[shape] for shape in (*stored, *offsets)} - {0}
     if len(steps_of) > 1:
         return True
     for shape, written in stored.items():
-        step = dict(shape).get(iv, 0)
+        step = by_shape[shape]
         places = offsets.get(shape, set()) | written
         if not step and (len(written) > 1 or len(steps_of) > 0):
             return True  # `MemoryDepChecker::isDependent` compares only places that move
@@ -117,5 +120,5 @@ def _told_apart(accesses: list[Access]) -> int:
 def _checks(bases: dict[int, list[Access]]) -> int:
     """Pairs of buffers that may overlap, one of which is written."""
     outside = [accesses for accesses in bases.values() if accesses[0].external]
-    written = sum([any(a.store for a in accesses) for accesses in outside])
+    written = sum([True in [a.store for a in accesses] for accesses in outside])
     return written * (len(outside) - written) + written * (written - 1) // 2

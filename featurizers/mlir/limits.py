@@ -37,15 +37,35 @@ def check(source: bytes, limits: Limits) -> None:
 
 
 def _check_depth(source: bytes, opening: int, closing: int, limit: int) -> None:
+    """Arrows are no brackets. All other bytes are left out first: a text may have thousands of brackets, and a hundred
+    times as many of those."""
+    left = source.replace(b"->", b"") if closing == _LARGER else source
+    depth = 0
+    for byte in left.translate(None, bytes(set(range(256)) - {opening, closing})):
+        if byte == opening:
+            depth += 1
+            if depth > limit:
+                rule = f"must not be nested deeper than {limit}"
+                where = _place(source, _too_deep(source, opening, closing, limit))
+                raise LimitError(f"The brackets '{chr(opening)}'", rule, where=where)
+        elif depth:
+            depth -= 1
+
+
+_MINUS, _LARGER = b"->"
+
+
+def _too_deep(source: bytes, opening: int, closing: int, limit: int) -> int:
+    """Where the bracket is that is one too many."""
     depth = 0
     for position, byte in enumerate(source):
         if byte == opening:
             depth += 1
             if depth > limit:
-                rule = f"must not be nested deeper than {limit}"
-                raise LimitError(f"The brackets '{chr(opening)}'", rule, where=_place(source, position))
-        elif byte == closing and depth and not (closing == 62 and source[position - 1] == 45):
+                break
+        elif byte == closing and depth and not (closing == _LARGER and source[position - 1] == _MINUS):
             depth -= 1
+    return position
 
 
 def _place(source: bytes, position: int) -> str:

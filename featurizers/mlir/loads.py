@@ -77,9 +77,8 @@ class _Read:
 def hoist(loop: Loop) -> None:
     """Loads that do not vary move out when nothing may overwrite them; an accumulator in memory becomes a register
     that is still stored where other accesses may read it."""
-    iv = loop.nest.iv
-    fixed = [access.moving is not None and not access.stride(iv) for access in loop.accesses]
-    if not any(fixed):
+    still = {moving for moving, stride in loop.by_shape().items() if not stride and moving is not None}
+    if not still:
         return
     stores = [a for a in loop.accesses if a.store]
     for child in loop.children:
@@ -87,35 +86,40 @@ def hoist(loop: Loop) -> None:
     written = _Written(stores)
     kept = []
     fixed_stores: dict[Key, Access] = {}
-    for access, stays in zip(loop.accesses, fixed, strict=True):
-        if stays and access.store and not access.maybe:
-            fixed_stores[_key(access)] = access
-        elif stays and not written.may_overwrite(access):
-            loop.hoisted += 1
-            loop.lifted.append(access)
-            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)
-            continue
+    for access in loop.accesses:
+        if access.moving in still:
+            if access.store and not access.maybe:
+                fixed_stores[access.base, access.moving, access.constant] = access
+            elif not written.may_overwrite(access):
+                loop.hoisted += 1
+                loop.lifted.append(access)
+                loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)
+                continue
         kept.append(access)
-    loop.accesses = kept
+    if len(kept) < len(loop.accesses):
+        loop.accesses = kept
     if fixed_stores:
-        _registers(loop, kept, stores, fixed_stores)
+        _registers(loop, still, written, fixed_stores)
 
 
-def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict[Key, Access]) -> None:
+def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Key, Access]) -> None:
     """Places that the body reads and writes in every iteration, and nothing else may write, live in registers. What
-    is written before it is read is no accumulator: each iteration has a value of its own."""
+    is written before it is read is no accumulator: each iteration has a value of its own. still : how what does not
+    vary moves over the loops around."""
     reads: dict[Key, list[Access]] = {}
     writes: dict[Key, int] = {}
     begun: dict[Key, bool] = {}
-    for access in kept:
-        key = _key(access)
-        begun.setdefault(key, access.store and not access.maybe)
-        if access.store:
-            writes[key] = writes.get(key, 0) + 1
-        else:
-            reads.setdefault(key, []).append(access)
+    for access in loop.accesses:
+        if access.moving in still:
+            key = _key(access)
+            if key in fixed:
+                begun.setdefault(key, access.store and not access.maybe)
+                if access.store:
+                    writes[key] = writes.get(key, 0) + 1
+                else:
+                    reads.setdefault(key, []).append(access)
     carried = {_key(access) for access in loop.lifted}
-    written, read = _Written(stores), _Read(kept)
+    read = _Read(loop.accesses)
     unread, gone = set[Key](), set[Key]()
     for key, store in fixed.items():
         loads = reads.get(key, [])
@@ -129,7 +133,7 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
             continue
         else:
             loop.lifted.append(loads[0])
-            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial)))
+            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial), elsewhere))
             if elsewhere:
                 loop.memory_chain = True
             else:
@@ -141,10 +145,12 @@ def _registers(loop: Loop, kept: list[Access], stores: list[Access], fixed: dict
         if key in gone:
             loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - writes[key], 0.0)
     if unread:
-        loop.accesses = [a for a in loop.accesses if _key(a) not in (gone if a.store else unread)]
+        loop.accesses = [
+            a for a in loop.accesses if a.moving not in still or _key(a) not in (gone if a.store else unread)
+        ]
 
 
-def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
+def _memory_chain(loop: Loop, store: Access, steps: float, stored: bool) -> Chain:
     is_float = loop.is_float
     wanted = (
         ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")
@@ -152,21 +158,32 @@ def _memory_chain(loop: Loop, store: Access, steps: float) -> Chain:
     for name in wanted:
         if loop.counts[opclass.CLASS[name]]:
             return Chain(
-                opclass.CLASS[name], store.bits, is_float, not is_float or name in ("fminmax", "fmaximum"), steps, True
+                opclass.CLASS[name],
+                store.bits,
+                is_float,
+                not is_float or name in ("fminmax", "fmaximum"),
+                steps,
+                True,
+                stored=stored,
             )
-    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True)
+    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True, stored=stored)
 
 
 def moves(access: Access) -> float:
     """What an access is in the counts of loads and stores."""
-    return 0.0 if access.called else max(access.lanes * access.bits / 512, 1.0)
+    size = access.lanes * access.bits
+    return 0.0 if access.called else 1.0 if size <= _UNIT else size / _UNIT
+
+
+_UNIT = 512
 
 
 def common(loop: Loop) -> None:
     """Equal loads are read once, unless a store that may overwrite them lies between; of stores to one place, between
     which nothing may read it, the last one is left."""
-    if len(loop.accesses) < 2:
-        return
+    if len({(access.base, access.moving, access.constant) for access in loop.accesses}) == len(loop.accesses):
+        return  # no place is accessed twice
+    counts = loop.counts
     outside: dict[int, Shapes] = {}
     local: dict[int, Shapes] = {}
     kept: list[Access] = []
@@ -187,7 +204,7 @@ def common(loop: Loop) -> None:
                 outside.clear()
             known[base] = {moving: same}
             if not access.maybe and unread.store(access, len(kept)):
-                loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - moves(access), 0.0)
+                counts[opclass.STORE] = max(counts[opclass.STORE] - moves(access), 0.0)
             kept.append(access)
             continue
         if shapes is None:
@@ -198,8 +215,8 @@ def common(loop: Loop) -> None:
             same.add(access.constant)
         elif moving is not None:
             removed += 1
-            loop.forwarded += unread.holds(access)
-            loop.counts[opclass.LOAD] = max(loop.counts[opclass.LOAD] - moves(access), 0.0)
+            loop.forwarded += bool(pending) and unread.holds(access)
+            counts[opclass.LOAD] = max(counts[opclass.LOAD] - moves(access), 0.0)
             continue
         if pending:
             unread.load(access)
@@ -221,7 +238,12 @@ class _Unread:
         """Whether it overwrites one."""
         if access.moving is None:
             return False
-        places = self.at.setdefault(access.base, {}).setdefault(access.moving, {})
+        shapes = self.at.get(access.base)
+        if shapes is None:
+            shapes = self.at[access.base] = {}
+        places = shapes.get(access.moving)
+        if places is None:
+            places = shapes[access.moving] = {}
         before = places.get(access.constant)
         places[access.constant] = position
         if access.external:
@@ -245,10 +267,12 @@ class _Unread:
         shapes = self.at.get(access.base)
         if shapes:
             same = shapes.get(access.moving) if access.moving is not None else None
-            shapes.clear()
-            if same is not None and access.moving is not None:
+            if same is not None:
                 same.pop(access.constant, None)
-                shapes[access.moving] = same
+            if same is None or len(shapes) > 1:
+                shapes.clear()
+                if same is not None and access.moving is not None:
+                    shapes[access.moving] = same
 
 
 def segments(loop: Loop, copies: int = 1) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import field
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide
+from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide, strides
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -22,24 +24,29 @@ Share = tuple[int, int, bool, float]
 _Key = TypeVar("_Key")
 
 
-@dataclass(slots=True)
-class Loop:
+class Loop(msgspec.Struct):
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
     isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies
     : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
-    the loops inside. weight : executions of the body in all. around : iterations of the loop around. factor : copies of
-    this loop that unrolling the loop around it made, multiplicity : in the whole function. path, critical : as of
-    `Nest`. serial : dependent steps of accumulators of inner loops in one iteration. lifted : accesses that moved out,
-    to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
+    the loops inside. fixed : loops whose copies are in the body. weight : executions of the body in all. around :
+    iterations of the loop around. factor : copies of this loop that unrolling the loop around it made, multiplicity :
+    in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of inner loops in one
+    iteration, in_turn : of all that stand one after the other, see `optimise._in_turn`. lifted : accesses that moved
+    out, to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
     finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
     then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
     operations for addresses that are not linear. shapes : how the accesses of the body and of the loops inside move.
     unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded, ways, live_bits,
-    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions : as of
-    `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of. plain :
-    see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left. skipped
-    : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
+    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions, extremes :
+    as of `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of.
+    plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
+    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
+    held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
+    passing : as of `Nest`.
+    products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
+    are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
+    that several buffers have in common.
     """
 
     nest: Nest
@@ -64,6 +71,7 @@ class Loop:
     path: float = 0.0
     critical: Step | None = None
     serial: float = 0.0
+    in_turn: float = 0.0
     unrolled: bool = False
     legality: int = VECTORISABLE
     checks: int = 0
@@ -82,6 +90,7 @@ class Loop:
     removed: int = 0
     hoisted: int = 0
     unrolled_below: int = 0
+    fixed: frozenset[int] = frozenset()
     decided: list[tuple[float, float]] = field(default_factory=list)
     raw: float = 0.0
     indexing: float = 0.0
@@ -117,20 +126,46 @@ class Loop:
     across_in_memory: float = 0.0
     called_loaded: float = 0.0
     functions: float = 0.0
+    extremes: dict[int, float] = field(default_factory=dict)
     depth: int = 0
     lengths: Lengths = ()
     skipped: float = 0.0
     folded: float = 0.0
+    held_around: bool = False
+    passing: list[tuple[int, Chain]] = field(default_factory=list)
+    products: int = 0
+    doublings: int = 0
+    sums: int = 0
+    shifts: int = 0
+    shared: int = 0
+    known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
-    def parts(self, size: int, within: int = 0) -> tuple[float, float]:
+    def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:
         """How often so many iterations fit into an execution, on average, and how many are left. within : of what is
-        left of it by steps of so many."""
+        left of it by steps of so many. kept : iterations that are left in any case."""
         whole = rest = 0.0
         for length, share in self.lengths or ((self.trip, 1.0),):
             left = length % within if within else length
-            whole += left // size * share
-            rest += left % size * share
+            times = max(left - kept, 0) // size
+            whole += times * share
+            rest += (left - times * size) * share
         return whole, rest
+
+    @property
+    def most(self) -> int:
+        """The most iterations, where the length is not known but its bounds are linear, so that LLVM knows of them
+        (`getSmallConstantMaxTripCount`); else 0."""
+        if self.exact or not self.nest.linear:
+            return 0
+        return max([length for length, _ in self.lengths], default=0)
+
+    def by_shape(self) -> dict[Moving | None, int]:
+        """The stride over this loop of every way in which its accesses move. Kept in `known_strides` while `accesses`
+        is the same list, and as long: who changes one of them makes a new list."""
+        known, accesses = self.known_strides, self.accesses
+        if known is None or known[0] is not accesses or known[1] != len(accesses):
+            known = self.known_strides = accesses, len(accesses), strides(accesses, self.nest.iv)
+        return known[2]
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import msgspec
+from msgspec import field
 
 from featurizers.mlir.latency import Step, Steps
+from featurizers.mlir.module import Op
 from featurizers.mlir.opclass import COUNT
 
 Form = dict[int, int]
@@ -21,7 +23,7 @@ floats."""
 
 Typed = tuple[int, int, int, bool]
 """An operation on scalars: class, bits of its elements, bits that it converts from (0: none), whether of what was just
-loaded; of shifts, whether they are of a product with a constant."""
+loaded; of shifts, whether they are of a product with a constant; of minima, whether they are one instruction of x86."""
 
 Divided = tuple[int, bool, bool, bool]
 """A division by a constant: bits, whether signed, whether the remainder is asked for, whether the quotient is known."""
@@ -89,26 +91,31 @@ class Access(msgspec.Struct, gc=False):
                       self.called, self.maybe, self.apart, self.whole, self.copied, self.shape)  # fmt: skip
 
 
-def iterations(accesses: list[Access], iv: int, trip: int) -> list[Access]:
-    """The accesses of each iteration of a loop in order, as `Access.shifted` gives them one by one."""
-    found: list[Access] = []
-    steps = [access.stride(iv) for access in accesses]
-    rests = [tuple([pair for pair in access.moving or () if pair[0] != iv]) for access in accesses]
-    for iteration in range(trip):
-        for a, step, rest in zip(accesses, steps, rests, strict=True):
-            if step:
-                constant = a.constant + step * iteration
-                a = Access(a.base, rest, constant, a.store, a.bits, a.lanes, a.external, a.fill, a.called, a.maybe,
-                           a.apart, a.whole, a.copied, a.shape)  # fmt: skip
-            found.append(a)
-    return found
+def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving | None, int]) -> list[Access]:
+    """The accesses of each iteration of a loop in order, as `Access.shifted` gives them one by one. by_shape : their
+    `strides`."""
+    rests = {moving: tuple([pair for pair in moving or () if pair[0] != iv]) for moving in by_shape}
+    copies: list[list[Access]] = []
+    for a in accesses:
+        step = by_shape[a.moving]
+        if not step:
+            copies.append([a] * trip)
+            continue
+        base, rest, store, bits, lanes, external, shape = (
+            a.base, rests[a.moving], a.store, a.bits, a.lanes, a.external, a.shape,
+        )  # fmt: skip
+        fill, called, maybe, apart, whole, copied = a.fill, a.called, a.maybe, a.apart, a.whole, a.copied
+        copies.append([
+            Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape)
+            for constant in range(a.constant, a.constant + step * trip, step)
+        ])  # fmt: skip
+    return [access for iteration in zip(*copies, strict=True) for access in iteration]
 
 
 def strides(accesses: list[Access], iv: int) -> dict[Moving | None, int]:
     """The stride over a loop of every way in which accesses move; 0 where an offset is not linear."""
-    found: dict[Moving | None, int] = {}
-    for moving in {access.moving for access in accesses}:
-        found[moving] = 0
+    found: dict[Moving | None, int] = dict.fromkeys([access.moving for access in accesses], 0)
+    for moving in found:
         for key, factor in moving or ():
             if key == iv:
                 found[moving] = factor
@@ -122,14 +129,14 @@ def moving_of(form: Form) -> Moving:
     return tuple(sorted([pair for pair in form.items() if pair[0] != CONSTANT and pair[1]]))
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(msgspec.Struct):
     """A value carried from one iteration to the next: class of the operation on it, -1 for none, PASSED for an inner
     loop that carries it on; bits of its type; reassociable : integer, or floating point with `reassoc`.
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
-    the value to its next one, where they are known. taken : something is subtracted.
+    the value to its next one, where they are known. taken : something is subtracted. stored : each step is, in memory
+    that others may read.
     """
 
     op_class: int
@@ -141,10 +148,10 @@ class Chain:
     used: bool = False
     kinds: Steps = ()
     taken: bool = False
+    stored: bool = False
 
 
-@dataclass(slots=True)
-class Nest:
+class Nest(msgspec.Struct):
     """A loop (or a function's body, of trip 1).
 
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
@@ -156,10 +163,11 @@ class Nest:
     computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
     length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
     where it is exact or not known, and lengths :
-    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. share : of the iterations
+    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. linear :
+    its bounds are one linear form each. share : of the iterations
     around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
-    whole numbers with a constant. reloads : of what the iteration before has stored, see `control._by_memory`.
+    whole numbers with a constant. reloads : of what the iteration before has stored, see `stored.by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
     operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; guarded :
     operations behind branches, ways : to go on after them, beyond one for each. typed : operations on scalars by width.
@@ -168,7 +176,9 @@ class Nest:
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
     given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
-    functions : those that are no intrinsics.
+    functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
+    block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
+    extremes : operations of class FMINMAX by their kind, see `minmax`.
     """
 
     label: str
@@ -202,6 +212,7 @@ class Nest:
     begun: int = 0
     lengths: tuple[tuple[int, float], ...] = ()
     cut: bool = False
+    linear: bool = False
     share: float = 1.0
     skipped: float = 0.0
     folds: float = 0.0
@@ -225,6 +236,9 @@ class Nest:
     across_in_memory: int = 0
     called_loaded: int = 0
     functions: int = 0
+    stepwise: Chain | None = None
+    passing: list[tuple[int, Chain]] = field(default_factory=list)
+    extremes: dict[int, float] = field(default_factory=dict)
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""
@@ -234,11 +248,11 @@ class Nest:
         return found
 
 
-@dataclass(slots=True)
-class Function:
+class Function(msgspec.Struct):
     """A function. arguments : machine words that its arguments take (a memref of dynamic shape is a
     descriptor of 3 + 2 rank words, another a pointer). constants, floats : (bits, value) of large whole numbers, and of
-    floating-point ones."""
+    floating-point ones. op : where it stands in its module. unknown_ops : operations that nothing here knows, with how
+    often they occur. unknown_trips : loops whose length is not known."""
 
     name: str
     line: int
@@ -250,3 +264,7 @@ class Function:
     is_kernel: bool = False
     constants: frozenset[tuple[int, int]] = frozenset()
     floats: frozenset[tuple[int, float]] = frozenset()
+    unknown_ops: Mapping[str, int] = field(default_factory=dict)
+    unknown_trips: int = 0
+    allocations: int = 0
+    op: Op | None = None

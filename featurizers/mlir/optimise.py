@@ -49,30 +49,34 @@ def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
     loop.weight = entries * loop.trip
     for child in loop.children:
         if loop.nest.depth:
+            child.held_around = loop.held_around or _keeps_floats(loop)
             child.around = max(loop.trip, 1.0) if loop.exact else _ANY_TRIPS
         _weigh(child, loop.weight, loop.multiplicity, depth + 1)
 
 
+def _keeps_floats(loop: Loop) -> bool:
+    """Whether a body needs floats that are known before it, beside a zero that it stores, which is no float."""
+    return loop.held_floats + loop.literals > any(access.fill for access in loop.accesses)
+
+
 def _optimise(nest: Nest, isa: str) -> Loop:
-    loop = Loop(nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy())
-    loop.lengths, loop.skipped = nest.lengths, nest.skipped
-    loop.isa, loop.bits, loop.widths, loop.is_float = isa, nest.bits, nest.widths, nest.is_float
-    loop.live_int, loop.live_float = nest.live_int, nest.live_float
-    loop.held_floats, loop.literals = nest.held_floats, nest.literals
-    loop.path, loop.critical, loop.folds = nest.path, nest.critical, nest.folds
-    loop.of_loaded = nest.of_loaded
-    loop.immediates = nest.immediates
-    loop.stacked, loop.masks, loop.whole_masks = nest.stacked, nest.masks, nest.whole_masks
-    loop.across, loop.across_in_memory = float(nest.across), float(nest.across_in_memory)
-    loop.called_loaded, loop.functions = float(nest.called_loaded), float(nest.functions)
+    loop = Loop(
+        nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
+        nest.widths, nest.is_float, [_optimise(child, isa) for child in nest.children],
+        path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
+        held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
+        immediates=nest.immediates, wide=nest.wide.copy(), typed=nest.typed.copy(), divided=nest.divided.copy(),
+        guarded=nest.guarded, ways=nest.ways, live_bits=nest.live_bits, stacked=nest.stacked, masks=nest.masks,
+        whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
+        called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
+        skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(),
+    )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
         loop.counts[opclass.STORE] += nest.stacked
-    loop.wide, loop.typed, loop.live_bits = nest.wide.copy(), nest.typed.copy(), nest.live_bits
-    loop.divided, loop.guarded, loop.ways = nest.divided.copy(), nest.guarded, nest.ways
-    loop.children = [_optimise(child, isa) for child in nest.children]
     for child in loop.children:
-        _take(loop, child, child.lifted[: child.lifted_early])
+        if child.lifted_early:
+            _take(loop, child, child.lifted[: child.lifted_early])
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
@@ -83,7 +87,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
-            _settle(loop, frozenset((nest.iv,)))
+            _settle(loop, loop.fixed | {nest.iv})
     if not loop.unrolled:
         judge(loop)
     return loop
@@ -102,9 +106,9 @@ def _merge_all(loop: Loop) -> None:
     below, loop.children = loop.children, []
     changed = False
     for child in below:
-        late = child.lifted[child.lifted_early :]
-        _take(loop, child, late)
-        changed = changed or bool(late)
+        if len(child.lifted) > child.lifted_early:
+            _take(loop, child, child.lifted[child.lifted_early :])
+            changed = True
         if is_copy(child):
             moved(loop, child)
             loop.raw += COPY_SIZE + 1.0
@@ -121,9 +125,10 @@ def _merge_all(loop: Loop) -> None:
 
 def _take(loop: Loop, child: Loop, lifted: list[Access]) -> None:
     """What moved out of a loop is in the body around it."""
+    together, counts = child.unrolled or child.copies > 1, loop.counts
+    loop.accesses += lifted if together else [_apart(access) for access in lifted]
     for access in lifted:
-        loop.accesses.append(access if child.unrolled or child.copies > 1 else _apart(access))
-        loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
+        counts[opclass.STORE if access.store else opclass.LOAD] += moves(access)
 
 
 def _apart(access: Access) -> Access:
@@ -200,6 +205,7 @@ def _copy(loop: Loop) -> Loop:
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
     found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
     found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
+    found.extremes = loop.extremes.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 
@@ -251,19 +257,26 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
             counts[index] += count * trip
     counts[opclass.ADDRESS] -= min(inner[opclass.ADDRESS] * trip, counts[opclass.ADDRESS])
     if len(below.accesses) * trip + len(loop.accesses) <= _MAX_EXPANDED:
-        loop.accesses += iterations(below.accesses, iv, once) if trip == once else _copies(below, trip, known)
+        loop.accesses += (
+            iterations(below.accesses, iv, once, below.by_shape()) if trip == once else _copies(below, trip, known)
+        )
     else:
         loop.accesses += below.accesses * min(trip, 64)
     loop.copies = max(loop.copies, below.copies * max(trip, 1))
     loop.decided += [((below.total - 2) * below.trip + 2, below.trip), *below.decided]
     loop.unrolled_below += 1 + below.unrolled_below
-    chain = max(below.chains, key=_steps_of, default=None)
+    loop.fixed |= below.fixed | {below.nest.iv}
+    chain = max(below.chains, key=_steps_of, default=below.nest.stepwise)
     steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
     loop.serial = max(loop.serial, steps)
+    loop.in_turn += _in_turn(below, trip, steps if chain is not None else 0.0)
+    if below.passing:
+        loop.chains += [c for over, c in below.passing if over == loop.nest.iv]
+        loop.passing = loop.passing + [pair for pair in below.passing if pair[0] != loop.nest.iv]
     if below.path > loop.path:
         loop.path, loop.critical = below.path, below.critical
-    if chain is not None and not loop.serial_chain:
-        loop.serial_chain = chain
+    if not loop.serial_chain:
+        loop.serial_chain = chain or below.serial_chain
     if below.chains:
         loop.chains = [carried_on(c, below.chains[0], trip) if c.op_class == PASSED else c for c in loop.chains]
     loop.live_int = max(loop.live_int, below.live_int)
@@ -275,6 +288,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.wide, below.wide, trip)
     add_counts(loop.typed, below.typed, trip)
     add_counts(loop.divided, below.divided, trip)
+    add_counts(loop.extremes, below.extremes, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
@@ -295,10 +309,21 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.forwarded += below.forwarded * trip
 
 
+_MIXED = 100.0
+"""Operations among which the scheduler puts independent chains side by side."""
+
+
+def _in_turn(below: Loop, trip: int, steps: float) -> float:
+    """Dependent steps that so many iterations put one after the other into a body: chains of separate loops, and of
+    iterations around one, as far as each fills what is scheduled together."""
+    filled = min(sum(below.counts) * trip / _MIXED, 1.0)
+    return max(steps * filled, below.in_turn * trip)
+
+
 def _copies(loop: Loop, trip: int, known: frozenset[int]) -> list[Access]:
     """The accesses of so many iterations, of copies of a loop that another place each."""
     varying = {a.base for nest in loop.nest.walk() for a in nest.accesses if not known.isdisjoint(dict(a.moving or ()))}
-    once = iterations(loop.accesses, loop.nest.iv, max(round(loop.trip), 1))
+    once = iterations(loop.accesses, loop.nest.iv, max(round(loop.trip), 1), loop.by_shape())
     found: list[Access] = []
     for copied in range(ceil(trip / max(round(loop.trip), 1))):
         for access in once:

@@ -7,10 +7,12 @@ A function is taken as the row of nests that it runs one after the other. Spille
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import nlargest
 
+import msgspec
+
 from featurizers.mlir import opclass
+from featurizers.mlir.addresses import apart
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, Nest
@@ -19,8 +21,7 @@ _SAVED = {"x86": 6, "aarch64": 11, "riscv": 12, "amdgpu": 0}
 """Registers for pointers that a call leaves alone."""
 
 
-@dataclass(slots=True, frozen=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """A nest of a function. buffers : that it touches. calling : indices and pointers that it has around a call of
     the mathematical library, -1 where it makes none. own : indices and pointers that it has at once."""
 
@@ -29,8 +30,7 @@ class Stage:
     own: float
 
 
-@dataclass(slots=True, frozen=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A value that waits. first, last : stages between which it does; first is negative for an argument. made : what
     malloc gives."""
 
@@ -39,7 +39,11 @@ class Kept:
     made: bool
 
 
-def stages(root: Loop) -> list[Stage]:
+Lanes = dict[int, int]
+"""Of a loop's vectors, by the loop's id; 1 where it stays scalar, 0 where it is unrolled completely."""
+
+
+def stages(root: Loop, cpu: Cpu, lanes: Lanes) -> list[Stage]:
     """Of a function's body, in order; buffers that nothing reads any more are in none."""
     alive = {access.base for loop in root.walk() for access in (*loop.accesses, *loop.lifted)}
     left = {id(loop.nest): loop for loop in root.children}
@@ -49,7 +53,7 @@ def stages(root: Loop) -> list[Stage]:
         touched = {access.base for one in inside for access in one.accesses} & alive
         calling = any(one.counts[opclass.LIBM] for one in inside)
         loops = [left[id(one)] for one in inside if id(one) in left]
-        own = max([held_addresses(loop) for loop in loops], default=0.0)
+        own = max([waiting_around(loop, cpu, lanes) for loop in loops], default=0.0)
         around = max([_around_calls(loop)[0] for loop in loops], default=0.0) if calling else 0.0
         found.append(Stage(frozenset(touched), around if calling else -1.0, own))
     return found
@@ -88,6 +92,33 @@ def held_addresses(loop: Loop) -> float:
     return own + max([held_addresses(child) for child in loop.children], default=float(loop.live_int))
 
 
+def waiting_around(loop: Loop, cpu: Cpu, lanes: Lanes) -> float:
+    """Whole numbers that wait around the deepest point of a nest, beside the pointers that came from outside: what a
+    body computes with, and `_levels`."""
+    return _BODY[cpu.isa] + _levels(loop, cpu, lanes)
+
+
+def _levels(loop: Loop, cpu: Cpu, lanes: Lanes) -> float:
+    """Of each loop around, its index with its end or what its addresses start from; ways in which accesses move mostly
+    share those. A vector loop has the ends of its parts beside it."""
+    own, vf = 0.0, lanes.get(id(loop), 1)
+    if loop.nest.depth:
+        iv = loop.nest.iv
+        own = _LEVEL + _WAY * sum([iv in dict(shape) for shape in loop.shapes if shape])
+        if not loop.exact:
+            own += _UNKNOWN if loop.children else 2.0 * _UNKNOWN
+    if loop.children:
+        return own + max([_levels(child, cpu, lanes) for child in loop.children])
+    if vf:
+        own += apart(loop, cpu, vf)
+    return own + (_PARTS if vf > 1 else 0.0)
+
+
+_BODY = {"x86": 3.5, "aarch64": 9.0, "riscv": 9.0, "amdgpu": 3.5}
+_LEVEL, _WAY, _UNKNOWN, _PARTS = 1.7, 0.25, 0.9, 3.0
+"""Chosen by whether labels of `train` and `validation` have spills (a logistic regression on programs of x86 without
+calls; of AArch64 and RISC-V, it is much the same, but for what is in a body)."""
+
 _BOUND, _LENGTHS = 2.0, 2.0
 """Of a loop whose length is not known: where it ends, and what that is found from. Of an innermost one, what is left
 for each of its parts."""
@@ -112,8 +143,7 @@ def kept(root: Nest, row: list[Stage]) -> list[Kept]:
     return found
 
 
-@dataclass(slots=True, frozen=True)
-class Spilled:
+class Spilled(msgspec.Struct, frozen=True):
     """waiting : values that wait on the stack. calls, loops : most values beyond the registers that a call leaves
     alone, and beyond all of them in a nest; negative where registers are left."""
 
@@ -122,9 +152,9 @@ class Spilled:
     loops: float
 
 
-def spilled(root: Loop, cpu: Cpu) -> Spilled:
+def spilled(root: Loop, cpu: Cpu, lanes: Lanes) -> Spilled:
     """What of a function's pointers and indices is on the stack."""
-    row = stages(root)
+    row = stages(root, cpu, lanes)
     stack = _Stack(kept(root.nest, row))
     saved = _SAVED[cpu.isa]
     calls = loops = -float(cpu.int_registers)

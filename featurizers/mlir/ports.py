@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import opclass
+from featurizers.mlir import halves, minmax, opclass
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.extremes import busiest, minima
 from featurizers.mlir.legal import GROUPED_BITS, narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
@@ -24,8 +25,11 @@ _IN_ORDER_REGISTER = 2.0
 """Of `vfredosum`, for each register of a group."""
 _SUSTAINED = 0.8
 """Of the issue width, what code with many gathers and their masks comes to."""
-_CALL_CYCLES, _CALL_CYCLES_IN_ORDER = 4.0, 100.0
-"""llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it."""
+_CALL_CYCLES, _CALL_CYCLES_OF_ZEN, _CALL_CYCLES_IN_ORDER = 4.0, 2.0, 100.0
+"""llvm-mca's: a call is 100 cycles to an in-order core, and a few micro-operations to one that looks past it; to Zen 4
+it is a single one."""
+_PERMUTED = (2.0, 3.0)
+"""Permutations of Skylake in a cycle beside all else, and of Zen 4, which has two units (chosen by labels)."""
 _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
@@ -51,8 +55,7 @@ def ports_of(
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
     divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
-    call = _CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES
-    calls = (counts[opclass.LIBM] + counts[opclass.CALL]) * call
+    calls = calls_of(loop, cpu)
     control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
     passes = passes or 1.0
     alone = cpu.isa == "riscv" and vector  # vectors have one port
@@ -79,24 +82,39 @@ def ports_of(
     return max(bound, divides) + calls + masked
 
 
+def calls_of(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of an iteration's calls: as many where lanes are packed."""
+    return (loop.counts[opclass.LIBM] + loop.counts[opclass.CALL]) * _call(cpu)
+
+
+def _call(cpu: Cpu, of_lane: bool = False) -> float:
+    """Cycles of a call; of a vector's lane with what brings it there and back."""
+    if cpu.in_order:
+        return _CALL_CYCLES_IN_ORDER
+    if cpu.fp_split and not of_lane:
+        return _CALL_CYCLES_OF_ZEN
+    return _CALL_CYCLES + (of_lane and cpu.isa == "x86" and not cpu.fp_split)
+
+
+_EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
+
+
 def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
-    """Operations of the busiest floating-point unit, times units.
-
-    A minimum that propagates NaN is three: Zen 4 makes it and a comparison where products are made, of scalars by both
-    units at once; Skylake compares and chooses elsewhere.
-    """
-    work = float_work(loop, counts, cpu)
-    products, minima = counts[_FMUL] + counts[_FMA], counts[opclass.FMINMAX]
-    if cpu.isa != "x86" or emulates_half(loop, cpu):
-        return max(products, work - products) if cpu.fp_split else work
-    rest = work - minima * _MINIMUM
-    if cpu.fp_split:
-        chosen = counts[opclass.COMPARE] + counts[opclass.SELECT] / 2 if vector and loop.is_float else 0.0
-        return max(products + minima * (2.0 if vector else 4.0) + chosen, rest - products)
-    return max(rest + minima, cpu.fp_ports * minima, work * cpu.fp_ports / (cpu.fp_ports + 1))
-
-
-_MINIMUM = 3.0
+    """Operations of the busiest floating-point unit, times units."""
+    products = counts[_FMUL] + counts[_FMA]
+    if cpu.isa != "x86":
+        work, counted = float_work(loop, counts, cpu), counts[opclass.FMINMAX]
+        if vector and counted and cpu.isa == "riscv":
+            scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
+            work += counted * (wide - scalar)
+        return work
+    if emulates_half(loop, cpu):
+        return float_work(loop, counts, cpu) if vector else halves.scalar(loop, counts, cpu) * cpu.fp_ports
+    others = sum([counts[index] for index in opclass.FLOAT_CLASSES]) - counts[opclass.FMAXIMUM] - products
+    others -= minima(loop, counts, cpu)
+    if cpu.fp_split and vector and loop.is_float:
+        products += counts[opclass.COMPARE] + counts[opclass.SELECT] / 2
+    return busiest(loop, counts, cpu, vector, products, others)
 
 
 def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, passes: float, scattered: Scattered) -> float:
@@ -108,7 +126,10 @@ def _moves(loop: Loop, cpu: Cpu, loads: float, stores: float, passes: float, sca
     fixed = cpu.isa == "aarch64" and passes == 1.0  # NEON's vectors go by the units of floats
     together = cpu.vector_moves if passes and not fixed else cpu.float_moves
     read, written = (0.0, 0.0) if cpu.in_order else (scattered.read, scattered.written)
-    shared = (loads + stores) * (1.0 - whole) / together + read + written if together else 0.0
+    beside = read + written
+    if cpu.isa == "x86" and together:  # lanes are loads and stores of their own
+        beside = (read * cpu.load_ports + written * cpu.store_ports) / together
+    shared = (loads + stores) * (1.0 - whole) / together + beside if together else 0.0
     if whole:
         shared = max(shared, (loads + stores * (1.0 + whole * (cpu.int_store - 1))) / cpu.int_moves)
     return max(loads / cpu.load_ports + read, stores / cpu.store_ports + written, shared)
@@ -124,29 +145,45 @@ def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> flo
     a cycle."""
     twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
     units = cpu.fp_ports * 2 if cpu.fp_split else cpu.fp_ports + (cpu.isa == "x86")
-    return (float_work(loop, counts, cpu) + ints + counts[_IMUL] * twice) / units
+    return (float_work(loop, counts, cpu, True) + ints + counts[_IMUL] * twice) / units
+
+
+def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
+    """Cycles of an iteration on the source's vectors, so many of which are stored and loaded again in each."""
+    counts, wide = narrow(loop), legal(loop, cpu)
+    loads, stores = counts[opclass.LOAD] + wide.loads + spills, counts[opclass.STORE] + wide.stores + spills
+    return max(_moves(loop, cpu, loads, stores, 0.0, TOGETHER), (uops + 2 * spills + LOOP_CONTROL) / cpu.issue)
 
 
 def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     """Cycles of one vector iteration by the busiest resource."""
     counts, bits = loop.counts, max(loop.bits, 8)
     divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT]
-    calls = counts[opclass.LIBM] * (_CALL_CYCLES_IN_ORDER if cpu.in_order else _CALL_CYCLES)
+    calls = counts[opclass.LIBM] * _call(cpu, True)
     mean = mean_bits(loop)
-    parts = max(chosen.vf * (32 if emulates_half(loop, cpu) else mean) / cpu.prefer_bits, 1.0)
+    half = emulates_half(loop, cpu)
+    parts = max(chosen.vf * (32 if half else mean) / cpu.prefer_bits, 1.0)
     passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
     pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
     scattered = chosen.scattered
     bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
-    permuted = chosen.taken_apart / 2 if cpu.isa == "x86" else 0.0  # of two registers each
+    narrow_groups = cpu.isa == "x86" and not scattered.permuted
+    permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
     if ordered_only(loop) and cpu.isa == "riscv":  # one unit adds up, one sum after the other
         divided = max(divided, len(loop.chains) * in_order_cycles(loop, cpu, chosen.vf) / parts)
     waits = scattered.read + scattered.written if cpu.in_order else 0.0
     started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0
-    return max(bound * parts, divided * parts, started) + waits + permuted + calls * chosen.vf + in_order
+    converted = halves.vector(loop, counts, cpu, chosen.vf) if cpu.isa == "x86" and half else 0.0
+    return (
+        max(bound * parts, divided * parts, started, converted, scattered.permuted)
+        + waits
+        + permuted
+        + calls * chosen.vf
+        + in_order
+    )
 
 
 def in_order_cycles(loop: Loop, cpu: Cpu, lanes: int) -> float:

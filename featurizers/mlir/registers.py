@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+
+import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.legal import GROUPED_BITS
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.slp import Packed
 
@@ -38,7 +41,9 @@ def registers(
         in_flight += held
     else:
         ints += held
-    files = cpu.vector_registers / (2 if vf > 1 and cpu.isa == "riscv" else 1)  # groups of two
+    files: float = cpu.vector_registers
+    if vf > 1 and cpu.isa == "riscv":  # groups of registers
+        files /= max(vf * max(loop.widest, 8) / GROUPED_BITS, 1.0)
     over_float = max(in_flight - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
     pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
@@ -80,8 +85,32 @@ _UPPER = {256: 1.0, 512: 3.0}
 """Parts of a vector beyond its lowest 128 bits, each of which is a register of its own once it is taken apart."""
 
 
-@dataclass(slots=True, frozen=True)
-class Waiting:
+def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int) -> float:
+    """Registers for places that a vector loop which is unrolled completely adds to, where the loop `around` has them
+    once and nothing else may be there: they wait in it throughout (`promoteLoopAccessesToScalars`). A group of three or
+    so is a vector that no register is of: where it waits across blocks, each lane has its own
+    (`getVectorTypeBreakdown`). lanes, copies : of a vector iteration, and of those."""
+    own = loop.nest.iv
+    stores = [a for a in loop.accesses if a.store and a.moving and a.stride(own) and not a.stride(around)]
+    if not stores:
+        return 0.0
+    several = len({access.base for access in loop.accesses if access.external}) > 1
+    loads = {(a.base, a.moving, a.constant) for a in loop.accesses if not a.store}
+    single = Counter([base for base, _ in {(access.base, access.moving) for access in loop.accesses}])
+    found = 0.0
+    for a in stores:
+        if (a.base, a.moving, a.constant) in loads and single[a.base] == 1 and not (a.external and several):
+            stride = abs(a.stride(own))
+            wide = max(a.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
+            found += wide * copies + loop.trip % lanes
+    return found
+
+
+IN_FLIGHT = 2.0
+"""Vectors that a body computes with beside them."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
     """Of a function. buffers : that it touches. deepest, calling : most loops around a point, and around a call (-1
     where it makes none)."""
 

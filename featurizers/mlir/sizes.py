@@ -5,13 +5,14 @@ Source (LLVM 22): ``opt-22 -passes='print<cost-model>' -cost-kind=code-size`` fo
 
 from __future__ import annotations
 
-from featurizers.mlir import divisions, opclass
+from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import Moving, jumps, strides
+from featurizers.mlir.nest import Moving, jumps
 from featurizers.mlir.widths import free
 
+_HALF = 16
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
 
 
@@ -19,11 +20,15 @@ def target_size(loop: Loop, shapes: int) -> float:
     """What an instruction set adds to sizes (`getInstructionCost` for code size): divisions count 4, but not those of
     x86, whose stores to computed addresses and minima count 2; RISC-V has no addressing mode for an index."""
     counts = loop.counts
-    size = divisions.size(loop) + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    size = divisions.size(loop) if loop.divided else 0.0
+    size = size + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    if counts[opclass.FMINMAX]:
+        of = minmax.OF_HALVES if loop.bits == _HALF else minmax.COSTS
+        size += counts[opclass.FMINMAX] * (minmax.mean(loop.extremes, of, loop.isa) - 1.0)
     if loop.isa == "x86":
-        return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + len(loop.indexed)
+        return size + counts[opclass.FMAXIMUM] * (loop.bits != _HALF) + len(loop.indexed)
     size += 3.0 * counts[_FDIV]
-    return size + counts[opclass.FMINMAX] + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
+    return size + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
 def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
@@ -86,7 +91,7 @@ def measure(loop: Loop) -> None:
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
     size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
     iv, step = loop.nest.iv, loop.nest.step
-    by_shape = strides(loop.accesses, iv)
+    by_shape = loop.by_shape()
     scaled: set[tuple[int, int]] = set()
     summed = 0
     if None in by_shape:
@@ -97,12 +102,20 @@ def measure(loop: Loop) -> None:
             scaled.add((abs(stride), 0))
             summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
-    size += target_size(loop, _pointers(loop, by_shape)) + shared_sums(loop, by_shape)
+    shared = shared_sums(loop, by_shape)
+    size += target_size(loop, _pointers(loop, by_shape)) + shared
     mixed = min(summed, 2 * len(scaled))
+    loop.doublings = sum([_is_power(factor // step) for factor, _ in scaled])
+    loop.products, loop.shared = len(scaled) - loop.doublings, shared
+    loop.sums, loop.shifts = mixed, shifted + len(_shifted(loop))
     loop.indexing = float(len(scaled) + shifted + mixed)
     loop.mixed = float(mixed)
     loop.size = size + loop.indexing
     _outside(loop, set(by_shape))
+
+
+def _is_power(factor: int) -> bool:
+    return factor & (factor - 1) == 0
 
 
 def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tuple[int, int]]) -> int:
@@ -148,10 +161,10 @@ Those of known length that begin with the index of a loop further out leave bran
 
 def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
-    for child in loop.children:
-        shapes |= child.shapes
     loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
+        for child in loop.children:
+            shapes |= child.shapes
         iv = loop.nest.iv
         scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
         products = sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
@@ -187,9 +200,11 @@ def unfolded(child: Loop, around: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not. Of
     stores that move with it, the first is to a computed address still, unless it moves with no other loop."""
     once = max(child.raw - 3.0 - child.early_indexing, 0.0)
-    if child.trip == 1:
-        return once + _DELETED
     iv, fixed = child.nest.iv, 0.0
+    if child.trip == 1:
+        moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
+        around.early_indexed += [rest for rest in moves if rest != ()]
+        return once + _DELETED - moves.count(())
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:

@@ -8,14 +8,16 @@ together one by one. Sums and the like of integers are packed as reductions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from featurizers.mlir import costs, divisions, opclass, widths
+from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Chain, Moving
+from featurizers.mlir.nest import Access, Chain, Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
@@ -34,8 +36,7 @@ _PACKED = tuple(
 )
 
 
-@dataclass(slots=True, frozen=True)
-class Runs:
+class Runs(msgspec.Struct, frozen=True):
     """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
@@ -49,8 +50,7 @@ class Runs:
     packable: list[int]
 
 
-@dataclass(slots=True, frozen=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True):
     """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores.
     reduced : what is packed is a sum or the like, whose terms are no longer added one after the other."""
 
@@ -72,21 +72,30 @@ def runs(loop: Loop) -> Runs:
     """Of a loop's body, found once."""
     if loop.runs is None:
         places: dict[tuple[int, Moving], list[int]] = {}
-        lanes: dict[tuple[int, Moving, int], list[int]] = {}
         read: dict[tuple[int, Moving], list[int]] = {}
-        bits, apart = 8, 0
+        stored: list[Access] = []
+        apart = 0
         for access in loop.accesses:
             if access.apart:
                 apart += 1
             elif access.lanes == 1 and access.moving is not None and not access.maybe:
-                (places if access.store else read).setdefault((access.base, access.moving), []).append(access.constant)
+                found = places if access.store else read
+                key = access.base, access.moving
+                at = found.get(key)
+                if at is None:
+                    found[key] = [access.constant]
+                else:
+                    at.append(access.constant)
                 if access.store:
-                    lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
-                    bits = max(bits, access.bits)
+                    stored.append(access)
+        bits = max([access.bits for access in stored], default=8)
+        lanes: dict[tuple[int, Moving | None, int], list[int]] = {}
+        for access in stored if len({access.shape for access in stored}) > 1 else ():
+            lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
         alike = not places or not read or _ascending(places) == _ascending(read)
         packed = _lengths(lanes) if len(lanes) > len(places) else None
         stores = _lengths(places) + [1] * apart
-        bits = bits if places else max(loop.bits, 8)
+        bits = max(bits if places else loop.bits, 8)
         loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed)
     return loop.runs
 
@@ -94,7 +103,7 @@ def runs(loop: Loop) -> Runs:
 def _ascending(places: dict[tuple[int, Moving], list[int]]) -> bool:
     """Whether most accesses are next to the one before, in the order of the program."""
     steps = [after - before for constants in places.values() for before, after in pairwise(constants)]
-    return 2 * sum(step == 1 for step in steps) >= len(steps)
+    return 2 * steps.count(1) >= len(steps)
 
 
 def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
@@ -103,8 +112,12 @@ def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
         if len(constants) == 1:
             found.append(1)
             continue
+        different = set(constants)
+        if max(different) - min(different) == len(different) - 1:
+            found.append(len(different))
+            continue
         run = 1
-        for before, after in pairwise(sorted(set(constants))):
+        for before, after in pairwise(sorted(different)):
             if after == before + 1:
                 run += 1
             else:
@@ -137,6 +150,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     if loop.nest.alike[0] and not loop.nest.depth and not loop.accesses:
         return _results(loop, cpu)
     if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
+        return SCALAR
+    if cpu.isa == "riscv" and emulates_half(loop, cpu):
         return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
@@ -237,7 +252,9 @@ def _multiplies(loop: Loop, chain: Chain) -> bool:
 
 def _reduces(loop: Loop) -> bool:
     chain = loop.serial_chain or (loop.chains[0] if loop.chains else None)
-    if chain is None or not chain.reassociable or (chain.op_class == opclass.IMUL and not _multiplies(loop, chain)):
+    if chain is None or not chain.reassociable or chain.stored:
+        return False
+    if chain.op_class == opclass.IMUL and not _multiplies(loop, chain):
         return False
     extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
@@ -248,7 +265,8 @@ def _one_chain(loop: Loop) -> bool:
     chain = loop.serial_chain
     if chain is None or chain.op_class < 0 or loop.serial < _LEAST:
         return False
-    return loop.counts[chain.op_class] < 2 * loop.serial
+    each = dict(chain.kinds).get(chain.op_class, chain.steps)
+    return loop.counts[chain.op_class] < 2 * loop.serial * each / chain.steps
 
 
 def _one_stored(loop: Loop) -> bool:

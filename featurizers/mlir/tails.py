@@ -1,7 +1,7 @@
 """Vectors under masks: what a loop does under a condition, and last iterations that are no whole vector.
 
 Sources (LLVM 22): `LoopVectorizationCostModel::computeMaxVF`, `useEmulatedMaskMemRefHack`,
-`AArch64TTIImpl::preferPredicateOverEpilogue`.
+`AArch64TTIImpl::preferPredicateOverEpilogue`, `InterleavedAccessInfo::analyzeInterleaving`.
 """
 
 from __future__ import annotations
@@ -54,3 +54,40 @@ def predicated(loop: Loop, cpu: Cpu) -> bool:
 _MOST_INTERLEAVED = 8
 _OF_LOOP, _PREDICATED_SIZE = 4.0, 15.0
 """LLVM's instructions of a loop's index, and those of a body, addresses counted, from which on tails are folded."""
+
+
+TINY_TRIP = 16
+"""Iterations below which no scalar loop is left behind a vector loop (`TinyTripCountVectorThreshold`)."""
+
+
+def known_length(loop: Loop) -> float:
+    """The iterations that the vectoriser goes by: those of a loop whose length is not known are the most that it can
+    have, unless it begins with an index (`getSmallBestKnownTC`). 0 where there is nothing to go by."""
+    return loop.trip if loop.exact else 0.0 if loop.nest.starts else float(loop.most)
+
+
+def keeps_last(loop: Loop) -> bool:
+    """Whether the last iteration stays scalar, whatever the length: a group of strided loads whose last member nobody
+    reads would be read beyond the buffer's end (`InterleavedAccessInfo::requiresScalarEpilogue`). Short loops, which
+    have no scalar one behind them, have no such groups (`invalidateGroupsRequiringScalarEpilogue`)."""
+    if not loop.strided or (loop.exact and loop.trip < TINY_TRIP):
+        return False
+    iv = loop.nest.iv
+    groups: dict[tuple[int, Moving, int], list[int]] = {}
+    for access in loop.accesses:
+        if access.moving and not access.store and not access.maybe and access.lanes == 1:
+            stride = access.stride(iv)
+            if 1 < stride <= _MOST_INTERLEAVED:
+                groups.setdefault((access.base, access.moving, stride), []).append(access.constant)
+    return any(_open_ended(places, stride) for (_, _, stride), places in groups.items())
+
+
+def _open_ended(places: list[int], stride: int) -> bool:
+    """Whether a group that begins with the first of these places, or with the first one beyond it, lacks its last."""
+    taken, first = set(places), None
+    for place in sorted(taken):
+        if first is None or place >= first + stride:
+            first = place
+            if place + stride - 1 not in taken:
+                return True
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from featurizers.mlir import opclass
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.build import Builder, add_forms
 from featurizers.mlir.copies import move, part_together
 from featurizers.mlir.indices import CALLS_OF_A_BUFFER, access
@@ -41,6 +41,8 @@ def touch(
     fill: bool = False,
 ) -> None:
     """An access of a shaped value at subscripts over the iterators; None: not linear. fill : a store of zero."""
+    if not store and value in b.uniform:
+        return
     forms: list[Form | None] = []
     for row in subscripts or ():
         if row is None:
@@ -68,7 +70,7 @@ def identity(rank: int, width: int | None = None) -> Subscripts:
     return [[0] + [int(i == j) for j in range(width)] for i in range(rank)]
 
 
-def _result_made(b: Builder, op: Op, nest: Nest) -> None:
+def result_made(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor result needs a buffer unless it is written in place."""
     made = sum(b.type(value).kind == "tensor" for value in op.results)
     b.allocs += made
@@ -76,10 +78,14 @@ def _result_made(b: Builder, op: Op, nest: Nest) -> None:
 
 
 def elementwise(b: Builder, op: Op, nest: Nest, op_class: int, beside: Sequence[str] = ()) -> None:
-    """One operation per element of the result, and others `beside` it; operands broadcast where their dims are 1."""
+    """One operation per element of the result, whose buffer is there, and others `beside` it; operands broadcast where
+    their dims are 1."""
     shape = b.shape(op.results[0]) if op.results else b.shape(op.operands[-1])
-    _result_made(b, op, nest)
     inner, ivs = nest_of(b, op, nest, shape)
+    if op_class == opclass.FMAXIMUM and not b.uniform.isdisjoint(op.operands):
+        op_class = opclass.FMINMAX
+        zero = "max" in op.name and not b.zeros.isdisjoint(op.operands)
+        inner.extremes[minmax.WITH_ZERO if zero else minmax.WITH_CONSTANT] = 1.0
     inner.counts[op_class] += 1
     inner.critical = after(chain_of("load"), op_class)
     for name in beside:
@@ -127,7 +133,7 @@ def _tensor(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         nest.counts[opclass.STORE] += 1
         nest.accesses.append(access(b, op.operands[1], [b.forms.get(v) for v in op.operands[2:]], True))
     elif word in ("extract_slice", "pad", "concat", "gather", "insert_slice"):
-        _result_made(b, op, nest)
+        result_made(b, op, nest)
         target = op.results[0]
         if word == "extract_slice":
             b.aliases[target] = (op.operands[0], None)
@@ -137,7 +143,7 @@ def _tensor(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         else:
             parts(b, op, nest)
     elif word in ("generate", "splat"):
-        _result_made(b, op, nest)
+        result_made(b, op, nest)
         inner, ivs = nest_of(b, op, nest, b.shape(op.results[0]))
         for region in op.regions:
             for block in region:

@@ -5,10 +5,14 @@ Sources (LLVM 22): `computeUnrollCount`, `BasicTTIImpl::getUnrollingPreferences`
 
 from __future__ import annotations
 
+from math import gcd
+
 from featurizers.mlir import opclass
+from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.sizes import shifted_sums
+from featurizers.mlir.vectorise import of_fixed_length
 
 
 def after_vectorising(
@@ -34,12 +38,14 @@ def after_vectorising(
     body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
     size = body * interleave + 3 + inner
     whole = int(trips)
-    if vf > 1 and cpu.scalable:
+    if vf > 1 and cpu.scalable and not (of_fixed_length(loop, cpu) or fixed(loop, cpu, vf)):
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
     if loop.counts[opclass.CALL] or loop.functions:
         return 1, False
+    if vf == 1 and 1 < loop.most <= _MOST_BOUND and loop.most * max(size - 2, 1) + 2 <= 300:
+        return loop.most, True
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
     if left and (not loop.exact or cpu.isa == "aarch64"):
@@ -51,6 +57,26 @@ def after_vectorising(
     if cpu.unroll_ops and vf == 1 and ratio == 1.0:
         size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
+
+
+_MOST_BOUND = 8
+"""Iterations up to which a loop whose length is not known is unrolled to the most that it can have, with a way out
+behind each (`UnrollMaxUpperBound`; every target sets `UpperBound`)."""
+
+
+def left_over(loop: Loop, cpu: Cpu, copies: int) -> int:
+    """Bodies behind the copies of a loop whose length is not known: a loop of single iterations, which RISC-V and
+    AArch64 in order unroll as well (`UnrollRemainder`). None where all lengths are known to be multiples of the copies
+    (`getSmallConstantTripMultiple`). Nor where the length is known but no multiple: one of the copies may leave the
+    loop (`UnrollLoop`: BreakoutTrip)."""
+    if loop.lengths and gcd(*[length for length, _ in loop.lengths]) % copies == 0:
+        return 0
+    return copies - 1 if unrolls_remainder(cpu) else 1
+
+
+def unrolls_remainder(cpu: Cpu) -> bool:
+    """`RISCVTTIImpl::getUnrollingPreferences`, and that of AArch64 for models in order."""
+    return cpu.isa == "riscv" or (cpu.isa == "aarch64" and bool(cpu.in_order))
 
 
 _RUNTIME_COUNT = 8

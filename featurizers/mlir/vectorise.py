@@ -7,33 +7,38 @@ plain instruction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, log2
 
-from featurizers.mlir import costs, divisions, opclass, widths
-from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Moving, jumps, strides
-from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, units_of
-from featurizers.mlir.tails import emulates_masks, longest, masks, predicated
+import msgspec
 
-_TINY_TRIP = 16
+from featurizers.mlir import costs, divisions, minmax, opclass, widths
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.extremes import LESS_IN_VECTORS
+from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
+from featurizers.mlir.nest import Moving, jumps
+from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
+from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, known_length, longest, masks, predicated
+from featurizers.mlir.vector_sizes import vector_size
+
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
+_MOST_INTERLEAVED = 8
+"""Of accesses that are looked at together (`max-interleave-group-factor`)."""
 _INDEX_BITS = 64
 _EXTEND = CLASS["extend"]
+_EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
 _FIXED_BITS = 128
 _LEAST_GATHERED = 32
 
 
-@dataclass(slots=True, frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. size : of a vector iteration to the unroller, 0 where
+    `vector_size` has none."""
 
     vf: int
     interleave: int
@@ -44,6 +49,8 @@ class Plan:
     picked: int = 0
     taken_apart: float = 0.0
     scattered: Scattered = TOGETHER
+    last: bool = False
+    size: float = 0.0
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -59,6 +66,16 @@ def ordered_only(loop: Loop) -> bool:
     )
 
 
+_ONLY_FIXED = frozenset((opclass.FMAXIMUM, opclass.IMUL, CLASS["fmul"]))
+
+
+def of_fixed_length(loop: Loop, cpu: Cpu) -> bool:
+    """Whether RISC-V has no reduction of vectors of unknown length for what a loop carries on: it then has fixed ones,
+    whose last iterations are scalar (`RISCVTTIImpl::isLegalToVectorizeReduction`: no products, no maxima that propagate
+    NaN)."""
+    return cpu.isa == "riscv" and any(chain.op_class in _ONLY_FIXED for chain in loop.chains)
+
+
 def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     """The vectoriser's choice for a loop whose scalar iteration takes `body` instructions, with accesses of their own
     `uops`."""
@@ -66,47 +83,55 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
     if not legal or not loop.nest.depth or loop.trip < 2:
         return scalar
-    tiny = loop.exact and loop.trip < _TINY_TRIP
+    length = known_length(loop)
+    tiny = 0 < length < TINY_TRIP
+    by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
     if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
         return scalar
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if cpu.isa == "riscv" and loop.exact and loop.trip <= _TOO_SHORT:
+    if cpu.scalable and loop.exact and loop.trip <= _TOO_SHORT:
         return scalar
-    alone_short = tiny and cpu.isa != "riscv"
+    alone_short = tiny and not by_length
     if not masks(cpu) and emulates_masks(loop):
         return scalar
-    scaled = _multiplications(loop)
-    alone = costs.alone(loop, cpu, scaled, _CALL_COST)
-    if loop.checks and (alone_short or _without_bounds(loop) or _checked(loop) > alone * loop.trip):
+    alone = costs.alone(loop, cpu, _CALL_COST)
+    if loop.checks and (alone_short or _without_bounds(loop) or (loop.exact and _checked(loop) > alone * loop.trip)):
         return scalar
-    kinds = _alike(loop)
+    kinds = alike(loop)
     woven = _interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
-    folded = cpu.isa == "riscv" or predicated(loop, cpu) or (tiny and loop.trip % longest(loop, cpu) != 0)
+    folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
+    last = not folded and keeps_last(loop)
     for vf in _candidates(loop, cpu):
         if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
             continue
-        if loop.exact and loop.trip < vf and not folded and not cpu.scalable:
+        if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
             continue
-        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven, scaled)
-        cost += costs.CONTROL[cpu.isa] + (folded and cpu.isa == "x86") * 2.0
+        if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
+            continue
+        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
+        cost += costs.control(cpu, folded)
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
             taken = cost * loop.trip / vf
         else:
             taken = cost * (whole + (folded and rest > 0)) + (0.0 if folded else alone * rest)
         margin = min(margin, taken / (alone * loop.trip))
-        if taken <= total and (taken < total or vf > 2):
+        if taken < total or (taken == total and _preferred(loop, cpu, chosen.vf, vf)):
             total = taken
-            chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked)
+            chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    if chosen.vf == 1 or woven or not loop.strided + loop.gathered:
-        return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked)
-    moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2]) for kind, n in kinds]
-    return Plan(chosen.vf, count, chosen.cost, chosen.work, chosen.folded, margin, chosen.picked,
-                _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved))  # fmt: skip
+    if chosen.vf == 1 or woven:
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin)
+    moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
+    size = vector_size(loop, cpu, chosen.vf, count, moved)
+    if not loop.strided + loop.gathered:
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, size=size)
+    apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
+    return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units,
+                                   size=size)  # fmt: skip
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
@@ -116,6 +141,22 @@ def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> flo
         if linear and members and abs(stride) > max(lanes, 1) and not alone:
             found += count * ceil(abs(stride) * vf * bits / cpu.prefer_bits)
     return found
+
+
+def _masked_by_branches(kinds: Kinds) -> bool:
+    """Whether lanes that x86 does not gather would be moved one by one under a mask: loads, or more stores than one
+    (`useEmulatedMaskMemRefHack`)."""
+    stores = loads = 0
+    for (linear, stride, store, bits, lanes, _), count in kinds:
+        if bits < _LEAST_GATHERED and (not linear or abs(stride) > max(lanes, 1)):
+            stores, loads = stores + count * store, loads + count * (not store)
+    return loads > 0 or stores > 1
+
+
+def _preferred(loop: Loop, cpu: Cpu, before: int, vf: int) -> bool:
+    """Whether vectors of unknown length are compared with those of fixed length or with scalars, over which they are
+    taken where both cost as much (`isMoreProfitable`)."""
+    return cpu.scalable > 0 and not costs.fixed(loop, cpu, vf) and (before == 1 or costs.fixed(loop, cpu, before))
 
 
 _NEVER = 9.0
@@ -148,12 +189,13 @@ def _without_bounds(loop: Loop) -> bool:
 
 def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     widest = cpu.prefer_bits // (loop.narrowest if cpu.isa == "aarch64" else loop.widest)
-    if loop.exact and loop.trip < widest and not cpu.scalable:
-        wanted = 1 << int(log2(loop.trip))
-        widest = min(widest, 2 * wanted if masks(cpu) and loop.trip > wanted else wanted)
+    length = known_length(loop)
+    if 1 < length < widest and not cpu.scalable:
+        wanted = 1 << int(log2(length))
+        widest = min(widest, 2 * wanted if masks(cpu) and length > wanted else wanted)
     if cpu.scalable and loop.counts[opclass.LIBM]:
         widest = _FIXED_BITS // loop.widest
-    elif cpu.scalable and cpu.isa == "aarch64" and loop.trip < widest / 2:
+    elif cpu.scalable and cpu.isa == "aarch64" and loop.exact and loop.trip < widest / 2:
         return []
     found, vf = [], 2
     while vf <= widest:
@@ -170,18 +212,11 @@ def _fits(loop: Loop, cpu: Cpu, vf: int) -> bool:
 
 
 _TOO_SHORT = 5
-"""Iterations up to which RISC-V has no vectors (`getMinTripCountTailFoldingThreshold`)."""
-
-
-def _multiplications(loop: Loop) -> float:
-    """Offsets of accesses that do not go on by one element, one for each stride."""
-    iv = loop.nest.iv
-    found = set(strides(loop.accesses, iv).values())
-    return float(sum(abs(stride) > 1 for stride in found))
+"""Iterations up to which there are no vectors of unknown length (`getMinTripCountTailFoldingThreshold`)."""
 
 
 def _vector(
-    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int, scaled: float
+    loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int
 ) -> tuple[float, float, int]:
     """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
@@ -190,12 +225,17 @@ def _vector(
     libm = loop.counts[opclass.LIBM]
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
-    work = max(body - moves * 0.7 - libm * CALL_WORK - extended, 1.0) * parts
+    work = (
+        max(body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7) - libm * CALL_WORK - extended, 1.0) * parts
+    )
     work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
     work += (_wider(loop, cpu, vf) - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa]) * parts
+    if loop.counts[opclass.FMINMAX] and cpu.isa == "riscv":  # a choice in place of a branch
+        scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
+        work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
     work = max(work, 1.0)
     work += vf * libm * _LANE_WORK
     picked, apart = 0, False
@@ -204,15 +244,14 @@ def _vector(
         work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
     for access, count in kinds:
         own_cost, own_work, alone = _move(loop, access, cpu, vf, folded)
-        picked += count * (not woven and alone and vf * access[3] >= _FIXED_BITS)
-        apart = apart or alone
+        picked += count * (not woven and alone > 0 and vf * access[3] >= _FIXED_BITS)
+        apart = apart or alone == _ALONE
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
-    if scaled:
-        cost += scaled * (costs.products(cpu, loop, vf, cpu.gather > 0 or cpu.scalable > 0) if apart else 1.0)
+    cost += costs.addresses(loop, cpu, vf, apart)
     in_order = ordered_only(loop)
     if in_order:  # in place of the addition
-        cost += costs.in_order(loop, cpu, vf) - 1.0
+        cost += (costs.in_order(loop, cpu, vf) - 1.0) * len(loop.chains)
         work += 0.0 if cpu.scalable else vf - 1
     return cost, work, picked
 
@@ -232,8 +271,6 @@ _UNFOLDED = {"x86": 0.6, "aarch64": 1.0, "riscv": 1.0, "amdgpu": 1.0}
 """Of loads, those that are no operand of the instruction that uses them, with stores."""
 CHOICE = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 1.0}
 """Instructions for the larger of two whole numbers: a comparison and a choice, where there is none for scalars."""
-LESS_IN_VECTORS = {"x86": 4.0, "aarch64": 0.0, "riscv": 2.0, "amdgpu": 0.0}
-"""A maximum that propagates NaN is so much shorter in vectors, which need no detour through other registers."""
 
 
 def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:
@@ -243,8 +280,8 @@ def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:
     if cpu.scalable or loop.chains or not moving or any(not kind[0] for kind, _ in kinds):
         return 0
     members = moving[0][5]
-    alike = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
-    if not alike or not 1 < members <= _MAX_GROUP[cpu.isa]:
+    matched = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
+    if not matched or not 1 < members <= _MOST_INTERLEAVED:
         return 0
     return 0 if _side_by_side(loop, members) else members
 
@@ -265,51 +302,34 @@ def _side_by_side(loop: Loop, stride: int) -> bool:
     return False
 
 
-def _alike(loop: Loop) -> Kinds:
-    """The kinds of access of a body, with how many there are of each."""
-    by_shape = strides(loop.accesses, loop.nest.iv)
-    groups: dict[tuple[int, Moving | None, int, bool, int, int], list[int]] = {}
-    for access in loop.accesses:
-        own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes)
-        groups.setdefault(own, []).append(access.constant)
-    found: dict[Alike, int] = {}
-    for (_, moving, stride, store, bits, lanes), constants in groups.items():
-        linear = moving is not None and not jumps(stride)
-        scattered = linear and abs(stride) > max(lanes, 1)
-        for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
-            key = linear, stride if linear else 0, store, bits, lanes, members if scattered else 0
-            found[key] = found.get(key, 0) + members
-    return list(found.items())
+_ALONE, _SHARED_ADDRESS = 1, 2
 
 
-def _clusters(constants: list[int], stride: int) -> list[int]:
-    """How many of these places lie within one stride of the first of them, and so on."""
-    found: list[int] = []
-    start = None
-    for place in sorted(constants):
-        if start is None or place >= start + stride:
-            start = place
-            found.append(0)
-        found[-1] += 1
-    return found
-
-
-def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float, bool]:
-    """Cost and instructions of one access, and whether it goes lane by lane."""
+def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[float, float, int]:
+    """Cost and instructions of one access, and whether it goes lane by lane: each by its own address or a group by
+    one."""
     linear, stride, store, bits, lanes, members = access
     registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
     if linear and stride == 0:
-        return costs.uniform(cpu), 1.0, False
+        return 0.0, 1.0, 0  # made before the vector loop, or behind it (`VPlanTransforms::licm`)
     if linear and abs(stride) <= max(lanes, 1):
         reverse = 1.0 if stride < 0 else 0.0
-        return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), False
+        return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), 0
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
     if members and _grouped(loop, cpu, vf, factor, folded) and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
-            return together, work, False
-    return apart, _one_by_one(bits, cpu, vf), True
+            return together, work, 0
+    if (
+        1 < factor <= _MOST_INTERLEAVED
+        and (members >= factor or (members and not store))
+        and costs.fixed(loop, cpu, vf)
+    ):
+        together = costs.lanes_of_group(loop, vf, bits, factor, min(members, factor))
+        if together <= apart:
+            return together, _one_by_one(bits, cpu, vf), _SHARED_ADDRESS
+    return apart, _one_by_one(bits, cpu, vf), _ALONE
 
 
 def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
@@ -323,7 +343,7 @@ def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
     """One member's share of an access of all that lies between: `getInterleavedMemoryOpCost` of each target."""
-    moves = max(ceil(factor * vf * bits / cpu.prefer_bits), 1)
+    moves = max(ceil(factor * vf * bits / max(cpu.prefer_bits, cpu.vector_bits)), 1)
     registers = max(ceil(vf * bits / cpu.prefer_bits), 1)
     if cpu.isa == "x86":  # every member (or every part that is stored) is put together by permutations of two
         each = 2.0 if bits < _LEAST_GATHERED else 1.0
@@ -357,12 +377,15 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
         return 1
     live = max(loop.live_float if loop.is_float else loop.live_int, 1)
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
-    count = min(cpu.max_interleave, 1 << int(log2(by_registers)))
+    rest = not loop.exact or loop.trip % vf > 0
+    most = _INTERLEAVED if rest and of_fixed_length(loop, cpu) else cpu.max_interleave
+    count = min(most, 1 << int(log2(by_registers)))
     if loop.exact:
-        most = max(int(loop.trip) // vf, 1)
+        trip = loop.trip - chosen.last
+        most = max(int(trip) // vf, 1)
         upper = min(1 << int(log2(most)), count)
         lower = min(1 << int(log2(max(most // 2, 1))), count)
-        count = upper if loop.trip % (upper * vf) == loop.trip % (lower * vf) else lower
+        count = upper if trip % (upper * vf) == trip % (lower * vf) else lower
     if vf > 1 and loop.chains and not ordered_only(loop):
         return max(count, 1)
     cost = chosen.cost * alone * vf
@@ -375,5 +398,8 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     return min(found, _NESTED) if vf == 1 and loop.chains and loop.depth > 1 else found
 
 
+_INTERLEAVED = 2
+"""Of vectors of fixed length on RISC-V, where they leave a rest: others are taken for such as fold it, which are not
+interleaved."""
 _NESTED = 2
 """Copies of a scalar reduction inside another loop (`MaxNestedScalarReductionIC`)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_wide, handles, rows_of, wide
-from featurizers.mlir.legal import HALVES, ORDERED, SHARED
+from featurizers.mlir.legal import HALVES, OF_ANOTHER_LENGTH, ORDERED, SHARED
 from featurizers.mlir.module import Op, Type
 from featurizers.mlir.nest import Nest
 from featurizers.mlir.opclass import CLASS
@@ -44,7 +44,8 @@ def _outer(b: Builder, op: Op, nest: Nest) -> None:
     for name in names:
         add_wide(nest, (CLASS[name], -1, rows, lanes, out.bits, out.is_float), 1.0)
         b.follow(op, nest, CLASS[name])
-    add_wide(nest, (SHARED, -1, 1, lanes, out.bits, out.is_float), float(rows))
+    of = -1 if b.type(op.operands[0]).size == lanes else OF_ANOTHER_LENGTH
+    add_wide(nest, (SHARED, of, 1, lanes, out.bits, out.is_float), float(rows))
 
 
 @handles("vector.reduction", "vector.multi_reduction", "vector.scan")

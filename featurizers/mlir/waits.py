@@ -14,12 +14,15 @@ from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
 _IMUL = CLASS["imul"]
 _HALF = 16
+_INSERTED = 2.0
+"""Cycles until what is loaded is in a register's lowest lane."""
 
 _MAXIMUM_LATENCY = 4.5
 _IN_ORDER_WINDOW = 100.0
 """Those among which the scheduler mixes the copies of a body."""
-_WINDOW = 200.0
-"""Micro-operations among which a core that looks past an instruction that waits finds work."""
+_WINDOW = 100.0
+"""Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
+less what waits in the queue of a unit; chosen by labels)."""
 
 
 def in_parts(loop: Loop, cpu: Cpu) -> bool:
@@ -58,22 +61,30 @@ def chain_length(loop: Loop) -> float:
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
 
 
-def path_of(loop: Loop, cpu: Cpu, uops: float) -> float:
-    """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once."""
+def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = False) -> float:
+    """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
+    begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
+    block, in which values that are stored and loaded again go on."""
     chain = loop.serial_chain
-    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop) if chain is not None else 0.0
-    longest = max(steps, own_path(loop, cpu))
+    apart = cpu.in_order and loop.in_turn > loop.serial and segments(loop, 1) > 1
+    dependent = loop.in_turn if apart else loop.serial
+    steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
+    longest = max(steps, own_path(loop, cpu, vectors))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
     if cpu.in_order:
         return longest
-    return longest / max(_WINDOW / max(uops, 1.0), 1.0)
+    stepwise = loop.nest.stepwise
+    if stepwise is not None and unroll > 1:
+        longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
+        uops *= unroll
+    return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
-def own_path(loop: Loop, cpu: Cpu) -> float:
+def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles of the longest chain of a body as it is written."""
-    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float)
+    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float, vectors)
 
 
 def through_one_register(loop: Loop, cpu: Cpu) -> float:
@@ -89,13 +100,32 @@ def _by_inserts(loop: Loop, cpu: Cpu) -> float:
     before this one, unless that register holds something throughout. An iteration is a chain of all its results."""
     counts = loop.counts
     stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
-    held = loop.chains or loop.held_floats or loop.lifted or (loop.literals and loop.nest.depth)
-    if not stores or not read or held:
+    if not stores or not read or loop.chains or loop.lifted or _first_taken(loop):
         return 0.0
     known = latencies(cpu, loop.bits, True)
     put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
     each = own_path(loop, cpu) - cpu.load_latency
     return put_in + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
+
+
+def _first_taken(loop: Loop) -> bool:
+    """Whether a float that waits throughout is in the first vector register, which no result gets then."""
+    return loop.held_around or loop.held_floats > 0 or (loop.literals > 0 and loop.nest.depth > 0)
+
+
+def inserted_into_sum(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of a step of a sum of halves on x86, in the first vector register: what is loaded is put into it as far as
+    its other lanes go (``vpinsrw``), so that a step waits for all of the one before."""
+    if _first_taken(loop) or not loop.counts[opclass.LOAD]:
+        return 0.0
+    op_class = max(loop.chains, key=_steps_of).op_class
+    known = latencies(cpu, loop.bits, True)[op_class] if op_class >= 0 else 0.0
+    more = dict(steps(loop.critical)).get(op_class, 1.0) - 1.0
+    return max(own_path(loop, cpu) - cpu.load_latency + _INSERTED - more * known, 1.0)
+
+
+def _steps_of(chain: Chain) -> float:
+    return chain.steps
 
 
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
@@ -118,21 +148,38 @@ def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: 
         together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
         return path / min(unroll, together)
     each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
+    through = min(loop.forwarded + 1.0, segments(loop))  # parts of one chain: each hands on what it stores
+    if through > 1:
+        each = each / through + cpu.load_latency
     return max(path, parts * each) / unroll
 
 
-def wait_of(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+_NOT_OVERLAPPED = 0.3
+"""Of the shorter of what the parts of a body wait for and what they issue (by labels of `train` and `validation`)."""
+
+
+def between_parts(loop: Loop, ports: float, path: float, unroll: int) -> float:
+    """Cycles in order beside the longer of the two: where a load may be of what was stored before it, what follows
+    cannot fill the end of a chain, and the beginning of the next one waits for it."""
+    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL] or segments(loop, unroll) < _PARTS:
+        return 0.0
+    return _NOT_OVERLAPPED * min(ports, path)
+
+
+_PARTS = 2
+
+
+def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
     if chain.kinds:
-        return cycles_of(
-            chain.kinds, cpu, max(chain.bits, 16 if chain.is_float else 8), chain.is_float or loop.is_float
-        )
-    return _latency(chain, cpu, loop) * chain.steps
+        bits = max(chain.bits, 16 if chain.is_float else 8)
+        return cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
+    return _latency(chain, cpu, loop, vectors) * chain.steps
 
 
-def _latency(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     """Of the last operation on a carried value."""
     if chain.op_class < 0:
         return 1.0
-    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float)[chain.op_class]
+    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
     return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known

@@ -8,13 +8,14 @@ from costmodel.tracking.versions import ModelVersion, VersionsError
 def test_devices_tell_their_targets_units_and_conditions(client):
     devices = client.get("/v1/devices").json()["devices"]
     assert [device["name"] for device in devices] == ["pine", "oak"]
+    shared = {"positive": True, "higher_is_better": False, "count": False, "of_pieces": "sum"}
     assert devices[1] == {
         "name": "oak",
         "kind": "box",
         "profile": "",
         "targets": [
-            {"name": "weight_kg", "unit": "kg", "positive": True, "higher_is_better": False, "count": False},
-            {"name": "price_eur", "unit": "EUR", "positive": True, "higher_is_better": False, "count": False},
+            {"name": "weight_kg", "unit": "kg", **shared},
+            {"name": "price_eur", "unit": "EUR", **shared},
         ],
         "descriptor": {"made_of": "oak"},
     }

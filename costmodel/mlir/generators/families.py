@@ -22,6 +22,7 @@ from costmodel.mlir.generators import (
     sequences,
     signal,
     simulation,
+    small,
     stablehlo,
     stencils,
     torch_blocks,
@@ -65,6 +66,7 @@ FAMILIES: dict[str, Draw] = {
     "sequences": sequences.sequences,
     "simulation": simulation.simulation,
     "linalg_mix": linalg_mix.linalg_mix,
+    "small": small.small,
 }
 
 IMPORTED: dict[str, Draw] = {"torch_graph": torch_modules.torch_graph, "torch_block": torch_blocks.torch_block}

@@ -22,6 +22,7 @@ TOSA = [
     "canonicalize",
 ]
 BUFFERS = [
+    "func.func(convert-elementwise-to-linalg)",
     "one-shot-bufferize{bufferize-function-boundaries=1 function-boundary-type-conversion=identity-layout-map}",
     "buffer-results-to-out-params{hoist-static-allocs=1 modify-public-functions=1}",
     "buffer-deallocation-pipeline",

@@ -271,3 +271,14 @@ def test_accesses_of_one_register_next_to_each_other_are_pairs_on_aarch64() -> N
     found = work(body(text, "neoverse-v1").loop, cpu("neoverse-v1"))
     assert found.loads == 8
     assert found.instructions == 4 + 8  # as llc-22 writes it: four ldp, eight addv
+
+
+@pytest.mark.parametrize(
+    ("body", "instructions"),
+    [("return", 1), ("%b = arith.addf %a, %a : f32\n  return %b : f32", 2)],
+)
+def test_a_function_is_no_loop_and_may_be_empty(body: str, instructions: int) -> None:
+    result = " -> f32" if "addf" in body else ""
+    program = FEATURIZER.parse({"mlir": f"func.func @f(%a: f32){result} {{\n  {body}\n}}"})
+    for name in ("znver4", "cortex-a55"):
+        assert FEATURIZER.features([program], profile=name).column("est_instructions")[0] == instructions

@@ -98,3 +98,49 @@ QUOTIENTS = """func.func @f(%a: memref<640xi64> {llvm.noalias}, %x: i64) {
 
 def test_quotients_by_a_number_wait_for_products() -> None:
     assert chosen(QUOTIENTS, "skylake-avx512").cycles == pytest.approx(1305.5, rel=0.5)
+
+
+def seidel(step: int, above: str, point: bool = False) -> str:
+    """Each element of a row from the one before it, as it was just stored, and from the row above. point : in tiles of
+    one element."""
+    body = "".join(
+        f"""
+        %i{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%p)
+        %x{k} = affine.load %a[%i, %i{k} - 1] : memref<66x66xf32>
+        %q{k} = affine.load %a[%i - 1, {above}] : memref<66x66xf32>
+        %r{k} = affine.load %a[%i - 1, %i{k}] : memref<66x66xf32>
+        %s{k} = arith.addf %q{k}, %r{k} : f32
+        %t{k} = arith.addf %x{k}, %s{k} : f32
+        %d{k} = arith.divf %t{k}, %seven : f32
+        affine.store %d{k}, %a[%i, %i{k}] : memref<66x66xf32>""".replace("%K", f"%i{k}")
+        for k in range(step)
+    )
+    if point:
+        around = "affine.for %p = affine_map<(d0) -> (d0)>(%j) to affine_map<(d0) -> (d0 + 1)>(%j)"
+        body = f"{around} {{ {body} }}"
+    else:
+        body = body.replace("%p", "%j")
+    return f"""func.func @f(%a: memref<66x66xf32>) {{
+      %seven = arith.constant 7.0 : f32
+      affine.for %i = 1 to 65 {{
+        affine.for %j = 1 to 65 step {step} {{ {body} }} }}
+      return }}"""
+
+
+def cycles_per_element(text: str) -> float:
+    codes = generate(FEATURIZER.parse({"mlir": text}).loops_on("x86")[0], cpu("znver4"))
+    return sum(code.cycles for code in codes) / (64 * 64)
+
+
+def test_what_the_source_unrolled_goes_on_through_memory() -> None:
+    """The indices of the element before, in this iteration and in the next, are those of other rows, too: they stay
+    addresses of their own, by which LLVM finds that the value is known."""
+    once, twice = cycles_per_element(seidel(1, "%K - 1")), cycles_per_element(seidel(2, "%K - 1"))
+    assert once == pytest.approx(14.17, rel=0.1)
+    assert twice == pytest.approx(once, rel=0.1)
+    assert cycles_per_element(seidel(2, "%K + 1")) == pytest.approx(3.95, rel=0.4)
+
+
+def test_points_of_a_tile_go_on_in_the_loop_around() -> None:
+    plain, tiled = (cycles_per_element(seidel(1, "%K - 1", point)) for point in (False, True))
+    assert tiled == pytest.approx(plain, rel=0.1)

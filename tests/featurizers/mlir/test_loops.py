@@ -318,7 +318,7 @@ def test_loads_and_stores_share_ports_but_on_x86(name: str, cycles: float) -> No
     found = generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))
     assert sum(code.cycles for code in found) == pytest.approx(cycles, rel=0.05)
     if cpu(name).isa == "aarch64":
-        assert found[0].instructions > 40, "no pairs, as the buffers may overlap"
+        assert found[0].instructions >= 40, "no pairs, as the buffers may overlap"
 
 
 def test_vectors_of_sve_leave_a_rest() -> None:

@@ -153,3 +153,46 @@ def test_terms_that_the_source_writes_out_are_added_across_lanes(name: str, cycl
 
 def test_in_order_a_loop_that_slp_has_packed_is_unrolled() -> None:
     assert codes(largest(8), "cortex-a55")[-1].unroll == 16
+
+
+def test_a_sum_whose_steps_are_stored_is_not_reduced_at_once() -> None:
+    text = """func.func @f(%a: memref<16x5xi16>, %b: memref<5x16xi16>, %c: memref<5xi16>) {
+      affine.for %i = 0 to 5 { affine.for %j = 0 to 16 {
+        affine.for %k = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 1)>(%i) {
+          %x = affine.load %a[%j, %k] : memref<16x5xi16>
+          %y = affine.load %b[%k, %j] : memref<5x16xi16>
+          %z = arith.muli %x, %y : i16
+          %s = affine.load %c[%k] : memref<5xi16>
+          %t = arith.addi %s, %z : i16
+          affine.store %t, %c[%k] : memref<5xi16> } } }
+      return }"""
+    assert codes(text, "apple-m1")[-1].packed.share == 0
+
+
+def test_copies_of_a_chain_side_by_side_are_packed() -> None:
+    text = """func.func @f(%a: memref<8xf64> {llvm.noalias}, %b: memref<8xf64> {llvm.noalias}) {
+      %c = arith.constant 0.5 : f64
+      affine.for %i = 0 to 8 {
+        %x = affine.load %a[%i] : memref<8xf64>
+        %r = affine.for %j = 0 to 3 iter_args(%t = %x) -> (f64) {
+          %0 = arith.divf %x, %t : f64
+          %1 = arith.addf %t, %0 : f64
+          %2 = arith.mulf %1, %c : f64
+          affine.yield %2 : f64 }
+        affine.store %r, %b[%i] : memref<8xf64> }
+      return }"""
+    assert codes(text, "neoverse-v1")[0].packed.share == 1
+
+
+def scaled(bits: int) -> str:
+    kind = f"memref<8xf{bits}>"
+    return f"""func.func @f(%a: {kind} {{llvm.noalias}}, %b: {kind} {{llvm.noalias}}, %s: f{bits}) {{
+      affine.for %i = 0 to 8 {{
+        %x = affine.load %a[%i] : {kind}
+        %y = arith.mulf %x, %s : f{bits}
+        affine.store %y, %b[%i] : {kind} }}
+      return }}"""
+
+
+def test_risc_v_has_no_vectors_of_halves_without_their_arithmetic() -> None:
+    assert [codes(scaled(bits), "sifive-p670")[0].packed.share for bits in (16, 32)] == [0.0, 1.0]

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import generate
+from featurizers.mlir.legal import work
 
 FEATURIZER = MlirFeaturizer()
 
@@ -112,3 +113,39 @@ ROOTS = """func.func @f(%a: memref<64x64xf32> {llvm.noalias}, %b: f32) -> f32 {
 def test_roots_of_scalars_take_their_own_time(name: str, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": ROOTS}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
     assert code.cycles == pytest.approx(cycles, rel=0.03)
+
+
+def kernel(rows: int) -> str:
+    """So many rows of 16 sums that wait in registers."""
+    kind = f"vector<{rows}x16xf32>"
+    return f"""func.func @f(%a: memref<90x{rows}xf32> {{llvm.noalias}}, %b: memref<90x16xf32> {{llvm.noalias}},
+                            %o: memref<{rows}x16xf32> {{llvm.noalias}}) {{
+      %c = arith.constant 0 : index %p = arith.constant 0.0 : f32
+      %z = arith.constant dense<0.0> : {kind}
+      %s = affine.for %i = 0 to 90 iter_args(%t = %z) -> ({kind}) {{
+        %x = vector.transfer_read %a[%i, %c], %p {{in_bounds = [true]}} : memref<90x{rows}xf32>, vector<{rows}xf32>
+        %y = vector.transfer_read %b[%i, %c], %p {{in_bounds = [true]}} : memref<90x16xf32>, vector<16xf32>
+        %u = vector.outerproduct %x, %y, %t {{kind = #vector.kind<add>}} : vector<{rows}xf32>, vector<16xf32>
+        affine.yield %u : {kind} }}
+      vector.transfer_write %s, %o[%c, %c] {{in_bounds = [true, true]}} : {kind}, memref<{rows}x16xf32>
+      return }}"""
+
+
+def cycles_of_kernel(rows: int, name: str) -> float:
+    root = FEATURIZER.parse({"mlir": kernel(rows)}).loops_on(cpu(name).isa)[0]
+    return generate(root, cpu(name))[1].port_cycles
+
+
+def test_vectors_that_do_not_fit_into_registers_are_moved_in_every_iteration() -> None:
+    assert cycles_of_kernel(14, "neoverse-v1") > 2.5 * cycles_of_kernel(7, "neoverse-v1")
+
+
+def test_a_whole_register_takes_both_units_of_an_in_order_core_but_for_products_that_are_added() -> None:
+    def passes(operation: str, lanes: int) -> float:
+        text = f"""func.func @f(%a: vector<{lanes}xf32>, %b: vector<{lanes}xf32>) -> vector<{lanes}xf32> {{
+          %r = {operation} : vector<{lanes}xf32>
+          return %r : vector<{lanes}xf32> }}"""
+        return work(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55")).passes
+
+    assert [passes("arith.addf %a, %b", lanes) for lanes in (2, 4)] == [1, 2]
+    assert passes("vector.fma %a, %b, %b", 4) == 1

@@ -37,6 +37,25 @@ SUMS = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf32>
   return }"""
 
 
+THROUGHOUT = """func.func @f(%a: memref<400x37xf32> {llvm.noalias}, %b: memref<400x37xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 400 {
+    %x = affine.load %a[%i, 0] : memref<400x37xf32>
+    %y = affine.load %a[%i, 16] : memref<400x37xf32>
+    %z = arith.mulf %x, %y : f32
+    affine.store %z, %b[%i, 0] : memref<400x37xf32> }
+  return }"""
+
+TABLE = """func.func @f(%t: memref<256xi8> {llvm.noalias}, %a: memref<4096xi8> {llvm.noalias},
+                      %b: memref<4096xi32> {llvm.noalias}) {
+  affine.for %i = 0 to 4096 {
+    %x = affine.load %a[%i] : memref<4096xi8>
+    %at = arith.index_castui %x : i8 to index
+    %y = memref.load %t[%at] : memref<256xi8>
+    %z = arith.extui %y : i8 to i32
+    affine.store %z, %b[%i] : memref<4096xi32> }
+  return }"""
+
+
 def code(text: str, name: str) -> LoopCode:
     return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
 
@@ -51,6 +70,8 @@ def test_groups_of_three_are_no_scalable_vectors_of_aarch64(name: str, vf: int) 
     [
         (STRIDED, "sifive-p670", 419),  # a lane a cycle, beside a unit that stores
         (GROUPED, "sifive-p670", 13597),  # 12 cycles and one for each element
+        (GROUPED, "skylake-avx512", 1198),  # three permutations of two registers, each in a cycle
+        (THROUGHOUT, "skylake-avx512", 422),  # 16 loads by two units and 8 stores, which three units have addresses for
         (SUMS, "znver4", 391),  # two moves a cycle, of loads and stores
     ],
 )
@@ -79,3 +100,12 @@ def test_a_row_that_was_looked_up_is_read_from_side_to_side() -> None:
 def test_rows_of_unrolled_loops_are_anywhere_to_the_loop_around() -> None:
     found = code(rows(8), "skylake-avx512")
     assert (found.vf, found.interleave, found.loop.gathered) == (8, 1, 8)
+
+
+def test_bytes_of_a_table_are_loaded_one_by_one_into_words() -> None:
+    assert code(TABLE, "skylake-avx512").cycles == pytest.approx(5034, rel=0.1)
+
+
+def test_zen_4_permutes_beside_what_it_computes() -> None:
+    """llvm-mca has 1,173 cycles for this one; the rate is that of many."""
+    assert code(GROUPED, "znver4").cycles == pytest.approx(957, rel=0.03)

@@ -74,3 +74,59 @@ def test_an_accumulator_in_memory_that_is_written_out_is_stored_once() -> None:
     text = f"""func.func @f(%c: memref<24xf32> {{llvm.noalias}}, %a: memref<128x24xf32> {{llvm.noalias}}) {{
       affine.for %j = 0 to 24 {{ affine.for %i = 0 to 128 step 8 {{ {body} }} }} return }}"""
     assert sizes(text, "znver4") == {16: 20}
+
+
+def rows_of_vectors(body: str, lanes: int, trip: int) -> str:
+    """A loop over vectors of `x` and `y`, whose `body` gives %r."""
+    size, kind = lanes * trip, f"vector<{lanes}xf32>"
+    return f"""func.func @f(%x: memref<{size}xf32> {{llvm.noalias}}, %y: memref<{size}xf32> {{llvm.noalias}}) {{
+      %p = arith.constant 0.0 : f32
+      affine.for %i = 0 to {size} step {lanes} {{
+        %a = vector.transfer_read %x[%i], %p {{in_bounds = [true]}} : memref<{size}xf32>, {kind}
+        %b = vector.transfer_read %y[%i], %p {{in_bounds = [true]}} : memref<{size}xf32>, {kind}
+        %r = {body} : {kind}
+        vector.transfer_write %r, %y[%i] {{in_bounds = [true]}} : {kind}, memref<{size}xf32> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "lanes", "size"),
+    [("apple-m1", "vector.fma %a, %b, %b", 8, 11), ("apple-m1", "vector.fma %a, %b, %b", 4, 8),
+     ("apple-m1", "math.absf %a", 8, 13), ("apple-m1", "math.absf %a", 4, 8),
+     ("skylake-avx512", "vector.fma %a, %b, %b", 32, 11), ("skylake-avx512", "vector.fma %a, %b, %b", 16, 8)],
+)  # fmt: skip
+def test_registers_of_an_intrinsic_and_addresses_of_vectors(name: str, body: str, lanes: int, size: float) -> None:
+    assert sizes(rows_of_vectors(body, lanes, 4), name)[4] == size
+
+
+def test_a_lane_of_a_longer_vector_is_shared_for_nothing_on_aarch64() -> None:
+    text = """func.func @f(%a: memref<6x4xf32> {llvm.noalias}, %b: memref<6xLxf32> {llvm.noalias},
+                         %o: memref<4xLxf32> {llvm.noalias}) {
+      %c = arith.constant 0 : index %p = arith.constant 0.0 : f32
+      %z = arith.constant dense<0.0> : vector<4xLxf32>
+      %s = affine.for %i = 0 to 6 iter_args(%t = %z) -> (vector<4xLxf32>) {
+        %x = vector.transfer_read %a[%i, %c], %p {in_bounds = [true]} : memref<6x4xf32>, vector<4xf32>
+        %y = vector.transfer_read %b[%i, %c], %p {in_bounds = [true]} : memref<6xLxf32>, vector<Lxf32>
+        %u = vector.outerproduct %x, %y, %t {kind = #vector.kind<add>} : vector<4xf32>, vector<Lxf32>
+        affine.yield %u : vector<4xLxf32> }
+      vector.transfer_write %s, %o[%c, %c] {in_bounds = [true, true]} : vector<4xLxf32>, memref<4xLxf32>
+      return }"""
+    equal, longer = (sizes(text.replace("L", str(lanes)), "neoverse-v1")[6] for lanes in (4, 8))
+    assert equal - longer == 2  # four shares; one more register of %y and product of the index
+
+
+def test_copies_of_a_store_inside_a_loop_of_one_iteration_are_so_far_from_the_first() -> None:
+    text = """func.func @f(%a: memref<4x7xi8>, %b: memref<10x7xi8>, %c: memref<4x10xi8>) {
+      affine.for %h = 0 to 7 {
+        affine.for %i = 0 to 10 {
+          affine.for %j = 0 to 4 {
+            affine.for %k = affine_map<(d0) -> (d0)>(%h) to affine_map<(d0) -> (d0 + 1)>(%h) {
+              %x = affine.load %a[%j, %k] : memref<4x7xi8>
+              %y = affine.load %b[%i, %k] : memref<10x7xi8>
+              %p = arith.muli %x, %y : i8
+              %z = affine.load %c[%j, %i] : memref<4x10xi8>
+              %s = arith.addi %z, %p : i8
+              affine.store %s, %c[%j, %i] : memref<4x10xi8> } } } }
+      return }"""
+    found = [loop.raw for loop in FEATURIZER.parse({"mlir": text}).loops[0].walk() if loop.trip == 10]
+    assert found == [40.0]  # LLVM has 38: of four stores, one is to a computed address

@@ -152,3 +152,173 @@ def test_loads_that_do_not_vary_around_an_unrolled_vector_loop_are_made_once() -
     code = chosen(text.replace("INDEX", "%i"), "znver4")
     assert code.full
     assert code.lifted == 4
+
+
+def test_a_loop_that_stores_to_two_fixed_places_of_a_buffer_is_not_summed_in_order() -> None:
+    text = """func.func @f(%a: memref<2x64xf32>, %c: memref<2x8xf32>) {
+      affine.for %i = 0 to 8 {
+        affine.for %k = 0 to 64 {
+          %x = affine.load %a[0, %k] : memref<2x64xf32>
+          %y = affine.load %c[0, %i] : memref<2x8xf32>
+          %z = arith.addf %y, %x : f32
+          affine.store %z, %c[0, %i] : memref<2x8xf32>
+          %u = affine.load %a[1, %k] : memref<2x64xf32>
+          %v = affine.load %c[1, %i] : memref<2x8xf32>
+          %w = arith.addf %v, %u : f32
+          affine.store %w, %c[1, %i] : memref<2x8xf32> } }
+      return }"""
+    assert chosen(text, "neoverse-v1").loop.legality == DEPENDENCE
+    assert chosen(text, "neoverse-v1").vf == 1
+
+
+@pytest.mark.parametrize(("stride", "iterations"), [(2, 7), (7, 7), (9, 8)])
+def test_the_last_iteration_stays_scalar_where_a_group_of_loads_would_read_on(stride: int, iterations: int) -> None:
+    code = chosen(loop(f"%i * {stride}", 256), "skylake-avx512")
+    assert (code.vf * code.interleave, code.unroll, code.full) == (32, iterations, True)
+    assert code.remainder == (iterations == 7)
+
+
+@pytest.mark.parametrize(("trip", "full"), [(56, True), (88, False)])
+def test_vectors_are_unrolled_by_instructions_of_llvm(trip: int, full: bool) -> None:
+    body = "".join(f"%x{k} = affine.load %a[%i * 37 + {k * 37}] : memref<16000xf64> " for k in range(10))
+    most = "%s0 = arith.maximumf %x0, %x1 : f64 "
+    most += "".join(f"%s{k} = arith.maximumf %s{k - 1}, %x{k} : f64 " for k in range(1, 10))
+    text = f"""func.func @f(%a: memref<16000xf64> {{llvm.noalias}}, %b: memref<96xf64> {{llvm.noalias}}) {{
+      affine.for %i = 0 to {trip} {{ {body} {most}
+        affine.store %s9, %b[%i] : memref<96xf64> }}
+      return }}"""
+    code = chosen(text, "znver4")  # 10 gathers, 10 maxima of two, a store of two, two of vectors of the index
+    assert (code.vf, code.full) == (8, full)
+
+
+def test_one_vector_under_a_mask_is_no_loop() -> None:
+    long = loop("%i * 37", 13).replace("%y = arith.mulf %x, %x : f32", "%y0 = arith.mulf %x, %x : f32 " + squares(30))
+    assert chosen(long, "znver4").full
+
+
+def accumulate(columns: int) -> str:
+    return f"""func.func @f(%a: memref<188x53xi32>, %b: memref<188x{columns}xi32>, %c: memref<53x{columns}xi32>) {{
+      affine.for %i = 0 to 188 {{ affine.for %j = 0 to {columns} {{ affine.for %k = 0 to 53 {{
+        %x = affine.load %a[%i, %k] : memref<188x53xi32>
+        %y = affine.load %b[%i, %j] : memref<188x{columns}xi32>
+        %p = arith.muli %x, %y : i32
+        %z = affine.load %c[%k, %j] : memref<53x{columns}xi32>
+        %s = arith.addi %z, %p : i32
+        affine.store %s, %c[%k, %j] : memref<53x{columns}xi32> }} }} }}
+      return }}"""
+
+
+def test_what_is_read_once_before_a_vector_loop_costs_it_nothing() -> None:
+    """LLVM: 51 for four lanes and 13 for one; beyond 64 bytes an address is dearer."""
+    assert chosen(accumulate(16), "apple-m1").vf == 4
+    assert chosen(accumulate(17), "apple-m1").vf == 1
+
+
+def test_sums_of_the_index_for_addresses_are_dearer_one_by_one() -> None:
+    """LLVM: 73 for an iteration of eight products, with seven sums and sixteen products of indices, 982 for sixteen."""
+    steps = " ".join(
+        f"""%q{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%k)
+        %x{k} = affine.load %a[%q{k}, %i] : memref<128x207xi8>
+        %y{k} = affine.load %b[%q{k}, %j] : memref<128x2xi8>
+        %p{k} = arith.muli %x{k}, %y{k} : i8
+        %s{k + 1} = arith.addi %s{k}, %p{k} : i8"""
+        for k in range(8)
+    )
+    text = f"""func.func @f(%a: memref<128x207xi8> N, %b: memref<128x2xi8> N, %c: memref<207x2xi8> N) {{
+      %zero = arith.constant 0 : i8
+      affine.for %i = 0 to 207 {{ affine.for %j = 0 to 2 {{
+        %r = affine.for %k = 0 to 128 step 8 iter_args(%s0 = %zero) -> (i8) {{
+          {steps}
+          affine.yield %s8 : i8 }}
+        affine.store %r, %c[%i, %j] : memref<207x2xi8> }} }}
+      return }}"""
+    assert chosen(text.replace(" N", " {llvm.noalias}"), "znver4").vf == 16
+
+
+def test_groups_that_no_instruction_stores_are_put_together() -> None:
+    """LLVM: 73 for eight bytes and 1082 for sixteen times as many; stored one by one they would be 1200."""
+    steps = " ".join(
+        f"%q{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%i) %x{k}_0 = affine.load %a[%q{k}] : memref<4096xi8> "
+        + " ".join(f"%x{k}_{n + 1} = arith.muli %x{k}_{n}, %x{k}_0 : i8" for n in range(6))
+        + f" affine.store %x{k}_6, %b[%q{k}] : memref<4096xi8>"
+        for k in range(8)
+    )
+    text = f"""func.func @f(%a: memref<4096xi8> {{llvm.noalias}}, %b: memref<4096xi8> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 4096 step 8 {{ {steps} }}
+      return }}"""
+    assert chosen(text, "apple-m1").vf == 16
+
+
+def test_few_iterations_have_no_vectors_of_unknown_length() -> None:
+    body = "%y0 = arith.mulf %x, %x : f32 " + squares(80)
+    text = loop("%i", 5).replace("%y = arith.mulf %x, %x : f32", body)
+    assert chosen(text, "neoverse-v1").vf == 1
+    assert chosen(text.replace("to 5", "to 7"), "neoverse-v1").vf == 8
+
+
+def triangle(rows: int, arguments: str) -> str:
+    """Sums over each row of a triangle, often."""
+    roots = " ".join([f"%s{k + 1} = math.sqrt %s{k} : f32" for k in range(33)])
+    return f"""func.func @f({arguments}) {{
+      affine.for %j = 0 to 315 {{
+        affine.for %i = 0 to {rows} {{
+          affine.for %k = 0 to affine_map<(d0) -> (d0)>(%i) {{
+            %s0 = affine.load %a[%k] : memref<315xf32>
+            %y = affine.load %b[%j, %i] : memref<315x64xf32>
+            {roots}
+            %z = arith.addf %y, %s33 : f32
+            affine.store %z, %b[%j, %i] : memref<315x64xf32> }} }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "apple-m1", "cortex-a55", "neoverse-v1"])
+def test_a_loop_of_few_iterations_at_most_is_unrolled_to_the_most_that_it_can_have(name: str) -> None:
+    code = chosen(triangle(7, "%a: memref<315xf32>, %b: memref<315x64xf32>"), name)
+    assert (code.vf, code.unroll, code.full) == (1, 6, True)
+    assert not chosen(triangle(12, "%a: memref<315xf32>, %b: memref<315x64xf32>"), name).full
+
+
+def test_rows_of_a_triangle_that_is_unrolled_have_known_lengths() -> None:
+    text = """func.func @f(%a: memref<4x8xf32> {llvm.noalias}) {
+      affine.for %h = 0 to 2 {
+        affine.for %i = 0 to 2 {
+          affine.for %k = 0 to affine_map<(d0, d1) -> (d0 + d1 * 2)>(%i, %h) {
+            %x = affine.load %a[%i + %h * 2, %k] : memref<4x8xf32>
+            %y = arith.mulf %x, %x : f32
+            affine.store %y, %a[%i + %h * 2, %k] : memref<4x8xf32> } } }
+      return }"""
+    assert not FEATURIZER.parse({"mlir": text}).loops[0].children
+
+
+def test_bytes_are_not_moved_one_by_one_under_masks() -> None:
+    body = "%y0 = arith.mulf %x, %x : f32 " + squares(60)
+    text = loop("%i * 37", 13).replace("%y = arith.mulf %x, %x : f32", body)
+    short = text.replace("mulf", "muli").replace("addf", "addi").replace("f32", "i16")
+    assert chosen(text, "znver4").vf == 16
+    assert chosen(short, "znver4").vf == 1, "there are no gathers of 16 bits"
+
+
+def test_maxima_of_halves_go_lane_by_lane_on_x86() -> None:
+    """LLVM: one for a scalar, and 4 for each lane but 3."""
+    kind = "memref<512xf16>"
+    args = ", ".join(f"%{name}: {kind} {{llvm.noalias}}" for name in "abcdo")
+    reads = " ".join(f"%{name}x = affine.load %{name}[%i] : {kind}" for name in "abcd")
+    text = f"""func.func @f({args}) {{ affine.for %i = 0 to 512 {{ {reads}
+      %m = arith.maximumf %ax, %bx : f16
+      %n = arith.maximumf %m, %cx : f16
+      %p = arith.maximumf %n, %dx : f16
+      affine.store %p, %o[%i] : {kind} }}
+      return }}"""
+    assert chosen(text, "znver4").vf == 1
+    assert chosen(text.replace("f16", "f32"), "znver4").vf == 16
+
+
+def test_groups_of_accesses_are_read_in_the_widest_registers() -> None:
+    """LLVM: 12 for four lanes of seven, 35 for eight, which vectors of 256 bits would double."""
+    reads = " ".join(f"%x{k} = affine.load %a[%i, {k}] : memref<999x7xf32>" for k in range(7))
+    sums = " ".join(f"%s{k} = arith.mulf %{'x0' if k == 1 else f's{k - 1}'}, %x{k} : f32" for k in range(1, 7))
+    text = f"""func.func @f(%a: memref<999x7xf32> {{llvm.noalias}}, %b: memref<999xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 999 {{ {reads} {sums}
+        affine.store %s6, %b[%i] : memref<999xf32> }}
+      return }}"""
+    assert chosen(text, "skylake-avx512").vf == 4

@@ -99,3 +99,167 @@ def test_code_that_slp_packs_is_unrolled_on_cortex_a55_as_well() -> None:
     assert code.packed.reduced
     assert code.unroll > 1
     assert code.instructions == pytest.approx(104, rel=0.1)
+
+
+TILED = """func.func @f(%a: memref<27xf64> {llvm.noalias}, %b: memref<27x86xf64> {llvm.noalias},
+                        %c: memref<86xf64> {llvm.noalias}) {
+  %zero = arith.constant 0.0 : f64
+  affine.for %i = 0 to 86 {
+    affine.for %j = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 1)>(%i) {
+      %r = affine.for %k = 0 to 27 iter_args(%t = %zero) -> (f64) {
+        %x = affine.load %a[%k] : memref<27xf64>
+        %y = affine.load %b[%k, %j] : memref<27x86xf64>
+        %z = arith.mulf %x, %y : f64
+        %u = arith.addf %t, %z : f64
+        affine.yield %u : f64 }
+      affine.store %r, %c[%j] : memref<86xf64> } }
+  return }"""
+
+
+def test_a_chain_that_tiles_of_one_are_around_is_still_one() -> None:
+    assert cycles(TILED, "apple-m1") == pytest.approx(2164, rel=0.25)
+    assert cycles(TILED, "neoverse-v1") == pytest.approx(660, rel=0.15)
+
+
+def test_only_executions_that_are_no_whole_vectors_end_with_one_under_a_mask() -> None:
+    text = """func.func @f(%a: memref<20x500xi32> {llvm.noalias}, %b: memref<20x500xi32> {llvm.noalias}) {
+      affine.for %t = 0 to 500 step 8 {
+        affine.for %i = 0 to 20 {
+          affine.for %j = affine_map<(d) -> (d)>(%t) to min affine_map<(d) -> (d + 8, 500)>(%t) {
+            %x = affine.load %a[%i, %j] : memref<20x500xi32>
+            %y = affine.load %b[%i, %j] : memref<20x500xi32>
+            %z = arith.xori %x, %y : i32
+            %w = arith.muli %z, %x : i32
+            %v = arith.ori %w, %y : i32
+            %u = arith.addi %v, %z : i32
+            %s = arith.muli %u, %w : i32
+            affine.store %s, %b[%i, %j] : memref<20x500xi32> } } }
+      return }"""
+    assert cycles(text, "neoverse-v1") == pytest.approx(6086, rel=0.15)
+
+
+PACKED = """func.func @f(%a: memref<64x8xf32> {llvm.noalias}, %b: memref<64x8xf32> {llvm.noalias}, %s: f32) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 8 {
+    %x = affine.load %a[%i, %j] : memref<64x8xf32>
+    %y = arith.mulf %x, %s : f32
+    %z = arith.addf %y, %s : f32
+    %w = arith.mulf %z, %x : f32
+    %v = arith.addf %w, %x : f32
+    affine.store %v, %b[%i, %j] : memref<64x8xf32> } }
+  return }"""
+
+
+def test_packed_lanes_take_a_unit_twice_in_order() -> None:
+    assert cycles(PACKED, "cortex-a55") == pytest.approx(848, rel=0.15)
+
+
+GROUPED = """func.func @f(%a: memref<16xf64> {llvm.noalias}, %b: memref<16xf64> {llvm.noalias}, %s: f64) {
+  affine.for %i = 0 to 16 {
+    %x = affine.load %a[%i] : memref<16xf64>
+    %y = arith.mulf %x, %s : f64
+    %z = arith.addf %y, %x : f64
+    %w = arith.mulf %z, %y : f64
+    affine.store %w, %b[%i] : memref<16xf64> }
+  return }"""
+
+
+def test_each_register_of_a_packed_group_takes_a_cycle_on_risc_v() -> None:
+    assert cycles(GROUPED, "sifive-p670") == pytest.approx(13, rel=0.2)
+
+
+CALLED = """func.func @f(%a: memref<8xf32> {llvm.noalias}, %b: memref<8xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 8 {
+    %x = affine.load %a[%i] : memref<8xf32>
+    %y = math.exp %x : f32
+    affine.store %y, %b[%i] : memref<8xf32> }
+  return }"""
+
+
+def test_packed_lanes_are_called_for_one_by_one() -> None:
+    assert cycles(CALLED, "cortex-a55") == pytest.approx(830, rel=0.05)
+
+
+def in_turn(kind: str) -> str:
+    """Two sums, the first of which is stored before the second is begun."""
+    sums = [
+        f"""%r{k} = affine.for %i = 0 to 48 iter_args(%m = %z) -> f32 {{
+      %x = affine.load %a[%i + {k}] : memref<146xf32>
+      %y = arith.mulf %x, %m : f32
+      %w = arith.addf %x, %y : f32
+      affine.yield %w : f32 }}
+    affine.store %r{k}, %o[{k // 10}] : memref<8xf32>"""
+        for k in (0, 50)
+    ]
+    return f"""func.func @f(%a: memref<146xf32> {kind}, %o: memref<8xf32> {kind}) {{
+      %z = arith.constant 0.0 : f32
+      {" ".join(sums)}
+      return }}"""
+
+
+def test_chains_wait_in_turn_where_a_store_between_them_may_be_read() -> None:
+    assert cycles(in_turn("{llvm.noalias}"), "cortex-a55") == pytest.approx(413, rel=0.15)
+    assert cycles(in_turn(""), "cortex-a55") == pytest.approx(808, rel=0.1)
+
+
+HALVED = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias}) {
+  %c = arith.constant 0.5 : f32
+  affine.for %i = 0 to 48 {
+    %x = affine.load %a[%i] : memref<48xf32>
+    %r = affine.for %j = 0 to 7 iter_args(%t = %x) -> (f32) {
+      %0 = arith.divf %x, %t : f32
+      %1 = arith.addf %t, %0 : f32
+      %2 = arith.mulf %1, %c : f32
+      affine.yield %2 : f32 }
+    affine.store %r, %b[%i] : memref<48xf32> }
+  return }"""
+
+RUNNING = """func.func @f(%a: memref<300xf64> {llvm.noalias}, %s: f64) -> f64 {
+  %r = affine.for %i = 0 to 300 iter_args(%t = %s) -> (f64) {
+    %x = affine.load %a[%i] : memref<300xf64>
+    %y = arith.mulf %t, %x : f64
+    %z = arith.addf %y, %x : f64
+    affine.yield %z : f64 }
+  return %r : f64 }"""
+
+
+def test_m1_divides_vectors_as_fast_as_it_multiplies() -> None:
+    assert cycles(HALVED, "apple-m1") == pytest.approx(164, rel=0.3)
+
+
+def test_double_precision_takes_m1_a_cycle_more() -> None:
+    assert cycles(RUNNING, "apple-m1") == pytest.approx(300 * 10, rel=0.05)
+    assert cycles(RUNNING.replace("f64", "f32"), "apple-m1") == pytest.approx(300 * 8, rel=0.05)
+
+
+ONE_BY_ONE = """func.func @f(%a: memref<16x16xf32>, %o: memref<16xf32>) {
+  affine.for %i = 0 to 16 {
+    %x = affine.load %a[%i, 0] : memref<16x16xf32>
+    %y = affine.load %a[%i, 3] : memref<16x16xf32>
+    %z = affine.load %a[%i, 7] : memref<16x16xf32>
+    %v = affine.load %a[%i, 12] : memref<16x16xf32>
+    %p = arith.mulf %x, %y : f32
+    %q = arith.mulf %z, %v : f32
+    %r = arith.addf %p, %q : f32
+    %s = arith.mulf %r, %x : f32
+    affine.store %s, %o[%i] : memref<16xf32> }
+  return }"""
+
+
+def test_the_end_of_a_chain_before_a_store_that_may_be_read_is_not_filled() -> None:
+    assert cycles(ONE_BY_ONE, "cortex-a55") == pytest.approx(289, rel=0.12)
+
+
+def test_parts_that_hand_on_what_they_store_are_one_chain() -> None:
+    steps = "\n".join(
+        f"""%p{k} = affine.load %b[%i + {k}] : memref<329xf64>
+            %x{k} = affine.load %a[%i + {k + 1}] : memref<329xf64>
+            %y{k} = arith.maximumf %p{k}, %x{k} : f64
+            affine.store %y{k}, %b[%i + {k + 1}] : memref<329xf64>"""
+        for k in range(16)
+    )
+    text = f"""func.func @f(%a: memref<329xf64>, %b: memref<329xf64>) {{
+      affine.for %i = 0 to 320 step 16 {{
+        {steps} }}
+      return }}"""
+    found = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55"))
+    assert sum(code.cycles for code in found) == pytest.approx(2341, rel=0.1)

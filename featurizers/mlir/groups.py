@@ -1,0 +1,38 @@
+"""Vector loops of RISC-V: what their accesses and registers take beyond one instruction for each operation.
+
+Sources (LLVM 22): vector accesses have neither offset nor index (`RISCVTTIImpl::isLegalAddressingMode`); registers of
+vectors are of unknown length, and so are their places on the stack (`RISCVInstrInfo::storeRegToStackSlot`, ``vlenb``);
+splats stay outside of loops (`TuneNoSinkSplatOperands`).
+"""
+
+from __future__ import annotations
+
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Moving
+
+_OFFSET = 2048
+"""Bytes that an ``addi`` adds, in either direction."""
+STACKED = 5.0
+"""Instructions to store a group of registers or to load it: ``vlenb``, its product, two sums, and the access."""
+
+GATHERED_LANE, TAKEN_OUT = 4.0, 4.0
+"""Of a gather of fixed length, and of a member of a group of accesses (a shuffle), to code size."""
+
+
+def offsets(loop: Loop) -> float:
+    """Instructions that find the places of accesses to neighbours, beyond the first of each way in which they move."""
+    iv = loop.nest.iv
+    places: dict[tuple[int, Moving | None], set[int]] = {}
+    for access in loop.accesses:
+        if abs(access.stride(iv)) == 1:
+            places.setdefault((access.base, access.moving), set()).add(access.constant * max(access.bits, 8) // 8)
+    found = 0
+    for constants in places.values():
+        first = min(constants)
+        found += len(constants) - 1 + sum([place - first >= _OFFSET for place in constants])
+    return float(found)
+
+
+def splats(loop: Loop) -> int:
+    """Scalars from the loop around that are put into all lanes before the loop."""
+    return sum([not access.store for access in loop.lifted])

@@ -1,0 +1,72 @@
+"""Half precision and extremes of floats on x86, in cycles as llvm-mca-22 counted them on what opt-22 -O3 made."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.body import body_of
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def code_of(text: str, name: str) -> LoopCode:
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+
+
+def pairs(op: str, element: str = "f32") -> str:
+    buffers = ", ".join(f"%{name}: memref<4096x{element}> {{llvm.noalias}}" for name in "abc")
+    return f"""func.func @f({buffers}) {{
+      affine.for %i = 0 to 4096 {{
+        %x = affine.load %a[%i] : memref<4096x{element}>
+        %y = affine.load %b[%i] : memref<4096x{element}>
+        %z = {op} : {element}
+        affine.store %z, %c[%i] : memref<4096x{element}> }}
+      return }}"""
+
+
+def dot(element: str, then: str) -> str:
+    """A sum of products. then : what is done to each product before."""
+    buffers = ", ".join(f"%{name}: memref<4096x{element}> {{llvm.noalias}}" for name in "ab")
+    return f"""func.func @f({buffers}, %c: memref<1x{element}> {{llvm.noalias}}) {{
+      %zero = arith.constant 0.0 : {element}
+      %three = arith.constant 3.0 : {element}
+      %r = affine.for %i = 0 to 4096 iter_args(%s = %zero) -> ({element}) {{
+        %x = affine.load %a[%i] : memref<4096x{element}>
+        %y = affine.load %b[%i] : memref<4096x{element}>
+        %w = arith.mulf %x, %y : {element}
+        {then} : {element}
+        %u = arith.addf %s, %z : {element}
+        affine.yield %u : {element} }}
+      affine.store %r, %c[0] : memref<1x{element}>
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cycles"),
+    [
+        (pairs("arith.maximumf %x, %y"), "znver4", 788),
+        (pairs("arith.addf %x, %y", "f16"), "znver4", 1552),
+        (dot("f16", "%z = arith.negf %w"), "skylake-avx512", 131_000),
+        (dot("f16", "%z = arith.addf %w, %three"), "znver4", 39_109),  # the constant is where sums would be
+        (dot("f16", "%z = arith.addf %w, %three"), "skylake-avx512", 58_971),
+    ],
+)
+def test_cycles(text: str, name: str, cycles: float) -> None:
+    assert code_of(text, name).cycles == pytest.approx(cycles, rel=0.15)
+
+
+def test_an_absolute_value_is_one_instruction() -> None:
+    sizes = [
+        body_of(code_of(dot("f32", op), "znver4").loop, cpu("znver4"))[0]
+        for op in ("%z = arith.addf %w, %w", "%z = math.absf %w", "%z = arith.maximumf %w, %zero")
+    ]
+    assert sizes[0] == sizes[1] == sizes[2] - 2.0
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("znver4", 10_247), ("skylake-avx512", 21_676)])
+def test_a_call_is_one_micro_operation_of_zen_4(name: str, cycles: float) -> None:
+    text = pairs("math.atan2 %x, %y")
+    text = text.replace("math.atan2 %x, %y", "math.erf %x").replace("f32", "f64")
+    assert code_of(text, name).cycles == pytest.approx(cycles, rel=0.4)

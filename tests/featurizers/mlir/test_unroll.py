@@ -1,0 +1,79 @@
+"""What stands behind the copies of an unrolled loop, as opt-22 leaves it."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def innermost(text: str, name: str) -> LoopCode:
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+
+
+def chain(length: str, operations: int = 2) -> str:
+    """Each element from the one before: no vectors."""
+    lines = [f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i32" for k in range(operations)]
+    return f"""func.func @f(%a: memref<720x512xi32>, %c: i32) {{
+      affine.for %i = 0 to 512 step 16 {{ affine.for %j = {length} {{
+        %x0 = affine.load %a[%i, %j - 1] : memref<720x512xi32>
+        {" ".join(lines)}
+        affine.store %x{operations}, %a[%i, %j] : memref<720x512xi32> }} }}
+      return }}"""
+
+
+TRIANGLE = chain("1 to affine_map<(d) -> (d)>(%i)", 6)
+TILE = chain("affine_map<(d) -> (d)>(%i) to min affine_map<(d) -> (d + 16, 504)>(%i)", 6)
+
+
+@pytest.mark.parametrize(("name", "copies", "left"), [("sifive-p670", 8, 7), ("cortex-a55", 4, 3), ("znver4", 8, 1)])
+def test_single_iterations_behind_copies_are_unrolled_in_order_and_on_risc_v(name: str, copies: int, left: int) -> None:
+    code = innermost(TRIANGLE, name)
+    body = (code.scalar_instructions - 3) / code.unroll
+    assert code.unroll == copies
+    assert (copies + left) * body < code.instructions < (copies + left) * (body + 3) + 20
+
+
+def test_no_iteration_is_left_where_all_lengths_are_multiples_of_the_copies() -> None:
+    assert innermost(TILE, "sifive-p670").instructions < innermost(TRIANGLE, "sifive-p670").instructions * 0.75
+
+
+def test_a_known_length_that_is_no_multiple_leaves_by_one_of_the_copies() -> None:
+    prime = innermost(chain("0 to 509"), "znver4")
+    body = (prime.scalar_instructions - 3) / prime.unroll
+    assert prime.unroll == 8
+    assert prime.instructions < 9 * body + 8
+
+
+STRIDED = """func.func @f(%a: memref<24x3xf32> {llvm.noalias}, %b: memref<24x3xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 24 { affine.for %j = 0 to 3 {
+    %x = affine.load %a[%i, %j] : memref<24x3xf32>
+    %y = arith.addf %x, %x : f32
+    affine.store %y, %b[%i, %j] : memref<24x3xf32> } }
+  return }"""
+
+NEWTON = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias}) {
+  %c = arith.constant 0.5 : f32
+  affine.for %i = 0 to 48 {
+    %x = affine.load %a[%i] : memref<48xf32>
+    %r = affine.for %j = 0 to 7 iter_args(%t = %x) -> (f32) {
+      %0 = arith.divf %x, %t : f32
+      %1 = arith.addf %t, %0 : f32
+      %2 = arith.mulf %1, %c : f32
+      affine.yield %2 : f32 }
+    affine.store %r, %b[%i] : memref<48xf32> }
+  return }"""
+
+
+def test_loops_of_fixed_vectors_are_unrolled_completely_beside_sve() -> None:
+    code = innermost(STRIDED, "neoverse-v1")
+    assert (code.vf, code.unroll, code.full) == (4, 6, True)
+
+
+def test_divisions_of_vectors_count_four() -> None:
+    code = innermost(NEWTON, "apple-m1")
+    assert (code.vf, code.unroll) == (4, 1)
+    assert code.instructions == pytest.approx(29, rel=0.05)
