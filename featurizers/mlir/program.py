@@ -67,8 +67,9 @@ class Program:
     def pieces(self) -> dict[str, Program]:
         """Functions that do not call one another, each as a program of its own by its name, with those that it calls:
         what the compiler makes of one does not depend on the others. Empty where there is one such piece; kernels are
-        a piece with what launches them."""
-        if len(self.functions) < 2 or any(function.is_kernel for function in self.functions):
+        a piece with what launches them, and functions of nested modules that share a name are not told apart."""
+        names = {function.name for function in self.functions}
+        if len(names) < max(len(self.functions), 2) or any(function.is_kernel for function in self.functions):
             return {}
         groups = _calling(self.functions)
         return {} if len(groups) < 2 else {own[0].name: self.of(own) for own in groups}

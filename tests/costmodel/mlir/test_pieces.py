@@ -42,6 +42,9 @@ def test_functions_that_do_not_call_one_another_are_pieces_of_a_module() -> None
     assert (of_piece == of_alone).all()
     calling = featurizer.pieces(featurizer.parse({"mlir": MATMUL + SAXPY.replace("%A:", "%A: ", 1) + CALLER}))
     assert [[f.name for f in piece.functions] for piece in calling.values()] == [["matmul"], ["saxpy", "caller"]]
+    twice = featurizer.parse({"mlir": f"module @a {{ {SAXPY} }}\nmodule @b {{ {SAXPY} }}"})
+    assert len(twice.functions) == 2
+    assert not featurizer.pieces(twice), "of one name: nothing is lost"
 
 
 def test_one_function_of_a_module_has_the_columns_that_it_has_alone() -> None:
