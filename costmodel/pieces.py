@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import ceil, floor, sqrt
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from costmodel.prediction import Prediction, Target
+from featurizers.core import Featurizer
 
 _OF_PIECES: Mapping[str, Callable[[Iterable[float]], float]] = {"sum": sum, "max": max, "min": min}
 _SHARED = 0.5
@@ -18,6 +20,14 @@ _SHARED = 0.5
 _EXACT = 1e-9
 _NAMED = 3
 """Pieces of which it is said why they are out of domain; of further ones how many they are."""
+
+
+def apart(featurizer: Featurizer[Any], subjects: Sequence[Any]) -> tuple[list[Mapping[str, Any]], list[Any]]:
+    """Of each subject its pieces by name (none: it is one), and all of these and of the subjects that are one in their
+    order."""
+    pieces = [featurizer.pieces(subject) for subject in subjects]
+    each = [own.values() if own else (subject,) for own, subject in zip(pieces, subjects, strict=True)]
+    return pieces, [piece for own in each for piece in own]
 
 
 def whole_of(pieces: Mapping[str, Sequence[Prediction]], targets: Sequence[Target]) -> tuple[Prediction, ...]:

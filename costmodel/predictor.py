@@ -18,7 +18,7 @@ from costmodel.calibration import NORMAL_90
 from costmodel.kinds import kind_of
 from costmodel.mix import MIX, check_weights, mixed
 from costmodel.operations import KindOperation
-from costmodel.pieces import whole_of
+from costmodel.pieces import apart, whole_of
 from costmodel.prediction import Explanation, Prediction, Share, Target
 from costmodel.regressors import extras_of
 from costmodel.regressors.native_lightgbm import read_waiting
@@ -148,13 +148,10 @@ class Predictor:
         self, subjects: Sequence[Any], asked: Sequence[tuple[Device, Target]], together: bool = False
     ) -> list[tuple[Prediction, ...]]:
         """As `_predicted`; subjects that consist of pieces are answered by these, and not compared as variants."""
-        pieces = [self.featurizer.pieces(subject) for subject in subjects]
+        pieces, each = apart(self.featurizer, subjects)
         if not any(pieces):
             return self._predicted(subjects, asked, together)
-        apart = [
-            piece for own, subject in zip(pieces, subjects, strict=True) for piece in (*own.values(),) or (subject,)
-        ]
-        predicted = iter(self._predicted(apart, asked))
+        predicted = iter(self._predicted(each, asked))
         targets = [target for _, target in asked]
         return [
             whole_of({name: next(predicted) for name in own}, targets) if own else next(predicted) for own in pieces

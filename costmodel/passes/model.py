@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodel.kinds import kind_of
-from costmodel.pieces import costs_of_wholes
+from costmodel.pieces import apart, costs_of_wholes
 from costmodel.predictor import Predictor
 from costmodel.regressors import extras_of
 from costmodel.regressors.base import point_of
@@ -88,11 +88,9 @@ class CostModel:
         """Of what the featurizer's `parse` gave, (n,). together : they are variants of one function."""
         if not subjects:
             return np.empty(0)
-        pieces = [self.featurizer.pieces(subject) for subject in subjects]
+        pieces, each = apart(self.featurizer, subjects)
         if any(pieces):
-            parts = [(*own.values(),) or (subject,) for own, subject in zip(pieces, subjects, strict=True)]
-            costs = self.of_subjects([piece for own in parts for piece in own])
-            return costs_of_wholes(costs, [len(own) for own in parts], self._of_pieces)
+            return costs_of_wholes(self.of_subjects(each), [len(own) or 1 for own in pieces], self._of_pieces)
         features = self.featurizer.features(subjects, profile=self._profile, extras=self._extras)
         return self.of_features(features, together)
 

@@ -355,8 +355,8 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
 
     body.alike = alike(b, blocks)
     constants = frozenset(b.constants)
-    return Function(name, op.line, op.column, body, words, buffers, b.calls, op.name == "gpu.func", constants,
-                    frozenset(b.floats), b.unknown_ops, b.unknown_trips, b.allocs, op)  # fmt: skip
+    return Function(name, op, body, words, buffers, b.calls, op.name == "gpu.func", constants,
+                    frozenset(b.floats), b.unknown_ops, b.unknown_trips, b.allocs)  # fmt: skip
 
 
 def _register_of(b: Builder, blocks: Sequence[Block]) -> str:

@@ -17,6 +17,7 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
+from featurizers.mlir.loads import segments
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, moved_by_spills, ports_of, vector_ports
 from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
@@ -222,8 +223,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     path = path_of(loop, cpu, uops, unroll if vf == 1 else 1, wide)
+    parts = segments(loop, unroll) if cpu.in_order and vf == 1 and not packed.share else 1.0
     if cpu.in_order:
-        path = waited(loop, cpu, path, uops, unroll, vf == 1 and not packed.share)
+        path = waited(loop, cpu, path, uops, unroll, parts)
     if packed.reduced:
         terms = max([c.steps * (1.0 if c.whole else length) for c in loop.chains], default=packed.lanes)
         chain, path = chain / max(terms, packed.lanes), path / packed.lanes
@@ -241,9 +243,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
     if cpu.in_order:
-        per_vector = max(ports * interleave, chain, path)
-        if vf == 1 and not packed.share:
-            per_vector += between_parts(loop, ports, path, unroll)
+        per_vector = max(ports * interleave, chain, path) + between_parts(loop, ports, path, parts)
     else:
         ports, scalar = max(ports, path), max(scalar, path)
         per_vector = max(ports * interleave, chain)

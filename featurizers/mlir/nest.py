@@ -255,8 +255,7 @@ class Function(msgspec.Struct):
     often they occur. unknown_trips : loops whose length is not known."""
 
     name: str
-    line: int
-    column: int
+    op: Op
     body: Nest
     arguments: int
     buffers: int
@@ -267,4 +266,3 @@ class Function(msgspec.Struct):
     unknown_ops: Mapping[str, int] = field(default_factory=dict)
     unknown_trips: int = 0
     allocations: int = 0
-    op: Op | None = None

@@ -140,17 +140,16 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
 
 
-def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, scalar: bool) -> float:
+def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, parts: float) -> float:
     """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
-    may have written what they read."""
-    parts = segments(loop, unroll) if scalar else 1.0
-    if parts < 2:
+    may have written what they read. parts : `segments` of the copies, 1 of vectors."""
+    if parts < _PARTS:
         together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
         return path / min(unroll, together)
     each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
-    through = min(loop.forwarded + 1.0, segments(loop))  # parts of one chain: each hands on what it stores
-    if through > 1:
-        each = each / through + cpu.load_latency
+    if loop.forwarded > 0:
+        through = min(loop.forwarded + 1.0, segments(loop))  # parts of one chain: each hands on what it stores
+        each = each / through + cpu.load_latency if through > 1 else each
     return max(path, parts * each) / unroll
 
 
@@ -158,10 +157,10 @@ _NOT_OVERLAPPED = 0.3
 """Of the shorter of what the parts of a body wait for and what they issue (by labels of `train` and `validation`)."""
 
 
-def between_parts(loop: Loop, ports: float, path: float, unroll: int) -> float:
+def between_parts(loop: Loop, ports: float, path: float, parts: float) -> float:
     """Cycles in order beside the longer of the two: where a load may be of what was stored before it, what follows
     cannot fill the end of a chain, and the beginning of the next one waits for it."""
-    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL] or segments(loop, unroll) < _PARTS:
+    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL] or parts < _PARTS:
         return 0.0
     return _NOT_OVERLAPPED * min(ports, path)
 

@@ -51,3 +51,15 @@ func.func @linear(%A: tensor<8x16xf32>, %B: tensor<16x4xf32>, %C: tensor<8x4xf32
   return %0 : tensor<8x4xf32>
 }
 """
+
+NEWTON = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias}) {
+  %c = arith.constant 0.5 : f32
+  affine.for %i = 0 to 48 {
+    %x = affine.load %a[%i] : memref<48xf32>
+    %r = affine.for %j = 0 to 7 iter_args(%t = %x) -> (f32) {
+      %0 = arith.divf %x, %t : f32
+      %1 = arith.addf %t, %0 : f32
+      %2 = arith.mulf %1, %c : f32
+      affine.yield %2 : f32 }
+    affine.store %r, %b[%i] : memref<48xf32> }
+  return }"""

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from tests.featurizers.mlir.samples import NEWTON
 
 FEATURIZER = MlirFeaturizer()
 
@@ -53,18 +54,6 @@ STRIDED = """func.func @f(%a: memref<24x3xf32> {llvm.noalias}, %b: memref<24x3xf
     %x = affine.load %a[%i, %j] : memref<24x3xf32>
     %y = arith.addf %x, %x : f32
     affine.store %y, %b[%i, %j] : memref<24x3xf32> } }
-  return }"""
-
-NEWTON = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias}) {
-  %c = arith.constant 0.5 : f32
-  affine.for %i = 0 to 48 {
-    %x = affine.load %a[%i] : memref<48xf32>
-    %r = affine.for %j = 0 to 7 iter_args(%t = %x) -> (f32) {
-      %0 = arith.divf %x, %t : f32
-      %1 = arith.addf %t, %0 : f32
-      %2 = arith.mulf %1, %c : f32
-      affine.yield %2 : f32 }
-    affine.store %r, %b[%i] : memref<48xf32> }
   return }"""
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import generate
+from tests.featurizers.mlir.samples import NEWTON
 
 FEATURIZER = MlirFeaturizer()
 
@@ -201,18 +202,6 @@ def test_chains_wait_in_turn_where_a_store_between_them_may_be_read() -> None:
     assert cycles(in_turn(""), "cortex-a55") == pytest.approx(808, rel=0.1)
 
 
-HALVED = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias}) {
-  %c = arith.constant 0.5 : f32
-  affine.for %i = 0 to 48 {
-    %x = affine.load %a[%i] : memref<48xf32>
-    %r = affine.for %j = 0 to 7 iter_args(%t = %x) -> (f32) {
-      %0 = arith.divf %x, %t : f32
-      %1 = arith.addf %t, %0 : f32
-      %2 = arith.mulf %1, %c : f32
-      affine.yield %2 : f32 }
-    affine.store %r, %b[%i] : memref<48xf32> }
-  return }"""
-
 RUNNING = """func.func @f(%a: memref<300xf64> {llvm.noalias}, %s: f64) -> f64 {
   %r = affine.for %i = 0 to 300 iter_args(%t = %s) -> (f64) {
     %x = affine.load %a[%i] : memref<300xf64>
@@ -223,7 +212,7 @@ RUNNING = """func.func @f(%a: memref<300xf64> {llvm.noalias}, %s: f64) -> f64 {
 
 
 def test_m1_divides_vectors_as_fast_as_it_multiplies() -> None:
-    assert cycles(HALVED, "apple-m1") == pytest.approx(164, rel=0.3)
+    assert cycles(NEWTON, "apple-m1") == pytest.approx(164, rel=0.3)
 
 
 def test_double_precision_takes_m1_a_cycle_more() -> None:
