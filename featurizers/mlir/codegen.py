@@ -317,13 +317,13 @@ def _around_vector_loop(
     extra += loop.nest.invariants * 0.5
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
-    by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
-    whole = loop.exact and (by_length or loop.trip % (vf * interleave) == 0)
-    fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
+    whole = loop.exact and loop.trip % (vf * interleave) == 0
+    fallback = loop.checks > 0 and (whole or not remainder)  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
-        copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1
+        known = fallback and loop.exact
+        copies = partly(loop, cpu, loop.size, int(loop.trip), known) if loop.checks else 1
         extra += body * copies + LOOP_CONTROL + 4.0
-        if copies > 1 and not fallback:
+        if copies > 1 and not known:
             extra += _left_over(body, left_over(loop, cpu, copies))
     if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
         extra += _LENGTH

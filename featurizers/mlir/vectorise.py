@@ -91,7 +91,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if cpu.scalable and loop.exact and loop.trip <= _TOO_SHORT:
+    if cpu.scalable and 0 < length <= _TOO_SHORT:
         return scalar
     alone_short = tiny and not by_length
     if not masks(cpu) and emulates_masks(loop):

@@ -1,0 +1,52 @@
+"""Loops of vectors whose length is not known, beside the code of llc-22 for Sifive P670 and Neoverse V1."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    """Of the loops of the one function, outermost first."""
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
+
+
+LONG_BODY = """func.func @f(%a: memref<40x83xf32> A, %b: memref<40x83xf32> A) {
+  affine.for %i = 1 to 39 { affine.for %j = LOW to 82 {
+    %x = affine.load %a[%i - 1, %j] : memref<40x83xf32>
+    %y = affine.load %a[%i, %j - 1] : memref<40x83xf32>
+    %z = affine.load %a[%i, %j + 1] : memref<40x83xf32>
+    %w = affine.load %a[%i + 1, %j] : memref<40x83xf32>
+    %s = arith.addf %x, %y : f32
+    %t = arith.mulf %z, %w : f32
+    %u = arith.mulf %s, %t : f32
+    %v = arith.addf %u, %x : f32
+    %q = arith.addf %v, %y : f32
+    affine.store %q, %b[%i, %j] : memref<40x83xf32> } }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "low"), [("sifive-p670", "1"), ("sifive-p670", "#map(%i)"), ("neoverse-v1", "1")])
+def test_buffers_that_overlap_have_the_plain_loop_though_no_iteration_is_left_over(name: str, low: str) -> None:
+    text = "#map = affine_map<(d) -> (d)>\n" + LONG_BODY.replace("LOW", low)
+    checked = codes(text.replace(" A", ""), name)[-1]
+    apart = codes(text.replace(" A", " {llvm.noalias}"), name)[-1]
+    assert checked.vf == apart.vf > 1
+    assert not apart.remainder
+    assert checked.instructions - apart.instructions > 20
+
+
+@pytest.mark.parametrize("name", ["sifive-p670", "neoverse-v1"])
+def test_loops_of_at_most_five_iterations_have_no_vectors(name: str) -> None:
+    steps = "%p0 = arith.mulf %t, %s : f32\n" + "\n".join(
+        [f"%p{k} = arith.divf %p{k - 1}, %{'xyzw'[k % 4]} : f32" for k in range(1, 70)]
+    )
+    text = "#map = affine_map<(d) -> (d)>\n" + LONG_BODY.replace("LOW to 82", "1 to #map(%i)")
+    text = text.replace(" A", " {llvm.noalias}").replace("%u = arith.mulf %s, %t", f"{steps} %u = arith.mulf %s, %p69")
+    short, longer = (codes(text.replace("1 to 39", f"1 to {end}"), name)[-1] for end in (7, 8))
+    assert not short.loop.exact
+    assert (short.vf, longer.vf > 1) == (1, True)
