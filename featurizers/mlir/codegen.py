@@ -30,6 +30,7 @@ from featurizers.mlir.waits import (
     between_parts,
     by_blocks,
     chain_length,
+    in_one_block,
     in_parts,
     inserted_into_sum,
     own_path,
@@ -222,7 +223,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
-    path = path_of(loop, cpu, uops, unroll if vf == 1 else 1, wide)
+    path = path_of(loop, cpu, uops, in_one_block(loop, unroll) if vf == 1 else 1, wide)
     parts = segments(loop, unroll) if cpu.in_order and vf == 1 and not packed.share else 1.0
     if cpu.in_order:
         path = waited(loop, cpu, path, uops, unroll, parts)

@@ -61,6 +61,13 @@ def chain_length(loop: Loop) -> float:
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
 
 
+def in_one_block(loop: Loop, copies: int) -> int:
+    """Copies of an unrolled body that no way out divides: a loop whose length is no multiple of them ends behind one
+    of the copies (`UnrollLoop`: BreakoutTrip)."""
+    left = int(loop.trip) % copies if loop.exact else 0
+    return max(left, copies - left)
+
+
 def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = False) -> float:
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
     begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one

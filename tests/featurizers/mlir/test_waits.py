@@ -252,3 +252,25 @@ def test_parts_that_hand_on_what_they_store_are_one_chain() -> None:
       return }}"""
     found = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55"))
     assert sum(code.cycles for code in found) == pytest.approx(2341, rel=0.1)
+
+
+def column_scan(rows: int, copies: int = 1) -> str:
+    """Each column adds up its elements from above; so many steps are written out in one iteration."""
+    step = """%b{0} = affine.load %b[%i + {0} - 1, %j] : memref<91x24xf64>
+        %a{0} = affine.load %a[%i + {0}, %j] : memref<91x24xf64>
+        %m{0} = arith.mulf %b{0}, %c : f64
+        %s{0} = arith.addf %m{0}, %a{0} : f64
+        affine.store %s{0}, %b[%i + {0}, %j] : memref<91x24xf64>"""
+    body = "\n".join(step.format(k) for k in range(copies))
+    return f"""func.func @f(%a: memref<91x24xf64> {{llvm.noalias}}, %b: memref<91x24xf64> {{llvm.noalias}}, %c: f64) {{
+      affine.for %j = 0 to 24 {{ affine.for %i = 1 to {rows} step {copies} {{ {body} }} }}
+      return }}"""
+
+
+def test_what_an_iteration_stores_for_the_next_one_in_another_row_goes_on_in_one_block() -> None:
+    assert cycles(column_scan(24), "apple-m1") == pytest.approx(1293, rel=0.05)
+
+
+def test_copies_that_a_way_out_divides_are_no_one_block() -> None:
+    whole, divided = (cycles(column_scan(rows, 4), "znver4") / (rows // 4) for rows in (89, 93))
+    assert divided < 0.8 * whole
