@@ -41,7 +41,8 @@ class Loop(msgspec.Struct):
     held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions, extremes :
     as of `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of.
     plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
-    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
+    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time;
+    deleted : of `raw`, those between the blocks of loops of one iteration.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
     passing : as of `Nest`.
     products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
@@ -131,6 +132,7 @@ class Loop(msgspec.Struct):
     lengths: Lengths = ()
     skipped: float = 0.0
     folded: float = 0.0
+    deleted: float = 0.0
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)
     products: int = 0

@@ -87,7 +87,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
-            _settle(loop, loop.fixed | {nest.iv})
+            _settle(loop, loop.fixed | {nest.iv}, loop.trip > 1)
     if not loop.unrolled:
         judge(loop)
     return loop
@@ -135,26 +135,32 @@ def _apart(access: Access) -> Access:
     return msgspec.structs.replace(access, apart=True) if access.store else access
 
 
-def _settle(loop: Loop, known: frozenset[int]) -> bool:
+def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
     """The iterations of a loop that is unrolled are known one by one: so are the trip counts that depend on them, and
-    those loops may be unrolled in turn. Whether any was."""
+    those loops may be unrolled in turn. Whether any was. again : whether all are looked at once more, as they are
+    unless the loop has only one iteration and is no loop to `LoopDeletion`."""
     children, loop.children = loop.children, []
     changed = False
     for child in children:
-        inside = bool(child.children) and _settle(child, known)
+        inside = bool(child.children) and _settle(child, known, again)
         changed = changed or inside
         bounds = child.nest.bounded_by
         if bounds and not child.exact and bounds <= known:
             child.exact = inside = True
             short, kept = _divided(child)
             if short is not None:
-                _settle(short, known | {child.nest.iv})
+                _settle(short, known | {child.nest.iv}, again)
                 _merge(loop, short, known)
                 loop.raw += unfolded(short, loop)
                 changed = True
             if kept is None:
                 continue
             child = kept
+        elif again and _short_by_now(child):
+            _merge(loop, child, known)
+            loop.raw += unfolded(child, loop)
+            changed = True
+            continue
         if inside:
             changed = _clean_late(loop, child) or changed
         loop.children.append(child)
@@ -163,6 +169,18 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
         measure(loop)
         loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
     return changed
+
+
+def _short_by_now(loop: Loop) -> bool:
+    """Whether a loop that was too long to be unrolled is short when a loop around is gone, and those inside are looked
+    at once more (`LPMUpdater::addSiblingLoops`): the blocks of loops of one iteration are put together by then."""
+    if not loop.exact or loop.children or not loop.deleted or loop.nest.unknown_trip:
+        return False
+    size = max(loop.raw - loop.deleted, loop.size)
+    loop.unrolled = (size - 2) * loop.trip + 2 < UNROLL_THRESHOLD
+    if loop.unrolled:
+        loop.raw, loop.deleted = size, 0.0
+    return loop.unrolled
 
 
 def _clean_late(loop: Loop, child: Loop) -> bool:

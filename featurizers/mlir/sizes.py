@@ -80,6 +80,25 @@ def scattered_indices(loop: Loop) -> int:
 _SEVERAL = -1
 
 
+def near_stores(loop: Loop) -> int:
+    """Stores that x86 counts as one, in copies that full unrolling has put into a body: their addresses are the first
+    one's and a constant, so that only this is an index (`X86TTIImpl::getMemoryOpCost`). A sum that several buffers
+    share stays an index."""
+    if loop.isa != "x86" or not loop.unrolled_below or len(loop.indexed) < 2:
+        return 0
+    users: dict[tuple[Moving | None, int], set[int]] = {}
+    first: dict[tuple[int, Moving | None], int] = {}
+    for access in loop.accesses:
+        key = access.base, access.moving
+        users.setdefault((access.moving, access.constant), set()).add(access.base)
+        first[key] = min(first.get(key, access.constant), access.constant)
+    found = 0
+    for access in loop.accesses:
+        if access.store and access.moving and not access.copied and access.constant > first[access.base, access.moving]:
+            found += len(users[access.moving, access.constant]) == 1
+    return found
+
+
 _CALL_SIZE = 6.0
 
 
@@ -204,7 +223,9 @@ def unfolded(child: Loop, around: Loop) -> float:
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
         around.early_indexed += [rest for rest in moves if rest != ()]
+        around.deleted += _DELETED + child.deleted
         return once + _DELETED - moves.count(())
+    around.deleted += child.deleted * child.trip
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:

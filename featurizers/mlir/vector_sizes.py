@@ -16,6 +16,7 @@ from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import Alike
+from featurizers.mlir.sizes import near_stores
 
 _INDEX_BITS = 64
 _OTHER = tuple(CLASS[name] for name in ("libm", "call", "branch", "idiv", "extend", "masked", "shuffle"))
@@ -42,11 +43,11 @@ def vector_size(loop: Loop, cpu: Cpu, vf: int, interleave: int, moved: Iterable[
             if index == opclass.IMUL and bits <= 8:
                 each = 4.0 if vf <= _BYTES else 7.0
             size += counts[index] * share * each
-    indices, picked = ceil(vf * _INDEX_BITS / cpu.vector_bits), 0
+    indices, picked, indexed = ceil(vf * _INDEX_BITS / cpu.vector_bits), 0, 0
     for (linear, stride, store, bits, lanes, members), count, alone in moved:
         if linear and abs(stride) <= max(lanes, 1):
             size += count * (1.0 + (stride < 0) * ceil(vf * bits / cpu.vector_bits)) if stride or store else 0.0
-            size += count / interleave if stride and store else 0.0
+            indexed += count if stride and store else 0
         elif alone and bits < _GATHERED_BITS:
             return 0.0
         elif alone:
@@ -57,6 +58,7 @@ def vector_size(loop: Loop, cpu: Cpu, vf: int, interleave: int, moved: Iterable[
         else:  # one wide access, and a permutation for each member
             parts = ceil(abs(stride) * vf * bits / cpu.vector_bits)
             size += count / members + count * max(parts - 1, 1)
+    size += max(indexed - near_stores(loop), 0) / interleave
     return size + indices * (1 + _indices(loop)) if picked else size
 
 

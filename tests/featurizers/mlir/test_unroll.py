@@ -66,3 +66,40 @@ def test_divisions_of_vectors_count_four() -> None:
     code = innermost(NEWTON, "apple-m1")
     assert (code.vf, code.unroll) == (4, 1)
     assert code.instructions == pytest.approx(29, rel=0.05)
+
+
+def transposed(column: int) -> str:
+    """Rows of `column` elements that become columns."""
+    return f"""func.func @f(%a: memref<20x8x{column}xf64>, %b: memref<20x{column}x8xf64>) {{
+      affine.for %i = 0 to 20 {{ affine.for %j = 0 to 8 {{ affine.for %k = 0 to {column} {{
+        %x = affine.load %a[%i, %j, %k] : memref<20x8x{column}xf64>
+        affine.store %x, %b[%i, %k, %j] : memref<20x{column}x8xf64> }} }} }}
+      return }}"""
+
+
+def test_stores_beside_another_are_one_to_x86_and_what_is_gone_with_the_index_raises_the_threshold() -> None:
+    code = innermost(transposed(20), "znver4")
+    assert code.loop.size > 20 * 3  # as if each store had an index of its own
+    assert 8 * (20 + 20 + 1) + 2 > 300
+    assert code.full
+    assert code.unroll == 8  # opt-22: "completely unrolled loop with 8 iterations"
+    assert not innermost(transposed(22), "znver4").full
+
+
+POINTS = """#next = affine_map<(d) -> (d + 1)>
+func.func @f(%a: memref<6x72x24xf64> {llvm.noalias}, %b: memref<24x2x36xf64> {llvm.noalias}) {
+  affine.for %i = 0 to OUTER { affine.for %j = 0 to 36 { affine.for %k = 0 to 24 {
+    affine.for %p = affine_map<(d) -> (d)>(%i) to #next(%i) {
+      affine.for %q = affine_map<(d) -> (d)>(%j) to #next(%j) {
+        affine.for %r = affine_map<(d) -> (d)>(%k) to #next(%k) {
+          %x = affine.load %a[%p * 3, %q * 2, %r] : memref<6x72x24xf64>
+          affine.store %x, %b[%r, %p, %q] : memref<24x2x36xf64> } } } } } }
+  return }"""
+
+
+def test_loops_inside_one_that_is_unrolled_are_looked_at_once_more() -> None:
+    inside = innermost(POINTS.replace("OUTER", "2"), "znver4")
+    assert inside.loop.trip == 36  # opt-22: "completely unrolled loop with 24 iterations"
+    assert inside.vf == 8
+    assert inside.full  # stores of the vector loop are beside one another, too
+    assert innermost(POINTS.replace("OUTER", "1"), "znver4").loop.trip == 24  # a loop of one iteration is no loop
