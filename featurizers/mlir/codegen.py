@@ -17,9 +17,17 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
-from featurizers.mlir.loads import segments
+from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, moved_by_spills, ports_of, vector_ports
+from featurizers.mlir.ports import (
+    LOOP_CONTROL,
+    calls_of,
+    flags_of,
+    in_order_cycles,
+    moved_by_spills,
+    ports_of,
+    vector_ports,
+)
 from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
@@ -27,7 +35,6 @@ from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
-    between_parts,
     by_blocks,
     chain_length,
     in_one_block,
@@ -38,7 +45,6 @@ from featurizers.mlir.waits import (
     steps_by_store,
     through_one_register,
     wait_of,
-    waited,
 )
 
 _CHECK = 5.0
@@ -223,13 +229,14 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
-    path = path_of(loop, cpu, uops, in_one_block(loop, unroll) if vf == 1 else 1, wide)
-    parts = segments(loop, unroll) if cpu.in_order and vf == 1 and not packed.share else 1.0
+    copies = in_one_block(loop, unroll) if vf == 1 else 1
     if cpu.in_order:
-        path = waited(loop, cpu, path, uops, unroll, parts)
+        path = path_in_order(loop, cpu, max(copies, interleave), wide, vf == 1 and not packed.share)
+    else:
+        path = Path(path_of(loop, cpu, uops, copies, wide), 0.0)
     if packed.reduced:
         terms = max([c.steps * (1.0 if c.whole else length) for c in loop.chains], default=packed.lanes)
-        chain, path = chain / max(terms, packed.lanes), path / packed.lanes
+        chain, path = chain / max(terms, packed.lanes), path.times(1.0 / packed.lanes)
         chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
@@ -243,10 +250,12 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain = max(chain, own_path(loop, cpu) + 1.0)
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
+        ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports
     if cpu.in_order:
-        per_vector = max(ports * interleave, chain, path) + between_parts(loop, ports, path, parts)
+        issued = (uops * packed.ratio if vf == 1 else ports * cpu.issue) * interleave
+        per_vector = together(loop, cpu, ports * interleave, issued, path, chain, wide)
     else:
-        ports, scalar = max(ports, path), max(scalar, path)
+        ports, scalar = max(ports, path.cycles), max(scalar, path.cycles)
         per_vector = max(ports * interleave, chain)
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     cycles = vector_trips * per_vector
@@ -295,7 +304,20 @@ def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
     twice = 1.0
     if cpu.in_order or cpu.isa == "riscv":
         twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
-    return called + (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
+    units = (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
+    return called + (max(units, _loaded_in_pairs(loop, cpu)) if packed.share else units)
+
+
+def _loaded_in_pairs(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of the load unit for the neighbours of a packed body: two whole vectors are one load, of six cycles to
+    Cortex-A55."""
+    if not cpu.pair_cycles:
+        return 0.0
+    found = runs(loop)
+    if not found.alike:
+        return 0.0
+    vectors = [length // max(_FIXED_BITS // found.bits, 1) for length in found.loads]
+    return float(sum([number // 2 * cpu.pair_cycles + number % 2 for number in vectors]))
 
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:

@@ -7,7 +7,6 @@ from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.latency import cycles as cycles_of
 from featurizers.mlir.latency import latencies, steps
-from featurizers.mlir.loads import segments
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
@@ -18,8 +17,6 @@ _INSERTED = 2.0
 """Cycles until what is loaded is in a register's lowest lane."""
 
 _MAXIMUM_LATENCY = 4.5
-_IN_ORDER_WINDOW = 100.0
-"""Those among which the scheduler mixes the copies of a body."""
 _WINDOW = 100.0
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
 less what waits in the queue of a unit; chosen by labels)."""
@@ -73,15 +70,11 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
     block, in which values that are stored and loaded again go on."""
     chain = loop.serial_chain
-    apart = cpu.in_order and loop.in_turn > loop.serial and segments(loop, 1) > 1
-    dependent = loop.in_turn if apart else loop.serial
-    steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
+    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
     longest = max(steps, own_path(loop, cpu, vectors))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
-    if cpu.in_order:
-        return longest
     stepwise = loop.nest.stepwise
     if stepwise is not None and unroll > 1:
         longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
@@ -145,34 +138,6 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
         return False
     place = written[0].base, written[0].moving
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
-
-
-def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, parts: float) -> float:
-    """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
-    may have written what they read. parts : `segments` of the copies, 1 of vectors."""
-    if parts < _PARTS:
-        together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
-        return path / min(unroll, together)
-    each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
-    if loop.forwarded > 0:
-        through = min(loop.forwarded + 1.0, segments(loop))  # parts of one chain: each hands on what it stores
-        each = each / through + cpu.load_latency if through > 1 else each
-    return max(path, parts * each) / unroll
-
-
-_NOT_OVERLAPPED = 0.3
-"""Of the shorter of what the parts of a body wait for and what they issue (by labels of `train` and `validation`)."""
-
-
-def between_parts(loop: Loop, ports: float, path: float, parts: float) -> float:
-    """Cycles in order beside the longer of the two: where a load may be of what was stored before it, what follows
-    cannot fill the end of a chain, and the beginning of the next one waits for it."""
-    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL] or parts < _PARTS:
-        return 0.0
-    return _NOT_OVERLAPPED * min(ports, path)
-
-
-_PARTS = 2
 
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
