@@ -198,7 +198,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
-        main += beside(loop, body) * unroll
+        main += (beside(loop, body) + packed.addresses) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
         instructions += 0.0 if full else LOOP_CONTROL

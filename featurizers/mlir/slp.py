@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Chain, Moving
 
@@ -52,12 +54,25 @@ class Runs(msgspec.Struct, frozen=True):
 
 class Packed(msgspec.Struct, frozen=True):
     """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores.
-    reduced : what is packed is a sum or the like, whose terms are no longer added one after the other."""
+    reduced : what is packed is a sum or the like, whose terms are no longer added one after the other. addresses :
+    instructions beside these that find the places of vectors (RISC-V's accesses have no offset), less the lanes of
+    strided loads, which take as long as so many instructions."""
 
     ratio: float
     lanes: float
     share: float
     reduced: bool = False
+    addresses: float = 0.0
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Operands of packed operations. wide : vectors of neighbours. work : instructions for all others, cost : theirs to
+    LLVM. steps : lanes of RISC-V's strided loads, which take a cycle each."""
+
+    wide: float
+    work: float
+    cost: float
+    steps: float
 
 
 SCALAR = Packed(1.0, 1.0, 0.0)
@@ -184,19 +199,81 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
     share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
-    wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
-    alone = max(loads - together, 0.0)
-    gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
-    after = (
-        work * (1 - share) + wide(loop, cpu, lanes) * share / lanes + max(kept, 0.0) + wide_loads
-        + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
-    )  # fmt: skip
+    steps, nests = (None, []) if reduced else lanes_of(loop, most)
+    if steps is not None and not carried and (steps.carried or read_between(loop, steps, most)):
+        return SCALAR
+    operations = work * (1 - share) + wide(loop, cpu, lanes) * share / lanes
+    addresses = 0.0
+    if steps is None:
+        wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
+        alone = max(loads - together, 0.0)
+        gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
+        read = wide_loads + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0))
+    else:
+        operands = _read(loop, cpu, ways(loop, steps, nests), lanes, found.bits)
+        unpacked = loads * (1 - share) + max(kept, 0.0)
+        if work + stores + loads <= operations + unpacked + (operands.wide + operands.cost) * share:
+            return SCALAR
+        read = loads * (1 - share) + (operands.wide + operands.work) * share
+        if cpu.isa == "riscv":
+            strided = operands.steps / lanes
+            addresses = operands.wide + vectors * (not carried) + 2.0 * strided - operands.steps
+    after = operations + max(kept, 0.0) + read + reduced
     before = work + stores + loads
     if before - after <= _CALL_LANE * counts[opclass.LIBM] * share:
         return SCALAR
     ratio = after / max(before, 1.0)
-    return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
+    return Packed(ratio, lanes, share, reduced > 0, addresses) if ratio < _WORTH else SCALAR
+
+
+_INSERTED = {"x86": 1.0, "aarch64": 2.0, "riscv": 2.0, "amdgpu": 4.0}
+"""Of a lane, to LLVM (`getVectorInstrCost`)."""
+_PUT = {"x86": 0.25, "aarch64": 0.5, "riscv": 2.0, "amdgpu": 4.0}
+"""Instructions for a lane beyond its load: x86 and AArch64 load into one."""
+
+
+def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: int) -> Read:
+    """What the operands of the vectors of a packed body take."""
+    counts: dict[int, int] = {}
+    for access in loop.accesses:
+        if not access.store and access.lanes == 1:
+            counts[access.base] = counts.get(access.base, 0) + 1
+    each = min(loop.counts[opclass.LOAD] / max(sum(counts.values()), 1), 1.0)
+    wide_loads = work = cost = steps = 0.0
+    for base, count in counts.items():
+        way = ways.get(base)
+        if way is None:
+            work, cost = work + count * each, cost + count * each
+            continue
+        total = max(sum(way.counts), 1)
+        beside, shared, turned, stepped, apart = [count * each * part / total for part in way.counts]
+        permuted = turned / max(min(way.different, lanes), 1.0)
+        pieces = min(beside / min(lanes, way.piece) * way.windows, beside)
+        put = max(pieces - beside / lanes * way.windows, 0.0) + permuted
+        wide_loads += pieces + permuted
+        work += shared + put
+        cost += shared + put
+        if way.piece < lanes:
+            stepped, apart = 0.0, stepped + apart
+        if cpu.isa == "riscv":
+            steps += stepped
+            work += stepped
+            cost += stepped
+            stepped = 0.0
+        elif stepped and cpu.isa == "x86":
+            windows = ceil(lanes * way.step * bits / _WINDOW)
+            if 2.0 * windows < lanes * (1.0 + _PUT[cpu.isa]):
+                work += 2.0 * windows * stepped / lanes
+                cost += 2.0 * windows * stepped / lanes
+                stepped = 0.0
+        work += (stepped + apart) * (1.0 + _PUT[cpu.isa])
+        cost += (stepped + apart) * (1.0 + _INSERTED[cpu.isa])
+    return Read(wide_loads, work, cost, steps)
+
+
+_WINDOW = 512
+"""Bits of a masked load, from which x86 takes lanes at steps of one length (`isMaskedLoadCompress`)."""
 
 
 def _looked_up(loop: Loop) -> int:
