@@ -173,7 +173,7 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
-    if ordered_only(loop) and cpu.isa == "riscv":  # one unit adds up, one sum after the other
+    if ordered_only(loop) and cpu.scalable:  # one unit adds up, one sum after the other
         divided = max(divided, len(loop.chains) * in_order_cycles(loop, cpu, chosen.vf) / parts)
     waits = scattered.read + scattered.written if cpu.in_order else 0.0
     started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0

@@ -371,7 +371,8 @@ def _one_by_one(bits: int, cpu: Cpu, vf: int) -> float:
 
 
 def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
-    """`selectInterleaveCount`: by registers, by the trip count, and only for small bodies or reductions."""
+    """`selectInterleaveCount`: by registers, by the trip count, and only for small bodies or reductions, in order or
+    not."""
     vf = chosen.vf
     if chosen.folded or (vf == 1 and (loop.checks or loop.legality != VECTORISABLE)):
         return 1
@@ -386,7 +387,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
         upper = min(1 << int(log2(most)), count)
         lower = min(1 << int(log2(max(most // 2, 1))), count)
         count = upper if trip % (upper * vf) == trip % (lower * vf) else lower
-    if vf > 1 and loop.chains and not ordered_only(loop):
+    if vf > 1 and loop.chains:
         return max(count, 1)
     cost = chosen.cost * alone * vf
     if cost >= _SMALL_LOOP:

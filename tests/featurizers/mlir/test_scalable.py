@@ -50,3 +50,30 @@ def test_loops_of_at_most_five_iterations_have_no_vectors(name: str) -> None:
     short, longer = (codes(text.replace("1 to 39", f"1 to {end}"), name)[-1] for end in (7, 8))
     assert not short.loop.exact
     assert (short.vf, longer.vf > 1) == (1, True)
+
+
+SCALAR_PRODUCTS = """func.func @f(%a: memref<512xf32> {llvm.noalias}, %b: memref<4x512xf32> {llvm.noalias}, %z: f32)
+    -> (f32, f32) {
+  %r:2 = affine.for %i = 0 to 500 iter_args(%s = %z, %t = %z) -> (f32, f32) {
+    %x = affine.load %a[%i] : memref<512xf32>
+    %y = affine.load %b[0, %i] : memref<4x512xf32>
+    %w = affine.load %b[1, %i] : memref<4x512xf32>
+    %p = arith.mulf %x, %y : f32
+    %q = arith.mulf %x, %w : f32
+    %u = arith.addf %s, %p : f32
+    %v = arith.addf %t, %q : f32
+    affine.yield %u, %v : f32, f32 }
+  return %r#0, %r#1 : f32, f32 }"""
+
+
+@pytest.mark.parametrize(("name", "interleave"), [("neoverse-v1", 2), ("apple-m1", 4), ("sifive-p670", 1)])
+def test_sums_in_order_are_interleaved_like_others(name: str, interleave: int) -> None:
+    (code,) = codes(SCALAR_PRODUCTS, name)
+    assert code.vf > 1
+    assert code.interleave == interleave
+
+
+def test_one_unit_adds_up_all_sums_in_order_of_neoverse() -> None:
+    (two,) = codes(SCALAR_PRODUCTS, "neoverse-v1")
+    (one,) = codes(SCALAR_PRODUCTS.replace("arith.addf %t, %q", "arith.addf %q, %q"), "neoverse-v1")
+    assert two.cycles > 1.7 * one.cycles
