@@ -294,7 +294,8 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict
     import featurizers.mlir.indices
     import featurizers.mlir.ranges
     import featurizers.mlir.scalars
-    import featurizers.mlir.vectors  # noqa: F401
+    import featurizers.mlir.vectors
+    import featurizers.mlir.whiles  # noqa: F401
 
     functions: list[Function] = []
     floating = [kind.is_float for kind in module.types]

@@ -50,7 +50,7 @@ def chains(b: Builder, block: Block, carried: Sequence[int], nest: Nest) -> list
     found = []
     for argument, value in zip(carried, yielded, strict=False):
         kind = b.type(argument)
-        if kind.kind in ("memref", "tensor") or value == argument or _is_index(steps, argument, value):
+        if kind.kind in ("memref", "tensor") or value == argument or is_index(steps, argument, value):
             continue
         chain = chain_of_steps(steps, argument, value, kind, yielded)
         if chain.op_class == -1 and _of_before(block, carried, yielded, argument):
@@ -99,7 +99,7 @@ def _class_of(b: Builder, op: Op) -> int:
     return _LOGIC if abs(divisor) & (abs(divisor) - 1) == 0 else opclass.IMUL
 
 
-def _is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:
+def is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:
     """Whether the next value is this one and something that does not vary."""
     step = next((step for step in steps if value in step.results), None)
     if step is None or step.op.name not in _ADDED or argument not in step.operands:

@@ -46,6 +46,7 @@ from featurizers.mlir.waits import (
     through_one_register,
     wait_of,
 )
+from featurizers.mlir.whiles import executed
 
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
@@ -258,6 +259,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         ports, scalar = max(ports, path.cycles), max(scalar, path.cycles)
         per_vector = max(ports * interleave, chain)
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
+    if loop.nest.uncounted:  # each copy ends a block
+        vector_trips, per_vector = executed(loop, unroll, full), max(per_vector, 1.0)
     cycles = vector_trips * per_vector
     if rest and folded:
         cycles += _masked_share(loop, lanes) * max(ports, chain / interleave)
@@ -267,13 +270,13 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, chain)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
-    executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
+    run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     if loop.nest.depth:
         cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)
     cycles *= loop.entries
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
-        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
+        loop.checks if vf > 1 else 0, spills, pressure, run * loop.entries, ports, chain, packed, driven,
         chosen.margin, body * unroll + LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
         lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop),
     )  # fmt: skip

@@ -167,17 +167,6 @@ def _parallel(
     liveness(b, block, nest)
 
 
-@handles("scf.while")
-def _while(b: Builder, op: Op, nest: Nest) -> None:
-    b.unknown_trips += 1
-    made = b.child(nest, op, op.name, DEFAULT_TRIP, False)
-    made.unknown_trip = made.uncounted = True
-    for blocks in op.regions:
-        region(b, blocks, made)
-    after = op.regions[-1][0]
-    made.chains += chains(b, after, after.arguments, made) if after.arguments and after.ops else []
-
-
 @handles("scf.if", "affine.if", "scf.index_switch")
 def _if(b: Builder, op: Op, nest: Nest) -> None:
     level = _condition(b, op) if op.name == "affine.if" else None

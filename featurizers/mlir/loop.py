@@ -156,7 +156,9 @@ class Loop(msgspec.Struct):
     @property
     def most(self) -> int:
         """The most iterations, where the length is not known but its bounds are linear, so that LLVM knows of them
-        (`getSmallConstantMaxTripCount`); else 0."""
+        (`getSmallConstantMaxTripCount`), or a counter is among its conditions; else 0."""
+        if self.nest.at_most:
+            return self.nest.at_most
         if self.exact or not self.nest.linear:
             return 0
         return max([length for length, _ in self.lengths], default=0)

@@ -178,7 +178,8 @@ class Nest(msgspec.Struct):
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
     functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
-    extremes : operations of class FMINMAX by their kind, see `minmax`.
+    extremes : operations of class FMINMAX by their kind, see `minmax`. ends, at_most : of a loop that ends by what it
+    computes, the conditions that it goes on by, and the most iterations that one of them lets it have (0: any number).
     """
 
     label: str
@@ -239,6 +240,8 @@ class Nest(msgspec.Struct):
     stepwise: Chain | None = None
     passing: list[tuple[int, Chain]] = field(default_factory=list)
     extremes: dict[int, float] = field(default_factory=dict)
+    ends: int = 1
+    at_most: int = 0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

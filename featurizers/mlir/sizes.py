@@ -203,7 +203,7 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
             size = _GUARD if inside else _HOISTED_GUARD
             folded = size if loop.nest.cut else size - 2.0
             size += _HOISTED_MINIMUM * (loop.nest.cut and not inside)
-        elif not bounds and inside:
+        elif not bounds and inside and (not loop.nest.uncounted or loop.nest.share < 1.0):
             size = 2.0
     for child in loop.children:
         more = _guards(child, around, False)

@@ -58,7 +58,7 @@ def after_vectorising(
         return loop.most, True
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
-    if left and (not loop.exact or cpu.isa == "aarch64"):
+    if left and (not loop.exact or (cpu.isa == "aarch64" and not _only_uncounted(loop))):
         return 1, False
     if vectors and (cpu.isa == "riscv" or cpu.in_order):
         return 1, False
@@ -78,6 +78,11 @@ def _worth_it(loop: Loop, vf: int, trips: int, size: float) -> bool:
     known well enough for it to matter.)"""
     left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0)
     return trips * left < _THRESHOLD * min(size / left, _MOST_BOOST)
+
+
+def _only_uncounted(loop: Loop) -> bool:
+    """Whether no loop inside counts."""
+    return all(child.nest.uncounted for child in loop.children)
 
 
 _MOST_BOUND = 8
@@ -100,13 +105,18 @@ def unrolls_remainder(cpu: Cpu) -> bool:
     return cpu.isa == "riscv" or (cpu.isa == "aarch64" and bool(cpu.in_order))
 
 
+_FORCED = 12.0
+"""Instructions below which RISC-V unrolls a loop whose length nobody can compute, with a way out of each copy
+(`UnrollingPreferences::Force`)."""
 _RUNTIME_COUNT = 8
 """`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
 
 
 def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = None) -> int:
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
-    if not cpu.unroll_ops or size <= 2 or loop.nest.uncounted or loop.stacked:
+    if not cpu.unroll_ops or size <= 2 or loop.stacked:
+        return 1
+    if loop.nest.uncounted and (cpu.isa != "riscv" or size >= _FORCED):
         return 1
     most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.depth > 1 else 1)
     exact = loop.exact if exact is None else exact
