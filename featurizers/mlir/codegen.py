@@ -18,6 +18,7 @@ from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
 from featurizers.mlir.in_order import Path, path_in_order, together
+from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import (
     LOOP_CONTROL,
@@ -28,7 +29,7 @@ from featurizers.mlir.ports import (
     ports_of,
     vector_ports,
 )
-from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
+from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.tails import TINY_TRIP
@@ -109,8 +110,8 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
         below += found
     left = [code for code in below if not code.full]
     own = _generate(root, cpu, inner, size, left)
-    if root.nest.depth and len(root.children) == 1 and below[0].loop is root.children[0]:
-        _lift(root, below[0], cpu)
+    if root.nest.depth and not own.full and len(root.children) == 1 and below[0].loop is root.children[0]:
+        lift(root, below[0], cpu)
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
@@ -121,35 +122,6 @@ def _size(code: LoopCode) -> float:
     """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own."""
     own = code.instructions / code.loop.multiplicity
     return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
-
-
-def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
-    """A vector loop that is unrolled completely is part of the body around it: loads that do not vary there move out,
-    and wait in registers or on the stack."""
-    loop = code.loop
-    if not code.full or code.vf < 2 or loop.checks or around.trip < 2:
-        return
-    iv, own = around.nest.iv, loop.nest.iv
-    stored = {access.base for access in loop.accesses if access.store}
-    outside = any(access.store and access.external for access in loop.accesses)
-    fixed = [a for a in loop.accesses if not a.store and a.moving and a.stride(own) and not a.stride(iv)]
-    fixed = [a for a in fixed if a.base not in stored and not (a.external and outside)]
-    kept = kept_sums(loop, iv, cpu, code.vf * code.interleave, code.unroll)
-    if not fixed and not kept:
-        return
-    each = code.vf * code.interleave / cpu.prefer_bits
-    held = sum(max(a.bits * each, 1.0) for a in fixed) * code.unroll
-    if not fixed:
-        beyond = kept + IN_FLIGHT - cpu.vector_registers
-        code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
-        return
-    strided = sum(abs(a.stride(own)) > 1 for a in fixed)
-    stay = 1.0 - (len(fixed) + 2.0 * strided) / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0)
-    code.cycles *= max(stay, 0.1) + (1.0 - max(stay, 0.1)) / around.trip
-    code.lifted = held
-    beside = sum([not access.store for access in loop.lifted]) + loop.live_float + loop.literals
-    beyond = max(held + kept + beside - cpu.vector_registers, 0.0)
-    code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
 
 
 def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode]) -> LoopCode:
