@@ -32,7 +32,9 @@ _MAX_EXPANDED = 4096
 def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
     root = _optimise(nest, isa)
-    unread(root)
+    for loop in unread(root):
+        measure(loop)
+        judge(loop)
     _weigh(root, 1.0, 1.0, 0)
     return root
 
@@ -238,12 +240,17 @@ def _worth_it(loop: Loop) -> bool:
     return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 
-def _forget(loop: Loop, iv: int) -> None:
-    """The index of a loop that is no more is a constant."""
-    loop.accesses = [access.shifted(iv, 0) for access in loop.accesses]
-    loop.masks = unmask(loop, {}, loop.masks, iv, 1.0)
+def _forget(around: Loop, loop: Loop, iv: int, clean: bool) -> None:
+    """The index of a loop that is no more is a constant: places that differed by it may be one, and if `clean`, are
+    looked at again."""
     for child in loop.children:
-        _forget(child, iv)
+        _forget(loop, child, iv, clean)
+    places = [access.shifted(iv, 0) for access in loop.accesses]
+    changed = any(new is not old for new, old in zip(places, loop.accesses, strict=True))
+    loop.accesses = places
+    loop.masks = unmask(loop, {}, loop.masks, iv, 1.0)
+    if clean and changed:
+        _clean_late(around, loop)
 
 
 def _steps_of(chain: Chain) -> float:
@@ -260,7 +267,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
         below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
         child.factor *= trip
-        _forget(child, iv)
+        _forget(loop, child, iv, trip == 1)
     loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
     if below.stacked and not loop.nest.depth:  # what the function has once is kept in registers
