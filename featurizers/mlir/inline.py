@@ -19,15 +19,7 @@ _THRESHOLD = 250
 """Of LLVM's inliner at -O3 (InlineParams, OptAggressiveThreshold)."""
 _INSTRUCTION = 5
 """What one instruction counts against it (InlineConstants::InstrCost)."""
-_FREE = (
-    "arith.constant",
-    "func.return",
-    "stablehlo.constant",
-    "tosa.const",
-    "affine.yield",
-    "scf.yield",
-    "memref.cast",
-)
+_FREE = frozenset("arith.constant func.return stablehlo.constant tosa.const affine.yield scf.yield memref.cast".split())
 _LOOP_INSTRUCTIONS = 4
 _OF_TENSORS = ("linalg.", "stablehlo.", "tosa.", "tensor.")
 
@@ -45,9 +37,12 @@ def inlined(module: Module) -> dict[str, bool]:
     """Of each function that another of the module calls, whether LLVM inlines it. Empty where there is none.
 
     LLVM decides by an estimate of instructions: what is called is inlined below its threshold, or where it is
-    nobody else's and called from one place (the last call to a static function).
+    nobody else's and called from one place (the last call to a static function); one that calls itself is not.
     """
-    bodies = {str(op.attributes.get("sym_name", "")): _body(op, module) for op in _functions(module)}
+    functions = list(_functions(module))
+    if len(functions) < 2:
+        return {}
+    bodies = {str(op.attributes.get("sym_name", "")): _body(op, module) for op in functions}
     sites: dict[str, int] = {}
     for body in bodies.values():
         for name, times in body.calls.items():
