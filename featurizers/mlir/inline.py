@@ -19,7 +19,7 @@ _THRESHOLD = 250
 """Of LLVM's inliner at -O3 (InlineParams, OptAggressiveThreshold)."""
 _INSTRUCTION = 5
 """What one instruction counts against it (InlineConstants::InstrCost)."""
-_FREE = frozenset("arith.constant func.return stablehlo.constant tosa.const affine.yield scf.yield memref.cast".split())
+_FREE = frozenset({"arith.constant", "func.return", "stablehlo.constant", "tosa.const", "affine.yield", "scf.yield"})
 _LOOP_INSTRUCTIONS = 4
 _OF_TENSORS = ("linalg.", "stablehlo.", "tosa.", "tensor.")
 
