@@ -353,8 +353,10 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
         mark(b, blocks[0], body)
     body.returns_into = _register_of(b, blocks)
     from featurizers.mlir.scalars import alike
+    from featurizers.mlir.straight import straight
 
     body.alike = alike(b, blocks)
+    body.straight = straight(b, blocks)
     constants = frozenset(b.constants)
     return Function(name, op, body, words, buffers, b.calls, op.name == "gpu.func", constants,
                     frozenset(b.floats), b.unknown_ops, b.unknown_trips, b.allocs)  # fmt: skip

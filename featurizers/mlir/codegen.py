@@ -32,6 +32,7 @@ from featurizers.mlir.ports import (
 from featurizers.mlir.registers import driven_out, registers
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
+from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
@@ -72,7 +73,7 @@ class LoopCode(msgspec.Struct):
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
     lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around.
     driven : values that calls drive out of registers.
-    packed : what SLP made of the body.
+    packed : what SLP made of the body. selected : whether it is a whole function, instruction by instruction.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
 
@@ -97,6 +98,7 @@ class LoopCode(msgspec.Struct):
     scalar_cycles: float
     lifted: float = 0.0
     lanes_added: bool = False
+    selected: bool = False
 
 
 def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
@@ -115,6 +117,10 @@ def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
+    known = None if own.packed.share else straight_code(root.nest.straight, cpu)
+    if known is not None:
+        own.instructions, own.cycles = known
+        own.selected = True
     return [own, *below]
 
 

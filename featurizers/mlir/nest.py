@@ -10,6 +10,7 @@ from msgspec import field
 from featurizers.mlir.latency import Step, Steps
 from featurizers.mlir.module import Op
 from featurizers.mlir.opclass import COUNT
+from featurizers.mlir.straight import Straight
 
 Form = dict[int, int]
 """An index as a linear form: coefficient by loop (`Nest.iv`), and the constant under CONSTANT."""
@@ -180,6 +181,7 @@ class Nest(msgspec.Struct):
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
     extremes : operations of class FMINMAX by their kind, see `minmax`. ends, at_most : of a loop that ends by what it
     computes, the conditions that it goes on by, and the most iterations that one of them lets it have (0: any number).
+    straight : of a function of scalars in one block.
     """
 
     label: str
@@ -242,6 +244,7 @@ class Nest(msgspec.Struct):
     extremes: dict[int, float] = field(default_factory=dict)
     ends: int = 1
     at_most: int = 0
+    straight: Straight | None = None
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""
