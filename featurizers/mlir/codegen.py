@@ -210,7 +210,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     copies = in_one_block(loop, unroll) if vf == 1 else 1
     if cpu.in_order:
-        path = path_in_order(loop, cpu, max(copies, interleave), wide, vf == 1 and not packed.share)
+        path = path_in_order(loop, cpu, copies if vf == 1 else unroll, wide, vf == 1 and not packed.share)
     else:
         path = Path(path_of(loop, cpu, uops, copies, wide), 0.0)
     if packed.reduced:

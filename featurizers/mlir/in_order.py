@@ -13,7 +13,7 @@ from featurizers.mlir.loop import Loop
 from featurizers.mlir.waits import own_path, wait_of
 
 _PARTS = 2
-_BESIDE, _BESIDE_VECTORS = 0.6, 0.4
+_BESIDE, _BESIDE_VECTORS = 0.6, 0.5
 """Of the shorter of what a body waits for and what it issues beside, the part that comes on top of the longer, of
 scalars and of vectors (by labels of `train` and `validation`)."""
 _STORED = 1.0
