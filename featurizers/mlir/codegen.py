@@ -144,7 +144,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain = 0.0
     calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
-    lanes = vf * interleave
+    lanes = vf * interleave if not chosen.narrowed else interleave
     main_trips = (loop.trip - chosen.last) / lanes if lanes > 1 else loop.trip
     if chosen.folded and lanes > 1:
         main_trips = ceil(main_trips)
@@ -206,6 +206,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
+    ports /= vf if chosen.narrowed else 1
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     copies = in_one_block(loop, unroll) if vf == 1 else 1

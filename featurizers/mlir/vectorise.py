@@ -37,8 +37,8 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`. last : see `keeps_last`. size : of a vector iteration to the unroller, 0 where
-    `vector_size` has none."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `_narrowed`. size : of a vector iteration
+    to the unroller, 0 where `vector_size` has none."""
 
     vf: int
     interleave: int
@@ -51,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
     scattered: Scattered = TOGETHER
     last: bool = False
     size: float = 0.0
+    narrowed: bool = False
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -123,6 +124,9 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
+    if woven and _narrowed(loop, cpu, chosen.vf, woven):
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=chosen.work / chosen.vf,
+                                       narrowed=True)  # fmt: skip
     if chosen.vf == 1 or woven:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
@@ -132,6 +136,22 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
     return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units,
                                    size=size)  # fmt: skip
+
+
+def _narrowed(loop: Loop, cpu: Cpu, vf: int, woven: int) -> bool:
+    """Whether groups that fill a register are read as plain vectors, one iteration of the source at a time
+    (`VPlanTransforms::narrowInterleaveGroups`): of copies, and of one operation on two loads."""
+    bits = max(loop.bits, 8)
+    if cpu.isa == "riscv" or woven != vf or vf * bits != cpu.prefer_bits or {a.bits for a in loop.accesses} != {bits}:
+        return False
+    operations = sum(loop.counts) - sum(
+        [loop.counts[index] for index in (opclass.LOAD, opclass.STORE, opclass.ADDRESS)]
+    )
+    of_two = sum([loop.counts[index] for index in _OF_TWO])
+    return operations == of_two and operations <= loop.counts[opclass.STORE]
+
+
+_OF_TWO = tuple(CLASS[name] for name in ("fadd", "fmul", "fdiv", "iadd", "imul", "logic"))
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:

@@ -129,3 +129,24 @@ def test_parts_that_aliasing_stores_divide_take_the_way_from_load_to_store_each(
 
 def test_copies_of_a_body_wait_once_beside_what_they_issue() -> None:
     assert cycles(NARROW) == pytest.approx(12774, rel=0.1)
+
+
+GROUPS = """func.func @f(%a: memref<12288xi32> {llvm.noalias}, %b: memref<12288xi32> {llvm.noalias}) {
+  affine.for %i = 0 to 12288 step 4 {
+BODY  }
+  return }""".replace(
+    "BODY",
+    "".join(
+        f"""    %x{k} = affine.load %a[%i + {k}] : memref<12288xi32>
+    %y{k} = arith.muli %x{k}, %x{k} : i32
+    affine.store %y{k}, %b[%i + {k}] : memref<12288xi32>
+"""
+        for k in range(4)
+    ),
+)
+
+
+def test_groups_of_one_operation_that_fill_a_register_go_one_iteration_at_a_time() -> None:
+    loop = generate(FEATURIZER.parse({"mlir": GROUPS}).loops_on("aarch64")[0], cpu("apple-m1"))[-1]
+    assert loop.executed == pytest.approx(3072 * 6, rel=0.1)
+    assert cycles(GROUPS) == pytest.approx(33860, rel=0.4)
