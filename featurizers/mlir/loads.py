@@ -126,7 +126,9 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
         if written.others_may_overwrite(store):
             continue
         elsewhere = bool(loop.children) or read.may_read(store)
-        if begun[key] and key not in carried and not elsewhere and not store.external:
+        if begun[key] and key not in carried:
+            if elsewhere or (store.external and not loads):
+                continue
             gone.add(key)
             loop.lifted.append(store)
         elif not loads or (begun[key] and loop.children):

@@ -171,8 +171,12 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
     seeds = [length for length in found.packable if length >= _LEAST]
-    if loop.checks and (seeds or not _reduces(loop)):
-        return SCALAR  # it makes no checks of its own: what may overlap stays in order
+    if loop.checks and seeds:  # it makes no checks of its own: what may overlap stays in order
+        seeds = [length for length in _undisturbed(loop) if length >= _LEAST]
+        if not seeds:
+            return SCALAR
+    elif loop.checks and not _reduces(loop):
+        return SCALAR
     reduced = 0.0
     carried = 0 if seeds or loop.children else _alike(loop)
     if carried >= _LEAST:
@@ -274,6 +278,29 @@ def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: in
 
 _WINDOW = 512
 """Bits of a masked load, from which x86 takes lanes at steps of one length (`isMaskedLoadCompress`)."""
+
+
+def _undisturbed(loop: Loop) -> list[int]:
+    """Lengths of the runs of stores between which nothing is read or written that may overlap them, so that one vector
+    can take their place (`BoUpSLP::tryScheduleBundle`): those behind jammed sums, but not a store after each sum."""
+    lanes: dict[tuple[int, Moving | None, int, int], list[int]] = {}
+    written: dict[int, set[Moving | None]] = {}
+    external, part = _NOWHERE, 0
+    for access in loop.accesses:
+        base, moving = access.base, access.moving
+        other = access.external and external not in (_NOWHERE, base)
+        same = written.get(base)
+        if other or (same and (moving is None or same != {moving})):
+            written, external, part = {}, _NOWHERE, part + 1
+        if access.store:
+            written.setdefault(base, set()).add(moving)
+            external = base if access.external else external
+            if not access.apart and not access.maybe and access.lanes == 1 and moving is not None:
+                lanes.setdefault((base, moving, access.shape, part), []).append(access.constant)
+    return _lengths(lanes)
+
+
+_NOWHERE = -1
 
 
 def _looked_up(loop: Loop) -> int:

@@ -94,7 +94,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
         return scalar
     if cpu.scalable and 0 < length <= _TOO_SHORT:
         return scalar
-    alone_short = tiny and not by_length
+    alone_short = tiny and not by_length and not predicated(loop, cpu)
     if not masks(cpu) and emulates_masks(loop):
         return scalar
     alone = costs.alone(loop, cpu, _CALL_COST)
