@@ -211,7 +211,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     copies = in_one_block(loop, unroll) if vf == 1 else 1
     if cpu.in_order:
-        path = path_in_order(loop, cpu, copies if vf == 1 else unroll, wide, vf == 1 and not packed.share)
+        disturbed = vf == 1 and (not packed.share or loop.checks > 0)
+        path = path_in_order(loop, cpu, copies if vf == 1 else unroll, wide, disturbed)
     else:
         path = Path(path_of(loop, cpu, uops, copies, wide), 0.0)
     if packed.reduced:

@@ -171,8 +171,10 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
     seeds = [length for length in found.packable if length >= _LEAST]
+    apart = 0.0  # stores, where those that are side by side are not all that are to one place
     if loop.checks and seeds:  # it makes no checks of its own: what may overlap stays in order
         seeds = [length for length in _undisturbed(loop) if length >= _LEAST]
+        apart = loop.counts[opclass.STORE]
         if not seeds:
             return SCALAR
     elif loop.checks and not _reduces(loop):
@@ -202,7 +204,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     counts = loop.counts
     work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
-    share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
+    share = 1.0 if reduced or carried >= _LEAST else min(packed / max(apart or sum(found.stores), 1), 1.0)
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
     steps, nests = (None, []) if reduced else lanes_of(loop, most)
     if steps is not None and not carried and (steps.carried or read_between(loop, steps, most)):
@@ -210,7 +212,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     operations = work * (1 - share) + wide(loop, cpu, lanes) * share / lanes
     addresses = 0.0
     if steps is None:
-        wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
+        side_by_side = [length for length in found.loads if length >= _LEAST and found.alike]
+        wide_loads, together = (count * (share if apart else 1.0) for count in _vectors(side_by_side, most))
         alone = max(loads - together, 0.0)
         gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
         read = wide_loads + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0))
