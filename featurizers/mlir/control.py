@@ -41,10 +41,9 @@ def loop(
     """A child loop with its body. iv : value id of the induction variable; middle : its average value; level : what is
     known of its bounds."""
     made = b.child(nest, op, op.name, trip, exact, parallel)
-    once = exact and trip == 1  # its index is where it begins
     if iv is not None:
         b.middle[made.iv] = middle / step if step else 0.0
-        b.forms[iv] = dict(lower or {}) if once else {**(lower or {}), made.iv: step}
+        b.forms[iv] = {**(lower or {}), made.iv: step}
         if lower:
             made.starts = frozenset([key for key, factor in lower.items() if key != CONSTANT and factor])
             for key in made.starts if exact else ():

@@ -89,6 +89,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
+            if loop.trip <= 1:
+                _known(loop, nest.iv)
             _settle(loop, loop.fixed | {nest.iv}, loop.trip > 1)
     if not loop.unrolled:
         judge(loop)
@@ -196,6 +198,18 @@ def _clean_late(loop: Loop, child: Loop) -> bool:
     _take(loop, child, late)
     judge(child)
     return bool(late)
+
+
+def _known(loop: Loop, iv: int) -> None:
+    """The index of a loop that runs once is where it begins; places of one buffer that it told apart may be the same
+    then, and the loops inside are looked at again."""
+    for child in loop.children:
+        _known(child, iv)
+        ways = set(child.by_shape())
+        if any(key == iv for moving in ways for key, _ in moving or ()):
+            child.accesses = [access.shifted(iv, 0) for access in child.accesses]
+            if len(child.by_shape()) < len(ways):
+                _clean_late(loop, child)
 
 
 def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
