@@ -337,7 +337,7 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
         return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), 0
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
-    if members and _grouped(loop, cpu, vf, factor, folded) and (members >= factor or not store):
+    if members and _grouped(loop, cpu, vf, bits, factor, folded) and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
             return together, work, 0
@@ -352,13 +352,19 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
     return apart, _one_by_one(bits, cpu, vf), _ALONE
 
 
-def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
+def _grouped(loop: Loop, cpu: Cpu, vf: int, bits: int, factor: int, folded: bool) -> bool:
     """Whether accesses so many elements apart may be one wide access: not under masks of x86, and on SVE only where
-    halving takes them apart (`interleavedAccessCanBeWidened`: scalable vectors have factors of powers of two)."""
+    halving takes them apart (`interleavedAccessCanBeWidened`: scalable vectors have factors of powers of two); on
+    RISC-V in eight registers (`RISCVTargetLowering::isLegalInterleavedAccessType`)."""
     if factor > _MAX_GROUP[cpu.isa] or (folded and cpu.isa == "x86"):
         return False
+    if cpu.isa == "riscv":
+        return factor * max(vf * bits / _FIXED_BITS, 1.0) <= _SEGMENT_REGISTERS
     halved = factor & (factor - 1) == 0
     return halved or cpu.isa != "aarch64" or not cpu.scalable or costs.fixed(loop, cpu, vf)
+
+
+_SEGMENT_REGISTERS = 8.0
 
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
