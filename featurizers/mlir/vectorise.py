@@ -269,6 +269,8 @@ def _vector(
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
     cost += costs.addresses(loop, cpu, vf, apart)
+    if folded and cpu.isa == "riscv":  # sums go on by a choice of those lanes that there are (`vp.merge`)
+        cost += len(loop.chains) * max(vf * loop.widest / _FIXED_BITS, 1.0) * (not ordered_only(loop))
     in_order = ordered_only(loop)
     if in_order:  # in place of the addition
         cost += (costs.in_order(loop, cpu, vf) - 1.0) * len(loop.chains)

@@ -77,3 +77,46 @@ def test_one_unit_adds_up_all_sums_in_order_of_neoverse() -> None:
     (two,) = codes(SCALAR_PRODUCTS, "neoverse-v1")
     (one,) = codes(SCALAR_PRODUCTS.replace("arith.addf %t, %q", "arith.addf %q, %q"), "neoverse-v1")
     assert two.cycles > 1.7 * one.cycles
+
+
+def rows_of(count: int) -> str:
+    """Each row of so many elements times two."""
+    body = "\n".join([
+        f"%x{k} = affine.load %a[%i, {k}] : memref<256x{count}xf32>\n"
+        f"%y{k} = arith.addf %x{k}, %x{k} : f32\n"
+        f"affine.store %y{k}, %b[%i, {k}] : memref<256x{count}xf32>"
+        for k in range(count)
+    ])  # fmt: skip
+    kind = f"memref<256x{count}xf32> {{llvm.noalias}}"
+    return f"func.func @f(%a: {kind}, %b: {kind}) {{ affine.for %i = 0 to 256 {{ {body} }} return }}"
+
+
+@pytest.mark.parametrize(("count", "lanes"), [(4, 8), (5, 4), (8, 4)])
+def test_groups_of_risc_v_are_in_eight_registers(count: int, lanes: int) -> None:
+    assert codes(rows_of(count), "sifive-p670")[-1].vf == lanes
+
+
+SUMS = """func.func @f(%a: memref<4x64xi64> {llvm.noalias}, %b: memref<25x197xi64> {llvm.noalias})
+    -> (i64, i64, i64, i64) {
+  %z = arith.constant 0 : i64
+  %r:4 = affine.for %k = 0 to 25 iter_args(%s = %z, %t = %z, %u = %z, %v = %z) -> (i64, i64, i64, i64) {
+    %y = affine.load %b[%k, 3] : memref<25x197xi64>
+    %x0 = affine.load %a[0, %k] : memref<4x64xi64>
+    %p0 = arith.muli %x0, %y : i64
+    %s0 = arith.addi %s, %p0 : i64
+    %x1 = affine.load %a[1, %k] : memref<4x64xi64>
+    %p1 = arith.muli %x1, %y : i64
+    %s1 = arith.addi %t, %p1 : i64
+    %x2 = affine.load %a[2, %k] : memref<4x64xi64>
+    %p2 = arith.muli %x2, %y : i64
+    %s2 = arith.addi %u, %p2 : i64
+    %x3 = affine.load %a[3, %k] : memref<4x64xi64>
+    %p3 = arith.muli %x3, %y : i64
+    %s3 = arith.addi %v, %p3 : i64
+    affine.yield %s0, %s1, %s2, %s3 : i64, i64, i64, i64 }
+  return %r#0, %r#1, %r#2, %r#3 : i64, i64, i64, i64 }"""
+
+
+def test_sums_under_a_length_cost_a_choice_each() -> None:
+    """25 iterations are 13 vectors of two or 7 of four, which cost nearly as much."""
+    assert codes(SUMS, "sifive-p670")[0].vf == 2
