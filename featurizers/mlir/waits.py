@@ -142,10 +142,23 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
+    more = 0.0 if vectors or chain.is_float else _added_to_products(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
-        return cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
-    return _latency(chain, cpu, loop, vectors) * chain.steps
+        return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
+    return more + _latency(chain, cpu, loop, vectors) * chain.steps
+
+
+_BEHIND_ADDEND = 1.0
+"""Cycles that ``madd`` of Cortex-A55 takes from its addend beyond those of a sum (`ReadIMA`)."""
+
+
+def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """What a sum of products of whole numbers takes beyond its sums, where both are one instruction."""
+    products, kinds = loop.counts[_IMUL], dict(chain.kinds) or {chain.op_class: chain.steps}
+    if not products or not cpu.in_order or 2.0 * loop.folds < products or _IMUL in kinds:
+        return 0.0
+    return kinds.get(opclass.IADD, 0.0) * min(products / loop.counts[opclass.IADD], 1.0) * _BEHIND_ADDEND
 
 
 def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
