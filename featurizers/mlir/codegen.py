@@ -42,6 +42,7 @@ from featurizers.mlir.waits import (
     in_one_block,
     in_parts,
     inserted_into_sum,
+    overlapped,
     own_path,
     path_of,
     steps_by_store,
@@ -221,6 +222,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
+        if full and not cpu.in_order and not cpu.scalable:
+            chain = overlapped(chain, chosen.work * interleave * unroll)
     if vf == 1 and cpu.isa == "x86" and chain and emulates_half(loop, cpu):
         chain = max(
             chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
@@ -247,7 +250,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     elif rest:
         narrow = _rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
-        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, chain)
+        alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
+        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, alone)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
     run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)

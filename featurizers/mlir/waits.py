@@ -82,6 +82,12 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
+def overlapped(chain: float, uops: float) -> float:
+    """Cycles of a chain whose loop is unrolled completely into a block of so many micro-operations: that of the block's
+    next execution is another."""
+    return chain / (1.0 + _WINDOW / max(uops, 1.0))
+
+
 def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles of the longest chain of a body as it is written."""
     return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float, vectors)

@@ -60,6 +60,11 @@ def test_neon_adds_lanes_to_a_sum_one_after_the_other(name: str, labelled: float
     assert cycles(SQUARES, name) == pytest.approx(labelled, rel=0.15)
 
 
+def test_what_is_left_of_a_sum_is_added_one_by_one_and_halves_take_m1_two_cycles() -> None:
+    assert cycles(SQUARES.replace("2168", "46"), "apple-m1") == pytest.approx(185, rel=0.1)
+    assert cycles(SQUARES.replace("2168", "1024").replace("f32", "f16"), "apple-m1") == pytest.approx(2075, rel=0.1)
+
+
 CHOICES = """func.func @f(%a: memref<494xi32> {llvm.noalias}, %s: i32) -> i32 {
   %r:2 = affine.for %i = 0 to 494 iter_args(%u = %s, %v = %s) -> (i32, i32) {
     %x = affine.load %a[%i] : memref<494xi32>
@@ -150,3 +155,19 @@ def test_groups_of_one_operation_that_fill_a_register_go_one_iteration_at_a_time
     loop = generate(FEATURIZER.parse({"mlir": GROUPS}).loops_on("aarch64")[0], cpu("apple-m1"))[-1]
     assert loop.executed == pytest.approx(3072 * 6, rel=0.1)
     assert cycles(GROUPS) == pytest.approx(33860, rel=0.4)
+
+
+RUNNING = """func.func @f(%a: memref<256xi32> {llvm.noalias}, %b: memref<256xi32> {llvm.noalias}, %s: i32) {
+  %r = affine.for %i = 0 to 256 iter_args(%t = %s) -> (i32) {
+    %x = affine.load %a[%i] : memref<256xi32>
+    %y = arith.muli %x, %x : i32
+    %z = arith.addi %t, %y : i32
+    affine.store %z, %b[%i] : memref<256xi32>
+    affine.yield %z : i32 }
+  return }"""
+
+
+def test_sums_of_products_take_two_cycles_a_step() -> None:
+    loop = generate(FEATURIZER.parse({"mlir": RUNNING}).loops_on("aarch64")[0], cpu("cortex-a55"))[-1]
+    assert loop.chain_cycles == 2.0
+    assert cycles(RUNNING) == pytest.approx(676, rel=0.2)
