@@ -324,7 +324,7 @@ def _around_vector_loop(
 ) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
-    extra += loop.nest.invariants * 0.5
+    extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
     whole = loop.exact and loop.trip % (vf * interleave) == 0

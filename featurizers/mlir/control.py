@@ -171,6 +171,7 @@ def _parallel(
 def _if(b: Builder, op: Op, nest: Nest) -> None:
     level = _condition(b, op) if op.name == "affine.if" else None
     loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts)
+    always = len(nest.still)
     for position, blocks in enumerate(op.regions):
         if not blocks:
             continue
@@ -182,6 +183,7 @@ def _if(b: Builder, op: Op, nest: Nest) -> None:
         _branch(b, blocks, nest, part, level is not None)
         if level is not None:
             b.path.pop()
+    del nest.still[always:]  # is not done in any case, so it stays where it is
     work = sum(nest.counts) - before
     pure = len(nest.children) == loops and len(nest.accesses) == accesses
     if pure and op.name != "scf.index_switch" and work <= SPECULATED and 0 < len(op.results) <= MOST_CHOICES:

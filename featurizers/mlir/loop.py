@@ -9,7 +9,7 @@ from msgspec import field
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide, strides
+from featurizers.mlir.nest import Access, Chain, Divided, Fixed, Moving, Nest, Typed, Wide, strides
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -48,6 +48,7 @@ class Loop(msgspec.Struct):
     products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
     are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
     that several buffers have in common.
+    still : as of `Nest`, moved : what moved out of it, until the loop around has it; moved_out : how much did.
     """
 
     nest: Nest
@@ -140,6 +141,9 @@ class Loop(msgspec.Struct):
     sums: int = 0
     shifts: int = 0
     shared: int = 0
+    still: list[Fixed] = field(default_factory=list)
+    moved: list[Fixed] = field(default_factory=list)
+    moved_out: float = 0.0
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:

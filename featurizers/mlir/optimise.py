@@ -15,6 +15,7 @@ import msgspec
 from featurizers.mlir import opclass
 from featurizers.mlir.carried import carried_on
 from featurizers.mlir.idioms import is_copy, moved
+from featurizers.mlir.invariant import move_out, take
 from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
@@ -71,7 +72,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         guarded=nest.guarded, ways=nest.ways, live_bits=nest.live_bits, stacked=nest.stacked, masks=nest.masks,
         whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
         called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
-        skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(),
+        skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(), still=nest.still.copy(),
     )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
@@ -79,6 +80,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     for child in loop.children:
         if child.lifted_early:
             _take(loop, child, child.lifted[: child.lifted_early])
+        if child.moved:
+            take(loop, child)
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
@@ -100,6 +103,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
 def _clean(loop: Loop) -> None:
     if loop.nest.depth:
         hoist(loop)
+        if loop.still:
+            move_out(loop)
     common(loop)
     measure(loop)
 
@@ -112,6 +117,9 @@ def _merge_all(loop: Loop) -> None:
     for child in below:
         if len(child.lifted) > child.lifted_early:
             _take(loop, child, child.lifted[child.lifted_early :])
+            changed = True
+        if child.moved:
+            take(loop, child)
             changed = True
         if is_copy(child):
             moved(loop, child)
@@ -191,6 +199,9 @@ def _clean_late(loop: Loop, child: Loop) -> bool:
     """What does not vary in a loop that has others' bodies now moves out to `loop`; whether anything did."""
     before = len(child.lifted)
     hoist(child)
+    if child.still:
+        move_out(child)
+        take(loop, child)
     common(child)
     measure(child)
     child.total = child.raw + sum([inside.total * inside.factor for inside in child.children])
@@ -239,7 +250,7 @@ def _copy(loop: Loop) -> Loop:
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
     found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
     found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
-    found.extremes = loop.extremes.copy()
+    found.extremes, found.still = loop.extremes.copy(), loop.still.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 
@@ -330,6 +341,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.extremes, below.extremes, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
+    loop.still += [(*fixed[:4], fixed[4] * trip) for fixed in below.still]
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
     loop.whole_masks += below.whole_masks * trip
     loop.mix = None
