@@ -29,10 +29,11 @@ def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     if not code.full or not loop.exact or loop.checks or around.trip < 2:
         return
     fixed = _fixed(around, loop)
-    kept = kept_sums(loop, around.nest.iv, cpu, code.vf * code.interleave, code.unroll) if code.vf > 1 else 0.0
+    kept = kept_sums(loop, around.nest.iv, cpu, code.vf * code.interleave, code.unroll, _share(code))
     if not fixed:
         if kept:
-            beyond = kept + IN_FLIGHT - cpu.vector_registers
+            copies = max(loop.factor, 1.0)
+            beyond = (kept * copies + IN_FLIGHT - cpu.vector_registers) / copies
             code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
         return
     if code.vf > 1:

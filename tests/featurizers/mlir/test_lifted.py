@@ -49,3 +49,27 @@ def test_nothing_moves_out_over_a_store_that_may_be_to_it_in_the_loop_around() -
     assert innermost(SUMS).lifted == 0
     alone = SUMS.replace("memref<64xf32>,", "memref<64xf32> {llvm.noalias},", 1)
     assert innermost(alone).lifted == 8
+
+
+def test_sums_of_packed_copies_wait_in_registers_around_all_of_them() -> None:
+    text = """func.func @f(%a: memref<8x6xi32> {llvm.noalias}, %b: memref<6x32xi32> {llvm.noalias},
+                           %c: memref<8x32xi32> {llvm.noalias}) {
+      affine.for %k = 0 to 6 { affine.for %i = 0 to 8 { affine.for %j = 0 to 32 {
+        %x = affine.load %a[%i, %k] : memref<8x6xi32>
+        %y = affine.load %b[%k, %j] : memref<6x32xi32>
+        %p = arith.muli %x, %y : i32
+        %z = affine.load %c[%i, %j] : memref<8x32xi32>
+        %s = arith.addi %z, %p : i32
+        affine.store %s, %c[%i, %j] : memref<8x32xi32> } } }
+      return }"""
+    code = innermost(text, "apple-m1")
+    assert code.packed.lanes == 4
+    assert code.spills == pytest.approx(64 + 2 - 32)  # of 256 sums
+
+
+def test_in_order_copies_lie_side_by_side_and_need_more_registers_beside_what_waits() -> None:
+    text = """func.func @f(%a: memref<20x26xf32>, %b: memref<26x204xf32>, %c: memref<20x204xf32>) {
+      linalg.matmul ins(%a, %b : memref<20x26xf32>, memref<26x204xf32>) outs(%c : memref<20x204xf32>)
+      return }"""
+    assert 4 <= innermost(text, "cortex-a55").spills <= 8  # 4
+    assert innermost(text, "apple-m1").spills == 0
