@@ -99,7 +99,7 @@ def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int, share:
     of a body that is no loop's vectors."""
     own = loop.nest.iv
     stores = [a for a in loop.accesses if a.store and a.moving and a.stride(own) and not a.stride(around)]
-    if not stores or lanes == 1 and len(loop.accesses) * share * copies > _PROMOTED:
+    if not stores or (lanes == 1 and len(loop.accesses) * share * copies > _PROMOTED):
         return 0.0
     several = len({access.base for access in loop.accesses if access.external}) > 1
     loads = {(a.base, a.moving, a.constant) for a in loop.accesses if not a.store}
