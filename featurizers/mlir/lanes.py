@@ -27,12 +27,13 @@ class Lanes(msgspec.Struct):
     """Where the lanes of a vector come from: so many stores side by side in one block, then iterations of these loops,
     with the elements from one to the next.
 
-    around : the outermost of these loops. carried : whether a loop among them carries a value that it stores, so that
-    each lane comes from the one before."""
+    around : the outermost of these loops. stores : of each lane, in all buffers. carried : whether a loop among them
+    carries a value that it stores, so that each lane comes from the one before."""
 
     around: Nest
     own: int
     steps: tuple[tuple[int, int, int], ...]
+    stores: int = 1
     carried: bool = False
 
 
@@ -54,7 +55,8 @@ def lanes_of(loop: Loop, most: int) -> tuple[Lanes | None, list[Nest]]:
                 ivs = [iv for iv, _, _ in found]
                 carried = any(chain.used for one in nests if one.iv in ivs for chain in one.chains)
                 around = by_iv[ivs[-1]] if ivs else nest
-                best, reached = Lanes(around, own, tuple(found), carried), reach
+                each = sum([len(places) for places in runs.values()]) // own
+                best, reached = Lanes(around, own, tuple(found), max(each, 1), carried), reach
     return best, nests
 
 
@@ -168,7 +170,8 @@ def _way(lanes: Lanes, moving: Moving | None, constants: list[int], known: Ways)
 def read_between(loop: Loop, lanes: Lanes, most: int) -> bool:
     """Whether a body reads between the stores of one vector what they may have written, at a place that moves in
     another way: loads do not pass these stores (`BlockScheduling::calculateDependencies`). Places that differ modulo
-    all by which they move apart are not the same (`BasicAAResult::aliasGEP`)."""
+    all by which they move apart are not the same (`BasicAAResult::aliasGEP`). Other buffers that may overlap are
+    looked for before (`slp`)."""
     stored: dict[int, dict[Moving | None, dict[int, dict[int, int]]]] = {}
     for access in loop.accesses:
         if access.store:
@@ -180,16 +183,17 @@ def read_between(loop: Loop, lanes: Lanes, most: int) -> bool:
                 if moving != access.moving:
                     sizes.setdefault(_divisor(moving, access.moving), {})
                     several = True
-    together = min(most, lanes.own if lanes.own > 1 else lanes.steps[0][2])
+    together = min(most, lanes.own if lanes.own > 1 else lanes.steps[0][2]) * lanes.stores
     stores = 0
     for access in loop.accesses if several else ():
-        for moving, sizes in stored.get(access.base, {}).items():
+        base, first = access.base, stores // together * together
+        for moving, sizes in stored.get(base, {}).items():
             if access.store:
                 for size, seen in sizes.items() if moving == access.moving else ():
                     seen[access.constant % size] = stores
             elif moving != access.moving:
                 size = _divisor(moving, access.moving)
-                if sizes[size].get(access.constant % size, -1) >= stores // together * together:
+                if sizes[size].get(access.constant % size, -1) >= first:
                     return True
         stores += access.store
     return False

@@ -23,7 +23,7 @@ from featurizers.mlir.nest import Access, Chain, Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
-_EXTREMES = (opclass.FMINMAX, opclass.FMAXIMUM)
+_HALF = 16
 _WORTH = 0.95
 _CALL_LANE = 3.0
 """What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it
@@ -363,7 +363,8 @@ def _reduces(loop: Loop) -> bool:
         return False
     if chain.op_class == opclass.IMUL and not _multiplies(loop, chain):
         return False
-    extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
+    wide = chain.bits > _HALF and loop.isa == "x86"  # `getMinMaxReductionCost`; those that NaN leaves are in no order
+    extreme = chain.op_class == opclass.FMAXIMUM and (wide or loop.isa == "aarch64")
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.loop import DEPENDENCE
 
 FEATURIZER = MlirFeaturizer()
 
@@ -107,3 +108,64 @@ def test_vectors_of_riscv_are_found_by_an_instruction_each() -> None:
     found = code(rows("%i, %j", "f32"), "sifive-p670")
     assert found.packed.lanes == 8
     assert found.packed.addresses == 6
+
+
+def best(step: str, kind: str) -> str:
+    """The largest of 16."""
+    return f"""func.func @f(%a: memref<16x{kind}>, %z: {kind}) -> {kind} {{
+      %r = affine.for %j = 0 to 16 iter_args(%s = %z) -> ({kind}) {{
+        %x = affine.load %a[%j] : memref<16x{kind}>
+        %y = arith.{step} %s, %x : {kind}
+        affine.yield %y : {kind}
+      }}
+      return %r : {kind} }}"""
+
+
+def test_maxima_that_propagate_nan_are_of_any_order() -> None:
+    for name in ("znver4", "apple-m1"):
+        assert code(best("maximumf", "f32"), name).packed.reduced
+        assert not code(best("maxnumf", "f32"), name).packed.reduced
+    assert not code(best("maximumf", "f16"), "znver4").packed.reduced
+
+
+def into(read: str, written: str) -> str:
+    """Eight sums, and eight products: of buffers of which two may overlap."""
+    return f"""func.func @f(%a: memref<8xf32>, %b: memref<8xf32>, %c: memref<8xf32> {{llvm.noalias}},
+                         %d: memref<8xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 8 {{
+        %x = affine.load %a[%i] : memref<8xf32>
+        %y = arith.addf %x, %x : f32
+        affine.store %y, {written}[%i] : memref<8xf32>
+      }}
+      affine.for %i = 0 to 8 {{
+        %x = affine.load {read}[%i] : memref<8xf32>
+        %y = arith.mulf %x, %x : f32
+        affine.store %y, %b[%i] : memref<8xf32>
+      }}
+      return }}"""
+
+
+def test_only_what_is_read_between_stores_that_may_overlap_stays_in_order() -> None:
+    assert code(into("%d", "%c"), "apple-m1").packed.share == 1
+    assert code(into("%a", "%c"), "apple-m1").packed.share == 0.5
+
+
+SMOOTHED = """func.func @f(%a: memref<1x1030xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 1024 step 2 {
+    %0 = affine.load %a[0, %i] : memref<1x1030xf32>
+    %1 = affine.load %a[0, %i + 1] : memref<1x1030xf32>
+    %2 = arith.addf %0, %1 : f32
+    affine.store %2, %a[0, %i] : memref<1x1030xf32>
+    %3 = affine.load %a[0, %i + 2] : memref<1x1030xf32>
+    %4 = arith.addf %1, %3 : f32
+    affine.store %4, %a[0, %i + 1] : memref<1x1030xf32>
+  }
+  return }"""
+
+
+@pytest.mark.parametrize("name", ["apple-m1", "skylake-avx512"])
+def test_what_is_read_behind_a_store_that_overwrites_it_later_is_a_dependence(name: str) -> None:
+    """A vector of the first stores would come before the loads of what they write."""
+    found = code(SMOOTHED, name)
+    assert found.loop.legality == DEPENDENCE
+    assert found.vf == 1
