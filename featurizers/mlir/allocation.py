@@ -12,7 +12,8 @@ from typing import NamedTuple
 from featurizers.mlir.selection import HARD, Code, Instruction
 from featurizers.mlir.straight import ARGUMENT
 
-_NONE = -2
+_NONE, _FLAGS = -2, 200
+_WRITES_FLAGS = ("compare", "test", "fcompare", "kmove")
 _FLOAT = 100
 """Beyond the numbers of registers of whole numbers, those of floats."""
 
@@ -31,6 +32,8 @@ _AARCH64 = _File(tuple(range(8)), tuple(range(8)), (*range(8, 18), *range(8), *r
 _AARCH64_FLOATS = _File(tuple(range(8)), tuple(range(8)), tuple(range(32)))
 _RISCV = _File(tuple(range(10, 18)), (10, 11), (*range(10, 18), 5, 6, 7, 28, 29, 30, 31, 8, 9, *range(18, 28)))
 _RISCV_FLOATS = _File(tuple(range(10, 18)), (10, 11), (*range(15, 9, -1), *range(8), *range(28, 32), *range(16, 28)))
+_BY_NAME = (0, 1, 4, 2, 3)
+"""Registers of x86 in the order of their names, in which hints of equal weight are tried (`CopyHint`)."""
 _FILES = {"x86": (_X86, _X86_FLOATS), "aarch64": (_AARCH64, _AARCH64_FLOATS), "riscv": (_RISCV, _RISCV_FLOATS)}
 
 
@@ -47,12 +50,12 @@ class _Group:
     """Virtual registers that share one, since each is written over the one before. entry : the argument that the first
     of them is written over, if it can be. hint : the register that the last one is wanted in."""
 
-    __slots__ = ("end", "entry", "hard", "hint", "place", "start")
+    __slots__ = ("end", "entry", "flags", "hard", "hint", "place", "start")
 
     def __init__(self, start: int, end: int):
         self.start, self.end = start, end
         self.entry = self.hint = self.place = -1
-        self.hard = False
+        self.hard = self.flags = False
 
 
 class _Allocation:
@@ -141,7 +144,6 @@ class _Allocation:
             if value.op == ARGUMENT and self.code.registers[position] not in self.given
         }
         found: list[Instruction] = []
-        memory: set[int] = set()
         own = set(self.given)
         for at, instruction in enumerate(code):
             for register in instruction.of:
@@ -149,11 +151,11 @@ class _Allocation:
                     on_stack.discard(register)
                     folded = self.code.cpu.isa == "x86" and len(instruction.of) > 1 and last[register] == at
                     if folded and (instruction.swaps or instruction.of[0] != register):
-                        memory.add(register)
+                        instruction = instruction._replace(of=tuple([r * (r != register) for r in instruction.of]))
                         continue
                     found.append(Instruction(register, (), "load"))
             if instruction.tied == HARD:
-                candidates = [register for register in _candidates(instruction) if register not in memory]
+                candidates = [register for register in _candidates(instruction) if register]
                 dying = [register for register in candidates if last.get(register) == at]
                 if not dying:
                     self.code.count += 1
@@ -192,6 +194,7 @@ class _Allocation:
                     group.entry, group.hard = first, instruction.tied == HARD
                 continue
             self.groups[made] = _Group(at, self.last.get(made, at))
+            self.groups[made].flags = instruction.kind in _WRITES_FLAGS
 
     def _hints(self, returned: list[int], in_memory: bool) -> list[tuple[int, int]]:
         counts, hints = [0, 0], []
@@ -212,12 +215,23 @@ class _Allocation:
         return all(last <= start or first >= end for first, last in self.busy.get(place, ()))
 
     def _place(self, group: _Group) -> None:
+        if group.flags:
+            group.place = _FLAGS
+            return
         real = any(register in self.code.floats for register, own in self.groups.items() if own is group)
         order = [place + _FLOAT * real for place in self.files[real].order]
         if group.hint >= 0 and not group.hard:
             group.entry = -1  # ``lea`` (`isProfitableToConv3Addr`)
         start = -1 if group.entry >= 0 else group.start  # an argument is one with what is written over it
-        place = group.hint if group.hint >= 0 and self._free(group.hint, start, group.end) else -1
+        own = self.given.get(group.entry, -1)
+        stays = own in _BY_NAME and group.hint in _BY_NAME and _BY_NAME.index(own) < _BY_NAME.index(group.hint)
+        place = (
+            group.hint
+            if group.hint >= 0
+            and not (stays and self.code.cpu.isa == "x86")
+            and self._free(group.hint, start, group.end)
+            else -1
+        )
         if place < 0 and group.entry >= 0 and self._free(self.given[group.entry], group.start, group.end):
             place = self.given[group.entry]
         if place < 0:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from featurizers.mlir.bits import cost
 from featurizers.mlir.folds import signed
 from featurizers.mlir.quotients import divided, extend, quotient, x86_product
-from featurizers.mlir.selection import HARD, SOFT, Code
+from featurizers.mlir.selection import FREE, HARD, SOFT, Code
 from featurizers.mlir.straight import ARGUMENT, Value
 
 _LOGIC = ("and", "or", "xor")
@@ -73,6 +73,10 @@ def _x86(code: Code, position: int) -> int:
             return code.emit("mul", one, code.register(args[1]), tied=HARD, swaps=True)
         return x86_product(code, one, signed(last, bits))
     if op in _EXTREMES:
+        if last == 0 and op[0] == "s" and bits >= _WORD:
+            one = code.register(args[0])
+            sign = code.emit("shift", code.emit("move", one), tied=HARD)
+            return code.emit("alu", sign, one, tied=FREE if op == "smax" else HARD)  # ``andn`` needs no copy
         one, other = code.register(args[0]), code.register(args[1])
         flags = code.emit("test", one) if last is not None else code.emit("compare", one, other)
         return code.emit("choice", one, other, flags, tied=HARD, swaps=True)
@@ -208,7 +212,7 @@ def _aarch64_sum(code: Code, op: str, bits: int, args: tuple[int, ...], last: in
     if last is not None:
         size, product = signed(last, bits), _inner(code, args[0], "mul")
         if product is not None and not _by_shifts(code, product):
-            return code.emit("mul", *[code.register(each) for each in product.args], code.number(last, bits))
+            return code.emit("madd", *[code.register(each) for each in product.args], code.number(last, bits))
         if abs(size) < 4096 or (abs(size) % 4096 == 0 and abs(size) < 1 << 24):
             return code.emit("immediate", code.register(args[0]))
         return code.emit("alu", code.register(args[0]), code.register(args[1]))
@@ -217,7 +221,7 @@ def _aarch64_sum(code: Code, op: str, bits: int, args: tuple[int, ...], last: in
     for one, other in ((args[0], args[1]), (args[1], args[0])) if op == "add" else ((args[0], args[1]),):
         product = _inner(code, other, "mul")
         if product is not None and not _by_shifts(code, product):
-            return code.emit("mul", *[code.register(each) for each in product.args], code.register(one))
+            return code.emit("madd", *[code.register(each) for each in product.args], code.register(one))
         shift = _inner(code, other, *_SHIFTS)
         if shift is not None and code.constant(shift.args[1]) is not None and (bits >= _WORD or shift.op == "shl"):
             return code.emit("shifted", code.register(one), code.register(shift.args[0]))

@@ -53,7 +53,7 @@ def quotient(code: Code, value: Value) -> int:
     made = code.emit("div", one, other, lasts=float(cpu.idiv_latency))
     if not op.endswith("rem") or cpu.isa == "riscv":
         return made
-    return code.emit("mul", made, other, one)
+    return code.emit("madd", made, other, one)
 
 
 def _multiplier(by: int, bits: int) -> tuple[int, bool]:
@@ -84,7 +84,7 @@ def divided(code: Code, value: Value, by: int) -> int:
     if isa == "x86":
         return code.emit("alu", one, x86_product(code, made, size), tied=HARD)
     if isa == "aarch64":
-        return code.emit("mul", made, code.number(size, max(bits, _WORD)), one)
+        return code.emit("madd", made, code.number(size, max(bits, _WORD)), one)
     if size in (3, 5, 9):
         return code.emit("alu", one, code.emit("alu", made))
     return code.emit("alu", one, code.emit("mul", made, code.number(size, bits)))

@@ -97,7 +97,7 @@ class Code:
             return 0  # the register of zeros
         found = None if anew else self.numbers.get((number, bits))
         if found is None:
-            found = self.emit("number")
+            found = self.emit("number" if number else "zero")
             for _ in range(self.steps(number, bits) - 1):
                 found = self.emit("number", found, tied=SOFT, lasts=1.0)
             if self.cpu.isa != "x86" and not anew:  # which makes them anew
@@ -133,7 +133,7 @@ class Code:
                     return 0  # an operand in memory
                 found = self.emit("load", lasts=float(self.cpu.load_latency), real=True)
             elif isa == "aarch64" and (short(value) or not value):
-                found = self.emit("fmove", lasts=1.0, real=True)
+                found = self.emit("fmove", lasts=3.0 if self.cpu.in_order else 1.0, real=True)
             else:
                 whole = 0 if not value else self.emit("number")
                 for _ in range(known.bits > _SINGLE and bool(whole)):
@@ -202,8 +202,6 @@ _TO_FLOATS = {"neoverse-v1": 3.0, "apple-m1": 5.0, "cortex-a55": 3.0, "sifive-p6
 """Cycles from a register of whole numbers to one of floats."""
 _EXTREMES = {"fmaximum": True, "fminimum": True, "fmaxnum": False, "fminnum": False}
 _SINGLE = 32
-_OF_MAXIMUM, _OF_NUMBER = 10, 3
-"""Instructions of x86 for a maximum that propagates NaN, and for one that does not (`LowerFMINIMUM_FMAXIMUM`)."""
 
 
 def _real(code: Code, value: Value) -> int:
@@ -261,14 +259,25 @@ _BITS_OF_FLOATS = {"skylake-avx512": 1.0, "znver4": 1.0, "neoverse-v1": 2.0, "ap
 def _x86_extreme(code: Code, value: Value, of: tuple[int, ...], known: tuple[float, ...]) -> int:
     constants = any(code.values[argument].op == CONSTANT for argument in value.args)
     if constants:
-        return code.emit("fadd", *of, lasts=known[opclass.FMINMAX], real=True)
-    count, lasts = _OF_NUMBER, known[opclass.FMINMAX]
-    if _EXTREMES[value.op]:
-        count, lasts = _OF_MAXIMUM, known[opclass.FMAXIMUM]
-    made = code.emit("fadd", *of, lasts=lasts, real=True)
-    for at in range(count - 1):
-        code.list.append(Instruction(0, (), "beside" if at % 2 else "fbeside"))
-    return made
+        return code.emit("fadd", *of, lasts=_EXTREME_LATENCY.get(code.cpu.name, known[opclass.FMINMAX]), real=True)
+    least = _EXTREME_LATENCY.get(code.cpu.name, known[opclass.FMINMAX])
+    one, other = of
+    if not _EXTREMES[value.op]:
+        flags = code.emit("fcompare", one, one, lasts=known[opclass.SELECT])
+        made = code.emit("fadd", other, one, lasts=least, real=True)
+        return code.emit("fchoice", made, other, flags, tied=HARD, lasts=1.0, real=True)
+    sign = code.emit("set", code.emit("test", code.emit("fbits", one, lasts=_SIGN_LATENCY)))
+    mask = code.emit("kmove", sign)
+    first = code.emit("fchoice", one, other, mask, tied=HARD, lasts=1.0, real=True)
+    second = code.emit("fchoice", other, one, mask, tied=HARD, lasts=1.0, real=True)
+    made = code.emit("fadd", second, first, lasts=least, real=True)
+    ordered = code.emit("fcompare", second, second, lasts=known[opclass.SELECT])
+    return code.emit("fchoice", made, second, ordered, tied=HARD, lasts=1.0, real=True)
+
+
+_EXTREME_LATENCY = {"znver4": 2.0}
+_SIGN_LATENCY = 2.0
+"""Cycles from a register of floats to one of whole numbers."""
 
 
 def _chosen(code: Code, value: Value, known: tuple[float, ...]) -> int:
@@ -282,4 +291,5 @@ def _chosen(code: Code, value: Value, known: tuple[float, ...]) -> int:
         return code.emit("fadd", one, other, lasts=known[opclass.FMINMAX], real=True)
     each = known[opclass.SELECT]
     flags = code.emit("fcompare", left, right, lasts=each)
-    return code.emit("fchoice", one, other, flags, tied=HARD if code.cpu.isa == "x86" else FREE, lasts=each, real=True)
+    tied = HARD if code.cpu.isa == "x86" else FREE  # what is moved under a mask, over what stays
+    return code.emit("fchoice", other, one, flags, tied=tied, lasts=each, real=True)

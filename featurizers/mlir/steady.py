@@ -11,7 +11,20 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.selection import Code, Instruction, select
 from featurizers.mlir.straight import Straight
 
-_FLOATS = ("fadd", "fmul", "fma", "fdiv", "fsqrt", "fconvert", "flogic", "fcompare", "fchoice", "fbeside", "fmove")
+_FLOATS = (
+    "fadd",
+    "fmul",
+    "fma",
+    "fdiv",
+    "fsqrt",
+    "fconvert",
+    "flogic",
+    "fcompare",
+    "fchoice",
+    "fmove",
+    "fbits",
+    "kmove",
+)
 
 
 def straight_code(program: Straight | None, cpu: Cpu) -> tuple[float, float] | None:
@@ -45,24 +58,32 @@ _AHEAD = 4
 
 
 def _out_of_order(placed: Placed, core: Core, cpu: Cpu, times: int) -> float:
-    """Each instruction begins when its operands are there and it has come to its turn."""
+    """Each instruction begins when its operands are there and it has come to its turn. What has an operand in memory
+    begins to load before the others are there (`ReadAfterLd`), but not before what they are of has begun."""
     ready: dict[int, float] = {}
-    of = [(made, sources, _lasts(instruction, core)) for made, sources, instruction in placed]
+    begun: dict[int, float] = {}
+    of = []
+    for made, sources, instruction in placed:
+        ahead = core.ahead[instruction.real] if cpu.load_folding and 0 in instruction.of else 0.0
+        of.append((made, sources, _lasts(instruction, core), ahead))
     each, at = 1.0 / cpu.issue, 0.0
     ends: list[float] = []
     for _ in range(min(times, _AHEAD)):
         latest = 0.0
-        for made, sources, lasts in of:
+        for made, sources, lasts, ahead in of:
             begins = at
             for source in sources:
                 known = ready.get(source, 0.0)
+                if ahead:
+                    known = max(known - ahead, begun.get(source, 0.0))
                 if known > begins:
                     begins = known
             at += each
+            done = begins + lasts + ahead
             if made >= 0:
-                ready[made] = begins + lasts
-            if begins + lasts > latest:
-                latest = begins + lasts
+                ready[made], begun[made] = done, begins
+            if done > latest:
+                latest = done
         at += each
         ends.append(max(latest, ends[-1] if ends else 0.0))
     step = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else ends[0]
@@ -91,9 +112,12 @@ def _busiest(placed: Placed, core: Core, cpu: Cpu) -> float:
     return max(*busy.values(), floats, whole, (len(placed) + 1.0) / cpu.issue, core.back)
 
 
-_WRITTEN = {"mul": 4.0, "upper": 4.0, "div": 8.0, "store": 1.0, "load": 3.0, "move": 3.0}
+_OUT_OF_TURN = ("div", "fdiv", "fsqrt")
+"""What is written back when it is done (`RetireOOO`)."""
+_WRITTEN = {"mul": 4.0, "madd": 4.0, "upper": 4.0, "div": 8.0, "store": 1.0, "load": 3.0, "move": 3.0}
 """Cycles until a result is written back, which happens in order; 3 of others, before which it is handed on."""
 _WAITED = 8
+_ONE_UNIT = ("mul", "madd", "div", "fdiv", "fsqrt", "load", "store", "upper", "return")
 
 
 def _scheduled(placed: Placed, core: Core) -> Placed:
@@ -158,8 +182,9 @@ def _in_order(placed: Placed, core: Core, cpu: Cpu, times: int) -> float:
             for source in sources:
                 begins = max(begins, ready.get(source, 0.0))
             done = lasts if real else 1.0 if kind == "return" else _WRITTEN.get(kind, 3.0)
-            begins = max(begins, written - done)
-            if kind in ("mul", "div", "fdiv", "fsqrt", "load", "store", "upper", "return"):
+            if kind not in _OUT_OF_TURN:
+                begins = max(begins, written - done)
+            if kind in _ONE_UNIT:
                 begins = max(begins, busy.get(kind, 0.0))
                 taken = lasts if kind == "div" else 1.0
                 if kind in ("fdiv", "fsqrt"):
@@ -167,7 +192,8 @@ def _in_order(placed: Placed, core: Core, cpu: Cpu, times: int) -> float:
                 busy[kind] = begins + taken
             slots = slots + 1 if begins == at else 1
             at = begins
-            written = max(written, begins + done)
+            if kind not in _OUT_OF_TURN:
+                written = max(written, begins + done)
             if made >= 0:
                 ready[made] = begins + lasts
         ends.append(at)

@@ -167,8 +167,6 @@ def straight(b: Builder, blocks: Sequence[Block]) -> Straight | None:
     for op in ops:
         if op.regions or not reader.read(op):
             return None
-    if not last.operands:
-        return None
     found.results = [reader.of[value] for value in last.operands]
     found.used = _used(reader.values, found.results)
     return found

@@ -129,3 +129,34 @@ def test_in_order_instructions_are_mixed() -> None:
     assert None not in codes
     first, second = (steady(code, target)[1] for code in codes if code is not None)
     assert second < 1.6 * first
+
+
+def test_what_nothing_needs_leaves_the_return() -> None:
+    text = "func.func @f(%x: f32, %y: f32) { %z = arith.divf %x, %y : f32 return }"
+    row = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="neoverse-v1").vectors[0]
+    assert row[_NAMES.index("est_instructions")] == 1.0
+    assert row[_NAMES.index("est_cycles")] == pytest.approx(0.53, abs=0.01)
+
+
+def test_operands_in_memory_are_read_ahead() -> None:
+    """``vaddss (mem), %xmm0, %xmm0; vmulss %xmm1, %xmm0, %xmm0`` repeats in ten cycles, the same twice from memory in
+    six (llvm-mca-22, Zen 4): the sum begins seven cycles ahead, but not before the product has."""
+    mixed = """f32: %c = arith.constant 3.0 : f32 %s = arith.addf %a, %c : f32 %r = arith.mulf %s, %b : f32
+               return %r : f32"""
+    memory = """f32: %c = arith.constant 3.0 : f32 %d = arith.constant 5.0 : f32 %s = arith.addf %a, %c : f32
+                %r = arith.mulf %s, %d : f32 return %r : f32"""
+    assert estimated(mixed, "znver4")[1] == pytest.approx(10.06, abs=0.1)
+    assert estimated(memory, "znver4")[1] == pytest.approx(6.1, abs=0.1)
+
+
+def test_zeros_are_no_work_and_divisions_are_done_out_of_turn() -> None:
+    zeros = "(i32, i32, i32): %c = arith.constant 0 : i32 return %c, %c, %c : i32, i32, i32"
+    assert estimated(zeros, "neoverse-v1") == (4.0, pytest.approx(0.53, abs=0.03))
+    halved = "f32: %c = arith.constant 6.0 : f32 %r = arith.divf %b, %c : f32 return %r : f32"
+    assert estimated(halved, "cortex-a55")[1] < 13.5
+
+
+def test_limits_at_zero_are_made_of_the_sign() -> None:
+    least = "i32: %c = arith.constant 0 : i32 %r = arith.maxsi %x, %c : i32 return %r : i32"
+    assert estimated(least, "skylake-avx512")[0] == 4.0
+    assert estimated(least, "neoverse-v1")[0] == 2.0
