@@ -5,11 +5,13 @@ Source (LLVM 22): ``opt-22 -passes='print<cost-model>' -cost-kind=code-size`` fo
 
 from __future__ import annotations
 
+from math import gcd
+
 from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import Moving, jumps
+from featurizers.mlir.nest import Access, Moving, jumps
 from featurizers.mlir.widths import free
 
 _HALF = 16
@@ -80,6 +82,22 @@ def scattered_indices(loop: Loop) -> int:
 _SEVERAL = -1
 
 
+def _indexed(loop: Loop) -> list[Access]:
+    """Stores to an address whose last index is no constant, which x86 counts as two. Of a sum with a constant, as of a
+    column in a row, that is the last index (`InstCombinerImpl::visitGetElementPtrInst`), unless several buffers are
+    addressed by the sum."""
+    found = [a for a in loop.accesses if a.store and a.moving != () and not a.copied]
+    beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % gcd(*[f for _, f in a.moving])}
+    if beside and loop.nest.step == 1:  # what the source unrolled has sums of its own: `_written_out`
+        users: dict[tuple[Moving | None, int], int] = {}
+        for access in loop.accesses:
+            key = access.moving, access.constant
+            if key in beside and users.setdefault(key, access.base) != access.base:
+                users[key] = _SEVERAL
+        found = [a for a in found if users.get((a.moving, a.constant), _SEVERAL) == _SEVERAL]
+    return found
+
+
 def near_stores(loop: Loop) -> int:
     """Stores that x86 counts as one, in copies that full unrolling has put into a body: their addresses are the first
     one's and a constant, so that only this is an index (`X86TTIImpl::getMemoryOpCost`). A sum that several buffers
@@ -93,8 +111,8 @@ def near_stores(loop: Loop) -> int:
         users.setdefault((access.moving, access.constant), set()).add(access.base)
         first[key] = min(first.get(key, access.constant), access.constant)
     found = 0
-    for access in loop.accesses:
-        if access.store and access.moving and not access.copied and access.constant > first[access.base, access.moving]:
+    for access in _indexed(loop):
+        if access.moving and access.constant > first[access.base, access.moving]:
             found += len(users[access.moving, access.constant]) == 1
     return found
 
@@ -106,7 +124,7 @@ def measure(loop: Loop) -> None:
     """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
     if loop.isa == "x86":
-        loop.indexed = [a.moving for a in loop.accesses if a.store and a.moving != () and not a.copied]
+        loop.indexed = [a.moving for a in _indexed(loop)]
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
     size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
     iv, step = loop.nest.iv, loop.nest.step

@@ -15,17 +15,16 @@ from featurizers.mlir import costs, divisions, minmax, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Moving, jumps
+from featurizers.mlir.nest import jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
 from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, known_length, longest, masks, predicated
 from featurizers.mlir.vector_sizes import vector_size
+from featurizers.mlir.woven import MOST_INTERLEAVED, interwoven, narrowed
 
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
-_MOST_INTERLEAVED = 8
-"""Of accesses that are looked at together (`max-interleave-group-factor`)."""
 _INDEX_BITS = 64
 _EXTEND = CLASS["extend"]
 _EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
@@ -37,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `_narrowed`. size : of a vector iteration
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
     to the unroller, 0 where `vector_size` has none."""
 
     vf: int
@@ -101,7 +100,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     if loop.checks and (alone_short or _without_bounds(loop) or (loop.exact and _checked(loop) > alone * loop.trip)):
         return scalar
     kinds = alike(loop)
-    woven = _interwoven(loop, cpu, kinds)
+    woven = interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
@@ -124,11 +123,14 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    if woven and _narrowed(loop, cpu, chosen.vf, woven):
-        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=chosen.work / chosen.vf,
-                                       narrowed=True)  # fmt: skip
-    if chosen.vf == 1 or woven:
+    if chosen.vf == 1:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
+    if woven:
+        one = narrowed(loop, cpu, chosen.vf, woven)
+        together = [(kind, n, False) for kind, n in kinds]
+        size = vector_size(loop, cpu, 1 if one else chosen.vf, count, together, woven)
+        work = chosen.work / chosen.vf if one else chosen.work
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=work, narrowed=one, size=size)
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
     size = vector_size(loop, cpu, chosen.vf, count, moved)
     if not loop.strided + loop.gathered:
@@ -136,22 +138,6 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
     return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units,
                                    size=size)  # fmt: skip
-
-
-def _narrowed(loop: Loop, cpu: Cpu, vf: int, woven: int) -> bool:
-    """Whether groups that fill a register are read as plain vectors, one iteration of the source at a time
-    (`VPlanTransforms::narrowInterleaveGroups`): of copies, and of one operation on two loads."""
-    bits = max(loop.bits, 8)
-    if cpu.isa == "riscv" or woven != vf or vf * bits != cpu.prefer_bits or {a.bits for a in loop.accesses} != {bits}:
-        return False
-    operations = sum(loop.counts) - sum(
-        [loop.counts[index] for index in (opclass.LOAD, opclass.STORE, opclass.ADDRESS)]
-    )
-    of_two = sum([loop.counts[index] for index in _OF_TWO])
-    return operations == of_two and operations <= loop.counts[opclass.STORE]
-
-
-_OF_TWO = tuple(CLASS[name] for name in ("fadd", "fmul", "fdiv", "iadd", "imul", "logic"))
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
@@ -238,7 +224,7 @@ _TOO_SHORT = 5
 def _vector(
     loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int
 ) -> tuple[float, float, int]:
-    """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
+    """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     fixed = costs.fixed(loop, cpu, vf)
     parts = widths.parts(loop, cpu, vf, fixed)
@@ -295,35 +281,6 @@ CHOICE = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 1.0}
 """Instructions for the larger of two whole numbers: a comparison and a choice, where there is none for scalars."""
 
 
-def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:
-    """The members of every group of accesses, where each goes on by as many elements and all is done to all alike: what
-    takes the groups apart and what puts them together then cancel (`VectorCombine::foldShuffleToIdentity`). Else 0."""
-    moving = [kind for kind, _ in kinds if kind[1]]
-    if cpu.scalable or loop.chains or not moving or any(not kind[0] for kind, _ in kinds):
-        return 0
-    members = moving[0][5]
-    matched = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
-    if not matched or not 1 < members <= _MOST_INTERLEAVED:
-        return 0
-    return 0 if _side_by_side(loop, members) else members
-
-
-def _side_by_side(loop: Loop, stride: int) -> bool:
-    """Whether a body reads more of a row than one group: neighbours then take part in each other's results."""
-    starts: dict[tuple[int, Moving | None], list[int]] = {}
-    for access in loop.accesses:
-        if access.moving and access.stride(loop.nest.iv):
-            starts.setdefault((access.base, access.moving), []).append(access.constant)
-    for places in starts.values():
-        ordered = sorted(set(places))
-        if any(
-            after - before == 1
-            for before, after in zip(ordered[stride - 1 :: stride], ordered[stride::stride], strict=False)
-        ):
-            return True
-    return False
-
-
 _ALONE, _SHARED_ADDRESS = 1, 2
 
 
@@ -343,11 +300,7 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
             return together, work, 0
-    if (
-        1 < factor <= _MOST_INTERLEAVED
-        and (members >= factor or (members and not store))
-        and costs.fixed(loop, cpu, vf)
-    ):
+    if 1 < factor <= MOST_INTERLEAVED and (members >= factor or (members and not store)) and costs.fixed(loop, cpu, vf):
         together = costs.lanes_of_group(loop, vf, bits, factor, min(members, factor))
         if together <= apart:
             return together, _one_by_one(bits, cpu, vf), _SHARED_ADDRESS

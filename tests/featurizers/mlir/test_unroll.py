@@ -103,3 +103,67 @@ def test_loops_inside_one_that_is_unrolled_are_looked_at_once_more() -> None:
     assert inside.vf == 8
     assert inside.full  # stores of the vector loop are beside one another, too
     assert innermost(POINTS.replace("OUTER", "1"), "znver4").loop.trip == 24  # a loop of one iteration is no loop
+
+
+def rows_of_four(length: int) -> str:
+    """Four neighbours in each iteration, which are one vector again."""
+    lines = [
+        f"""%p{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+        %x{k} = affine.load %a[%p{k}] : memref<{length}xf64>
+        %y{k} = affine.load %b[%p{k}] : memref<{length}xf64>
+        %z{k} = arith.addf %x{k}, %y{k} : f64
+        affine.store %z{k}, %c[%p{k}] : memref<{length}xf64>"""
+        for k in range(4)
+    ]
+    buffers = ", ".join(f"%{name}: memref<{length}xf64> {{llvm.noalias}}" for name in "abc")
+    return f"""func.func @f({buffers}) {{
+      affine.for %i = 0 to {length} step 4 {{
+        {" ".join(lines)} }}
+      return }}"""
+
+
+def test_groups_that_are_one_vector_each_are_small_to_the_unroller() -> None:
+    code = innermost(rows_of_four(512), "znver4")
+    assert code.vf == 4
+    assert code.full  # opt-22: "completely unrolled loop with 32 iterations"
+    assert not innermost(rows_of_four(1024), "znver4").full
+
+
+def test_a_group_that_fills_a_register_is_one_iteration() -> None:
+    code = innermost(rows_of_four(512), "skylake-avx512")
+    assert code.vf == 4
+    assert code.unroll == 4  # opt-22: "unrolled loop by a factor of 4", of 128 iterations
+    assert not code.full
+    assert code.instructions < innermost(rows_of_four(512), "znver4").instructions / 4
+
+
+def stencil(kind: str) -> str:
+    lines, last = [], "%x0"
+    for k in range(5):
+        lines.append(f"%x{k} = affine.load %a[%i, %j + {k - 2}] : memref<140x128x{kind}>")
+        lines.append(f"%p{k} = arith.mulf %x{k}, %c : {kind}")
+        if k:
+            lines.append(f"%s{k} = arith.addf {last}, %p{k} : {kind}")
+            last = f"%s{k}"
+    body = " ".join(lines)
+    buffers = ", ".join(f"%{name}: memref<140x128x{kind}> {{llvm.noalias}}" for name in "ab")
+    return f"""func.func @f({buffers}, %c: {kind}) {{
+      affine.for %i = 0 to 140 {{ affine.for %j = 2 to 122 {{
+        {body}
+        affine.store {last}, %b[%i, %j] : memref<140x128x{kind}> }} }}
+      return }}"""
+
+
+def test_operations_on_vectors_of_halves_count_one_to_the_unroller() -> None:
+    code = innermost(stencil("f16"), "skylake-avx512")
+    assert code.vf == 8
+    assert code.full  # opt-22: "completely unrolled loop with 15 iterations"
+
+
+def test_a_store_to_a_column_has_a_constant_as_its_last_index() -> None:
+    text = """func.func @f(%a: memref<100x4xf32>) {{ affine.for %i = 0 to 100 {{
+        %x = affine.load %a[%i, 3] : memref<100x4xf32>
+        affine.store %x, %a[%i, {}] : memref<100x4xf32> }}
+      return }}"""
+    first, second = (innermost(text.format(column), "znver4").loop for column in (0, 1))
+    assert second.size == first.size - 1  # `X86TTIImpl::getMemoryOpCost`
