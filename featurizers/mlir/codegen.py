@@ -39,6 +39,7 @@ from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fix
 from featurizers.mlir.waits import (
     by_blocks,
     chain_length,
+    choices,
     in_one_block,
     in_parts,
     inserted_into_sum,
@@ -241,6 +242,9 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     else:
         ports, scalar = max(ports, path.cycles), max(scalar, path.cycles)
         per_vector = max(ports * interleave, chain)
+    if vf == 1 and not packed.share:
+        beyond = choices(loop, cpu)
+        per_vector, scalar = per_vector + beyond, scalar + beyond
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     if loop.nest.uncounted:  # each copy ends a block
         vector_trips, per_vector = executed(loop, unroll, full), max(per_vector, 1.0)

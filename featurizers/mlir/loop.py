@@ -49,6 +49,7 @@ class Loop(msgspec.Struct):
     are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
     that several buffers have in common.
     still : as of `Nest`, moved : what moved out of it, until the loop around has it; moved_out : how much did.
+    by_masks : as of `Nest`.
     """
 
     nest: Nest
@@ -144,6 +145,7 @@ class Loop(msgspec.Struct):
     still: list[Fixed] = field(default_factory=list)
     moved: list[Fixed] = field(default_factory=list)
     moved_out: float = 0.0
+    by_masks: float = 0.0
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:

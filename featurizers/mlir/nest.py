@@ -183,7 +183,8 @@ class Nest(msgspec.Struct):
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
     functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
-    extremes : operations of class FMINMAX by their kind, see `minmax`. scope : a bit for it and
+    extremes : operations of class FMINMAX by their kind, see `minmax`. by_masks : choices that are no branch
+    anywhere, see `ranges`. scope : a bit for it and
     each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
     have (0: any number). straight : of a function of scalars in one block.
@@ -248,6 +249,7 @@ class Nest(msgspec.Struct):
     passing: list[tuple[int, Chain]] = field(default_factory=list)
     extremes: dict[int, float] = field(default_factory=dict)
     scope: int = 0
+    by_masks: float = 0.0
     still: list[Fixed] = field(default_factory=list)
     ends: int = 1
     at_most: int = 0

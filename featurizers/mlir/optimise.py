@@ -73,6 +73,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
         called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
         skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(), still=nest.still.copy(),
+        by_masks=nest.by_masks,
     )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
@@ -341,6 +342,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.extremes, below.extremes, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
+    loop.by_masks += below.by_masks * trip
     loop.still += [(*fixed[:4], fixed[4] * trip) for fixed in below.still]
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
     loop.whole_masks += below.whole_masks * trip

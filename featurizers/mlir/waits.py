@@ -53,6 +53,19 @@ def by_blocks(loop: Loop, cpu: Cpu) -> float:
     return run * max((path + _FILL) / _FEW_RUNS, 1.0) if branches + loop.ways > _COLD else run + 1.0
 
 
+_CHOICE = 1.5
+"""Cycles of the blocks that a choice of RISC-V ends and begins, beyond those of one (by labels of `train` and
+`validation`)."""
+
+
+def choices(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of scalar code without conditional moves: a choice is a branch around a move, which is a block, and so is
+    what follows."""
+    if cpu.isa != "riscv" or loop.widths:
+        return 0.0
+    return _CHOICE * max(loop.counts[opclass.SELECT] - loop.by_masks - 1.0, 0.0)
+
+
 def chain_length(loop: Loop) -> float:
     """Iterations of unrolled inner loops that one iteration's chain runs through."""
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0

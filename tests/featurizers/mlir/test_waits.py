@@ -274,3 +274,24 @@ def test_what_an_iteration_stores_for_the_next_one_in_another_row_goes_on_in_one
 def test_copies_that_a_way_out_divides_are_no_one_block() -> None:
     whole, divided = (cycles(column_scan(rows, 4), "znver4") / (rows // 4) for rows in (89, 93))
     assert divided < 0.8 * whole
+
+
+def chosen(second: str) -> str:
+    """Two choices in each iteration by what the one before has chosen."""
+    return f"""func.func @f(%a: memref<640xi64> {{llvm.noalias}}, %s: i64, %e: i64) -> i64 {{
+      %zero = arith.constant 0 : i64
+      %r = affine.for %i = 0 to 640 iter_args(%t = %s) -> (i64) {{
+        %x = affine.load %a[%i] : memref<640xi64>
+        %c = arith.cmpi slt, %x, %t : i64
+        %y = arith.select %c, %x, %e : i64
+        %d = arith.cmpi eq, %y, %t : i64
+        %u = arith.xori %y, %x : i64
+        %z = arith.select %d, {second}, %u : i64
+        affine.yield %z : i64 }}
+      return %r : i64 }}"""
+
+
+def test_choices_are_branches_on_risc_v() -> None:
+    branch, mask = (cycles(chosen(second), "sifive-p670") / 640 for second in ("%s", "%y"))
+    assert branch == pytest.approx(mask + 1.5)  # with or without one operation is no branch
+    assert cycles(chosen("%s"), "znver4") == cycles(chosen("%y"), "znver4")
