@@ -29,7 +29,7 @@ from featurizers.mlir.ports import (
     ports_of,
     vector_ports,
 )
-from featurizers.mlir.registers import driven_out, registers
+from featurizers.mlir.registers import driven_out, registers, waiting_in
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.steady import straight_code
@@ -103,17 +103,17 @@ class LoopCode(msgspec.Struct):
     selected: bool = False
 
 
-def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
-    """Code of each loop of a function, outermost (the function's own body) first."""
+def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
+    """Code of each loop of a function, outermost (the function's own body) first. around : the loop that it is in."""
     below: list[LoopCode] = []
     inner = size = 0.0
     for child in root.children:
-        found = generate(child, cpu)
+        found = generate(child, cpu, root.nest.iv if root.nest.depth else None)
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
         size += sum(_size(code) * code.loop.factor for code in found)
         below += found
     left = [code for code in below if not code.full]
-    own = _generate(root, cpu, inner, size, left)
+    own = _generate(root, cpu, inner, size, left, around)
     if root.nest.depth and not own.full and len(root.children) == 1 and below[0].loop is root.children[0]:
         lift(root, below[0], cpu)
     if root.children and own.unroll > 1:
@@ -132,7 +132,9 @@ def _size(code: LoopCode) -> float:
     return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
 
 
-def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode]) -> LoopCode:
+def _generate(
+    loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode], around: int | None = None
+) -> LoopCode:
     """inner, size : instructions of the loops inside, and LLVM's; left : those of them that are loops still."""
     body, uops = body_of(loop, cpu)
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
@@ -199,7 +201,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         instructions += _left_over(body, bodies) + inner + _RUNTIME if bodies else 0.0
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices)
+    held = waiting_in(loop, around, vf > 1 and full and unroll == 1 and loop.exact)
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices, held)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":

@@ -20,10 +20,11 @@ VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
 
 
 def registers(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int = 0
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int, waiting: int
 ) -> tuple[float, float]:
-    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`."""
-    held = sum(not access.store for access in loop.lifted) / packed.lanes
+    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`.
+    waiting : see `waiting_in`."""
+    held = waiting / packed.lanes
     if vf > 1 and loop.checks:
         held += _fixed_once_checked(loop)
     wide = vf > 1 or packed.share > 0.5
@@ -51,6 +52,15 @@ def registers(
     if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
         over_int = 2.0 * indices
     return pressure, over_float + over_int
+
+
+def waiting_in(loop: Loop, around: int | None, once: bool) -> int:
+    """Loads that moved out of a loop and wait in it. once : of the loop, a single vector iteration is left, which is no
+    loop: what it needs is loaded where it is used, but for what does not vary in the loop `around` either."""
+    waiting = [access for access in loop.lifted if not access.store]
+    if once:
+        waiting = [access for access in waiting if around is not None and not access.stride(around)]
+    return len(waiting)
 
 
 _AHEAD = 10.0

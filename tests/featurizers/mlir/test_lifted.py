@@ -73,3 +73,23 @@ def test_in_order_copies_lie_side_by_side_and_need_more_registers_beside_what_wa
       return }"""
     assert 4 <= innermost(text, "cortex-a55").spills <= 8  # 4
     assert innermost(text, "apple-m1").spills == 0
+
+
+def test_a_single_vector_iteration_loads_what_does_not_vary_where_it_is_used() -> None:
+    text = """func.func @f(%a: memref<8x16xf32> {llvm.noalias}, %b: memref<8x8xf32> {llvm.noalias},
+                           %c: memref<16x8xf32> {llvm.noalias}) {
+      %z = arith.constant 0.0 : f32
+      affine.for %i = 0 to TRIP { affine.for %j = 0 to 8 {
+        %r = affine.for %k = 0 to 8 iter_args(%s = %z) -> (f32) {
+          %x = affine.load %a[%k, %i] : memref<8x16xf32>
+          %y = affine.load %b[%k, %j] : memref<8x8xf32>
+          %p = arith.mulf %x, %y : f32
+          %t = arith.addf %s, %p : f32
+          affine.yield %t : f32 }
+        affine.store %r, %c[%i, %j] : memref<16x8xf32> } }
+      return }"""
+    code = innermost(text.replace("TRIP", "16"), "znver4")
+    assert (code.full, code.unroll) == (True, 1)
+    assert code.spills == 0
+    several = innermost(text.replace("TRIP", "480").replace("x16x", "x480x").replace("<16x", "<480x"), "znver4")
+    assert several.spills > 30
