@@ -111,6 +111,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
             continue
+        if cpu.isa == "riscv" and vf * _INDEX_BITS > _LONGEST_GROUP and _alone(loop, kinds, cpu, vf, folded):
+            continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += costs.control(cpu, folded)
         whole, rest = divmod(loop.trip, vf)
@@ -138,6 +140,16 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
     return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units,
                                    size=size)  # fmt: skip
+
+
+_LONGEST_GROUP = 8 * 128
+"""Bits of RISC-V's longest group of registers: a vector of addresses longer than that takes half of all registers, and
+so does its index (`shouldConsiderVectorizationRegPressure`)."""
+
+
+def _alone(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> bool:
+    """Whether lanes of any access have addresses of their own."""
+    return any(_move(loop, kind, cpu, vf, folded)[2] == _ALONE for kind, _ in kinds)
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
