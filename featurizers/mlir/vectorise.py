@@ -111,7 +111,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
             continue
-        if cpu.isa == "riscv" and vf * _INDEX_BITS > _LONGEST_GROUP and _alone(loop, kinds, cpu, vf, folded):
+        if cpu.isa == "riscv" and _held(loop, kinds, cpu, vf, folded) > cpu.vector_registers:
             continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += costs.control(cpu, folded)
@@ -142,14 +142,19 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
                                    size=size)  # fmt: skip
 
 
-_LONGEST_GROUP = 8 * 128
-"""Bits of RISC-V's longest group of registers: a vector of addresses longer than that takes half of all registers, and
-so does its index (`shouldConsiderVectorizationRegPressure`)."""
+_ADDRESSES, _COMPUTED = 3.0, 2.0
+"""Vectors of an index, of its product and of an address, where lanes have their own; and of what a body computes."""
 
 
-def _alone(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> bool:
-    """Whether lanes of any access have addresses of their own."""
-    return any(_move(loop, kind, cpu, vf, folded)[2] == _ALONE for kind, _ in kinds)
+def _held(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
+    """Registers that wait in a vector iteration: RISC-V has no vectors that too many of them take, whatever they cost
+    (`shouldConsiderVectorizationRegPressure`). Sums in order wait as scalars."""
+    each = max(vf * loop.widest / _FIXED_BITS, 1.0)
+    sums = 0 if ordered_only(loop) else max(len(loop.chains), sum([access.store for access in loop.lifted]))
+    held = (sums + _COMPUTED) * each
+    if any(_move(loop, kind, cpu, vf, folded)[2] == _ALONE for kind, _ in kinds):
+        held += _ADDRESSES * max(vf * _INDEX_BITS / _FIXED_BITS, 1.0)
+    return held
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:

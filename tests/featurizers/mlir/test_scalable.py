@@ -120,3 +120,38 @@ SUMS = """func.func @f(%a: memref<4x64xi64> {llvm.noalias}, %b: memref<25x197xi6
 def test_sums_under_a_length_cost_a_choice_each() -> None:
     """25 iterations are 13 vectors of two or 7 of four, which cost nearly as much."""
     assert codes(SUMS, "sifive-p670")[0].vf == 2
+
+
+def columns_of(count: int) -> str:
+    """A product of matrices whose inner loop adds to so many columns."""
+    kinds = f"%a: memref<64x9xi32> {{llvm.noalias}}, %b: memref<64x{count}xi32> {{llvm.noalias}}"
+    return f"""func.func @f({kinds}, %c: memref<9x{count}xi32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 9 {{ affine.for %k = 0 to 64 {{ affine.for %j = 0 to {count} {{
+        %x = affine.load %a[%k, %i] : memref<64x9xi32>
+        %y = affine.load %b[%k, %j] : memref<64x{count}xi32>
+        %z = affine.load %c[%i, %j] : memref<9x{count}xi32>
+        %p = arith.muli %x, %y : i32
+        %s = arith.addi %z, %p : i32
+        affine.store %s, %c[%i, %j] : memref<9x{count}xi32> }} }} }}
+      return }}"""
+
+
+def test_sums_that_wait_in_more_registers_than_there_are_stay_scalar_on_risc_v() -> None:
+    few, many = codes(columns_of(6), "sifive-p670")[-1], codes(columns_of(32), "sifive-p670")[-1]
+    assert len(many.loop.chains) == 32
+    assert few.vf > 1
+    assert many.vf == 1
+
+
+BYTES = """func.func @f(%a: memref<192x32xi8> {llvm.noalias}, %b: memref<192xi8> {llvm.noalias}) {
+  affine.for %i = 0 to 192 {
+    %x = affine.load %a[%i, 5] : memref<192x32xi8>
+    %y = affine.load %b[%i] : memref<192xi8>
+    %p = arith.muli %x, %y : i8
+    affine.store %p, %b[%i] : memref<192xi8> }
+  return }"""
+
+
+def test_vectors_of_addresses_take_no_more_than_a_group_of_registers() -> None:
+    assert codes(BYTES, "sifive-p670")[0].vf == 16
+    assert codes(BYTES.replace("%a[%i, 5]", "%a[2, 5]"), "sifive-p670")[0].vf == 32
