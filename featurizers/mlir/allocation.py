@@ -90,7 +90,11 @@ class _Allocation:
             self._place(group)
         placed = {register: group.place for register, group in self.groups.items()} | self.given
         found = self._with_registers(body, placed)
+        pairs = 0
         for register, hint in hints:
+            pairs = 0 if register else pairs + 1
+            if pairs and not pairs % 2:
+                continue  # zeros side by side are stored at once
             of = (placed.get(register, _NONE),)
             if in_memory:
                 found.append((_NONE, of, _STORE))

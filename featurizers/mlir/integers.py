@@ -48,7 +48,7 @@ def _x86(code: Code, position: int) -> int:
     last = code.constant(args[1]) if len(args) > 1 else None
     if op == "add":
         if last is not None:
-            return code.emit("alu", code.register(args[0]), tied=SOFT)
+            return code.emit("alu", code.register(args[0]), tied=SOFT if code.uses[position] == 1 else FREE)
         return code.emit("alu", code.register(args[0]), code.register(args[1]), tied=SOFT, swaps=True)
     if op == "sub":
         if code.constant(args[0]) == 0:
@@ -340,12 +340,9 @@ def _riscv_sum(code: Code, op: str, bits: int, args: tuple[int, ...], short: boo
 
 
 def _riscv_shift(code: Code, op: str, bits: int, args: tuple[int, ...], last: int | None) -> int:
-    """Those of words have instructions of their own; narrower ones go to the top of the register first."""
-    one = code.register(args[0])
-    if bits < _WORD and op != "shl":
-        how = "s" if op == "ashr" else "u"
-        if how not in code.known.get(one, ""):
-            one = code.emit("shift", one)
+    """Those of words have instructions of their own; of narrower ones, all bits must be known."""
+    narrow = bits < _WORD and op != "shl"
+    one = extend(code, args[0], "s" if op == "ashr" else "u", _LONG) if narrow else code.register(args[0])
     made = code.emit("shift", one) if last is not None else code.emit("shift", one, code.register(args[1]))
     if op != "shl" or bits == _WORD:
         code.known[made] = "s" if op == "ashr" or bits == _WORD else "us"

@@ -89,6 +89,8 @@ class Code:
     def returned_in(self, value: int) -> int:
         """The register that a result is in: numbers are made where they are wanted."""
         known = self.values[value]
+        if self.cpu.isa == "riscv" and self.constant(value) == 0 and len(self.program.results) > _IN_REGISTERS:
+            return 0  # stored from the register of zeros
         return self.number(known.number, known.bits, True) if self.constant(value) is not None else self.register(value)
 
     def number(self, number: int, bits: int, anew: bool = False) -> int:
@@ -198,6 +200,9 @@ _CLASS_OF = {
     "fneg": "logic", "fabs": "logic", "fround": "fminmax",
 }  # fmt: skip
 _OFTEN = 2
+"""Uses from which on x86 loads a constant into a register."""
+_IN_REGISTERS = 2
+"""Whole numbers that RISC-V returns in registers."""
 _TO_FLOATS = {"neoverse-v1": 3.0, "apple-m1": 5.0, "cortex-a55": 3.0, "sifive-p670": 2.0}
 """Cycles from a register of whole numbers to one of floats."""
 _EXTREMES = {"fmaximum": True, "fminimum": True, "fmaxnum": False, "fminnum": False}

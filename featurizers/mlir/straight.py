@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
 from featurizers.mlir.module import Block, Op
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MOST = 256
 """Operations up to which a function is followed."""
 _BITS = frozenset((0, 1, 8, 16, 32, 64))
+_WAYS = 2
+_DIVISIONS = frozenset(("arith.divui", "arith.divsi", "arith.remui", "arith.remsi", "arith.divf"))
+"""Too dear to be computed for nothing."""
 CONSTANT, ARGUMENT = "constant", "argument"
 _INTEGER = {
     "arith.addi": "add", "arith.subi": "sub", "arith.muli": "mul", "arith.andi": "and", "arith.ori": "or",
@@ -105,6 +109,8 @@ class _Reader:
         name = op.name
         if name == "arith.constant":
             return self._constant(op)
+        if name == "scf.if":
+            return self._choice(op)
         if len(op.results) != 1:
             return False
         kind = self.b.type(op.results[0])
@@ -133,6 +139,27 @@ class _Reader:
         else:
             return False
         self.of[op.results[0]] = self.make(Value(made, bits, args, number, real))
+        return True
+
+    def _choice(self, op: Op) -> bool:
+        """A branch without effects that is computed always (`FoldTwoEntryPHINode`)."""
+        condition = self.of.get(op.operands[0])
+        if condition is None or not 0 < len(op.results) <= MOST_CHOICES or len(op.regions) != _WAYS:
+            return False
+        ways: list[list[int]] = []
+        for blocks in op.regions:
+            if len(blocks) != 1 or sum([each.name != "arith.constant" for each in blocks[0].ops]) - 1 > SPECULATED:
+                return False
+            *ops, last = blocks[0].ops
+            if any(each.regions or each.name in _DIVISIONS or not self.read(each) for each in ops):
+                return False
+            if not all(value in self.of for value in last.operands):
+                return False
+            ways.append([self.of[value] for value in last.operands])
+        for result, one, other in zip(op.results, *ways, strict=True):
+            kind = self.b.type(result)
+            made = Value("select", kind.bits or 64, (condition, one, other), 0, kind.kind == "float")
+            self.of[result] = self.make(made)
         return True
 
     def _constant(self, op: Op) -> bool:
@@ -165,7 +192,7 @@ def straight(b: Builder, blocks: Sequence[Block]) -> Straight | None:
         reader.of[value] = reader.keep(Value(ARGUMENT, kind.bits or 64, (), position, kind.kind == "float"))
     *ops, last = blocks[0].ops
     for op in ops:
-        if op.regions or not reader.read(op):
+        if not reader.read(op):
             return None
     found.results = [reader.of[value] for value in last.operands]
     found.used = _used(reader.values, found.results)

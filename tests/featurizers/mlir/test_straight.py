@@ -160,3 +160,18 @@ def test_limits_at_zero_are_made_of_the_sign() -> None:
     least = "i32: %c = arith.constant 0 : i32 %r = arith.maxsi %x, %c : i32 return %r : i32"
     assert estimated(least, "skylake-avx512")[0] == 4.0
     assert estimated(least, "neoverse-v1")[0] == 2.0
+
+
+def test_small_branches_are_choices() -> None:
+    body = """i32: %c = arith.cmpi slt, %x, %y : i32
+              %r = scf.if %c -> (i32) { %s = arith.addi %x, %z : i32 scf.yield %s : i32 }
+                   else { %s = arith.OTHER %y, %z : i32 scf.yield %s : i32 }
+              return %r : i32"""
+    assert estimated(body.replace("OTHER", "xori"), "neoverse-v1")[0] == 5.0
+    divided = f"func.func @f({_ARGUMENTS}) -> i32 {{ {body.partition(':')[2].replace('OTHER', 'divsi')} }}"
+    assert FEATURIZER.parse({"mlir": divided}).functions[0].body.straight is None
+
+
+def test_riscv_stores_zeros_side_by_side_at_once() -> None:
+    zeros = "(i32, i32, i32): %c = arith.constant 0 : i32 return %c, %c, %c : i32, i32, i32"
+    assert estimated(zeros, "sifive-p670")[0] == 3.0
