@@ -106,9 +106,11 @@ class LoopCode(msgspec.Struct):
 def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
     """Code of each loop of a function, outermost (the function's own body) first. around : the loop that it is in."""
     below: list[LoopCode] = []
+    direct: list[LoopCode] = []
     inner = size = 0.0
     for child in root.children:
         found = generate(child, cpu, root.nest.iv if root.nest.depth else None)
+        direct.append(found[0])
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
         size += sum(_size(code) * code.loop.factor for code in found)
         below += found
@@ -116,6 +118,9 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
     own = _generate(root, cpu, inner, size, left, around)
     if root.nest.depth and not own.full and len(root.children) == 1 and below[0].loop is root.children[0]:
         lift(root, below[0], cpu)
+    if not root.chains and not root.serial and not root.nest.returns_into:
+        for code in direct:
+            code.cycles *= _begun_anew(code, cpu)
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
@@ -130,6 +135,15 @@ def _size(code: LoopCode) -> float:
     """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own."""
     own = code.instructions / code.loop.multiplicity
     return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
+
+
+def _begun_anew(code: LoopCode, cpu: Cpu) -> float:
+    """What is left of the cycles of a loop that is unrolled completely and waits for the values that it carries: in the
+    body around, each execution begins a chain of its own, which cores without order do before the last one ends."""
+    busy = code.port_cycles * code.interleave
+    if not code.full or cpu.in_order or code.chain_cycles <= busy or code.vf > 1:
+        return 1.0
+    return max(busy / code.chain_cycles, overlapped(1.0, code.executed / max(code.loop.entries, 1.0)))
 
 
 def _generate(
@@ -275,12 +289,15 @@ def _generate(
 
 def _beyond_work(loop: Loop, cpu: Cpu, chosen: Plan) -> float:
     """What the size of a vector body has beyond its instructions where vectors are of fixed length: a division counts 4
-    (`TCC_Expensive`), a sum in order three for each lane."""
+    (`TCC_Expensive`), each sum in order three for each lane (`getArithmeticReductionCost`), of which the instructions
+    have those of one sum where lanes are added one by one."""
     vf = chosen.vf
     if cpu.isa != "aarch64" or not fixed(loop, cpu, vf):
         return 0.0
     size = 3.0 * loop.counts[_FDIV]
-    return size + (3.0 * vf - 2.0 if cpu.scalable and ordered_only(loop) else 0.0)
+    if ordered_only(loop):
+        size += len(loop.chains) * (3.0 * vf - 2.0) - (0.0 if cpu.scalable else vf - 1.0)
+    return size
 
 
 _FDIV = opclass.CLASS["fdiv"]

@@ -42,7 +42,7 @@ class Runs(msgspec.Struct, frozen=True):
     """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
-    packable : of stores of values that are computed alike.
+    packable : of stores of values that are computed alike. ascending : whether most loads are next to the one before.
     """
 
     stores: list[int]
@@ -50,6 +50,7 @@ class Runs(msgspec.Struct, frozen=True):
     bits: int
     alike: bool
     packable: list[int]
+    ascending: bool
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -107,11 +108,12 @@ def runs(loop: Loop) -> Runs:
         lanes: dict[tuple[int, Moving | None, int], list[int]] = {}
         for access in stored if len({access.shape for access in stored}) > 1 else ():
             lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
-        alike = not places or not read or _ascending(places) == _ascending(read)
+        ascending = _ascending(read)
+        alike = not places or not read or _ascending(places) == ascending
         packed = _lengths(lanes) if len(lanes) > len(places) else None
         stores = _lengths(places) + [1] * apart
         bits = max(bits if places else loop.bits, 8)
-        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed)
+        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed, ascending)
     return loop.runs
 
 
@@ -181,8 +183,9 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     reduced = 0.0
     carried = 0 if seeds or loop.children else _alike(loop)
-    if carried >= _LEAST:
-        seeds = [carried]
+    neighbours = found.alike
+    if carried >= _LEAST:  # terms of one iteration stand side by side, those of one sum do not
+        seeds, neighbours = [carried], found.ascending
     elif not seeds and loop.copies > 1 and not loop.children:
         seeds = [length for length in _stored_after(loop) if length >= _LEAST]
         carried = sum(seeds)
@@ -212,7 +215,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     operations = work * (1 - share) + wide(loop, cpu, lanes) * share / lanes
     addresses = 0.0
     if steps is None:
-        side_by_side = [length for length in found.loads if length >= _LEAST and found.alike]
+        side_by_side = [length for length in found.loads if length >= _LEAST and neighbours]
         wide_loads, together = (count * (share if apart else 1.0) for count in _vectors(side_by_side, most))
         alone = max(loads - together, 0.0)
         gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
