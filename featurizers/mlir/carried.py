@@ -18,6 +18,7 @@ from featurizers.mlir.latency import Step, after
 from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.module import Block, Op, Type
 from featurizers.mlir.nest import PASSED, Chain, Nest
+from featurizers.mlir.ranges import by_mask
 
 _REASSOCIABLE_FLAGS = ("reassoc", "fast")
 _MINMAX = (opclass.FMINMAX, opclass.FMAXIMUM)
@@ -91,8 +92,10 @@ def steps_of_block(b: Builder, block: Block) -> Iterator[_Step]:
 
 
 def _class_of(b: Builder, op: Op) -> int:
-    """A division by a constant is a product, or a shift."""
+    """A division by a constant is a product, or a shift; a choice with or without one more operation is a mask."""
     found = opclass.OP_CLASS.get(op.name, -1)
+    if found == opclass.SELECT and not b.type(op.results[0]).is_float and by_mask(b, *op.operands[1:]):
+        return _LOGIC
     divisor = b.number(op.operands[1]) if found == _IDIV and len(op.operands) > 1 else None
     if not divisor:
         return found

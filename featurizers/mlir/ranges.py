@@ -73,13 +73,13 @@ def _choose(b: Builder, op: Op, nest: Nest) -> None:
     if b.type(op.results[0]).kind == "float":
         nest.is_float = True
         return
-    nest.by_masks += _by_mask(b, *op.operands[1:])
+    nest.by_masks += by_mask(b, *op.operands[1:])
     one, other = (bounds(b, value) for value in op.operands[1:])
     if one is not None and other is not None:
         b.ranges[op.results[0]] = min(one[0], other[0]), max(one[1], other[1])
 
 
-def _by_mask(b: Builder, one: int, other: int) -> bool:
+def by_mask(b: Builder, one: int, other: int) -> bool:
     """Whether a choice is between a value and nothing, or with and without one more operation, which is on nothing then
     (`foldSelectIntoOp`): a mask does it."""
     if one in b.zeros or other in b.zeros:

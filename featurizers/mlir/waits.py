@@ -32,7 +32,7 @@ def in_parts(loop: Loop, cpu: Cpu) -> bool:
         return False
     kinds = {op_class for chain in loop.chains for op_class, _ in chain.kinds}
     if cpu.isa == "riscv":  # without a conditional move
-        return opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
+        return loop.by_masks > 0 or opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
     branches = cpu.isa == "x86" or cpu.scalable > 0  # a choice by what is loaded: `PredictableSelectIsExpensive`
     return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
 

@@ -295,3 +295,28 @@ def test_choices_are_branches_on_risc_v() -> None:
     branch, mask = (cycles(chosen(second), "sifive-p670") / 640 for second in ("%s", "%y"))
     assert branch == pytest.approx(mask + 1.5)  # with or without one operation is no branch
     assert cycles(chosen("%s"), "znver4") == cycles(chosen("%y"), "znver4")
+
+
+MERGE = """func.func @f(%a: memref<65xi32> {llvm.noalias}, %b: memref<65xi32> {llvm.noalias},
+                             %o: memref<128xi32> {llvm.noalias}) {
+  %z = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %end = arith.constant 64 : index
+  %r:2 = affine.for %i = 0 to 128 iter_args(%p = %z, %q = %z) -> (index, index) {
+    %k = arith.minui %p, %end : index
+    %x = memref.load %a[%k] : memref<65xi32>
+    %l = arith.minui %q, %end : index
+    %y = memref.load %b[%l] : memref<65xi32>
+    %c = arith.cmpi sle, %x, %y : i32
+    %v = arith.select %c, %x, %y : i32
+    %p1 = arith.addi %p, %one : index
+    %q1 = arith.addi %q, %one : index
+    %s = arith.select %c, %p1, %p : index
+    %t = arith.select %c, %q, %q1 : index
+    affine.store %v, %o[%i] : memref<128xi32>
+    affine.yield %s, %t : index, index }
+  return }"""
+
+
+def test_an_index_that_goes_on_under_a_condition_is_no_branch() -> None:
+    assert cycles(MERGE, "znver4") > 8 * 128  # each load waits for the comparison before it
