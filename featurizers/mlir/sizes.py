@@ -87,8 +87,11 @@ def _indexed(loop: Loop) -> list[Access]:
     column in a row, that is the last index (`InstCombinerImpl::visitGetElementPtrInst`), unless several buffers are
     addressed by the sum."""
     found = [a for a in loop.accesses if a.store and a.moving != () and not a.copied]
-    beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % gcd(*[f for _, f in a.moving])}
-    if beside and loop.nest.step == 1:  # what the source unrolled has sums of its own: `_written_out`
+    if not found or loop.nest.step != 1:  # what the source unrolled has sums of its own: `_written_out`
+        return found
+    divisors = {moving: gcd(*[factor for _, factor in moving]) for moving in {a.moving for a in found} if moving}
+    beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % divisors[a.moving]}
+    if beside:
         users: dict[tuple[Moving | None, int], int] = {}
         for access in loop.accesses:
             key = access.moving, access.constant
@@ -104,17 +107,24 @@ def near_stores(loop: Loop) -> int:
     share stays an index."""
     if loop.isa != "x86" or not loop.unrolled_below or len(loop.indexed) < 2:
         return 0
-    users: dict[tuple[Moving | None, int], set[int]] = {}
-    first: dict[tuple[int, Moving | None], int] = {}
-    for access in loop.accesses:
-        key = access.base, access.moving
-        users.setdefault((access.moving, access.constant), set()).add(access.base)
-        first[key] = min(first.get(key, access.constant), access.constant)
-    found = 0
+    places: dict[tuple[int, Moving | None], list[int]] = {}
     for access in _indexed(loop):
-        if access.moving and access.constant > first[access.base, access.moving]:
-            found += len(users[access.moving, access.constant]) == 1
-    return found
+        if access.moving:
+            places.setdefault((access.base, access.moving), []).append(access.constant)
+    beyond: list[tuple[Moving | None, int]] = []
+    for (_, moving), row in places.items():
+        if len(row) > 1:
+            first = min(row)
+            beyond += [(moving, at) for at in row if at > first]
+    if not beyond:
+        return 0
+    wanted = set(beyond)
+    users: dict[tuple[Moving | None, int], int] = {}
+    for access in loop.accesses:
+        key = access.moving, access.constant
+        if key in wanted and users.setdefault(key, access.base) != access.base:
+            users[key] = _SEVERAL
+    return sum([users[key] != _SEVERAL for key in beyond])
 
 
 _CALL_SIZE = 6.0
