@@ -152,7 +152,8 @@ def _held(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
     each = max(vf * loop.widest / _FIXED_BITS, 1.0)
     sums = 0 if ordered_only(loop) else max(len(loop.chains), sum([access.store for access in loop.lifted]))
     held = (sums + _COMPUTED) * each
-    if any(_move(loop, kind, cpu, vf, folded)[2] == _ALONE for kind, _ in kinds):
+    apart = loop.strided or loop.gathered
+    if apart and any(_move(loop, kind, cpu, vf, folded)[2] == _ALONE for kind, _ in kinds):
         held += _ADDRESSES * max(vf * _INDEX_BITS / _FIXED_BITS, 1.0)
     return held
 
