@@ -246,7 +246,7 @@ class _Allocation:
 
 def _candidates(instruction: Instruction) -> tuple[int, ...]:
     """Operands that a result may be written over: flags are none."""
-    if instruction.kind in ("choice", "fchoice"):
+    if instruction.kind == "choice":
         return instruction.of[:2]
     return instruction.of if instruction.swaps else instruction.of[:1]
 

@@ -27,8 +27,7 @@ _EQUAL, _NOT_EQUAL = 0, 1
 _WITH_SELF = {_EQUAL: 1, _NOT_EQUAL: 0, 2: 0, 3: 1, 4: 0, 5: 1, 6: 0, 7: 1, 8: 0, 9: 1}
 """Of a comparison of a value with itself, by predicate (`arith::CmpIPredicate`)."""
 _SELF = frozenset(["and", "or", "smax", "smin", "umax", "umin", "fmaximum", "fminimum", "fmaxnum", "fminnum"])
-_OPPOSITE = {"smax": "smin", "smin": "smax", "umax": "umin", "umin": "umax", "and": "or", "or": "and",
-             "fmaximum": "fminimum", "fminimum": "fmaximum"}  # fmt: skip
+_OPPOSITE = {"smax": "smin", "smin": "smax", "umax": "umin", "umin": "umax", "and": "or", "or": "and"}
 _CHAINED = frozenset(["add", "mul", "and", "or", "xor", "smax", "smin", "umax", "umin"])
 _SHIFTS = frozenset(("shl", "lshr", "ashr"))
 

@@ -83,6 +83,8 @@ def divided(code: Code, value: Value, by: int) -> int:
     one = code.register(args[0])
     if isa == "x86":
         return code.emit("alu", one, x86_product(code, made, size), tied=HARD)
+    if isa == "aarch64" and any(near & (near - 1) == 0 for near in (size - 1, size + 1)):
+        return code.emit("alu", one, code.emit("shifted", made))
     if isa == "aarch64":
         return code.emit("madd", made, code.number(size, max(bits, _WORD)), one)
     if size in (3, 5, 9):
@@ -98,7 +100,11 @@ def _unsigned(code: Code, value: int, bits: int, by: int) -> int:
         one = extend(code, value, "u", _LONG if isa == "riscv" else _WORD)
         if isa == "x86":
             return code.emit("shift", code.emit("mul", one), tied=HARD)
-        return code.emit("shift", code.emit("mul", one, code.number(number, _WORD)))
+        made = code.emit("shift", code.emit("mul", one, code.number(number, _WORD)))
+        if not beyond or isa != "aarch64":  # others have room for it
+            return made
+        half = code.emit("immediate", code.emit("alu", one, made))
+        return code.emit("shift", code.emit("shifted", made, half))
     one = code.register(value)
     if not by & 1 and beyond:
         one, beyond = code.emit("shift", one, tied=HARD if isa == "x86" else FREE), False

@@ -262,7 +262,11 @@ _BITS_OF_FLOATS = {"skylake-avx512": 1.0, "znver4": 1.0, "neoverse-v1": 2.0, "ap
 
 
 def _x86_extreme(code: Code, value: Value, of: tuple[int, ...], known: tuple[float, ...]) -> int:
-    constants = any(code.values[argument].op == CONSTANT for argument in value.args)
+    constants = [code.values[argument].number for argument in value.args if code.values[argument].op == CONSTANT]
+    if constants == [0] and value.op == "fmaximum":
+        made = code.emit("fadd", of[0], code.emit("zero", real=True), lasts=known[opclass.FMINMAX], real=True)
+        flags = code.emit("fcompare", of[0], of[0], lasts=known[opclass.SELECT])
+        return code.emit("fchoice", made, of[0], flags, tied=HARD, lasts=1.0, real=True)
     if constants:
         return code.emit("fadd", *of, lasts=_EXTREME_LATENCY.get(code.cpu.name, known[opclass.FMINMAX]), real=True)
     least = _EXTREME_LATENCY.get(code.cpu.name, known[opclass.FMINMAX])

@@ -175,3 +175,18 @@ def test_small_branches_are_choices() -> None:
 def test_riscv_stores_zeros_side_by_side_at_once() -> None:
     zeros = "(i32, i32, i32): %c = arith.constant 0 : i32 return %c, %c, %c : i32, i32, i32"
     assert estimated(zeros, "sifive-p670")[0] == 3.0
+
+
+def test_maxima_of_floats_are_not_absorbed_and_zero_is_looked_at() -> None:
+    body = """f32: %s = arith.minimumf %a, %b : f32 %r = arith.maximumf %s, %a : f32 return %r : f32"""
+    assert estimated(body, "neoverse-v1")[0] == 3.0
+    least = "f32: %c = arith.constant 0.0 : f32 %r = arith.maximumf %a, %c : f32 return %r : f32"
+    assert estimated(least, "znver4")[0] in (5.0, 6.0)  # zero, maximum, comparison, choice, return
+
+
+def test_a_narrow_remainder_by_seven() -> None:
+    """Its multiplier has one bit too many, and seven times the quotient is a shift (11 instructions on AArch64)."""
+    text = """func.func @f(%x: i16, %y: i16) -> i16 {
+      %c = arith.constant 7 : i16 %r = arith.remui %y, %c : i16 return %r : i16 }"""
+    row = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="apple-m1").vectors[0]
+    assert row[_NAMES.index("est_instructions")] == 11.0
