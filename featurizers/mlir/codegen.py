@@ -35,7 +35,7 @@ from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
-from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
+from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, LANE_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
     by_blocks,
     chain_length,
@@ -171,6 +171,8 @@ def _generate(
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
+        sized = max(sized - vf * loop.counts[opclass.LIBM] * (LANE_WORK - _LIBM_LANE), loop.size - 3.0)
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)

@@ -195,7 +195,7 @@ def _checked(loop: Loop) -> float:
 
 _CALL_COST = 10.0
 CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
-_LANE_WORK = 6.0
+LANE_WORK = 6.0
 """Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
 _LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
 """Cost of taking a lane out for a call, and of putting the result in."""
@@ -261,7 +261,7 @@ def _vector(
         scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
         work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
     work = max(work, 1.0)
-    work += vf * libm * _LANE_WORK
+    work += vf * libm * LANE_WORK
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
