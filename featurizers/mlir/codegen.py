@@ -48,6 +48,7 @@ from featurizers.mlir.waits import (
     path_of,
     steps_by_store,
     through_one_register,
+    through_pointer,
     wait_of,
 )
 from featurizers.mlir.whiles import executed
@@ -252,6 +253,8 @@ def _generate(
         chain = max(chain, through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
+    if vf > interleave == unroll == 1:
+        chain = max(chain, through_pointer(loop, cpu, vf))
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports

@@ -8,7 +8,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.latency import cycles as cycles_of
 from featurizers.mlir.latency import latencies, steps
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Chain
+from featurizers.mlir.nest import Chain, Moving
 from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
 _IMUL = CLASS["imul"]
@@ -93,6 +93,38 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
         longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
         uops *= unroll
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
+
+
+def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
+    """Cycles of a step of a vector loop that goes on in place beside rows that one pointer reaches by displacements,
+    which leaves no index to share (`LoopStrengthReduce`): the store moves on the pointer that the next iteration loads
+    by (``str q0, [x8], #16``), and llvm-mca has that wait for what is stored."""
+    if cpu.isa != "aarch64" or cpu.scalable or loop.children or loop.chains or loop.trip <= vf:
+        return 0.0
+    written = [access for access in loop.accesses if access.store]
+    if len(written) != 1 or written[0].stride(loop.nest.iv) != 1:
+        return 0.0
+    rows: dict[tuple[int, Moving | None], list[int]] = {}
+    for access in loop.accesses:
+        if not access.store and access.stride(loop.nest.iv):
+            rows.setdefault((access.base, access.moving), []).append(access.constant * access.bits // 8)
+    place = written[0].base, written[0].moving
+    if len(rows.pop(place, ())) != 1 or not any(_displaced(loop, key[1], at, vf) for key, at in rows.items()):
+        return 0.0
+    chain = loop.serial_chain
+    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, True) if chain is not None else 0.0
+    return 1.0 + (cpu.load_latency + steps if steps else own_path(loop, cpu, True))
+
+
+_REGISTER, _UNSCALED = 16, 256
+
+
+def _displaced(loop: Loop, moving: Moving | None, places: list[int], vf: int) -> bool:
+    """Whether several places are neighbours in the next iteration's way, and displacements reach all of them: multiples
+    of what is loaded, or few bytes."""
+    first, size = min(places), min(vf * max(loop.bits, 8) // 8, _REGISTER)
+    reached = all(at - first < _UNSCALED or (at - first) % size == 0 for at in places)
+    return moving is not None and len(places) > 1 and loop.by_shape().get(moving) == 1 and reached
 
 
 def overlapped(chain: float, uops: float) -> float:

@@ -171,3 +171,21 @@ def test_sums_of_products_take_two_cycles_a_step() -> None:
     loop = generate(FEATURIZER.parse({"mlir": RUNNING}).loops_on("aarch64")[0], cpu("cortex-a55"))[-1]
     assert loop.chain_cycles == 2.0
     assert cycles(RUNNING) == pytest.approx(676, rel=0.2)
+
+
+ROWS_OF_PRODUCTS = """func.func @f(%a: memref<7xf64> {llvm.noalias}, %b: memref<7x86xf64> {llvm.noalias},
+                                     %c: memref<86xf64> {llvm.noalias}) {
+  affine.for %j = 0 to 86 { affine.for %k = 0 to 7 {
+    %x = affine.load %a[%k] : memref<7xf64>
+    %y = affine.load %b[%k, %j] : memref<7x86xf64>
+    %z = arith.mulf %x, %y : f64
+    %t = affine.load %c[%j] : memref<86xf64>
+    %u = arith.addf %t, %z : f64
+    affine.store %u, %c[%j] : memref<86xf64> } }
+  return }"""
+
+
+def test_a_store_that_moves_its_pointer_on_is_waited_for() -> None:
+    assert cycles(ROWS_OF_PRODUCTS, "apple-m1") == pytest.approx(1740, rel=0.1)
+    of_index = ROWS_OF_PRODUCTS.replace("86", "87")  # rows at no multiple of a register
+    assert cycles(of_index, "apple-m1") < 1000
