@@ -375,7 +375,8 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     vf = chosen.vf
     if chosen.folded or (vf == 1 and (loop.checks or loop.legality != VECTORISABLE)):
         return 1
-    live = max(loop.live_float if loop.is_float else loop.live_int, 1)
+    sums = sum([access.store for access in loop.lifted])  # each waits in a register from the head of the loop
+    live = max(loop.live_float if loop.is_float else loop.live_int, sums + 1)
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
     rest = not loop.exact or loop.trip % vf > 0
     most = _INTERLEAVED if rest and of_fixed_length(loop, cpu) else cpu.max_interleave

@@ -169,3 +169,24 @@ def test_what_is_read_behind_a_store_that_overwrites_it_later_is_a_dependence(na
     found = code(SMOOTHED, name)
     assert found.loop.legality == DEPENDENCE
     assert found.vf == 1
+
+
+JAMMED = """func.func @f(%a: memref<32x32xi32> {llvm.noalias}, %b: memref<32xi32> {llvm.noalias},
+                       %c: memref<32xi32> {llvm.noalias}) {
+  affine.for %i = 0 to 32 {
+    affine.for %j = 0 to 32 {
+      %0 = affine.load %a[%i, %j] : memref<32x32xi32>
+      %1 = affine.load %b[%i] : memref<32xi32>
+      %2 = arith.muli %0, %1 : i32
+      %3 = affine.load %c[%j] : memref<32xi32>
+      %4 = arith.addi %3, %2 : i32
+      affine.store %4, %c[%j] : memref<32xi32>
+    }
+  }
+  return }"""
+
+
+def test_sums_that_unrolling_puts_side_by_side_leave_no_registers_to_interleave() -> None:
+    """32 of them, in as many registers: opt-22 makes vectors of 8, interleaved once."""
+    found = code(JAMMED, "skylake-avx512")
+    assert (found.vf, found.interleave) == (8, 1)
