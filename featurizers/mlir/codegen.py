@@ -173,7 +173,7 @@ def _generate(
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
-        sized = max(sized - vf * loop.counts[opclass.LIBM] * (LANE_WORK - _LIBM_LANE), loop.size - 3.0)
+        sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)
