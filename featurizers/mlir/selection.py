@@ -22,7 +22,7 @@ FREE, SOFT, HARD = 0, 1, 2
 
 
 class Instruction(NamedTuple):
-    """made : the virtual register that it writes. of : those that it reads. kind : see `timing`. tied : see above.
+    """made : the virtual register that it writes. of : those that it reads. kind : see `cores`. tied : see above.
     swaps : whether its operands may change places. lasts : cycles until its result is there, 0 for those of its kind.
     real : whether it writes a register of floating point."""
 
