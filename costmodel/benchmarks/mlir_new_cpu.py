@@ -20,8 +20,7 @@ from featurizers.core import joined
 
 PROGRAMS = 20
 _DRAWS = 10
-_MOST_TRAIN, _MOST_TEST = 30_000, 500
-"""Labels of all CPUs together. A model sees five sixths: a quarter of the packaged one's, in networks as wide."""
+_MOST_TRAIN, _MOST_TEST = 10_000, 500
 Array = npt.NDArray[np.float64]
 
 
@@ -58,16 +57,16 @@ def _left_out(store: FeatureStore, labels: list[Labels], new: Labels) -> dict[st
     y = np.log(np.concatenate([own.value for own in others]))
     rng = np.random.default_rng(0)
     train = np.flatnonzero(corpus.split[subject] == "train")
-    unfitted = CodeBoosting(orders=False).for_target("cycles")
-    model = unfitted.refitted(pool.take(train), y[train], np.asarray(corpus.ids)[subject[train]], seed=0)
+    model = CodeBoosting(orders=False).for_target("cycles")
+    model.fit(pool.take(train), y[train], np.asarray(corpus.ids)[subject[train]], seed=0)
 
     test = np.flatnonzero(corpus.split[new.subject] == "test_seen")
     subjects = store.subjects(new.subject[test])
-    start = model.point(store.features(new).take(test))
+    start = model.predict(store.features(new).take(test)).point
     known = {}
     for own in others:
         profile = own.device.profile
-        known[own.device.name] = model.point(store.featurizer.features(subjects, profile=profile))
+        known[own.device.name] = model.predict(store.featurizer.features(subjects, profile=profile)).point
     found = {"cpu": new.device.name, "n": len(test), **_errors(new, new.value[test], start, known, rng)}
     print(found, flush=True)
     return found
