@@ -106,6 +106,7 @@ def test_calls_that_double_at_every_level_end_at_the_threshold() -> None:
 
 def test_declarations_stay_calls() -> None:
     call = "%y = func.call @outside(%x) : (f32) -> f32"
-    text = f"func.func private @outside(f32) -> f32\nfunc.func @f(%x: f32) -> f32 {{ {call} return %y : f32 }}"
-    (function,) = featurizer.parse({"mlir": text}).functions
-    assert function.calls == [("outside", 1.0)]
+    text = f"func.func private @outside(f32) -> f32\nfunc.func @f(%x: f32) -> f32 {{ {call} return %y : f32 }}\n"
+    for others in ("", SQUARE.replace("VISIBILITY", "private") + LOOP):
+        function = featurizer.parse({"mlir": text + others}).functions[0]
+        assert (function.name, function.calls) == ("f", [("outside", 1.0)])
