@@ -58,7 +58,7 @@ def fit(cpu: str, target: str, start: Array, known: Mapping[str, Array], y: Arra
     design = np.stack([known[name] - mean for name in names], axis=1)
     rest = np.log(y) - start
     errors = {ridge: _leave_one_out(design, rest, ridge) for ridge in _RIDGES}
-    ridge = min(errors, key=lambda r: float(np.mean(np.minimum(np.abs(errors[r]), _LARGE))))
+    ridge = _simplest({ridge: np.minimum(np.abs(missed), _LARGE) for ridge, missed in errors.items()})
     weights, constant = _solve(design, rest, ridge)
     missed = np.abs(errors[ridge])
     return Adapted(
@@ -69,6 +69,18 @@ def fit(cpu: str, target: str, start: Array, known: Mapping[str, Array], y: Arra
         conformal_quantile(missed, 0.9),
         float(np.expm1(np.median(missed))),
     )
+
+
+def _simplest(errors: Mapping[float, Array]) -> float:
+    """The largest ridge that is worse than the best by no more than one standard error of their difference (Breiman et
+    al., Classification and Regression Trees, 3.4.3): the best of seven on twenty programs is often best by chance."""
+    best = min(errors.values(), key=lambda own: float(own.mean()))
+
+    def as_good(own: Array) -> bool:
+        more = own - best
+        return float(more.mean()) <= float(more.std(ddof=1)) / float(np.sqrt(len(more)))
+
+    return max(ridge for ridge, own in errors.items() if as_good(own))
 
 
 def check_enough(programs: int) -> None:

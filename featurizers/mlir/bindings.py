@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from featurizers.errors import InputError
+from featurizers.mlir.inline import Inliner, inlined
 from featurizers.mlir.module import Module
 from featurizers.mlir.older import readable
 from featurizers.mlir.simplify import Simplifier
@@ -30,11 +31,34 @@ _OF_TENSORS = ("tensor.", "linalg.", "tosa.", "stablehlo.", "chlo.", "vector.", 
 """Dialects with many patterns of canonicalisation."""
 
 
+class _Context:
+    """What reads the modules of one context of MLIR."""
+
+    def __init__(self, context: Any):
+        self.context = context
+        self.modules = 0
+        self._walker, self._simplifier = Walker(), Simplifier(context)
+        self._inliner: Inliner | None = None
+
+    def read(self, operation: Any, keep: str | None = None) -> Module:
+        """Simplifies in place. keep : a function that stays when the others have inlined it."""
+        self._simplifier.run(operation)
+        module = self._walker.module(operation)
+        decided = inlined(module)
+        if not any(decided.values()):
+            return module
+        if self._inliner is None:
+            self._inliner = Inliner(self.context)
+        self._inliner.run(operation, decided, keep)
+        self._simplifier.run(operation)
+        return self._walker.module(operation)
+
+
 class Reader:
     """Reads modules that live in this process already, each simplified on a copy. One per thread."""
 
     def __init__(self) -> None:
-        self._contexts: dict[Any, tuple[Walker, Simplifier]] = {}
+        self._contexts: dict[Any, _Context] = {}
 
     def read(self, operation: Any) -> Module:
         """A module, or any other operation that holds regions."""
@@ -43,11 +67,9 @@ class Reader:
         if held is None:
             if len(self._contexts) >= _MAX_CONTEXTS:
                 self._contexts.clear()
-            held = self._contexts[context] = Walker(), Simplifier(context)
+            held = self._contexts[context] = _Context(context)
         with context:
-            copy = operation.clone()
-            held[1].run(copy)
-            return held[0].module(copy)
+            return held.read(operation.clone())
 
 
 class Parser:
@@ -58,21 +80,19 @@ class Parser:
     """
 
     def __init__(self) -> None:
-        self._contexts: dict[tuple[bool, bool], tuple[Any, Walker, Simplifier, int]] = {}
+        self._contexts: dict[tuple[bool, bool], _Context] = {}
 
-    def parse(self, source: str | bytes, allow_unregistered: bool = False) -> Module:
-        """Raises InputError with the place of the first diagnostic."""
+    def parse(self, source: str | bytes, allow_unregistered: bool = False, keep: str | None = None) -> Module:
+        """Raises InputError with the place of the first diagnostic. keep : see `inline.Inliner`."""
         from iree.compiler import ir
 
         if isinstance(source, str):
             source = readable(source)
         tensors = isinstance(source, bytes) or any(dialect in source for dialect in _OF_TENSORS)
-        context, walker, simplifier = self._context(allow_unregistered, tensors)
+        held = self._context(allow_unregistered, tensors)
         try:
-            with context:
-                operation = ir.Module.parse(source).operation
-                simplifier.run(operation)
-                return walker.module(operation)
+            with held.context:
+                return held.read(ir.Module.parse(source).operation, keep)
         except ir.MLIRError as error:
             raise _refusal(error, isinstance(source, bytes)) from None
         except RecursionError:
@@ -84,13 +104,12 @@ class Parser:
         except UnicodeDecodeError:
             raise InputError("MLIR text", "must be UTF-8", where=_START) from None
 
-    def _context(self, allow_unregistered: bool, tensors: bool) -> tuple[Any, Walker, Simplifier]:
+    def _context(self, allow_unregistered: bool, tensors: bool) -> _Context:
         held = self._contexts.get((allow_unregistered, tensors))
-        if held is None or held[3] >= _MAX_MODULES:
-            context = new_context(allow_unregistered)
-            held = (context, Walker(), Simplifier(context), 0)
-        self._contexts[allow_unregistered, tensors] = (*held[:3], held[3] + 1)
-        return held[:3]
+        if held is None or held.modules >= _MAX_MODULES:
+            held = self._contexts[allow_unregistered, tensors] = _Context(new_context(allow_unregistered))
+        held.modules += 1
+        return held
 
 
 def new_context(allow_unregistered: bool = False) -> Any:

@@ -74,10 +74,10 @@ def literals(isa: str, floats: frozenset[tuple[int, float]]) -> float:
         return 0.0
     if isa == "riscv":
         return 2.0 * len(floats)
-    return float(sum([1.0 if _short(value) else 2.0 for _, value in floats]))
+    return float(sum([1.0 if short(value) else 2.0 for _, value in floats]))
 
 
-def _short(value: float) -> bool:
+def short(value: float) -> bool:
     """Whether AArch64 has it as an operand of ``fmov``: four bits after the point, an exponent of three bits."""
     mantissa, exponent = frexp(abs(value))
     return -2 <= exponent <= 5 and (mantissa * 32).is_integer()

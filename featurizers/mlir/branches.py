@@ -6,8 +6,12 @@ Sources (LLVM 22): `FoldTwoEntryPHINode` of `SimplifyCFG.cpp` (what becomes a ch
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from featurizers.mlir import opclass
-from featurizers.mlir.loop import Loop
+
+if TYPE_CHECKING:
+    from featurizers.mlir.loop import Loop
 
 SPECULATED = 4.0
 """Operations up to which a branch without effects is computed always (`TwoEntryPHINodeFoldingThreshold`)."""

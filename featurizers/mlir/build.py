@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
+from featurizers.mlir.invariant import note
 from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
@@ -36,7 +37,7 @@ class Builder:
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
-    uniform : tensors whose elements are all one number.
+    uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`.
     """
 
     module: Module
@@ -76,6 +77,8 @@ class Builder:
     kept: Kept = field(default_factory=Kept)
     same: dict[int, int] = field(default_factory=dict)
     uniform: set[int] = field(default_factory=set)
+    depends: dict[int, int] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -112,11 +115,11 @@ class Builder:
                         counts[found] -= 1.0
                         tensor_op(self, op, nest, found)
                     if not kind.shape:
-                        self.scalar(op, nest, found, kind.bits)
+                        self.scalar(op, nest, found, kind.bits, extreme)
                         if extreme >= 0:
                             nest.extremes[extreme] = nest.extremes.get(extreme, 0.0) + 1.0
 
-    def scalar(self, op: Op, nest: Nest, op_class: int, bits: int) -> None:
+    def scalar(self, op: Op, nest: Nest, op_class: int, bits: int, extreme: int = -1) -> None:
         """Count an operation on scalars by the width of its elements."""
         source, loaded = 0, False
         if op_class in _BETWEEN_WIDTHS:
@@ -127,6 +130,8 @@ class Builder:
             bits = self.type(op.operands[0]).bits
         key = op_class, bits, source, loaded
         nest.typed[key] = nest.typed.get(key, 0.0) + 1.0
+        if nest.depth:
+            note(self, op, nest, key, extreme)
 
     def retype(self, nest: Nest, before: Typed, after: Typed) -> None:
         """Move one operation from a kind to another."""
@@ -167,6 +172,7 @@ class Builder:
         """A new loop inside `nest`."""
         self.ivs += 1
         made = Nest(label, op.line, op.column, max(trip, 0.0), exact, self.ivs, nest.depth + 1, parallel)
+        made.scope = nest.scope | 1 << 2 * made.iv
         nest.children.append(made)
         self.around[made.iv] = nest.iv
         if exact and trip <= 1:
@@ -294,7 +300,8 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict
     import featurizers.mlir.indices
     import featurizers.mlir.ranges
     import featurizers.mlir.scalars
-    import featurizers.mlir.vectors  # noqa: F401
+    import featurizers.mlir.vectors
+    import featurizers.mlir.whiles  # noqa: F401
 
     functions: list[Function] = []
     floating = [kind.is_float for kind in module.types]
@@ -342,6 +349,8 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
         if position < len(notes) and "llvm.noalias" in notes[position]:
             b.local.add(value)
         _bind(b, name, position, value, kind, op, used)
+        if not kind.shape and value not in b.forms:
+            b.depends[value] = 0
     body = Nest(f"func {name}", op.line, op.column, 1.0, True, 0, 0)
     body.given.update(blocks[0].arguments)
     from featurizers.mlir.control import region
@@ -352,8 +361,10 @@ def _function(b: Builder, op: Op, used: set[str]) -> Function:
         mark(b, blocks[0], body)
     body.returns_into = _register_of(b, blocks)
     from featurizers.mlir.scalars import alike
+    from featurizers.mlir.straight import straight
 
     body.alike = alike(b, blocks)
+    body.straight = straight(b, blocks)
     constants = frozenset(b.constants)
     return Function(name, op, body, words, buffers, b.calls, op.name == "gpu.func", constants,
                     frozenset(b.floats), b.unknown_ops, b.unknown_trips, b.allocs)  # fmt: skip

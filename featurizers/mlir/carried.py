@@ -18,6 +18,7 @@ from featurizers.mlir.latency import Step, after
 from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.module import Block, Op, Type
 from featurizers.mlir.nest import PASSED, Chain, Nest
+from featurizers.mlir.ranges import by_mask
 
 _REASSOCIABLE_FLAGS = ("reassoc", "fast")
 _MINMAX = (opclass.FMINMAX, opclass.FMAXIMUM)
@@ -50,7 +51,7 @@ def chains(b: Builder, block: Block, carried: Sequence[int], nest: Nest) -> list
     found = []
     for argument, value in zip(carried, yielded, strict=False):
         kind = b.type(argument)
-        if kind.kind in ("memref", "tensor") or value == argument or _is_index(steps, argument, value):
+        if kind.kind in ("memref", "tensor") or value == argument or is_index(steps, argument, value):
             continue
         chain = chain_of_steps(steps, argument, value, kind, yielded)
         if chain.op_class == -1 and _of_before(block, carried, yielded, argument):
@@ -91,15 +92,17 @@ def steps_of_block(b: Builder, block: Block) -> Iterator[_Step]:
 
 
 def _class_of(b: Builder, op: Op) -> int:
-    """A division by a constant is a product, or a shift."""
+    """A division by a constant is a product, or a shift; a choice with or without one more operation is a mask."""
     found = opclass.OP_CLASS.get(op.name, -1)
+    if found == opclass.SELECT and not b.type(op.results[0]).is_float and by_mask(b, *op.operands[1:]):
+        return _LOGIC
     divisor = b.number(op.operands[1]) if found == _IDIV and len(op.operands) > 1 else None
     if not divisor:
         return found
     return _LOGIC if abs(divisor) & (abs(divisor) - 1) == 0 else opclass.IMUL
 
 
-def _is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:
+def is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:
     """Whether the next value is this one and something that does not vary."""
     step = next((step for step in steps if value in step.results), None)
     if step is None or step.op.name not in _ADDED or argument not in step.operands:

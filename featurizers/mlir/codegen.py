@@ -17,28 +17,41 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
-from featurizers.mlir.loads import segments
+from featurizers.mlir.in_order import Path, path_in_order, together
+from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.ports import LOOP_CONTROL, calls_of, in_order_cycles, moved_by_spills, ports_of, vector_ports
-from featurizers.mlir.registers import IN_FLIGHT, driven_out, kept_sums, registers
+from featurizers.mlir.ports import (
+    LOOP_CONTROL,
+    calls_of,
+    flags_of,
+    in_order_cycles,
+    moved_by_spills,
+    ports_of,
+    vector_ports,
+)
+from featurizers.mlir.registers import driven_out, registers, waiting_in
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
+from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly
-from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, Plan, of_fixed_length, ordered_only, plan
+from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, LANE_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
-    between_parts,
     by_blocks,
     chain_length,
+    choices,
+    in_one_block,
     in_parts,
     inserted_into_sum,
+    overlapped,
     own_path,
     path_of,
     steps_by_store,
     through_one_register,
+    through_pointer,
     wait_of,
-    waited,
 )
+from featurizers.mlir.whiles import executed
 
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
@@ -63,7 +76,7 @@ class LoopCode(msgspec.Struct):
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
     lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around.
     driven : values that calls drive out of registers.
-    packed : what SLP made of the body.
+    packed : what SLP made of the body. selected : whether it is a whole function, instruction by instruction.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
 
@@ -88,24 +101,34 @@ class LoopCode(msgspec.Struct):
     scalar_cycles: float
     lifted: float = 0.0
     lanes_added: bool = False
+    selected: bool = False
 
 
-def generate(root: Loop, cpu: Cpu) -> list[LoopCode]:
-    """Code of each loop of a function, outermost (the function's own body) first."""
+def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
+    """Code of each loop of a function, outermost (the function's own body) first. around : the loop that it is in."""
     below: list[LoopCode] = []
+    direct: list[LoopCode] = []
     inner = size = 0.0
     for child in root.children:
-        found = generate(child, cpu)
+        found = generate(child, cpu, root.nest.iv if root.nest.depth else None)
+        direct.append(found[0])
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
         size += sum(_size(code) * code.loop.factor for code in found)
         below += found
     left = [code for code in below if not code.full]
-    own = _generate(root, cpu, inner, size, left)
-    if root.nest.depth and len(root.children) == 1 and below[0].loop is root.children[0]:
-        _lift(root, below[0], cpu)
+    own = _generate(root, cpu, inner, size, left, around)
+    if root.nest.depth and not own.full and len(root.children) == 1 and below[0].loop is root.children[0]:
+        lift(root, below[0], cpu)
+    if not root.chains and not root.serial and not root.nest.returns_into:
+        for code in direct:
+            code.cycles *= _begun_anew(code, cpu)
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
+    known = None if own.packed.share else straight_code(root.nest.straight, cpu)
+    if known is not None:
+        own.instructions, own.cycles = known
+        own.selected = True
     return [own, *below]
 
 
@@ -115,36 +138,18 @@ def _size(code: LoopCode) -> float:
     return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
 
 
-def _lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
-    """A vector loop that is unrolled completely is part of the body around it: loads that do not vary there move out,
-    and wait in registers or on the stack."""
-    loop = code.loop
-    if not code.full or code.vf < 2 or loop.checks or around.trip < 2:
-        return
-    iv, own = around.nest.iv, loop.nest.iv
-    stored = {access.base for access in loop.accesses if access.store}
-    outside = any(access.store and access.external for access in loop.accesses)
-    fixed = [a for a in loop.accesses if not a.store and a.moving and a.stride(own) and not a.stride(iv)]
-    fixed = [a for a in fixed if a.base not in stored and not (a.external and outside)]
-    kept = kept_sums(loop, iv, cpu, code.vf * code.interleave, code.unroll)
-    if not fixed and not kept:
-        return
-    each = code.vf * code.interleave / cpu.prefer_bits
-    held = sum(max(a.bits * each, 1.0) for a in fixed) * code.unroll
-    if not fixed:
-        beyond = kept + IN_FLIGHT - cpu.vector_registers
-        code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
-        return
-    strided = sum(abs(a.stride(own)) > 1 for a in fixed)
-    stay = 1.0 - (len(fixed) + 2.0 * strided) / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0)
-    code.cycles *= max(stay, 0.1) + (1.0 - max(stay, 0.1)) / around.trip
-    code.lifted = held
-    beside = sum([not access.store for access in loop.lifted]) + loop.live_float + loop.literals
-    beyond = max(held + kept + beside - cpu.vector_registers, 0.0)
-    code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, held / cpu.vector_registers)
+def _begun_anew(code: LoopCode, cpu: Cpu) -> float:
+    """What is left of the cycles of a loop that is unrolled completely and waits for the values that it carries: in the
+    body around, each execution begins a chain of its own, which cores without order do before the last one ends."""
+    busy = code.port_cycles * code.interleave
+    if not code.full or cpu.in_order or code.chain_cycles <= busy or code.vf > 1:
+        return 1.0
+    return max(busy / code.chain_cycles, overlapped(1.0, code.executed / max(code.loop.entries, 1.0)))
 
 
-def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode]) -> LoopCode:
+def _generate(
+    loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCode], around: int | None = None
+) -> LoopCode:
     """inner, size : instructions of the loops inside, and LLVM's; left : those of them that are loops still."""
     body, uops = body_of(loop, cpu)
     body, uops = max(body - loop.nest.reloads, 1.0), max(uops - loop.nest.reloads, 1.0)
@@ -158,7 +163,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain = 0.0
     calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
     strided_cost = chosen.work / body if vf > 1 else (calls + (body - calls) * packed.ratio) / body
-    lanes = vf * interleave
+    lanes = vf * interleave if not chosen.narrowed else interleave
     main_trips = (loop.trip - chosen.last) / lanes if lanes > 1 else loop.trip
     if chosen.folded and lanes > 1:
         main_trips = ceil(main_trips)
@@ -167,6 +172,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
+        sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)
@@ -191,7 +198,7 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
-        main += beside(loop, body) * unroll
+        main += (beside(loop, body) + packed.addresses) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
         instructions += 0.0 if full else LOOP_CONTROL
@@ -211,7 +218,8 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         instructions += _left_over(body, bodies) + inner + _RUNTIME if bodies else 0.0
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices)
+    held = waiting_in(loop, around, vf > 1 and full and unroll == 1 and loop.exact)
+    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices, held)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":
@@ -220,18 +228,23 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
+    ports /= vf if chosen.narrowed else 1
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
-    path = path_of(loop, cpu, uops, unroll if vf == 1 else 1, wide)
-    parts = segments(loop, unroll) if cpu.in_order and vf == 1 and not packed.share else 1.0
+    copies = in_one_block(loop, unroll) if vf == 1 else 1
     if cpu.in_order:
-        path = waited(loop, cpu, path, uops, unroll, parts)
+        disturbed = vf == 1 and (not packed.share or loop.checks > 0)
+        path = path_in_order(loop, cpu, copies if vf == 1 else unroll, wide, disturbed)
+    else:
+        path = Path(path_of(loop, cpu, uops, copies, wide), 0.0)
     if packed.reduced:
         terms = max([c.steps * (1.0 if c.whole else length) for c in loop.chains], default=packed.lanes)
-        chain, path = chain / max(terms, packed.lanes), path / packed.lanes
+        chain, path = chain / max(terms, packed.lanes), path.times(1.0 / packed.lanes)
         chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
+        if full and not cpu.in_order and not cpu.scalable:
+            chain = overlapped(chain, chosen.work * interleave * unroll)
     if vf == 1 and cpu.isa == "x86" and chain and emulates_half(loop, cpu):
         chain = max(
             chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
@@ -240,30 +253,40 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
         chain = max(chain, through_one_register(loop, cpu))
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
+    if vf > interleave == unroll == 1:
+        chain = max(chain, through_pointer(loop, cpu, vf))
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
+        ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports
     if cpu.in_order:
-        per_vector = max(ports * interleave, chain, path) + between_parts(loop, ports, path, parts)
+        issued = (uops * packed.ratio if vf == 1 else ports * cpu.issue) * interleave
+        per_vector = together(loop, cpu, ports * interleave, issued, path, chain, wide)
     else:
-        ports, scalar = max(ports, path), max(scalar, path)
+        ports, scalar = max(ports, path.cycles), max(scalar, path.cycles)
         per_vector = max(ports * interleave, chain)
+    if vf == 1 and not packed.share:
+        beyond = choices(loop, cpu)
+        per_vector, scalar = per_vector + beyond, scalar + beyond
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
+    if loop.nest.uncounted:  # each copy ends a block
+        vector_trips, per_vector = executed(loop, unroll, full), max(per_vector, 1.0)
     cycles = vector_trips * per_vector
     if rest and folded:
         cycles += _masked_share(loop, lanes) * max(ports, chain / interleave)
     elif rest:
         narrow = _rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
-        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, chain)
+        alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
+        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, alone)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
-    executed = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
+    run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     if loop.nest.depth:
         cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)
     cycles *= loop.entries
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
-        loop.checks if vf > 1 else 0, spills, pressure, executed * loop.entries, ports, chain, packed, driven,
+        loop.checks if vf > 1 else 0, spills, pressure, run * loop.entries, ports, chain, packed, driven,
         chosen.margin, body * unroll + LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
         lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop),
     )  # fmt: skip
@@ -271,12 +294,15 @@ def _generate(loop: Loop, cpu: Cpu, inner: float, size: float, left: list[LoopCo
 
 def _beyond_work(loop: Loop, cpu: Cpu, chosen: Plan) -> float:
     """What the size of a vector body has beyond its instructions where vectors are of fixed length: a division counts 4
-    (`TCC_Expensive`), a sum in order three for each lane."""
+    (`TCC_Expensive`), each sum in order three for each lane (`getArithmeticReductionCost`), of which the instructions
+    have those of one sum where lanes are added one by one."""
     vf = chosen.vf
     if cpu.isa != "aarch64" or not fixed(loop, cpu, vf):
         return 0.0
     size = 3.0 * loop.counts[_FDIV]
-    return size + (3.0 * vf - 2.0 if cpu.scalable and ordered_only(loop) else 0.0)
+    if ordered_only(loop):
+        size += len(loop.chains) * (3.0 * vf - 2.0) - (0.0 if cpu.scalable else vf - 1.0)
+    return size
 
 
 _FDIV = opclass.CLASS["fdiv"]
@@ -294,7 +320,20 @@ def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
     twice = 1.0
     if cpu.in_order or cpu.isa == "riscv":
         twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
-    return called + (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
+    units = (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
+    return called + (max(units, _loaded_in_pairs(loop, cpu)) if packed.share else units)
+
+
+def _loaded_in_pairs(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of the load unit for the neighbours of a packed body: two whole vectors are one load, of six cycles to
+    Cortex-A55."""
+    if not cpu.pair_cycles:
+        return 0.0
+    found = runs(loop)
+    if not found.alike:
+        return 0.0
+    vectors = [length // max(_FIXED_BITS // found.bits, 1) for length in found.loads]
+    return float(sum([number // 2 * cpu.pair_cycles + number % 2 for number in vectors]))
 
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
@@ -314,16 +353,16 @@ def _around_vector_loop(
 ) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
-    extra += loop.nest.invariants * 0.5
+    extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
     for _ in loop.chains:
         extra += interleave - 1 + 2 * log2(vf)
-    by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
-    whole = loop.exact and (by_length or loop.trip % (vf * interleave) == 0)
-    fallback = loop.checks > 0 and whole  # all of the loop once more, for buffers that overlap
+    whole = loop.exact and loop.trip % (vf * interleave) == 0
+    fallback = loop.checks > 0 and (whole or not remainder)  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
-        copies = partly(loop, cpu, loop.size, int(loop.trip), fallback) if loop.checks else 1
+        known = fallback and loop.exact
+        copies = partly(loop, cpu, loop.size, int(loop.trip), known) if loop.checks else 1
         extra += body * copies + LOOP_CONTROL + 4.0
-        if copies > 1 and not fallback:
+        if copies > 1 and not known:
             extra += _left_over(body, left_over(loop, cpu, copies))
     if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
         extra += _LENGTH

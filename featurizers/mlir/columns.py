@@ -12,6 +12,7 @@ from featurizers.core import Column, FloatArray
 from featurizers.mlir import opclass
 from featurizers.mlir.bits import cost, literals
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.cores import returning
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
 from featurizers.mlir.opclass import CLASSES
@@ -135,9 +136,13 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         ints = max(ints, (code.loop.live_int + code.loop.streams + code.loop.nest.depth) / cpu.int_registers)
         if code.chain_cycles > code.port_cycles:
             chain += code.cycles
-    arguments = sum(f.arguments for f in program.functions)
-    instructions += len(program.functions) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
-    constants = sum(cost(cpu.isa, f.constants) + literals(cpu.isa, f.floats) for f in program.functions)
+    selected = {id(code.loop) for code in found if code.selected}
+    others = [
+        f for f, root in zip(program.functions, program.loops_on(cpu.isa), strict=True) if id(root) not in selected
+    ]
+    arguments = sum([f.arguments for f in others])
+    instructions += len(others) * 1.0 + max(arguments - (6 if cpu.isa == "x86" else 8), 0)
+    constants = sum([cost(cpu.isa, f.constants) + literals(cpu.isa, f.floats) for f in others])
     instructions += constants
     held_up = [waiting(root) for root in program.loops_on(cpu.isa)]
     over = [across(one, cpu, program.allocations) for one in held_up]
@@ -149,16 +154,17 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
         spills = _PART * exp(min(beyond, 0.0) / _UNSURE)
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     saved = max(ints * cpu.int_registers - 9, 0.0)
-    instructions += 2 * min(saved, 12.0) + sum([saves(one, cpu.isa) for one in held_up])
+    instructions += 2 * min(saved, 12.0) * bool(others) + sum([saves(one, cpu.isa) for one in held_up])
+    cycles = max(cycles, returning(cpu))
     return (
-        instructions, max(cycles, 1.0), max(executed, 1.0), spills, instructions * _BYTES[cpu.isa],
+        instructions, cycles, max(executed, 1.0), spills, instructions * _BYTES[cpu.isa],
         8 * (spills + saved), pressure, float(sum(c.full for c in found)), float(sum(c.vf > 1 for c in found)),
         float(sum(c.unroll > 1 for c in found)), float(sum(c.remainder for c in found)),
-        float(sum(c.checks for c in found)), executed / max(cycles, 1.0), chain / max(cycles, 1.0),
+        float(sum(c.checks for c in found)), executed / cycles, chain / cycles,
         float(sum(c.loop.nest.depth > 0 and not c.full for c in found)), ints,
         driven, beyond, float(sum(c.packed.share > 0 for c in found)), packed / max(instructions, 1.0), constants, held,
         sum(c.scalar_instructions * c.loop.multiplicity for c in found) / max(instructions, 1.0),
-        sum(c.scalar_cycles for c in found) / max(cycles, 1.0), max([c.lifted for c in found]), addresses,
+        sum(c.scalar_cycles for c in found) / cycles, max([c.lifted for c in found]), addresses,
         addresses / cpu.int_registers, max(over), max([each.calls for each in pointers]),
         max([each.loops for each in pointers]),
     )  # fmt: skip

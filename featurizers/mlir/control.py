@@ -167,21 +167,11 @@ def _parallel(
     liveness(b, block, nest)
 
 
-@handles("scf.while")
-def _while(b: Builder, op: Op, nest: Nest) -> None:
-    b.unknown_trips += 1
-    made = b.child(nest, op, op.name, DEFAULT_TRIP, False)
-    made.unknown_trip = made.uncounted = True
-    for blocks in op.regions:
-        region(b, blocks, made)
-    after = op.regions[-1][0]
-    made.chains += chains(b, after, after.arguments, made) if after.arguments and after.ops else []
-
-
 @handles("scf.if", "affine.if", "scf.index_switch")
 def _if(b: Builder, op: Op, nest: Nest) -> None:
     level = _condition(b, op) if op.name == "affine.if" else None
     loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts)
+    always = len(nest.still)
     for position, blocks in enumerate(op.regions):
         if not blocks:
             continue
@@ -193,6 +183,7 @@ def _if(b: Builder, op: Op, nest: Nest) -> None:
         _branch(b, blocks, nest, part, level is not None)
         if level is not None:
             b.path.pop()
+    del nest.still[always:]  # is not done in any case, so it stays where it is
     work = sum(nest.counts) - before
     pure = len(nest.children) == loops and len(nest.accesses) == accesses
     if pure and op.name != "scf.index_switch" and work <= SPECULATED and 0 < len(op.results) <= MOST_CHOICES:

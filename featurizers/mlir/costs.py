@@ -198,14 +198,21 @@ def lane_by_lane(loop: Loop, cpu: Cpu, vf: int, bits: int, stride: int | None, s
         addresses = _LANE * vf if store or cpu.scalable else 0.0  # with SVE they are in vectors, those of stores always
         return vf * (2.0 if near else 1.0 + _FAR_ADDRESS) + _LANE * (vf - loop.is_float) + addresses
     if cpu.isa == "x86":
-        inserts = 3.0 if loop.is_float and bits == _HALF and not store else 1.0
-        scalars = vf * (1.0 + inserts) + max(ceil(vf * bits / FIXED_BITS) - 1, 0)
+        scalars = 2.0 * vf + _parts(vf * bits, cpu)
+        if loop.is_float and bits == _HALF:  # the first of a register of floats is there already
+            scalars -= max(ceil(vf * bits / FIXED_BITS), 1)
         if cpu.gather:  # addresses are in vectors, and taken out of them
-            scalars += vf + max(ceil(vf * _LONG / FIXED_BITS) - 1, 0)
+            scalars += vf + _parts(vf * _LONG, cpu)
         if cpu.gather and bits >= _WORD:
             return min(scalars, vf + 2.0 * max(ceil(vf * _LONG / cpu.vector_bits), 1))
         return scalars
     return vf + max(vf * _LONG / FIXED_BITS, 1.0) if cpu.isa == "riscv" else 3.0 * vf
+
+
+def _parts(bits: int, cpu: Cpu) -> int:
+    """Of taking registers of x86 apart into such of 128 bits, or of putting them together."""
+    whole = max(cpu.vector_bits, FIXED_BITS)
+    return ceil(bits / whole) * (whole // FIXED_BITS - 1) if bits > whole else max(ceil(bits / FIXED_BITS) - 1, 0)
 
 
 def lanes_of_group(loop: Loop, vf: int, bits: int, factor: int, members: int) -> float:

@@ -39,7 +39,7 @@ class MlirFeaturizer(Featurizer[Program]):
     """
 
     kind = "mlir"
-    version = "8"
+    version = "9"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = PART_COLUMNS
 
@@ -56,19 +56,19 @@ class MlirFeaturizer(Featurizer[Program]):
         """
         source, bytecode = _source(raw)
         check(source, self.limits)
-        allowed = _flag(raw, "allow_unregistered")
-        module = self._parse(source, bytecode, allowed)
-        return program(module, _dims(raw), _function(raw))
+        allowed, function = _flag(raw, "allow_unregistered"), _function(raw)
+        module = self._parse(source, bytecode, allowed, function)
+        return program(module, _dims(raw), function)
 
-    def _parse(self, source: bytes, bytecode: bool, allow_unregistered: bool) -> Module:
+    def _parse(self, source: bytes, bytecode: bool, allow_unregistered: bool, keep: str | None) -> Module:
         if self._own is None:
-            return _shared_pool(self.limits).parse(source, bytecode, allow_unregistered)
+            return _shared_pool(self.limits).parse(source, bytecode, allow_unregistered, keep)
         parser = getattr(self._own, "parser", None)
         if parser is None:
             from featurizers.mlir.bindings import Parser
 
             parser = self._own.parser = Parser()
-        module: Module = parser.parse(source if bytecode else source.decode(), allow_unregistered)
+        module: Module = parser.parse(source if bytecode else source.decode(), allow_unregistered, keep)
         return module
 
     def features(

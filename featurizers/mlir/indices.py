@@ -8,6 +8,7 @@ from typing import Any
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder, add_forms, handles, row_major
 from featurizers.mlir.domain import Bound
+from featurizers.mlir.invariant import loaded
 from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, JUMP, Access, Form, Nest, moving_of
 
@@ -290,7 +291,10 @@ def _loaded(b: Builder, op: Op, nest: Nest, access: Access) -> None:
     value = b.kept.load(nest, access)
     if value is None:
         b.follow(op, nest, opclass.LOAD)
+        loaded(b, op.results[0], access)
         return
+    if value in b.depends:
+        b.depends[op.results[0]] = b.depends[value]
     b.same[op.results[0]] = value
     waited = b.ready.get(value)
     if waited is not None:

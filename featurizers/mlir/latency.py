@@ -47,6 +47,7 @@ _SINGLE = 32
 
 
 _IN_VECTORS = {
+    "cortex-a55": {"iadd": 2.0, "imul": 4.0, "extend": 2.0},
     "neoverse-v1": {"logic": 2.0, "imul": 4.0, "iminmax": 2.0},
     "apple-m1": {"fmul": 2.0, "fdiv": 2.0, "fsqrt": 2.0, "logic": 2.0},
     "sifive-p670": {"fadd": 6.0, "fmul": 6.0, "fma": 6.0, "imul": 6.0, "iadd": 2.0, "logic": 2.0},
@@ -54,6 +55,12 @@ _IN_VECTORS = {
 """Of vectors, where those of a core take another time than scalars do: M1 divides them as fast as it multiplies."""
 _DOUBLE = {"apple-m1": {"fadd": 5.0, "fmul": 5.0, "fma": 5.0}}
 """Of double precision, scalars and vectors."""
+_HALF = {
+    "apple-m1": {"fadd": 2.0, "fminmax": 2.0, "fmaximum": 2.0},
+    "cortex-a55": {"fdiv": 8.0},
+}
+_HALVES = {"apple-m1": {"fmul": 2.0, "fma": 2.0}}
+"""Of half precision where there is arithmetic of it: scalars and vectors, and vectors."""
 
 
 def latencies(cpu: Cpu, bits: int, is_float: bool, vectors: bool = False) -> tuple[float, ...]:
@@ -78,6 +85,9 @@ def _latencies(name: str, bits: int, is_float: bool, vectors: bool) -> tuple[flo
         known.update(_IN_VECTORS.get(name, {}))
     if is_float and bits > _SINGLE:
         known.update(_DOUBLE.get(name, {}))
+    if is_float and bits < _SINGLE:
+        known.update(_HALF.get(name, {}))
+        known.update(_HALVES.get(name, {}) if vectors else {})
     found = [float(known.get(name, 1.0)) for name in CLASSES]
     if is_float and bits == 16 and not cpu.half:
         for index in FLOAT_CLASSES:

@@ -116,7 +116,9 @@ def work(loop: Loop, cpu: Cpu) -> Work:
                 load_uops += each
                 loads += moves
     if cpu.isa == "aarch64":
-        loads -= _pairs(loop.accesses, False)
+        pairs = _pairs(loop.accesses, False)
+        loads -= pairs
+        load_uops += pairs * _more_of_pair(cpu)
         stores -= _pairs(loop.accesses, True)
     total = instructions + loads + stores
     if cpu.isa == "riscv":
@@ -249,8 +251,13 @@ def _move(access: Access, cpu: Cpu) -> tuple[float, float]:
     uops = float(whole + parts)
     if cpu.isa == "aarch64":
         pairs = 0 if access.store else whole // 2
-        return ceil(whole / 2) + float(parts), uops + pairs * max(cpu.pair_cycles - 2.0, 0.0)
+        return ceil(whole / 2) + float(parts), uops + pairs * _more_of_pair(cpu)
     return uops + max(parts - 1, 0), uops
+
+
+def _more_of_pair(cpu: Cpu) -> float:
+    """Cycles of a load of two whole vectors beyond those of two loads: Cortex-A55 takes six (`LDPQi`)."""
+    return max(cpu.pair_cycles - 2.0, 0.0)
 
 
 def _copied(size: int, widest: int) -> float:

@@ -106,6 +106,21 @@ def _dependent(accesses: list[Access], by_shape: dict[Moving | None, int], last:
             steps = range(1, min(_FAR, last + 1))
             if any(not places.isdisjoint([place - step * k for place in written]) for k in steps):
                 return True
+            if _overwritten_late(accesses, shape, step, last):
+                return True
+    return False
+
+
+def _overwritten_late(accesses: list[Access], shape: Moving, step: int, last: int) -> bool:
+    """Whether a body reads behind one of its stores what that store overwrites in a later iteration: a vector of these
+    stores comes before the vector of the loads (`MemoryDepChecker::isDependent`: backward)."""
+    seen: set[int] = set()
+    for access in accesses:
+        if access.moving == shape:
+            if access.store:
+                seen.add(access.constant)
+            elif seen and any(access.constant - step * k in seen for k in range(1, min(_FAR, last + 1))):
+                return True
     return False
 
 

@@ -126,10 +126,12 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
         if written.others_may_overwrite(store):
             continue
         elsewhere = bool(loop.children) or read.may_read(store)
-        if begun[key] and key not in carried and not elsewhere and not store.external:
+        if begun[key] and key not in carried:
+            if elsewhere or (store.external and not loads):
+                continue
             gone.add(key)
             loop.lifted.append(store)
-        elif not loads:
+        elif not loads or (begun[key] and loop.children):
             continue
         else:
             loop.lifted.append(loads[0])
@@ -300,9 +302,9 @@ def segments(loop: Loop, copies: int = 1) -> float:
     return found
 
 
-def unread(root: Loop) -> None:
+def unread(root: Loop) -> list[Loop]:
     """Buffers of a function's own that nothing reads any more are none: neither what is stored there nor the calls that
-    make and free them (`isAllocSiteRemovable`)."""
+    make and free them (`isAllocSiteRemovable`). The loops that have stored there."""
     loops = root.walk()
     owned = {base: (loop, calls) for loop in loops for base, calls in loop.nest.owned.items()}
     for nest in root.nest.walk() if owned or len(loops) < len(root.nest.walk()) else ():
@@ -311,13 +313,18 @@ def unread(root: Loop) -> None:
         for access in loop.accesses:
             if not access.store or access.moving is None:
                 owned.pop(access.base, None)
+    changed: list[Loop] = []
     if not owned:
-        return
+        return changed
     for loop in loops:
         dead = [access for access in loop.accesses if access.base in owned]
         if dead:
             gone = sum(moves(access) for access in dead)
             loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - gone, 0.0)
             loop.accesses = [access for access in loop.accesses if access.base not in owned]
+            changed.append(loop)
+        if loop.lifted:
+            loop.lifted = [access for access in loop.lifted if access.base not in owned]
     for loop, calls in owned.values():
         loop.counts[opclass.CALL] = max(loop.counts[opclass.CALL] - calls, 0.0)
+    return changed

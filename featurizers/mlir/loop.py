@@ -9,7 +9,7 @@ from msgspec import field
 
 from featurizers.mlir.domain import Lengths
 from featurizers.mlir.latency import Step
-from featurizers.mlir.nest import Access, Chain, Divided, Moving, Nest, Typed, Wide, strides
+from featurizers.mlir.nest import Access, Chain, Divided, Fixed, Moving, Nest, Typed, Wide, strides
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
@@ -41,12 +41,15 @@ class Loop(msgspec.Struct):
     held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions, extremes :
     as of `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of.
     plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
-    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time.
+    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time;
+    deleted : of `raw`, those between the blocks of loops of one iteration.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
     passing : as of `Nest`.
     products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
     are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
     that several buffers have in common.
+    still : as of `Nest`, moved : what moved out of it, until the loop around has it; moved_out : how much did.
+    by_masks : as of `Nest`.
     """
 
     nest: Nest
@@ -131,6 +134,7 @@ class Loop(msgspec.Struct):
     lengths: Lengths = ()
     skipped: float = 0.0
     folded: float = 0.0
+    deleted: float = 0.0
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)
     products: int = 0
@@ -138,6 +142,10 @@ class Loop(msgspec.Struct):
     sums: int = 0
     shifts: int = 0
     shared: int = 0
+    still: list[Fixed] = field(default_factory=list)
+    moved: list[Fixed] = field(default_factory=list)
+    moved_out: float = 0.0
+    by_masks: float = 0.0
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:
@@ -154,7 +162,9 @@ class Loop(msgspec.Struct):
     @property
     def most(self) -> int:
         """The most iterations, where the length is not known but its bounds are linear, so that LLVM knows of them
-        (`getSmallConstantMaxTripCount`); else 0."""
+        (`getSmallConstantMaxTripCount`), or a counter is among its conditions; else 0."""
+        if self.nest.at_most:
+            return self.nest.at_most
         if self.exact or not self.nest.linear:
             return 0
         return max([length for length, _ in self.lengths], default=0)

@@ -10,6 +10,7 @@ from msgspec import field
 from featurizers.mlir.latency import Step, Steps
 from featurizers.mlir.module import Op
 from featurizers.mlir.opclass import COUNT
+from featurizers.mlir.straight import Straight
 
 Form = dict[int, int]
 """An index as a linear form: coefficient by loop (`Nest.iv`), and the constant under CONSTANT."""
@@ -27,6 +28,10 @@ loaded; of shifts, whether they are of a product with a constant; of minima, whe
 
 Divided = tuple[int, bool, bool, bool]
 """A division by a constant: bits, whether signed, whether the remainder is asked for, whether the quotient is known."""
+
+Fixed = tuple[int, tuple[tuple[int, bool], ...], Typed, int, float]
+"""An operation that does not vary in all loops around it, see `invariant.note`: what it depends on, its buffers and
+whether they are from outside, its class, which of `minmax` it is, how often it is done."""
 
 CONSTANT = -1
 PASSED = -2
@@ -178,7 +183,11 @@ class Nest(msgspec.Struct):
     is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
     functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
-    extremes : operations of class FMINMAX by their kind, see `minmax`.
+    extremes : operations of class FMINMAX by their kind, see `minmax`. by_masks : choices that are no branch
+    anywhere, see `ranges`. scope : a bit for it and
+    each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
+    that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
+    have (0: any number). straight : of a function of scalars in one block.
     """
 
     label: str
@@ -239,6 +248,12 @@ class Nest(msgspec.Struct):
     stepwise: Chain | None = None
     passing: list[tuple[int, Chain]] = field(default_factory=list)
     extremes: dict[int, float] = field(default_factory=dict)
+    scope: int = 0
+    by_masks: float = 0.0
+    still: list[Fixed] = field(default_factory=list)
+    ends: int = 1
+    at_most: int = 0
+    straight: Straight | None = None
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

@@ -15,6 +15,7 @@ import msgspec
 from featurizers.mlir import opclass
 from featurizers.mlir.carried import carried_on
 from featurizers.mlir.idioms import is_copy, moved
+from featurizers.mlir.invariant import move_out, take
 from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
 from featurizers.mlir.loads import common, hoist, moves, unread
@@ -32,7 +33,9 @@ _MAX_EXPANDED = 4096
 def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
     root = _optimise(nest, isa)
-    unread(root)
+    for loop in unread(root):
+        measure(loop)
+        judge(loop)
     _weigh(root, 1.0, 1.0, 0)
     return root
 
@@ -69,7 +72,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         guarded=nest.guarded, ways=nest.ways, live_bits=nest.live_bits, stacked=nest.stacked, masks=nest.masks,
         whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
         called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
-        skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(),
+        skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(), still=nest.still.copy(),
+        by_masks=nest.by_masks,
     )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
@@ -77,6 +81,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     for child in loop.children:
         if child.lifted_early:
             _take(loop, child, child.lifted[: child.lifted_early])
+        if child.moved:
+            take(loop, child)
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
@@ -87,7 +93,9 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
-            _settle(loop, loop.fixed | {nest.iv})
+            if loop.trip <= 1:
+                _known(loop, nest.iv)
+            _settle(loop, loop.fixed | {nest.iv}, loop.trip > 1)
     if not loop.unrolled:
         judge(loop)
     return loop
@@ -96,6 +104,8 @@ def _optimise(nest: Nest, isa: str) -> Loop:
 def _clean(loop: Loop) -> None:
     if loop.nest.depth:
         hoist(loop)
+        if loop.still:
+            move_out(loop)
     common(loop)
     measure(loop)
 
@@ -108,6 +118,9 @@ def _merge_all(loop: Loop) -> None:
     for child in below:
         if len(child.lifted) > child.lifted_early:
             _take(loop, child, child.lifted[child.lifted_early :])
+            changed = True
+        if child.moved:
+            take(loop, child)
             changed = True
         if is_copy(child):
             moved(loop, child)
@@ -135,26 +148,32 @@ def _apart(access: Access) -> Access:
     return msgspec.structs.replace(access, apart=True) if access.store else access
 
 
-def _settle(loop: Loop, known: frozenset[int]) -> bool:
+def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
     """The iterations of a loop that is unrolled are known one by one: so are the trip counts that depend on them, and
-    those loops may be unrolled in turn. Whether any was."""
+    those loops may be unrolled in turn. Whether any was. again : whether all are looked at once more, as they are
+    unless the loop has only one iteration and is no loop to `LoopDeletion`."""
     children, loop.children = loop.children, []
     changed = False
     for child in children:
-        inside = bool(child.children) and _settle(child, known)
+        inside = bool(child.children) and _settle(child, known, again)
         changed = changed or inside
         bounds = child.nest.bounded_by
         if bounds and not child.exact and bounds <= known:
             child.exact = inside = True
             short, kept = _divided(child)
             if short is not None:
-                _settle(short, known | {child.nest.iv})
+                _settle(short, known | {child.nest.iv}, again)
                 _merge(loop, short, known)
                 loop.raw += unfolded(short, loop)
                 changed = True
             if kept is None:
                 continue
             child = kept
+        elif again and _short_by_now(child):
+            _merge(loop, child, known)
+            loop.raw += unfolded(child, loop)
+            changed = True
+            continue
         if inside:
             changed = _clean_late(loop, child) or changed
         loop.children.append(child)
@@ -165,10 +184,25 @@ def _settle(loop: Loop, known: frozenset[int]) -> bool:
     return changed
 
 
+def _short_by_now(loop: Loop) -> bool:
+    """Whether a loop that was too long to be unrolled is short when a loop around is gone, and those inside are looked
+    at once more (`LPMUpdater::addSiblingLoops`): the blocks of loops of one iteration are put together by then."""
+    if not loop.exact or loop.children or not loop.deleted or loop.nest.unknown_trip:
+        return False
+    size = max(loop.raw - loop.deleted, loop.size)
+    loop.unrolled = (size - 2) * loop.trip + 2 < UNROLL_THRESHOLD
+    if loop.unrolled:
+        loop.raw, loop.deleted = size, 0.0
+    return loop.unrolled
+
+
 def _clean_late(loop: Loop, child: Loop) -> bool:
     """What does not vary in a loop that has others' bodies now moves out to `loop`; whether anything did."""
     before = len(child.lifted)
     hoist(child)
+    if child.still:
+        move_out(child)
+        take(loop, child)
     common(child)
     measure(child)
     child.total = child.raw + sum([inside.total * inside.factor for inside in child.children])
@@ -176,6 +210,18 @@ def _clean_late(loop: Loop, child: Loop) -> bool:
     _take(loop, child, late)
     judge(child)
     return bool(late)
+
+
+def _known(loop: Loop, iv: int) -> None:
+    """The index of a loop that runs once is where it begins; places of one buffer that it told apart may be the same
+    then, and the loops inside are looked at again."""
+    for child in loop.children:
+        _known(child, iv)
+        ways = set(child.by_shape())
+        if any(key == iv for moving in ways for key, _ in moving or ()):
+            child.accesses = [access.shifted(iv, 0) for access in child.accesses]
+            if len(child.by_shape()) < len(ways):
+                _clean_late(loop, child)
 
 
 def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
@@ -205,7 +251,7 @@ def _copy(loop: Loop) -> Loop:
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
     found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
     found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
-    found.extremes = loop.extremes.copy()
+    found.extremes, found.still = loop.extremes.copy(), loop.still.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 
@@ -220,12 +266,17 @@ def _worth_it(loop: Loop) -> bool:
     return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 
-def _forget(loop: Loop, iv: int) -> None:
-    """The index of a loop that is no more is a constant."""
-    loop.accesses = [access.shifted(iv, 0) for access in loop.accesses]
-    loop.masks = unmask(loop, {}, loop.masks, iv, 1.0)
+def _forget(around: Loop, loop: Loop, iv: int, clean: bool) -> None:
+    """The index of a loop that is no more is a constant: places that differed by it may be one, and if `clean`, are
+    looked at again."""
     for child in loop.children:
-        _forget(child, iv)
+        _forget(loop, child, iv, clean)
+    places = [access.shifted(iv, 0) for access in loop.accesses]
+    changed = any(new is not old for new, old in zip(places, loop.accesses, strict=True))
+    loop.accesses = places
+    loop.masks = unmask(loop, {}, loop.masks, iv, 1.0)
+    if clean and changed:
+        _clean_late(around, loop)
 
 
 def _steps_of(chain: Chain) -> float:
@@ -242,7 +293,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
         below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
         child.factor *= trip
-        _forget(child, iv)
+        _forget(loop, child, iv, trip == 1)
     loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
     if below.stacked and not loop.nest.depth:  # what the function has once is kept in registers
@@ -291,6 +342,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.extremes, below.extremes, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
+    loop.by_masks += below.by_masks * trip
+    loop.still += [(*fixed[:4], fixed[4] * trip) for fixed in below.still]
     loop.masks = unmask(loop, loop.masks, below.masks, iv, trip)
     loop.whole_masks += below.whole_masks * trip
     loop.mix = None

@@ -8,6 +8,7 @@ from featurizers.mlir import halves, minmax, opclass
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
+from featurizers.mlir.latency import latencies
 from featurizers.mlir.legal import GROUPED_BITS, narrow
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
@@ -33,7 +34,7 @@ _PERMUTED = (2.0, 3.0)
 _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
-_FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fmul", "fma", "fdiv", "fsqrt"))
+_FADD, _FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt"))
 _IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
 
 
@@ -172,7 +173,7 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
-    if ordered_only(loop) and cpu.isa == "riscv":  # one unit adds up, one sum after the other
+    if ordered_only(loop) and cpu.scalable:  # one unit adds up, one sum after the other
         divided = max(divided, len(loop.chains) * in_order_cycles(loop, cpu, chosen.vf) / parts)
     waits = scattered.read + scattered.written if cpu.in_order else 0.0
     started = chosen.work / (_SUSTAINED * cpu.issue) if scattered.loads + scattered.stores and not cpu.in_order else 0.0
@@ -186,7 +187,23 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     )
 
 
+_FLAGS, _FLAGS_OF_FLOATS = 3.0, 4.0
+"""Cycles of Cortex-A55 from one comparison of scalars that a choice hangs on to the next (`WriteI`; `WriteFCmp`, and a
+choice that must not end before it)."""
+
+
+def flags_of(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of an iteration's choices in order, of scalars: there is one register of flags, so that a comparison waits
+    for the choice before it."""
+    if not cpu.in_order or cpu.isa != "aarch64":
+        return 0.0
+    chosen = min(loop.counts[opclass.COMPARE], loop.counts[opclass.SELECT])
+    return loop.counts[opclass.IMINMAX] * _FLAGS + chosen * (_FLAGS_OF_FLOATS if loop.is_float else _FLAGS)
+
+
 def in_order_cycles(loop: Loop, cpu: Cpu, lanes: int) -> float:
-    """Of adding the lanes of a vector to a sum, one after the other."""
+    """Of adding the lanes of a vector to a sum, one after the other: NEON has no instruction for it."""
+    if cpu.isa == "aarch64" and not cpu.scalable:
+        return latencies(cpu, loop.bits, True)[_FADD] * lanes
     grouped = _IN_ORDER_REGISTER * ceil(lanes * loop.bits / GROUPED_BITS) if cpu.isa == "riscv" else 0.0
     return _IN_ORDER_LANE[cpu.isa] * lanes + grouped

@@ -14,6 +14,7 @@ from featurizers.mlir.scalars import integer
 
 Range = tuple[int, int]
 _EXTEND = CLASS["extend"]
+_ON_NOTHING = (opclass.IADD, CLASS["logic"])
 _KNOWN_BITS = 32
 """Of loaded elements: no sum of wider ones stays in bounds."""
 
@@ -72,9 +73,19 @@ def _choose(b: Builder, op: Op, nest: Nest) -> None:
     if b.type(op.results[0]).kind == "float":
         nest.is_float = True
         return
+    nest.by_masks += by_mask(b, *op.operands[1:])
     one, other = (bounds(b, value) for value in op.operands[1:])
     if one is not None and other is not None:
         b.ranges[op.results[0]] = min(one[0], other[0]), max(one[1], other[1])
+
+
+def by_mask(b: Builder, one: int, other: int) -> bool:
+    """Whether a choice is between a value and nothing, or with and without one more operation, which is on nothing then
+    (`foldSelectIntoOp`): a mask does it."""
+    if one in b.zeros or other in b.zeros:
+        return True
+    last, before = b.ready.get(one), b.ready.get(other)
+    return any(a is not None and a[1] in _ON_NOTHING and a[3] is c for a, c in ((last, before), (before, last)))
 
 
 def combined(b: Builder, op: Op) -> None:

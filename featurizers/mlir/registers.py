@@ -20,10 +20,11 @@ VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
 
 
 def registers(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int = 0
+    loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int, waiting: int
 ) -> tuple[float, float]:
-    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`."""
-    held = sum(not access.store for access in loop.lifted) / packed.lanes
+    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`.
+    waiting : see `waiting_in`."""
+    held = waiting / packed.lanes
     if vf > 1 and loop.checks:
         held += _fixed_once_checked(loop)
     wide = vf > 1 or packed.share > 0.5
@@ -44,12 +45,27 @@ def registers(
     files: float = cpu.vector_registers
     if vf > 1 and cpu.isa == "riscv":  # groups of registers
         files /= max(vf * max(loop.widest, 8) / GROUPED_BITS, 1.0)
-    over_float = max(in_flight - files, 0.0)
+    ahead = min(loop.live_float * (loop.copies - 1.0), _AHEAD) if cpu.in_order and held else 0.0
+    over_float = max(in_flight + ahead - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
     pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
     if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
         over_int = 2.0 * indices
     return pressure, over_float + over_int
+
+
+def waiting_in(loop: Loop, around: int | None, once: bool) -> int:
+    """Loads that moved out of a loop and wait in it. once : of the loop, a single vector iteration is left, which is no
+    loop: what it needs is loaded where it is used, but for what does not vary in the loop `around` either."""
+    waiting = [access for access in loop.lifted if not access.store]
+    if once:
+        waiting = [access for access in waiting if around is not None and not access.stride(around)]
+    return len(waiting)
+
+
+_AHEAD = 10.0
+"""Values of other copies of a body that are alive at once where `MachineScheduler` puts copies side by side for a core
+without order (`MicroOpBufferSize` 0: it waits for nothing, so that latency comes before pressure). Chosen by labels."""
 
 
 def _fixed_once_checked(loop: Loop) -> int:
@@ -85,14 +101,15 @@ _UPPER = {256: 1.0, 512: 3.0}
 """Parts of a vector beyond its lowest 128 bits, each of which is a register of its own once it is taken apart."""
 
 
-def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int) -> float:
+def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int, share: float = 1.0) -> float:
     """Registers for places that a vector loop which is unrolled completely adds to, where the loop `around` has them
     once and nothing else may be there: they wait in it throughout (`promoteLoopAccessesToScalars`). A group of three or
     so is a vector that no register is of: where it waits across blocks, each lane has its own
-    (`getVectorTypeBreakdown`). lanes, copies : of a vector iteration, and of those."""
+    (`getVectorTypeBreakdown`). lanes, copies : of a vector iteration, and of those. share : of a register, for a scalar
+    of a body that is no loop's vectors."""
     own = loop.nest.iv
     stores = [a for a in loop.accesses if a.store and a.moving and a.stride(own) and not a.stride(around)]
-    if not stores:
+    if not stores or (lanes == 1 and len(loop.accesses) * share * copies > _PROMOTED):
         return 0.0
     several = len({access.base for access in loop.accesses if access.external}) > 1
     loads = {(a.base, a.moving, a.constant) for a in loop.accesses if not a.store}
@@ -100,11 +117,17 @@ def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int) -> flo
     found = 0.0
     for a in stores:
         if (a.base, a.moving, a.constant) in loads and single[a.base] == 1 and not (a.external and several):
+            if lanes == 1:
+                found += share * copies
+                continue
             stride = abs(a.stride(own))
             wide = max(a.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
             found += wide * copies + loop.trip % lanes
     return found
 
+
+_PROMOTED = 250.0
+"""Accesses of a body beyond which `LICM` leaves its sums in memory (`licm-mssa-max-acc-promotion`)."""
 
 IN_FLIGHT = 2.0
 """Vectors that a body computes with beside them."""

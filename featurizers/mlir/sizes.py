@@ -5,11 +5,13 @@ Source (LLVM 22): ``opt-22 -passes='print<cost-model>' -cost-kind=code-size`` fo
 
 from __future__ import annotations
 
+from math import gcd
+
 from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import Moving, jumps
+from featurizers.mlir.nest import Access, Moving, jumps
 from featurizers.mlir.widths import free
 
 _HALF = 16
@@ -80,6 +82,51 @@ def scattered_indices(loop: Loop) -> int:
 _SEVERAL = -1
 
 
+def _indexed(loop: Loop) -> list[Access]:
+    """Stores to an address whose last index is no constant, which x86 counts as two. Of a sum with a constant, as of a
+    column in a row, that is the last index (`InstCombinerImpl::visitGetElementPtrInst`), unless several buffers are
+    addressed by the sum."""
+    found = [a for a in loop.accesses if a.store and a.moving != () and not a.copied]
+    if not found or loop.nest.step != 1:  # what the source unrolled has sums of its own: `_written_out`
+        return found
+    divisors = {moving: gcd(*[factor for _, factor in moving]) for moving in {a.moving for a in found} if moving}
+    beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % divisors[a.moving]}
+    if beside:
+        users: dict[tuple[Moving | None, int], int] = {}
+        for access in loop.accesses:
+            key = access.moving, access.constant
+            if key in beside and users.setdefault(key, access.base) != access.base:
+                users[key] = _SEVERAL
+        found = [a for a in found if users.get((a.moving, a.constant), _SEVERAL) == _SEVERAL]
+    return found
+
+
+def near_stores(loop: Loop) -> int:
+    """Stores that x86 counts as one, in copies that full unrolling has put into a body: their addresses are the first
+    one's and a constant, so that only this is an index (`X86TTIImpl::getMemoryOpCost`). A sum that several buffers
+    share stays an index."""
+    if loop.isa != "x86" or not loop.unrolled_below or len(loop.indexed) < 2:
+        return 0
+    places: dict[tuple[int, Moving | None], list[int]] = {}
+    for access in _indexed(loop):
+        if access.moving:
+            places.setdefault((access.base, access.moving), []).append(access.constant)
+    beyond: list[tuple[Moving | None, int]] = []
+    for (_, moving), row in places.items():
+        if len(row) > 1:
+            first = min(row)
+            beyond += [(moving, at) for at in row if at > first]
+    if not beyond:
+        return 0
+    wanted = set(beyond)
+    users: dict[tuple[Moving | None, int], int] = {}
+    for access in loop.accesses:
+        key = access.moving, access.constant
+        if key in wanted and users.setdefault(key, access.base) != access.base:
+            users[key] = _SEVERAL
+    return sum([users[key] != _SEVERAL for key in beyond])
+
+
 _CALL_SIZE = 6.0
 
 
@@ -87,7 +134,7 @@ def measure(loop: Loop) -> None:
     """Size in LLVM instructions: arithmetic, accesses, a multiplication per stride that no addressing mode scales."""
     counts = loop.counts
     if loop.isa == "x86":
-        loop.indexed = [a.moving for a in loop.accesses if a.store and a.moving != () and not a.copied]
+        loop.indexed = [a.moving for a in _indexed(loop)]
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
     size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
     iv, step = loop.nest.iv, loop.nest.step
@@ -184,7 +231,7 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
             size = _GUARD if inside else _HOISTED_GUARD
             folded = size if loop.nest.cut else size - 2.0
             size += _HOISTED_MINIMUM * (loop.nest.cut and not inside)
-        elif not bounds and inside:
+        elif not bounds and inside and (not loop.nest.uncounted or loop.nest.share < 1.0):
             size = 2.0
     for child in loop.children:
         more = _guards(child, around, False)
@@ -204,7 +251,9 @@ def unfolded(child: Loop, around: Loop) -> float:
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
         around.early_indexed += [rest for rest in moves if rest != ()]
+        around.deleted += _DELETED + child.deleted
         return once + _DELETED - moves.count(())
+    around.deleted += child.deleted * child.trip
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:

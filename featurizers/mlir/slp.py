@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -16,12 +17,13 @@ import msgspec
 from featurizers.mlir import costs, divisions, opclass, widths
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Chain, Moving
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
-_EXTREMES = (opclass.FMINMAX, opclass.FMAXIMUM)
+_HALF = 16
 _WORTH = 0.95
 _CALL_LANE = 3.0
 """What a lane of a function of the maths library costs more than a call (13 against 10): to take it out and put it
@@ -40,7 +42,7 @@ class Runs(msgspec.Struct, frozen=True):
     """Lengths of the runs of neighbouring scalar accesses of a body (1 for one that has no neighbour in its block).
 
     alike : whether the body reads in the order in which it writes, so that lanes of a store have neighbouring operands.
-    packable : of stores of values that are computed alike.
+    packable : of stores of values that are computed alike. ascending : whether most loads are next to the one before.
     """
 
     stores: list[int]
@@ -48,16 +50,30 @@ class Runs(msgspec.Struct, frozen=True):
     bits: int
     alike: bool
     packable: list[int]
+    ascending: bool
 
 
 class Packed(msgspec.Struct, frozen=True):
     """ratio : instructions of the packed body over the scalar one's. lanes : mean width. share : of the stores.
-    reduced : what is packed is a sum or the like, whose terms are no longer added one after the other."""
+    reduced : what is packed is a sum or the like, whose terms are no longer added one after the other. addresses :
+    instructions beside these that find the places of vectors (RISC-V's accesses have no offset), less the lanes of
+    strided loads, which take as long as so many instructions."""
 
     ratio: float
     lanes: float
     share: float
     reduced: bool = False
+    addresses: float = 0.0
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Operands of packed operations. wide : vectors of neighbours. work : instructions for all others, cost : theirs to
+    LLVM. steps : lanes of RISC-V's strided loads, which take a cycle each."""
+
+    wide: float
+    work: float
+    cost: float
+    steps: float
 
 
 SCALAR = Packed(1.0, 1.0, 0.0)
@@ -92,11 +108,12 @@ def runs(loop: Loop) -> Runs:
         lanes: dict[tuple[int, Moving | None, int], list[int]] = {}
         for access in stored if len({access.shape for access in stored}) > 1 else ():
             lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
-        alike = not places or not read or _ascending(places) == _ascending(read)
+        ascending = _ascending(read)
+        alike = not places or not read or _ascending(places) == ascending
         packed = _lengths(lanes) if len(lanes) > len(places) else None
         stores = _lengths(places) + [1] * apart
         bits = max(bits if places else loop.bits, 8)
-        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed)
+        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed, ascending)
     return loop.runs
 
 
@@ -156,12 +173,19 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
     seeds = [length for length in found.packable if length >= _LEAST]
-    if loop.checks and (seeds or not _reduces(loop)):
-        return SCALAR  # it makes no checks of its own: what may overlap stays in order
+    apart = 0.0  # stores, where those that are side by side are not all that are to one place
+    if loop.checks and seeds:  # it makes no checks of its own: what may overlap stays in order
+        seeds = [length for length in _undisturbed(loop) if length >= _LEAST]
+        apart = loop.counts[opclass.STORE]
+        if not seeds:
+            return SCALAR
+    elif loop.checks and not _reduces(loop):
+        return SCALAR
     reduced = 0.0
     carried = 0 if seeds or loop.children else _alike(loop)
-    if carried >= _LEAST:
-        seeds = [carried]
+    neighbours = found.alike
+    if carried >= _LEAST:  # terms of one iteration stand side by side, those of one sum do not
+        seeds, neighbours = [carried], found.ascending
     elif not seeds and loop.copies > 1 and not loop.children:
         seeds = [length for length in _stored_after(loop) if length >= _LEAST]
         carried = sum(seeds)
@@ -183,20 +207,106 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     counts = loop.counts
     work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
-    share = 1.0 if reduced or carried >= _LEAST else min(packed / max(sum(found.stores), 1), 1.0)
-    wide_loads, together = _vectors([length for length in found.loads if length >= _LEAST and found.alike], most)
-    alone = max(loads - together, 0.0)
-    gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
+    share = 1.0 if reduced or carried >= _LEAST else min(packed / max(apart or sum(found.stores), 1), 1.0)
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
-    after = (
-        work * (1 - share) + wide(loop, cpu, lanes) * share / lanes + max(kept, 0.0) + wide_loads
-        + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0)) + reduced
-    )  # fmt: skip
+    steps, nests = (None, []) if reduced else lanes_of(loop, most)
+    if steps is not None and not carried and (steps.carried or read_between(loop, steps, most)):
+        return SCALAR
+    operations = work * (1 - share) + wide(loop, cpu, lanes) * share / lanes
+    addresses = 0.0
+    if steps is None:
+        side_by_side = [length for length in found.loads if length >= _LEAST and neighbours]
+        wide_loads, together = (count * (share if apart else 1.0) for count in _vectors(side_by_side, most))
+        alone = max(loads - together, 0.0)
+        gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
+        read = wide_loads + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0))
+    else:
+        operands = _read(loop, cpu, ways(loop, steps, nests), lanes, found.bits)
+        unpacked = loads * (1 - share) + max(kept, 0.0)
+        if work + stores + loads <= operations + unpacked + (operands.wide + operands.cost) * share:
+            return SCALAR
+        read = loads * (1 - share) + (operands.wide + operands.work) * share
+        if cpu.isa == "riscv":
+            strided = operands.steps / lanes
+            addresses = operands.wide + vectors * (not carried) + 2.0 * strided - operands.steps
+    after = operations + max(kept, 0.0) + read + reduced
     before = work + stores + loads
     if before - after <= _CALL_LANE * counts[opclass.LIBM] * share:
         return SCALAR
     ratio = after / max(before, 1.0)
-    return Packed(ratio, lanes, share, reduced > 0) if ratio < _WORTH else SCALAR
+    return Packed(ratio, lanes, share, reduced > 0, addresses) if ratio < _WORTH else SCALAR
+
+
+_INSERTED = {"x86": 1.0, "aarch64": 2.0, "riscv": 2.0, "amdgpu": 4.0}
+"""Of a lane, to LLVM (`getVectorInstrCost`)."""
+_PUT = {"x86": 0.25, "aarch64": 0.5, "riscv": 2.0, "amdgpu": 4.0}
+"""Instructions for a lane beyond its load: x86 and AArch64 load into one."""
+
+
+def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: int) -> Read:
+    """What the operands of the vectors of a packed body take."""
+    counts: dict[int, int] = {}
+    for access in loop.accesses:
+        if not access.store and access.lanes == 1:
+            counts[access.base] = counts.get(access.base, 0) + 1
+    each = min(loop.counts[opclass.LOAD] / max(sum(counts.values()), 1), 1.0)
+    wide_loads = work = cost = steps = 0.0
+    for base, count in counts.items():
+        way = ways.get(base)
+        if way is None:
+            work, cost = work + count * each, cost + count * each
+            continue
+        total = max(sum(way.counts), 1)
+        beside, shared, turned, stepped, apart = [count * each * part / total for part in way.counts]
+        permuted = turned / max(min(way.different, lanes), 1.0)
+        pieces = min(beside / min(lanes, way.piece) * way.windows, beside)
+        put = max(pieces - beside / lanes * way.windows, 0.0) + permuted
+        wide_loads += pieces + permuted
+        work += shared + put
+        cost += shared + put
+        if way.piece < lanes:
+            stepped, apart = 0.0, stepped + apart
+        if cpu.isa == "riscv":
+            steps += stepped
+            work += stepped
+            cost += stepped
+            stepped = 0.0
+        elif stepped and cpu.isa == "x86":
+            windows = ceil(lanes * way.step * bits / _WINDOW)
+            if 2.0 * windows < lanes * (1.0 + _PUT[cpu.isa]):
+                work += 2.0 * windows * stepped / lanes
+                cost += 2.0 * windows * stepped / lanes
+                stepped = 0.0
+        work += (stepped + apart) * (1.0 + _PUT[cpu.isa])
+        cost += (stepped + apart) * (1.0 + _INSERTED[cpu.isa])
+    return Read(wide_loads, work, cost, steps)
+
+
+_WINDOW = 512
+"""Bits of a masked load, from which x86 takes lanes at steps of one length (`isMaskedLoadCompress`)."""
+
+
+def _undisturbed(loop: Loop) -> list[int]:
+    """Lengths of the runs of stores between which nothing is read or written that may overlap them, so that one vector
+    can take their place (`BoUpSLP::tryScheduleBundle`): those behind jammed sums, but not a store after each sum."""
+    lanes: dict[tuple[int, Moving | None, int, int], list[int]] = {}
+    written: dict[int, set[Moving | None]] = {}
+    external, part = _NOWHERE, 0
+    for access in loop.accesses:
+        base, moving = access.base, access.moving
+        other = access.external and external not in (_NOWHERE, base)
+        same = written.get(base)
+        if other or (same and (moving is None or same != {moving})):
+            written, external, part = {}, _NOWHERE, part + 1
+        if access.store:
+            written.setdefault(base, set()).add(moving)
+            external = base if access.external else external
+            if not access.apart and not access.maybe and access.lanes == 1 and moving is not None:
+                lanes.setdefault((base, moving, access.shape, part), []).append(access.constant)
+    return _lengths(lanes)
+
+
+_NOWHERE = -1
 
 
 def _looked_up(loop: Loop) -> int:
@@ -256,7 +366,8 @@ def _reduces(loop: Loop) -> bool:
         return False
     if chain.op_class == opclass.IMUL and not _multiplies(loop, chain):
         return False
-    extreme = chain.op_class in _EXTREMES and loop.isa == "aarch64" and chain.bits > 16
+    wide = chain.bits > _HALF and loop.isa == "x86"  # `getMinMaxReductionCost`; those that NaN leaves are in no order
+    extreme = chain.op_class == opclass.FMAXIMUM and (wide or loop.isa == "aarch64")
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
 
 

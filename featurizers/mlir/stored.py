@@ -14,17 +14,18 @@ from featurizers.mlir.build import Builder
 from featurizers.mlir.carried import chain_of_steps, steps_of_block
 from featurizers.mlir.indices import moves_of
 from featurizers.mlir.module import Block
-from featurizers.mlir.nest import Access, Nest
+from featurizers.mlir.nest import JUMP, Access, Nest
 
 
 def by_memory(b: Builder, block: Block, nest: Nest) -> None:
     """Elements that the iteration before has stored, the neighbours of those that this one stores, wait in a register:
-    each is a value carried on. If that is not found, they go on where copies of the body are one block (`stepwise`)."""
+    each is a value carried on. If that is not found, or in other rows, they go on where copies of the body are one
+    block (`stepwise`)."""
     iv, step = nest.iv, nest.step
     while iv in b.single:  # whose point this is
         iv, step = b.around.get(iv, 0), 1
     written = [a for a in nest.accesses if a.store]
-    stored = {(a.base, a.moving) for a in written if 1 <= abs(a.stride(iv)) <= step}
+    stored = {(a.base, a.moving) for a in written if 1 <= abs(a.stride(iv)) < JUMP}
     if not stored or len({a.base for a in written if a.external}) > 1:
         return
     moves = list(zip(nest.accesses, moves_of(block, nest), strict=False))
@@ -42,8 +43,8 @@ def by_memory(b: Builder, block: Block, nest: Nest) -> None:
             continue
         chain = msgspec.structs.replace(chain, reassociable=False, used=True)
         if iv != nest.iv:
-            nest.passing.append((iv, chain))
-        elif step == 1 or _shared(access, nest.accesses, iv):
+            nest.passing += [(iv, chain)] if abs(access.stride(iv)) <= step else []
+        elif abs(access.stride(iv)) <= step and (step == 1 or _shared(access, nest.accesses, iv)):
             nest.chains.append(chain)
             nest.reloads += 1
         elif nest.stepwise is None or chain.steps > nest.stepwise.steps:

@@ -11,7 +11,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.sizes import shifted_sums
+from featurizers.mlir.sizes import near_stores, shifted_sums
 from featurizers.mlir.vectorise import of_fixed_length
 
 
@@ -36,19 +36,29 @@ def after_vectorising(
     if not loop.nest.depth:
         return 1, False
     body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
+    if vf == 1 and ratio == 1.0:
+        body = max(body - near_stores(loop), 1.0)
     size = body * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable and not (of_fixed_length(loop, cpu) or fixed(loop, cpu, vf)):
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
+    if (
+        cpu.isa == "x86"
+        and loop.exact
+        and not loop.children
+        and 1 < whole <= _ANALYSED
+        and _worth_it(loop, vf, whole, size)
+    ):
+        return whole, True
     if loop.counts[opclass.CALL] or loop.functions:
         return 1, False
     if vf == 1 and 1 < loop.most <= _MOST_BOUND and loop.most * max(size - 2, 1) + 2 <= 300:
         return loop.most, True
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
-    if left and (not loop.exact or cpu.isa == "aarch64"):
+    if left and (not loop.exact or (cpu.isa == "aarch64" and not _only_uncounted(loop))):
         return 1, False
     if vectors and (cpu.isa == "riscv" or cpu.in_order):
         return 1, False
@@ -57,6 +67,22 @@ def after_vectorising(
     if cpu.unroll_ops and vf == 1 and ratio == 1.0:
         size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
+
+
+_ANALYSED, _THRESHOLD, _MOST_BOOST = 10, 300.0, 4.0
+
+
+def _worth_it(loop: Loop, vf: int, trips: int, size: float) -> bool:
+    """What is gone when the index is known raises the threshold in proportion (`analyzeLoopUnrollCost`), once more
+    behind the vectorisers: the loop's own control, and what is computed of the index alone. (On x86, whose sizes are
+    known well enough for it to matter.)"""
+    left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0)
+    return trips * left < _THRESHOLD * min(size / left, _MOST_BOOST)
+
+
+def _only_uncounted(loop: Loop) -> bool:
+    """Whether no loop inside counts."""
+    return all(child.nest.uncounted for child in loop.children)
 
 
 _MOST_BOUND = 8
@@ -79,13 +105,18 @@ def unrolls_remainder(cpu: Cpu) -> bool:
     return cpu.isa == "riscv" or (cpu.isa == "aarch64" and bool(cpu.in_order))
 
 
+_FORCED = 12.0
+"""Instructions below which RISC-V unrolls a loop whose length nobody can compute, with a way out of each copy
+(`UnrollingPreferences::Force`)."""
 _RUNTIME_COUNT = 8
 """`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
 
 
 def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = None) -> int:
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
-    if not cpu.unroll_ops or size <= 2 or loop.nest.uncounted or loop.stacked:
+    if not cpu.unroll_ops or size <= 2 or loop.stacked:
+        return 1
+    if loop.nest.uncounted and (cpu.isa != "riscv" or size >= _FORCED):
         return 1
     most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.depth > 1 else 1)
     exact = loop.exact if exact is None else exact

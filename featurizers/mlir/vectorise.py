@@ -15,17 +15,16 @@ from featurizers.mlir import costs, divisions, minmax, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
-from featurizers.mlir.nest import Moving, jumps
+from featurizers.mlir.nest import jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
 from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, known_length, longest, masks, predicated
 from featurizers.mlir.vector_sizes import vector_size
+from featurizers.mlir.woven import MOST_INTERLEAVED, interwoven, narrowed
 
 _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
-_MOST_INTERLEAVED = 8
-"""Of accesses that are looked at together (`max-interleave-group-factor`)."""
 _INDEX_BITS = 64
 _EXTEND = CLASS["extend"]
 _EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
@@ -37,8 +36,8 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`. last : see `keeps_last`. size : of a vector iteration to the unroller, 0 where
-    `vector_size` has none."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
+    to the unroller, 0 where `vector_size` has none."""
 
     vf: int
     interleave: int
@@ -51,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
     scattered: Scattered = TOGETHER
     last: bool = False
     size: float = 0.0
+    narrowed: bool = False
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -91,16 +91,16 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
         return scalar
-    if cpu.scalable and loop.exact and loop.trip <= _TOO_SHORT:
+    if cpu.scalable and 0 < length <= _TOO_SHORT:
         return scalar
-    alone_short = tiny and not by_length
+    alone_short = tiny and not by_length and not predicated(loop, cpu)
     if not masks(cpu) and emulates_masks(loop):
         return scalar
     alone = costs.alone(loop, cpu, _CALL_COST)
     if loop.checks and (alone_short or _without_bounds(loop) or (loop.exact and _checked(loop) > alone * loop.trip)):
         return scalar
     kinds = alike(loop)
-    woven = _interwoven(loop, cpu, kinds)
+    woven = interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
@@ -110,6 +110,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
         if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
             continue
         if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
+            continue
+        if cpu.isa == "riscv" and _held(loop, kinds, cpu, vf, folded) > cpu.vector_registers:
             continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += costs.control(cpu, folded)
@@ -123,8 +125,14 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             total = taken
             chosen = Plan(vf, 1, cost / (alone * vf), work, folded, picked=picked, last=last)
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
-    if chosen.vf == 1 or woven:
+    if chosen.vf == 1:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
+    if woven:
+        one = narrowed(loop, cpu, chosen.vf, woven)
+        together = [(kind, n, False) for kind, n in kinds]
+        size = vector_size(loop, cpu, 1 if one else chosen.vf, count, together, woven)
+        work = chosen.work / chosen.vf if one else chosen.work
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=work, narrowed=one, size=size)
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
     size = vector_size(loop, cpu, chosen.vf, count, moved)
     if not loop.strided + loop.gathered:
@@ -132,6 +140,22 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     apart, units = _taken_apart(cpu, chosen.vf, moved), units_of(loop, cpu, chosen.vf, moved)
     return msgspec.structs.replace(chosen, interleave=count, margin=margin, taken_apart=apart, scattered=units,
                                    size=size)  # fmt: skip
+
+
+_ADDRESSES, _COMPUTED = 3.0, 2.0
+"""Vectors of an index, of its product and of an address, where lanes have their own; and of what a body computes."""
+
+
+def _held(loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, folded: bool) -> float:
+    """Registers that wait in a vector iteration: RISC-V has no vectors that too many of them take, whatever they cost
+    (`shouldConsiderVectorizationRegPressure`). Sums in order wait as scalars."""
+    each = max(vf * loop.widest / _FIXED_BITS, 1.0)
+    sums = 0 if ordered_only(loop) else max(len(loop.chains), sum([access.store for access in loop.lifted]))
+    held = (sums + _COMPUTED) * each
+    apart = loop.strided or loop.gathered
+    if apart and any(_move(loop, kind, cpu, vf, folded)[2] == _ALONE for kind, _ in kinds):
+        held += _ADDRESSES * max(vf * _INDEX_BITS / _FIXED_BITS, 1.0)
+    return held
 
 
 def _taken_apart(cpu: Cpu, vf: int, moved: list[tuple[Alike, int, bool]]) -> float:
@@ -171,7 +195,7 @@ def _checked(loop: Loop) -> float:
 
 _CALL_COST = 10.0
 CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
-_LANE_WORK = 6.0
+LANE_WORK = 6.0
 """Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
 _LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
 """Cost of taking a lane out for a call, and of putting the result in."""
@@ -218,7 +242,7 @@ _TOO_SHORT = 5
 def _vector(
     loop: Loop, kinds: Kinds, cpu: Cpu, vf: int, body: float, uops: float, folded: bool, woven: int
 ) -> tuple[float, float, int]:
-    """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `_interwoven`."""
+    """Cost and instructions of one vector iteration, and accesses that gather or scatter. woven : see `interwoven`."""
     moves = loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     fixed = costs.fixed(loop, cpu, vf)
     parts = widths.parts(loop, cpu, vf, fixed)
@@ -237,7 +261,7 @@ def _vector(
         scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
         work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
     work = max(work, 1.0)
-    work += vf * libm * _LANE_WORK
+    work += vf * libm * LANE_WORK
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
@@ -249,6 +273,8 @@ def _vector(
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
     cost += costs.addresses(loop, cpu, vf, apart)
+    if folded and cpu.isa == "riscv":  # sums go on by a choice of those lanes that there are (`vp.merge`)
+        cost += len(loop.chains) * max(vf * loop.widest / _FIXED_BITS, 1.0) * (not ordered_only(loop))
     in_order = ordered_only(loop)
     if in_order:  # in place of the addition
         cost += (costs.in_order(loop, cpu, vf) - 1.0) * len(loop.chains)
@@ -273,35 +299,6 @@ CHOICE = {"x86": 2.0, "aarch64": 2.0, "riscv": 1.0, "amdgpu": 1.0}
 """Instructions for the larger of two whole numbers: a comparison and a choice, where there is none for scalars."""
 
 
-def _interwoven(loop: Loop, cpu: Cpu, kinds: Kinds) -> int:
-    """The members of every group of accesses, where each goes on by as many elements and all is done to all alike: what
-    takes the groups apart and what puts them together then cancel (`VectorCombine::foldShuffleToIdentity`). Else 0."""
-    moving = [kind for kind, _ in kinds if kind[1]]
-    if cpu.scalable or loop.chains or not moving or any(not kind[0] for kind, _ in kinds):
-        return 0
-    members = moving[0][5]
-    matched = all(stride == members == found and lanes == 1 for _, stride, _, _, lanes, found in moving)
-    if not matched or not 1 < members <= _MOST_INTERLEAVED:
-        return 0
-    return 0 if _side_by_side(loop, members) else members
-
-
-def _side_by_side(loop: Loop, stride: int) -> bool:
-    """Whether a body reads more of a row than one group: neighbours then take part in each other's results."""
-    starts: dict[tuple[int, Moving | None], list[int]] = {}
-    for access in loop.accesses:
-        if access.moving and access.stride(loop.nest.iv):
-            starts.setdefault((access.base, access.moving), []).append(access.constant)
-    for places in starts.values():
-        ordered = sorted(set(places))
-        if any(
-            after - before == 1
-            for before, after in zip(ordered[stride - 1 :: stride], ordered[stride::stride], strict=False)
-        ):
-            return True
-    return False
-
-
 _ALONE, _SHARED_ADDRESS = 1, 2
 
 
@@ -317,28 +314,30 @@ def _move(loop: Loop, access: Alike, cpu: Cpu, vf: int, folded: bool) -> tuple[f
         return costs.neighbours(loop, cpu, vf, bits, stride < 0), registers * (1.0 + reverse), 0
     apart = costs.lane_by_lane(loop, cpu, vf, bits, stride if linear else None, store)
     factor = abs(stride)
-    if members and _grouped(loop, cpu, vf, factor, folded) and (members >= factor or not store):
+    if members and _grouped(loop, cpu, vf, bits, factor, folded) and (members >= factor or not store):
         together, work = _group(bits, store, cpu, vf, factor, min(members, factor))
         if together <= apart:
             return together, work, 0
-    if (
-        1 < factor <= _MOST_INTERLEAVED
-        and (members >= factor or (members and not store))
-        and costs.fixed(loop, cpu, vf)
-    ):
+    if 1 < factor <= MOST_INTERLEAVED and (members >= factor or (members and not store)) and costs.fixed(loop, cpu, vf):
         together = costs.lanes_of_group(loop, vf, bits, factor, min(members, factor))
         if together <= apart:
             return together, _one_by_one(bits, cpu, vf), _SHARED_ADDRESS
     return apart, _one_by_one(bits, cpu, vf), _ALONE
 
 
-def _grouped(loop: Loop, cpu: Cpu, vf: int, factor: int, folded: bool) -> bool:
+def _grouped(loop: Loop, cpu: Cpu, vf: int, bits: int, factor: int, folded: bool) -> bool:
     """Whether accesses so many elements apart may be one wide access: not under masks of x86, and on SVE only where
-    halving takes them apart (`interleavedAccessCanBeWidened`: scalable vectors have factors of powers of two)."""
+    halving takes them apart (`interleavedAccessCanBeWidened`: scalable vectors have factors of powers of two); on
+    RISC-V in eight registers (`RISCVTargetLowering::isLegalInterleavedAccessType`)."""
     if factor > _MAX_GROUP[cpu.isa] or (folded and cpu.isa == "x86"):
         return False
+    if cpu.isa == "riscv":
+        return factor * max(vf * bits / _FIXED_BITS, 1.0) <= _SEGMENT_REGISTERS
     halved = factor & (factor - 1) == 0
     return halved or cpu.isa != "aarch64" or not cpu.scalable or costs.fixed(loop, cpu, vf)
+
+
+_SEGMENT_REGISTERS = 8.0
 
 
 def _group(bits: int, store: bool, cpu: Cpu, vf: int, factor: int, members: int) -> tuple[float, float]:
@@ -371,11 +370,13 @@ def _one_by_one(bits: int, cpu: Cpu, vf: int) -> float:
 
 
 def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
-    """`selectInterleaveCount`: by registers, by the trip count, and only for small bodies or reductions."""
+    """`selectInterleaveCount`: by registers, by the trip count, and only for small bodies or reductions, in order or
+    not."""
     vf = chosen.vf
     if chosen.folded or (vf == 1 and (loop.checks or loop.legality != VECTORISABLE)):
         return 1
-    live = max(loop.live_float if loop.is_float else loop.live_int, 1)
+    sums = sum([access.store for access in loop.lifted])  # each waits in a register from the head of the loop
+    live = max(loop.live_float if loop.is_float else loop.live_int, sums + 1)
     by_registers = max((cpu.vector_registers - loop.nest.invariants) // live, 1)
     rest = not loop.exact or loop.trip % vf > 0
     most = _INTERLEAVED if rest and of_fixed_length(loop, cpu) else cpu.max_interleave
@@ -386,7 +387,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
         upper = min(1 << int(log2(most)), count)
         lower = min(1 << int(log2(max(most // 2, 1))), count)
         count = upper if trip % (upper * vf) == trip % (lower * vf) else lower
-    if vf > 1 and loop.chains and not ordered_only(loop):
+    if vf > 1 and loop.chains:
         return max(count, 1)
     cost = chosen.cost * alone * vf
     if cost >= _SMALL_LOOP:

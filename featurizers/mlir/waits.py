@@ -7,9 +7,8 @@ from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.latency import cycles as cycles_of
 from featurizers.mlir.latency import latencies, steps
-from featurizers.mlir.loads import segments
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Chain
+from featurizers.mlir.nest import Chain, Moving
 from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
 _IMUL = CLASS["imul"]
@@ -18,8 +17,6 @@ _INSERTED = 2.0
 """Cycles until what is loaded is in a register's lowest lane."""
 
 _MAXIMUM_LATENCY = 4.5
-_IN_ORDER_WINDOW = 100.0
-"""Those among which the scheduler mixes the copies of a body."""
 _WINDOW = 100.0
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
 less what waits in the queue of a unit; chosen by labels)."""
@@ -35,7 +32,7 @@ def in_parts(loop: Loop, cpu: Cpu) -> bool:
         return False
     kinds = {op_class for chain in loop.chains for op_class, _ in chain.kinds}
     if cpu.isa == "riscv":  # without a conditional move
-        return opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
+        return loop.by_masks > 0 or opclass.SELECT in kinds or opclass.FMAXIMUM in kinds
     branches = cpu.isa == "x86" or cpu.scalable > 0  # a choice by what is loaded: `PredictableSelectIsExpensive`
     return branches and opclass.SELECT in kinds and opclass.LOAD in kinds
 
@@ -56,9 +53,29 @@ def by_blocks(loop: Loop, cpu: Cpu) -> float:
     return run * max((path + _FILL) / _FEW_RUNS, 1.0) if branches + loop.ways > _COLD else run + 1.0
 
 
+_CHOICE = 1.5
+"""Cycles of the blocks that a choice of RISC-V ends and begins, beyond those of one (by labels of `train` and
+`validation`)."""
+
+
+def choices(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of scalar code without conditional moves: a choice is a branch around a move, which is a block, and so is
+    what follows."""
+    if cpu.isa != "riscv" or loop.widths:
+        return 0.0
+    return _CHOICE * max(loop.counts[opclass.SELECT] - loop.by_masks - 1.0, 0.0)
+
+
 def chain_length(loop: Loop) -> float:
     """Iterations of unrolled inner loops that one iteration's chain runs through."""
     return max(loop.copies / len(loop.chains), 1.0) if loop.chains else 1.0
+
+
+def in_one_block(loop: Loop, copies: int) -> int:
+    """Copies of an unrolled body that no way out divides: a loop whose length is no multiple of them ends behind one
+    of the copies (`UnrollLoop`: BreakoutTrip)."""
+    left = int(loop.trip) % copies if loop.exact else 0
+    return max(left, copies - left)
 
 
 def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = False) -> float:
@@ -66,20 +83,54 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
     block, in which values that are stored and loaded again go on."""
     chain = loop.serial_chain
-    apart = cpu.in_order and loop.in_turn > loop.serial and segments(loop, 1) > 1
-    dependent = loop.in_turn if apart else loop.serial
-    steps = dependent / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
+    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
     longest = max(steps, own_path(loop, cpu, vectors))
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
-    if cpu.in_order:
-        return longest
     stepwise = loop.nest.stepwise
     if stepwise is not None and unroll > 1:
         longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
         uops *= unroll
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
+
+
+def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
+    """Cycles of a step of a vector loop that goes on in place beside rows that one pointer reaches by displacements,
+    which leaves no index to share (`LoopStrengthReduce`): the store moves on the pointer that the next iteration loads
+    by (``str q0, [x8], #16``), and llvm-mca has that wait for what is stored."""
+    if cpu.isa != "aarch64" or cpu.scalable or loop.children or loop.chains or loop.trip <= vf:
+        return 0.0
+    written = [access for access in loop.accesses if access.store]
+    if len(written) != 1 or written[0].stride(loop.nest.iv) != 1:
+        return 0.0
+    rows: dict[tuple[int, Moving | None], list[int]] = {}
+    for access in loop.accesses:
+        if not access.store and access.stride(loop.nest.iv):
+            rows.setdefault((access.base, access.moving), []).append(access.constant * access.bits // 8)
+    place = written[0].base, written[0].moving
+    if len(rows.pop(place, ())) != 1 or not any(_displaced(loop, key[1], at, vf) for key, at in rows.items()):
+        return 0.0
+    chain = loop.serial_chain
+    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, True) if chain is not None else 0.0
+    return 1.0 + (cpu.load_latency + steps if steps else own_path(loop, cpu, True))
+
+
+_REGISTER, _UNSCALED = 16, 256
+
+
+def _displaced(loop: Loop, moving: Moving | None, places: list[int], vf: int) -> bool:
+    """Whether several places are neighbours in the next iteration's way, and displacements reach all of them: multiples
+    of what is loaded, or few bytes."""
+    first, size = min(places), min(vf * max(loop.bits, 8) // 8, _REGISTER)
+    reached = all(at - first < _UNSCALED or (at - first) % size == 0 for at in places)
+    return moving is not None and len(places) > 1 and loop.by_shape().get(moving) == 1 and reached
+
+
+def overlapped(chain: float, uops: float) -> float:
+    """Cycles of a chain whose loop is unrolled completely into a block of so many micro-operations: that of the block's
+    next execution is another."""
+    return chain / (1.0 + _WINDOW / max(uops, 1.0))
 
 
 def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
@@ -140,40 +191,25 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
 
 
-def waited(loop: Loop, cpu: Cpu, path: float, uops: float, unroll: int, parts: float) -> float:
-    """Cycles that an iteration waits in order: copies in one block wait together, unless loads come after stores that
-    may have written what they read. parts : `segments` of the copies, 1 of vectors."""
-    if parts < _PARTS:
-        together = max(_IN_ORDER_WINDOW / max(uops, 1.0), 1.0)
-        return path / min(unroll, together)
-    each = path if parts * loop.serial <= loop.copies * unroll else min(path, own_path(loop, cpu))
-    if loop.forwarded > 0:
-        through = min(loop.forwarded + 1.0, segments(loop))  # parts of one chain: each hands on what it stores
-        each = each / through + cpu.load_latency if through > 1 else each
-    return max(path, parts * each) / unroll
-
-
-_NOT_OVERLAPPED = 0.3
-"""Of the shorter of what the parts of a body wait for and what they issue (by labels of `train` and `validation`)."""
-
-
-def between_parts(loop: Loop, ports: float, path: float, parts: float) -> float:
-    """Cycles in order beside the longer of the two: where a load may be of what was stored before it, what follows
-    cannot fill the end of a chain, and the beginning of the next one waits for it."""
-    if loop.counts[opclass.LIBM] or loop.counts[opclass.CALL] or parts < _PARTS:
-        return 0.0
-    return _NOT_OVERLAPPED * min(ports, path)
-
-
-_PARTS = 2
-
-
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
+    more = 0.0 if vectors or chain.is_float else _added_to_products(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
-        return cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
-    return _latency(chain, cpu, loop, vectors) * chain.steps
+        return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
+    return more + _latency(chain, cpu, loop, vectors) * chain.steps
+
+
+_BEHIND_ADDEND = 1.0
+"""Cycles that ``madd`` of Cortex-A55 takes from its addend beyond those of a sum (`ReadIMA`)."""
+
+
+def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """What a sum of products of whole numbers takes beyond its sums, where both are one instruction."""
+    products, kinds = loop.counts[_IMUL], dict(chain.kinds) or {chain.op_class: chain.steps}
+    if not products or not cpu.in_order or 2.0 * loop.folds < products or _IMUL in kinds:
+        return 0.0
+    return kinds.get(opclass.IADD, 0.0) * min(products / loop.counts[opclass.IADD], 1.0) * _BEHIND_ADDEND
 
 
 def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:

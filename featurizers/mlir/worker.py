@@ -19,11 +19,12 @@ WorkerDied = ProcessDied
 
 
 class Request(msgspec.Struct, array_like=True):
-    """One source to parse."""
+    """One source to parse. keep : a function that is asked about, called by others or not."""
 
     source: bytes
     bytecode: bool
     allow_unregistered: bool
+    keep: str | None = None
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -64,11 +65,11 @@ class Pool(Processes):
         super().__init__(lambda: Worker(limits).process, size)
         self.limits = limits
 
-    def parse(self, source: bytes, bytecode: bool, allow_unregistered: bool) -> Module:
+    def parse(self, source: bytes, bytecode: bool, allow_unregistered: bool, keep: str | None = None) -> Module:
         """Raises InputError: refused by the parser (with its place), or the parser broke on it."""
         try:
             with self.one() as process:
-                answer = answer_of(process, Request(source, bytecode, allow_unregistered))
+                answer = answer_of(process, Request(source, bytecode, allow_unregistered, keep))
         except ProcessDied as death:
             raise _broken(death, self.limits) from None
         if answer.error is not None:
@@ -125,7 +126,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._decode = msgspec.msgpack.Decoder(Request).decode
-        self._parse: Callable[[str | bytes, bool], Module] | None = None
+        self._parse: Callable[[str | bytes, bool, str | None], Module] | None = None
 
     def answer(self, message: bytes) -> bytes:
         if self._parse is None:
@@ -135,7 +136,7 @@ class _Reader:
         request = self._decode(message)
         try:
             source = request.source if request.bytecode else request.source.decode()
-            answer = Answer(self._parse(source, request.allow_unregistered))
+            answer = Answer(self._parse(source, request.allow_unregistered, request.keep))
         except InputError as error:
             answer = Answer(None, (error.what, error.rule, error.where))
         except RecursionError:

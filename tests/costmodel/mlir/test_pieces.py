@@ -40,7 +40,9 @@ def test_functions_that_do_not_call_one_another_are_pieces_of_a_module() -> None
     assert list(pieces) == ["matmul", "saxpy"]
     of_piece, of_alone = (featurizer.features([own], profile="znver4").vectors for own in (pieces["matmul"], alone))
     assert (of_piece == of_alone).all()
-    calling = featurizer.pieces(featurizer.parse({"mlir": MATMUL + SAXPY.replace("%A:", "%A: ", 1) + CALLER}))
+    calling = featurizer.pieces(
+        featurizer.parse({"mlir": MATMUL + SAXPY.replace(") {", ") attributes {no_inline} {", 1) + CALLER})
+    )
     assert [[f.name for f in piece.functions] for piece in calling.values()] == [["matmul"], ["saxpy", "caller"]]
     twice = featurizer.parse({"mlir": f"module @a {{ {SAXPY} }}\nmodule @b {{ {SAXPY} }}"})
     assert len(twice.functions) == 2

@@ -144,3 +144,37 @@ def test_what_the_source_unrolled_goes_on_through_memory() -> None:
 def test_points_of_a_tile_go_on_in_the_loop_around() -> None:
     plain, tiled = (cycles_per_element(seidel(1, "%K - 1", point)) for point in (False, True))
     assert tiled == pytest.approx(plain, rel=0.1)
+
+
+PRODUCT = """func.func @f(%a: memref<1x39xf64>, %b: memref<39x57xf64>, %c: memref<1x57xf64>) {
+  %zero = arith.constant 0.0 : f64
+  %one = memref.alloc() : memref<1x1xf64>
+  %two = memref.alloc() : memref<1x1xf64>
+  affine.for %i = 0 to 1 { affine.for %j = 0 to 57 {
+    affine.store %zero, %one[0, 0] : memref<1x1xf64>
+    affine.for %k = 0 to 39 {
+      %x = affine.load %a[0, %k] : memref<1x39xf64>
+      %y = affine.load %b[%k, %j] : memref<39x57xf64>
+      %s = affine.load %one[0, 0] : memref<1x1xf64>
+      %p = arith.mulf %x, %y : f64
+      %t = arith.addf %s, %p : f64
+      affine.store %t, %one[0, 0] : memref<1x1xf64> }
+    %u = affine.load %one[0, 0] : memref<1x1xf64>
+    %v = math.sqrt %u : f64
+    affine.store %v, %two[0, 0] : memref<1x1xf64>
+    %w = affine.load %two[%i, 0] : memref<1x1xf64>
+    affine.store %w, %c[0, %j] : memref<1x57xf64> } }
+  memref.dealloc %one : memref<1x1xf64>
+  memref.dealloc %two : memref<1x1xf64>
+  return }"""
+
+
+def test_a_buffer_that_every_iteration_begins_anew_is_a_value() -> None:
+    code = next(code for code in codes(PRODUCT, "znver4") if code.loop.trip == 57)
+    assert code.loop.legality == VECTORISABLE
+    assert code.vf == 8  # opt-22: "vectorized loop (vectorization width: 8, interleaved count: 1)"
+    assert not code.loop.lifted
+
+
+def codes(text: str, name: str) -> list[LoopCode]:
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))

@@ -149,3 +149,22 @@ def test_maxima_of_halves_are_large_to_full_unrolling_where_they_go_lane_by_lane
       return }}"""
     code = last(text, "skylake-avx512")
     assert (code.vf, code.full) == (16, False)
+
+
+@pytest.mark.parametrize(("name", "iterations"), [("neoverse-v1", 12), ("cortex-a55", 12)])
+def test_a_vector_call_is_small_to_full_unrolling_and_its_spills_are_of_every_copy(name: str, iterations: int) -> None:
+    text = """func.func @f(%a: memref<48xf32> {llvm.noalias}, %b: memref<48xf32> {llvm.noalias},
+                           %c: memref<48xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 48 {
+        %x = affine.load %a[%i] : memref<48xf32>
+        %w = affine.load %c[%i] : memref<48xf32>
+        %y = math.tanh %x : f32
+        %z = arith.addf %y, %x : f32
+        %u = arith.subf %z, %w : f32
+        %v = arith.mulf %u, %z : f32
+        affine.store %v, %b[%i] : memref<48xf32> }
+      return }"""
+    code = last(text, name)
+    assert code.vf == 4
+    assert (code.full, code.unroll) == (True, iterations)
+    assert code.driven >= 4 * iterations

@@ -7,6 +7,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.costs import lane_by_lane
 
 FEATURIZER = MlirFeaturizer()
 
@@ -109,3 +110,22 @@ def test_bytes_of_a_table_are_loaded_one_by_one_into_words() -> None:
 def test_zen_4_permutes_beside_what_it_computes() -> None:
     """llvm-mca has 1,173 cycles for this one; the rate is that of many."""
     assert code(GROUPED, "znver4").cycles == pytest.approx(957, rel=0.03)
+
+
+def column(kind: str) -> str:
+    add = "addf" if kind == "f16" else "addi"
+    return f"""func.func @f(%a: memref<1024x12x{kind}> {{llvm.noalias}}, %b: memref<1024x12x{kind}> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 1024 {{
+        %x = affine.load %a[%i, 0] : memref<1024x12x{kind}>
+        %y = arith.{add} %x, %x : {kind}
+        affine.store %y, %b[%i, 0] : memref<1024x12x{kind}> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "vf", "cost"), [("i8", 8, 27), ("i8", 64, 219), ("i16", 16, 55), ("f16", 4, 12), ("f16", 32, 107)]
+)
+def test_lanes_that_x86_does_not_gather_cost_what_opt_says(kind: str, vf: int, cost: float) -> None:
+    loop = code(column(kind), "znver4").loop
+    bits = int(kind[1:])
+    assert lane_by_lane(loop, cpu("znver4"), vf, bits, 12, False) == cost

@@ -66,3 +66,104 @@ def test_divisions_of_vectors_count_four() -> None:
     code = innermost(NEWTON, "apple-m1")
     assert (code.vf, code.unroll) == (4, 1)
     assert code.instructions == pytest.approx(29, rel=0.05)
+
+
+def transposed(column: int) -> str:
+    """Rows of `column` elements that become columns."""
+    return f"""func.func @f(%a: memref<20x8x{column}xf64>, %b: memref<20x{column}x8xf64>) {{
+      affine.for %i = 0 to 20 {{ affine.for %j = 0 to 8 {{ affine.for %k = 0 to {column} {{
+        %x = affine.load %a[%i, %j, %k] : memref<20x8x{column}xf64>
+        affine.store %x, %b[%i, %k, %j] : memref<20x{column}x8xf64> }} }} }}
+      return }}"""
+
+
+def test_stores_beside_another_are_one_to_x86_and_what_is_gone_with_the_index_raises_the_threshold() -> None:
+    code = innermost(transposed(20), "znver4")
+    assert code.loop.size > 20 * 3  # as if each store had an index of its own
+    assert 8 * (20 + 20 + 1) + 2 > 300
+    assert code.full
+    assert code.unroll == 8  # opt-22: "completely unrolled loop with 8 iterations"
+    assert not innermost(transposed(22), "znver4").full
+
+
+POINTS = """#next = affine_map<(d) -> (d + 1)>
+func.func @f(%a: memref<6x72x24xf64> {llvm.noalias}, %b: memref<24x2x36xf64> {llvm.noalias}) {
+  affine.for %i = 0 to OUTER { affine.for %j = 0 to 36 { affine.for %k = 0 to 24 {
+    affine.for %p = affine_map<(d) -> (d)>(%i) to #next(%i) {
+      affine.for %q = affine_map<(d) -> (d)>(%j) to #next(%j) {
+        affine.for %r = affine_map<(d) -> (d)>(%k) to #next(%k) {
+          %x = affine.load %a[%p * 3, %q * 2, %r] : memref<6x72x24xf64>
+          affine.store %x, %b[%r, %p, %q] : memref<24x2x36xf64> } } } } } }
+  return }"""
+
+
+def test_loops_inside_one_that_is_unrolled_are_looked_at_once_more() -> None:
+    inside = innermost(POINTS.replace("OUTER", "2"), "znver4")
+    assert inside.loop.trip == 36  # opt-22: "completely unrolled loop with 24 iterations"
+    assert inside.vf == 8
+    assert inside.full  # stores of the vector loop are beside one another, too
+    assert innermost(POINTS.replace("OUTER", "1"), "znver4").loop.trip == 24  # a loop of one iteration is no loop
+
+
+def rows_of_four(length: int) -> str:
+    """Four neighbours in each iteration, which are one vector again."""
+    lines = [
+        f"""%p{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+        %x{k} = affine.load %a[%p{k}] : memref<{length}xf64>
+        %y{k} = affine.load %b[%p{k}] : memref<{length}xf64>
+        %z{k} = arith.addf %x{k}, %y{k} : f64
+        affine.store %z{k}, %c[%p{k}] : memref<{length}xf64>"""
+        for k in range(4)
+    ]
+    buffers = ", ".join(f"%{name}: memref<{length}xf64> {{llvm.noalias}}" for name in "abc")
+    return f"""func.func @f({buffers}) {{
+      affine.for %i = 0 to {length} step 4 {{
+        {" ".join(lines)} }}
+      return }}"""
+
+
+def test_groups_that_are_one_vector_each_are_small_to_the_unroller() -> None:
+    code = innermost(rows_of_four(512), "znver4")
+    assert code.vf == 4
+    assert code.full  # opt-22: "completely unrolled loop with 32 iterations"
+    assert not innermost(rows_of_four(1024), "znver4").full
+
+
+def test_a_group_that_fills_a_register_is_one_iteration() -> None:
+    code = innermost(rows_of_four(512), "skylake-avx512")
+    assert code.vf == 4
+    assert code.unroll == 4  # opt-22: "unrolled loop by a factor of 4", of 128 iterations
+    assert not code.full
+    assert code.instructions < innermost(rows_of_four(512), "znver4").instructions / 4
+
+
+def stencil(kind: str) -> str:
+    lines, last = [], "%x0"
+    for k in range(5):
+        lines.append(f"%x{k} = affine.load %a[%i, %j + {k - 2}] : memref<140x128x{kind}>")
+        lines.append(f"%p{k} = arith.mulf %x{k}, %c : {kind}")
+        if k:
+            lines.append(f"%s{k} = arith.addf {last}, %p{k} : {kind}")
+            last = f"%s{k}"
+    body = " ".join(lines)
+    buffers = ", ".join(f"%{name}: memref<140x128x{kind}> {{llvm.noalias}}" for name in "ab")
+    return f"""func.func @f({buffers}, %c: {kind}) {{
+      affine.for %i = 0 to 140 {{ affine.for %j = 2 to 122 {{
+        {body}
+        affine.store {last}, %b[%i, %j] : memref<140x128x{kind}> }} }}
+      return }}"""
+
+
+def test_operations_on_vectors_of_halves_count_one_to_the_unroller() -> None:
+    code = innermost(stencil("f16"), "skylake-avx512")
+    assert code.vf == 8
+    assert code.full  # opt-22: "completely unrolled loop with 15 iterations"
+
+
+def test_a_store_to_a_column_has_a_constant_as_its_last_index() -> None:
+    text = """func.func @f(%a: memref<100x4xf32>) {{ affine.for %i = 0 to 100 {{
+        %x = affine.load %a[%i, 3] : memref<100x4xf32>
+        affine.store %x, %a[%i, {}] : memref<100x4xf32> }}
+      return }}"""
+    first, second = (innermost(text.format(column), "znver4").loop for column in (0, 1))
+    assert second.size == first.size - 1  # `X86TTIImpl::getMemoryOpCost`

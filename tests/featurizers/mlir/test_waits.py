@@ -252,3 +252,71 @@ def test_parts_that_hand_on_what_they_store_are_one_chain() -> None:
       return }}"""
     found = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("cortex-a55"))
     assert sum(code.cycles for code in found) == pytest.approx(2341, rel=0.1)
+
+
+def column_scan(rows: int, copies: int = 1) -> str:
+    """Each column adds up its elements from above; so many steps are written out in one iteration."""
+    step = """%b{0} = affine.load %b[%i + {0} - 1, %j] : memref<91x24xf64>
+        %a{0} = affine.load %a[%i + {0}, %j] : memref<91x24xf64>
+        %m{0} = arith.mulf %b{0}, %c : f64
+        %s{0} = arith.addf %m{0}, %a{0} : f64
+        affine.store %s{0}, %b[%i + {0}, %j] : memref<91x24xf64>"""
+    body = "\n".join(step.format(k) for k in range(copies))
+    return f"""func.func @f(%a: memref<91x24xf64> {{llvm.noalias}}, %b: memref<91x24xf64> {{llvm.noalias}}, %c: f64) {{
+      affine.for %j = 0 to 24 {{ affine.for %i = 1 to {rows} step {copies} {{ {body} }} }}
+      return }}"""
+
+
+def test_what_an_iteration_stores_for_the_next_one_in_another_row_goes_on_in_one_block() -> None:
+    assert cycles(column_scan(24), "apple-m1") == pytest.approx(1293, rel=0.05)
+
+
+def test_copies_that_a_way_out_divides_are_no_one_block() -> None:
+    whole, divided = (cycles(column_scan(rows, 4), "znver4") / (rows // 4) for rows in (89, 93))
+    assert divided < 0.8 * whole
+
+
+def chosen(second: str) -> str:
+    """Two choices in each iteration by what the one before has chosen."""
+    return f"""func.func @f(%a: memref<640xi64> {{llvm.noalias}}, %s: i64, %e: i64) -> i64 {{
+      %zero = arith.constant 0 : i64
+      %r = affine.for %i = 0 to 640 iter_args(%t = %s) -> (i64) {{
+        %x = affine.load %a[%i] : memref<640xi64>
+        %c = arith.cmpi slt, %x, %t : i64
+        %y = arith.select %c, %x, %e : i64
+        %d = arith.cmpi eq, %y, %t : i64
+        %u = arith.xori %y, %x : i64
+        %z = arith.select %d, {second}, %u : i64
+        affine.yield %z : i64 }}
+      return %r : i64 }}"""
+
+
+def test_choices_are_branches_on_risc_v() -> None:
+    branch, mask = (cycles(chosen(second), "sifive-p670") / 640 for second in ("%s", "%y"))
+    assert branch == pytest.approx(mask + 1.5)  # with or without one operation is no branch
+    assert cycles(chosen("%s"), "znver4") == cycles(chosen("%y"), "znver4")
+
+
+MERGE = """func.func @f(%a: memref<65xi32> {llvm.noalias}, %b: memref<65xi32> {llvm.noalias},
+                             %o: memref<128xi32> {llvm.noalias}) {
+  %z = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %end = arith.constant 64 : index
+  %r:2 = affine.for %i = 0 to 128 iter_args(%p = %z, %q = %z) -> (index, index) {
+    %k = arith.minui %p, %end : index
+    %x = memref.load %a[%k] : memref<65xi32>
+    %l = arith.minui %q, %end : index
+    %y = memref.load %b[%l] : memref<65xi32>
+    %c = arith.cmpi sle, %x, %y : i32
+    %v = arith.select %c, %x, %y : i32
+    %p1 = arith.addi %p, %one : index
+    %q1 = arith.addi %q, %one : index
+    %s = arith.select %c, %p1, %p : index
+    %t = arith.select %c, %q, %q1 : index
+    affine.store %v, %o[%i] : memref<128xi32>
+    affine.yield %s, %t : index, index }
+  return }"""
+
+
+def test_an_index_that_goes_on_under_a_condition_is_no_branch() -> None:
+    assert cycles(MERGE, "znver4") > 8 * 128  # each load waits for the comparison before it

@@ -1,0 +1,86 @@
+"""What moves out of a loop once the loops inside it are unrolled, and waits in registers or on the stack.
+
+Source (LLVM 22): `PassBuilder::addVectorPasses` runs `LICM` behind the last `LoopUnroll`. The iterations of a vector
+loop, or of one that SLP has packed, lie in the body around by then, and loads that do not vary there are made first.
+There are as many as places, whatever registers there are: the allocator puts the rest on the stack.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurizers.mlir.body import emulates_half
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Access
+from featurizers.mlir.registers import IN_FLIGHT, kept_sums
+
+if TYPE_CHECKING:
+    from featurizers.mlir.codegen import LoopCode
+
+_MOST_PACKED = 0.5
+_SINGLE = 32
+
+
+def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
+    """A loop that is unrolled completely is part of the body around it: loads that do not vary there move out, unless
+    something in that body may be stored over them."""
+    loop = code.loop
+    if not code.full or not loop.exact or loop.checks or around.trip < 2:
+        return
+    fixed = _fixed(around, loop)
+    kept = kept_sums(loop, around.nest.iv, cpu, code.vf * code.interleave, code.unroll, _share(code))
+    if not fixed:
+        if kept:
+            copies = max(loop.factor, 1.0)
+            beyond = (kept * copies + IN_FLIGHT - cpu.vector_registers) / copies
+            code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
+        return
+    if code.vf > 1:
+        stay = _staying(loop, fixed)
+        code.cycles *= stay + (1.0 - stay) / around.trip
+    code.lifted = _registers(around, code, fixed, cpu)
+    beside = sum([not access.store for access in loop.lifted]) * _share(code) + loop.live_float + loop.literals
+    beyond = max(code.lifted + kept + beside - cpu.vector_registers, 0.0) / max(loop.factor, 1.0)
+    code.instructions += beyond * loop.multiplicity * (1.0 if cpu.load_folding else 2.0)
+    code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, code.lifted / cpu.vector_registers)
+
+
+def _fixed(around: Loop, loop: Loop) -> list[Access]:
+    """Loads of other places in each iteration, but of the same ones in every iteration around."""
+    iv, own = around.nest.iv, loop.nest.iv
+    found = [a for a in loop.accesses if not a.store and a.moving and a.stride(own) and not a.stride(iv)]
+    if not found:
+        return found
+    stores = [access for inside in around.walk() for access in inside.accesses if access.store]
+    stored, outside = {access.base for access in stores}, any(access.external for access in stores)
+    return [a for a in found if a.base not in stored and not (a.external and outside)]
+
+
+def _staying(loop: Loop, fixed: list[Access]) -> float:
+    """Share of a vector body that stays where it is."""
+    own = loop.nest.iv
+    moved = len(fixed) + 2.0 * sum(abs(a.stride(own)) > 1 for a in fixed)
+    return max(1.0 - moved / max(len(loop.accesses) + 2.0 * loop.strided + sum(loop.counts) / 2, 1.0), 0.1)
+
+
+def _share(code: LoopCode) -> float:
+    """Of a register, for a scalar of the body."""
+    return 1.0 / code.packed.lanes if code.packed.share > _MOST_PACKED else 1.0
+
+
+def _registers(around: Loop, code: LoopCode, fixed: list[Access], cpu: Cpu) -> float:
+    """Registers for what was loaded, in all copies of the loop that read other places. Halves wait as the singles that
+    they are computed as."""
+    loop = code.loop
+    if code.vf > 1:
+        each, least = code.vf * code.interleave / cpu.prefer_bits, _SINGLE if emulates_half(loop, cpu) else 0
+        once = [max(max(a.bits, least) * each, 1.0) for a in fixed]
+    else:
+        once = [_share(code)] * len(fixed)
+    varying: set[int] = set()
+    if loop.factor > 1.0:
+        unrolled, original = around.fixed, [a for nest in loop.nest.walk() for a in nest.accesses]
+        varying = {a.base for a in original if not unrolled.isdisjoint(dict(a.moving or ()))}
+    copies = [loop.factor if a.base in varying else 1.0 for a in fixed]
+    return sum([number * times for number, times in zip(once, copies, strict=True)]) * code.unroll

@@ -1,0 +1,95 @@
+"""Loads that move out of the loop around one that is unrolled completely, as opt-22 -O3 and llc-22 -O3 have them."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+PRODUCT = """func.func @f(
+      %a: memref<24x163xf16> {ALIAS}, %b: memref<24x32xf16> {ALIAS}, %c: memref<163x32xf16> {ALIAS}) {
+  affine.for %k = 0 to 163 { affine.for %i = 0 to 24 { affine.for %j = 0 to 32 {
+    %x = affine.load %a[%i, %k] : memref<24x163xf16>
+    %y = affine.load %b[%i, %j] : memref<24x32xf16>
+    %p = arith.mulf %x, %y : f16
+    %z = affine.load %c[%k, %j] : memref<163x32xf16>
+    %s = arith.addf %z, %p : f16
+    affine.store %s, %c[%k, %j] : memref<163x32xf16> } } }
+  return }"""
+
+SUMS = """func.func @f(%a: memref<64xf32>, %b: memref<500x64xf32>, %c: memref<500xf32>, %z: f32) {
+  affine.for %k = 0 to 500 {
+    %r = affine.for %i = 0 to 64 iter_args(%s = %z) -> (f32) {
+      %x = affine.load %a[%i] : memref<64xf32>
+      %y = affine.load %b[%k, %i] : memref<500x64xf32>
+      %p = arith.mulf %x, %y : f32
+      %t = arith.addf %s, %p fastmath<reassoc> : f32
+      affine.yield %t : f32 }
+    affine.store %r, %c[%k] : memref<500xf32> }
+  return }"""
+
+
+def innermost(text: str, name: str = "skylake-avx512") -> LoopCode:
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+
+
+def test_what_slp_packed_moves_out_of_the_loop_around_and_waits_in_vectors() -> None:
+    code = innermost(PRODUCT.replace("ALIAS", "llvm.noalias"))
+    assert code.full
+    assert code.vf == 1
+    assert code.lifted == pytest.approx(48)  # 24 rows of 32 halves, each half computed as a single
+    assert 16 <= code.spills <= 24  # 20
+
+
+def test_nothing_moves_out_over_a_store_that_may_be_to_it_in_the_loop_around() -> None:
+    assert innermost(PRODUCT.replace("ALIAS", 'llvm.name = "x"')).lifted == 0
+    assert innermost(SUMS).lifted == 0
+    alone = SUMS.replace("memref<64xf32>,", "memref<64xf32> {llvm.noalias},", 1)
+    assert innermost(alone).lifted == 8
+
+
+def test_sums_of_packed_copies_wait_in_registers_around_all_of_them() -> None:
+    text = """func.func @f(%a: memref<8x6xi32> {llvm.noalias}, %b: memref<6x32xi32> {llvm.noalias},
+                           %c: memref<8x32xi32> {llvm.noalias}) {
+      affine.for %k = 0 to 6 { affine.for %i = 0 to 8 { affine.for %j = 0 to 32 {
+        %x = affine.load %a[%i, %k] : memref<8x6xi32>
+        %y = affine.load %b[%k, %j] : memref<6x32xi32>
+        %p = arith.muli %x, %y : i32
+        %z = affine.load %c[%i, %j] : memref<8x32xi32>
+        %s = arith.addi %z, %p : i32
+        affine.store %s, %c[%i, %j] : memref<8x32xi32> } } }
+      return }"""
+    code = innermost(text, "apple-m1")
+    assert code.packed.lanes == 4
+    assert code.spills == pytest.approx(64 + 2 - 32)  # of 256 sums
+
+
+def test_in_order_copies_lie_side_by_side_and_need_more_registers_beside_what_waits() -> None:
+    text = """func.func @f(%a: memref<20x26xf32>, %b: memref<26x204xf32>, %c: memref<20x204xf32>) {
+      linalg.matmul ins(%a, %b : memref<20x26xf32>, memref<26x204xf32>) outs(%c : memref<20x204xf32>)
+      return }"""
+    assert 4 <= innermost(text, "cortex-a55").spills <= 8  # 4
+    assert innermost(text, "apple-m1").spills == 0
+
+
+def test_a_single_vector_iteration_loads_what_does_not_vary_where_it_is_used() -> None:
+    text = """func.func @f(%a: memref<8x16xf32> {llvm.noalias}, %b: memref<8x8xf32> {llvm.noalias},
+                           %c: memref<16x8xf32> {llvm.noalias}) {
+      %z = arith.constant 0.0 : f32
+      affine.for %i = 0 to TRIP { affine.for %j = 0 to 8 {
+        %r = affine.for %k = 0 to 8 iter_args(%s = %z) -> (f32) {
+          %x = affine.load %a[%k, %i] : memref<8x16xf32>
+          %y = affine.load %b[%k, %j] : memref<8x8xf32>
+          %p = arith.mulf %x, %y : f32
+          %t = arith.addf %s, %p : f32
+          affine.yield %t : f32 }
+        affine.store %r, %c[%i, %j] : memref<16x8xf32> } }
+      return }"""
+    code = innermost(text.replace("TRIP", "16"), "znver4")
+    assert (code.full, code.unroll) == (True, 1)
+    assert code.spills == 0
+    several = innermost(text.replace("TRIP", "480").replace("x16x", "x480x").replace("<16x", "<480x"), "znver4")
+    assert several.spills > 30
