@@ -61,9 +61,9 @@ def _x86(code: Code, position: int) -> int:
         if last is not None and -(1 << 31) <= signed(last, bits) < 1 << 31:
             return code.emit("alu", code.register(args[0]), tied=HARD)
         for one, other in ((args[0], args[1]), (args[1], args[0])) if op == "and" and bits >= _WORD else ():
-            inverted = _inner(code, other, "xor")
-            if inverted is not None and code.constant(inverted.args[1]) == (1 << bits) - 1:
-                return code.emit("alu", code.register(one), code.register(inverted.args[0]))  # ``andn``
+            inverted = _inverted(code, other, bits)
+            if inverted is not None:
+                return code.emit("alu", code.register(one), code.register(inverted))  # ``andn``
         return code.emit("alu", code.register(args[0]), code.register(args[1]), tied=HARD, swaps=True)
     if op in _SHIFTS:
         return _x86_shift(code, op, bits, args, last)
@@ -145,6 +145,20 @@ def _inner(code: Code, value: int, *ops: str) -> Value | None:
     return known if known.op in ops and code.uses[value] == 1 else None
 
 
+def _inverted(code: Code, value: int, bits: int) -> int | None:
+    """What a value that nothing else is of is the complement of."""
+    known = _inner(code, value, "xor")
+    return known.args[0] if known is not None and code.constant(known.args[1]) == (1 << bits) - 1 else None
+
+
+def _shifted(code: Code, value: int, bits: int) -> int | None:
+    """What a value that nothing else is of is a shift of, which an operand of AArch64 can be: by a constant."""
+    known = _inner(code, value, *_SHIFTS)
+    if known is None or code.constant(known.args[1]) is None:
+        return None
+    return known.args[0] if bits >= _WORD or known.op == "shl" else None
+
+
 def _aarch64(code: Code, position: int) -> int:
     value = code.values[position]
     op, bits, args, _number, _ = value
@@ -222,9 +236,9 @@ def _aarch64_sum(code: Code, op: str, bits: int, args: tuple[int, ...], last: in
         product = _inner(code, other, "mul")
         if product is not None and not _by_shifts(code, product):
             return code.emit("madd", *[code.register(each) for each in product.args], code.register(one))
-        shift = _inner(code, other, *_SHIFTS)
-        if shift is not None and code.constant(shift.args[1]) is not None and (bits >= _WORD or shift.op == "shl"):
-            return code.emit("shifted", code.register(one), code.register(shift.args[0]))
+        shifted = _shifted(code, other, bits)
+        if shifted is not None:
+            return code.emit("shifted", code.register(one), code.register(shifted))
     return code.emit("alu", code.register(args[0]), code.register(args[1]))
 
 
@@ -249,12 +263,12 @@ def _aarch64_logic(code: Code, op: str, bits: int, args: tuple[int, ...], last: 
             return code.emit("immediate", code.register(args[0]))
         return code.emit("alu", code.register(args[0]), code.register(args[1]))
     for one, other in ((args[0], args[1]), (args[1], args[0])):
-        shift = _inner(code, other, *_SHIFTS)
-        if shift is not None and code.constant(shift.args[1]) is not None and (bits >= _WORD or shift.op == "shl"):
-            return code.emit("shifted", code.register(one), code.register(shift.args[0]))
-        inverted = _inner(code, other, "xor")
-        if inverted is not None and code.constant(inverted.args[1]) == (1 << bits) - 1:
-            return code.emit("alu", code.register(one), code.register(inverted.args[0]))
+        shifted = _shifted(code, other, bits)
+        if shifted is not None:
+            return code.emit("shifted", code.register(one), code.register(shifted))
+        inverted = _inverted(code, other, bits)
+        if inverted is not None:
+            return code.emit("alu", code.register(one), code.register(inverted))
     return code.emit("alu", code.register(args[0]), code.register(args[1]))
 
 

@@ -84,7 +84,7 @@ class Code:
 
             found = self.registers[value] = OF[self.cpu.isa](self, value)
             return found
-        return self.literal(known) if known.real else self.number(known.number, known.bits)
+        return self.literal(value) if known.real else self.number(known.number, known.bits)
 
     def returned_in(self, value: int) -> int:
         """The register that a result is in: numbers are made where they are wanted."""
@@ -123,21 +123,22 @@ class Code:
         repeated = cost("aarch64", frozenset([(width, value & ((1 << width) - 1))]))
         return max(min(*parts, int(max(repeated, 1.0))), 1)
 
-    def literal(self, known: Value) -> int:
+    def literal(self, value: int) -> int:
         """A register with a number of floating point."""
+        known = self.values[value]
         key = known.number, -known.bits
         found = self.numbers.get(key)
         if found is None:
-            (value,) = unpack("<d", known.number.to_bytes(8, "little"))
+            (number,) = unpack("<d", known.number.to_bytes(8, "little"))
             isa = self.cpu.isa
             if isa == "x86":
-                if self.uses[self.program.values.index(known)] < _OFTEN:
+                if self.uses[value] < _OFTEN:
                     return 0  # an operand in memory
                 found = self.emit("load", lasts=float(self.cpu.load_latency), real=True)
-            elif isa == "aarch64" and (short(value) or not value):
+            elif isa == "aarch64" and (short(number) or not number):
                 found = self.emit("fmove", lasts=3.0 if self.cpu.in_order else 1.0, real=True)
             else:
-                whole = 0 if not value else self.emit("number")
+                whole = 0 if not number else self.emit("number")
                 for _ in range(known.bits > _SINGLE and bool(whole)):
                     whole = self.emit("number", whole, lasts=1.0)
                 found = self.emit("fmove", whole, lasts=_TO_FLOATS.get(self.cpu.name, 3.0), real=True)

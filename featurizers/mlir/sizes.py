@@ -5,6 +5,7 @@ Source (LLVM 22): ``opt-22 -passes='print<cost-model>' -cost-kind=code-size`` fo
 
 from __future__ import annotations
 
+from collections.abc import Set
 from math import gcd
 
 from featurizers.mlir import divisions, minmax, opclass
@@ -92,13 +93,19 @@ def _indexed(loop: Loop) -> list[Access]:
     divisors = {moving: gcd(*[factor for _, factor in moving]) for moving in {a.moving for a in found} if moving}
     beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % divisors[a.moving]}
     if beside:
-        users: dict[tuple[Moving | None, int], int] = {}
-        for access in loop.accesses:
-            key = access.moving, access.constant
-            if key in beside and users.setdefault(key, access.base) != access.base:
-                users[key] = _SEVERAL
+        users = _users(loop, beside)
         found = [a for a in found if users.get((a.moving, a.constant), _SEVERAL) == _SEVERAL]
     return found
+
+
+def _users(loop: Loop, sums: Set[tuple[Moving | None, int]]) -> dict[tuple[Moving | None, int], int]:
+    """The buffer that each of these sums of indices addresses, `_SEVERAL` where it is more than one."""
+    users: dict[tuple[Moving | None, int], int] = {}
+    for access in loop.accesses:
+        key = access.moving, access.constant
+        if key in sums and users.setdefault(key, access.base) != access.base:
+            users[key] = _SEVERAL
+    return users
 
 
 def near_stores(loop: Loop) -> int:
@@ -118,12 +125,7 @@ def near_stores(loop: Loop) -> int:
             beyond += [(moving, at) for at in row if at > first]
     if not beyond:
         return 0
-    wanted = set(beyond)
-    users: dict[tuple[Moving | None, int], int] = {}
-    for access in loop.accesses:
-        key = access.moving, access.constant
-        if key in wanted and users.setdefault(key, access.base) != access.base:
-            users[key] = _SEVERAL
+    users = _users(loop, set(beyond))
     return sum([users[key] != _SEVERAL for key in beyond])
 
 
