@@ -50,6 +50,8 @@ class Loop(msgspec.Struct):
     that several buffers have in common.
     still : as of `Nest`, moved : what moved out of it, until the loop around has it; moved_out : how much did.
     by_masks : as of `Nest`.
+    part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
+    size of a version that never runs, until that is known.
     """
 
     nest: Nest
@@ -146,6 +148,9 @@ class Loop(msgspec.Struct):
     moved: list[Fixed] = field(default_factory=list)
     moved_out: float = 0.0
     by_masks: float = 0.0
+    part: float = 1.0
+    parted: frozenset[int] = frozenset()
+    unmet: float = 0.0
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:

@@ -167,9 +167,8 @@ class Nest(msgspec.Struct):
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
     computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
     length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
-    where it is exact or not known, and lengths :
-    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. linear :
-    its bounds are one linear form each. share : of the iterations
+    where it is exact or not known, and lengths : the trip counts that occur, with their shares; least : the smallest
+    of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share : of the iterations
     around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
     shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `stored.by_memory`.
@@ -220,6 +219,7 @@ class Nest(msgspec.Struct):
     starts: frozenset[int] = frozenset()
     begun: int = 0
     lengths: tuple[tuple[int, float], ...] = ()
+    least: int = 0
     cut: bool = False
     linear: bool = False
     share: float = 1.0

@@ -23,6 +23,7 @@ from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
 from featurizers.mlir.sizes import measure, unfolded
+from featurizers.mlir.unswitch import divided_by, unmet, versions
 
 UNROLL_THRESHOLD = 300
 _ANALYSED, _MOST_BOOST = 10, 4.0
@@ -32,7 +33,7 @@ _MAX_EXPANDED = 4096
 
 def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
-    root = _optimise(nest, isa)
+    root = _optimise(nest, isa)[0]
     for loop in unread(root):
         measure(loop)
         judge(loop)
@@ -45,7 +46,7 @@ _ANY_TRIPS = 2.0
 
 
 def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
-    entries *= loop.factor * loop.nest.share
+    entries *= loop.factor * loop.nest.share * loop.part
     loop.depth = depth
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
@@ -62,10 +63,12 @@ def _keeps_floats(loop: Loop) -> bool:
     return loop.held_floats + loop.literals > any(access.fill for access in loop.accesses)
 
 
-def _optimise(nest: Nest, isa: str) -> Loop:
+def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
+    """A loop with those inside; two where it is unswitched. siblings : loops beside it, itself among them."""
+    beside = len(nest.children) if nest.depth else len(nest.children) // 2  # `UnswitchSiblingsToplevelDiv`
     loop = Loop(
         nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
-        nest.widths, nest.is_float, [_optimise(child, isa) for child in nest.children],
+        nest.widths, nest.is_float, [loop for child in nest.children for loop in _optimise(child, isa, beside)],
         path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
         held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
         immediates=nest.immediates, wide=nest.wide.copy(), typed=nest.typed.copy(), divided=nest.divided.copy(),
@@ -89,7 +92,11 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     loop.early_indexed = loop.indexed.copy()
     if loop.children:
         _merge_all(loop)
-    loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
+        inner = divided_by(loop, siblings)
+        if inner is not None:
+            return _unswitched(nest, inner, isa, siblings)
+        loop.unmet = unmet(loop, siblings)
+    loop.total = loop.raw + sum([(child.total + child.unmet) * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
         if loop.unrolled and loop.children:
@@ -98,7 +105,17 @@ def _optimise(nest: Nest, isa: str) -> Loop:
             _settle(loop, loop.fixed | {nest.iv}, loop.trip > 1)
     if not loop.unrolled:
         judge(loop)
-    return loop
+    return [loop]
+
+
+def _unswitched(nest: Nest, inner: Nest, isa: str, siblings: int) -> list[Loop]:
+    found: list[Loop] = []
+    for version, part in versions(nest, inner):
+        for loop in _optimise(version, isa, siblings + 1):
+            loop.part *= part
+            loop.parted |= inner.bounded_by
+            found.append(loop)
+    return found
 
 
 def _clean(loop: Loop) -> None:
@@ -155,6 +172,8 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
     children, loop.children = loop.children, []
     changed = False
     for child in children:
+        if child.part < 1.0 and child.parted <= known:  # each iteration has one of the versions
+            child.factor, child.part = child.factor * child.part, 1.0
         inside = bool(child.children) and _settle(child, known, again)
         changed = changed or inside
         bounds = child.nest.bounded_by
@@ -293,6 +312,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
         below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
         child.factor *= trip
+        child.part *= below.part
+        child.parted |= below.parted
         _forget(loop, child, iv, trip == 1)
     loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
@@ -301,7 +322,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
             counts[index] -= below.stacked * trip
     elif below.stacked:
         loop.stacked += below.stacked * trip
-    entered = below.nest.share
+    entered = below.nest.share * below.part
     loop.skipped += trip * (below.skipped * entered + sum(inner) * (1.0 - entered))
     for index, count in enumerate(inner):
         if count:

@@ -142,6 +142,7 @@ def measure(loop: Loop) -> None:
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = loop.by_shape()
     scaled: set[tuple[int, int]] = set()
+    begins = frozenset() if loop.exact else loop.nest.starts  # whose index it goes on from: no sum
     summed = 0
     if None in by_shape:
         loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
@@ -149,7 +150,9 @@ def measure(loop: Loop) -> None:
     for shape, stride in by_shape.items():
         if shape is not None and step == 1 and abs(stride) > 1:
             scaled.add((abs(stride), 0))
-            summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
+            summed += not jumps(stride) and any(
+                abs(factor) == abs(stride) and key != iv and key not in begins for key, factor in shape
+            )
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
     shared = shared_sums(loop, by_shape)
     size += target_size(loop, _pointers(loop, by_shape)) + shared
@@ -229,7 +232,9 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
     size = folded = 0.0
     if not loop.exact:
         bounds = loop.nest.bounded_by
-        if bounds and max(bounds) == around.nest.iv:
+        if bounds and max(bounds) == around.nest.iv and inside and _always_runs(loop):
+            size = float(around.nest.iv not in loop.nest.starts)  # its end
+        elif bounds and max(bounds) == around.nest.iv:
             size = _GUARD if inside else _HOISTED_GUARD
             folded = size if loop.nest.cut else size - 2.0
             size += _HOISTED_MINIMUM * (loop.nest.cut and not inside)
@@ -239,6 +244,11 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
         more = _guards(child, around, False)
         size, folded = size + more[0], folded + more[1]
     return size, folded
+
+
+def _always_runs(loop: Loop) -> bool:
+    """Whether LLVM knows that a loop whose length is not known runs at all (`isLoopEntryGuardedByCond`)."""
+    return loop.nest.linear and loop.nest.least > 0
 
 
 _DELETED = 1.5
