@@ -277,11 +277,12 @@ def _copy(loop: Loop) -> Loop:
 
 def _worth_it(loop: Loop) -> bool:
     """LLVM goes through short innermost loops (`analyzeLoopUnrollCost`): what folds away when the index is known raises
-    the threshold in proportion, up to four times."""
+    the threshold in proportion, up to four times, as does what does not vary: it is computed once."""
     if loop.children or loop.trip > _ANALYSED:
         return False
     free = loop.early_indexing - loop.early_mixed
-    rolled, left = loop.trip * loop.raw, loop.trip * max(loop.raw - 3.0 - free, 1.0)
+    once = loop.settled
+    rolled, left = loop.trip * loop.raw, loop.trip * max(loop.raw - 3.0 - free - once, 1.0) + once
     return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 

@@ -264,8 +264,11 @@ def unfolded(child: Loop, around: Loop) -> float:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
         around.early_indexed += [rest for rest in moves if rest != ()]
         around.deleted += _DELETED + child.deleted
+        around.settled += child.settled
         return once + _DELETED - moves.count(())
     around.deleted += child.deleted * child.trip
+    sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
+    around.settled += sums + child.settled * child.trip
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:
@@ -274,4 +277,4 @@ def unfolded(child: Loop, around: Loop) -> float:
         fixed += child.trip - bool(rest)
         if rest:
             around.early_indexed.append(rest)
-    return once * child.trip - fixed + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
+    return once * child.trip - fixed + sums
