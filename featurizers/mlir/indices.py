@@ -265,6 +265,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     if lanes > 1 and op.name in OF_ELEMENTS and found.moving is not None:  # elements of the buffer are vectors
         found.moving = tuple((iv, factor * lanes) for iv, factor in found.moving)
         found.constant *= lanes
+    if nest.step > 1 and op.name.startswith("affine."):
+        found.scale = max([abs((form or {}).get(nest.iv, 0)) // nest.step for form in subscripts], default=1)
     found.fill = store and op.operands[0] in b.zeros
     nest.accesses.append(found)
     op_class = opclass.STORE if store else opclass.LOAD

@@ -53,7 +53,8 @@ class Access(msgspec.Struct, gc=False):
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
-    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`.
+    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. scale : what an affine map multiplies
+    the index by, of a loop that the source has unrolled.
     """
 
     base: int
@@ -70,6 +71,7 @@ class Access(msgspec.Struct, gc=False):
     whole: bool = False
     copied: bool = False
     shape: int = 0
+    scale: int = 1
 
     @property
     def form(self) -> Form | None:

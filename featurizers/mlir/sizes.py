@@ -88,8 +88,13 @@ def _indexed(loop: Loop) -> list[Access]:
     column in a row, that is the last index (`InstCombinerImpl::visitGetElementPtrInst`), unless several buffers are
     addressed by the sum."""
     found = [a for a in loop.accesses if a.store and a.moving != () and not a.copied]
-    if not found or loop.nest.step != 1:  # what the source unrolled has sums of its own: `_written_out`
+    if not found:
         return found
+    if loop.nest.step != 1:
+        shapes = loop.by_shape()
+        alone = [next(iter(at)) for (_, shift), at in _addressed(loop, shapes).items() if shift and len(at) == 1]
+        last = {at for at in alone if abs(shapes[at[1]]) == min([abs(factor) for _, factor in at[1] or ()])}
+        return [a for a in found if (a.base, a.moving, a.constant) not in last]
     divisors = {moving: gcd(*[factor for _, factor in moving]) for moving in {a.moving for a in found} if moving}
     beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % divisors[a.moving]}
     if beside:
@@ -172,24 +177,32 @@ def _is_power(factor: int) -> bool:
 
 def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tuple[int, int]]) -> int:
     """Indices of the iterations that the source unrolled. One that a single address is made of is part of that address
-    (`canonicalizeGEPOfConstGEPI8`); of several, it is an operation, and so is its product with each stride. scaled :
-    strides that the index is multiplied by; they are added here."""
+    (`canonicalizeGEPOfConstGEPI8`); of several, it is an operation, and so is its product with each stride. What an
+    affine map multiplies is another index: a product and a sum. scaled : strides that the index is multiplied by; they
+    are added here."""
     step = loop.nest.step
-    users: dict[int, set[tuple[int, Moving | None, int]]] = {}
-    factors: dict[int, set[int]] = {}
+    users = _addressed(loop, by_shape)
+    for (_, shift), addresses in users.items():
+        factors = {abs(by_shape[moving]) // step for _, moving, _ in addresses}
+        several = len(factors) > 1
+        scaled.update([(factor * step, shift if several else 0) for factor in factors if factor > 1])
+    return sum([shift > 0 and len(addresses) > 1 for (_, shift), addresses in users.items()])
+
+
+_Place = tuple[int, Moving | None, int]
+
+
+def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int, int], set[_Place]]:
+    """The addresses that are made of each index of a loop that the source unrolled, by what multiplies it in an affine
+    map and by the iteration."""
+    step = loop.nest.step
+    users: dict[tuple[int, int], set[_Place]] = {}
     for access in loop.accesses:
         stride = abs(by_shape[access.moving])
         if stride >= step:
-            factor = stride // step
-            shift = access.constant // factor % step
-            users.setdefault(shift, set()).add((access.base, access.moving, access.constant))
-            factors.setdefault(shift, set()).add(factor)
-    found = 0
-    for shift, addresses in users.items():
-        several = len(factors[shift]) > 1
-        scaled.update([(factor * step, shift if several else 0) for factor in factors[shift] if factor > 1])
-        found += shift > 0 and len(addresses) > 1
-    return found
+            index = access.scale, access.constant // (stride // step) % step
+            users.setdefault(index, set()).add((access.base, access.moving, access.constant))
+    return users
 
 
 def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:

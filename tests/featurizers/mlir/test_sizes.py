@@ -130,3 +130,21 @@ def test_copies_of_a_store_inside_a_loop_of_one_iteration_are_so_far_from_the_fi
       return }"""
     found = [loop.raw for loop in FEATURIZER.parse({"mlir": text}).loops[0].walk() if loop.trip == 10]
     assert found == [40.0]  # LLVM has 38: of four stores, one is to a computed address
+
+
+STRIDED = """func.func @f(%a: memref<192xi64> {llvm.noalias}, %b: memref<64xi64> {llvm.noalias}) {
+  affine.for %i = 0 to 64 step 2 {
+    %j = affine.apply affine_map<(d) -> (d + 1)>(%i)
+    %x = affine.load %a[%i * 3] : memref<192xi64>
+    %s = arith.muli %x, %x : i64
+    affine.store %s, %b[%i] : memref<64xi64>
+    %y = affine.load %a[%j * 3] : memref<192xi64>
+    %t = arith.muli %y, %y : i64
+    affine.store %t, %b[%j] : memref<64xi64> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "size"), [("znver4", 11), ("apple-m1", 10)])
+def test_a_product_in_a_subscript_is_another_index_than_what_stands_alone(name: str, size: int) -> None:
+    """Of the second iteration, each buffer has an address that is the first one's and a constant."""
+    assert sizes(STRIDED, name) == {32: size}
