@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import opclass
+from featurizers.mlir import fused, opclass, widths
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.costs import fixed, half_lanes
@@ -174,6 +174,9 @@ def _generate(
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
         sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
+    if vf > 1 and loop.fused:  # the back end's doing
+        near = fixed(loop, cpu, vf)
+        sized -= fused.beyond(loop, cpu, True, near) * widths.parts(loop, cpu, vf, near)
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)
@@ -409,8 +412,8 @@ def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
     if _unknown_length(loop, cpu, vf):
         return _FIXED_BITS // max(loop.bits, 8)
     left = int(loop.trip) % lanes if loop.exact else lanes - 1
-    widths = [1 << k for k in range(1, vf.bit_length()) if 1 << k <= left]
-    return min(widths, key=lambda width: chosen.cost * vf * (left // width) + left % width, default=1)
+    narrower = [1 << k for k in range(1, vf.bit_length()) if 1 << k <= left]
+    return min(narrower, key=lambda width: chosen.cost * vf * (left // width) + left % width, default=1)
 
 
 def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:

@@ -50,7 +50,7 @@ class Loop(msgspec.Struct):
     are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
     that several buffers have in common.
     still : as of `Nest`, moved : what moved out of it, until the loop around has it; moved_out : how much did.
-    by_masks : as of `Nest`.
+    by_masks, fused : as of `Nest`.
     part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
     size of a version that never runs, until that is known.
     """
@@ -153,6 +153,7 @@ class Loop(msgspec.Struct):
     part: float = 1.0
     parted: frozenset[int] = frozenset()
     unmet: float = 0.0
+    fused: dict[int, float] = field(default_factory=dict)
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:

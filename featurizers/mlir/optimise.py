@@ -76,7 +76,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
         whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
         called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
         skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(), still=nest.still.copy(),
-        by_masks=nest.by_masks,
+        by_masks=nest.by_masks, fused=nest.fused.copy(),
     )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
@@ -362,6 +362,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.typed, below.typed, trip)
     add_counts(loop.divided, below.divided, trip)
     add_counts(loop.extremes, below.extremes, trip)
+    add_counts(loop.fused, below.fused, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
     loop.by_masks += below.by_masks * trip

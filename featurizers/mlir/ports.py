@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import halves, minmax, opclass
+from featurizers.mlir import fused, halves, minmax, opclass
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
@@ -51,7 +51,13 @@ def ports_of(
     `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
     counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
     ints = sum(counts[index] for index in INT_CLASSES)
-    if not vector:
+    if vector:
+        near = not cpu.scalable or passes == 1.0
+        merged = fused.beyond(loop, cpu, True, near) if loop.fused else 0.0
+        uops, ints = uops + merged - fused.beyond(loop, cpu, False), ints + merged
+        fewer = fused.light(loop, cpu)
+        uops, ints = uops - fewer, ints - fewer
+    else:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featurizers.mlir import divisions, opclass
+from featurizers.mlir import divisions, fused, opclass
 from featurizers.mlir.build import Builder, add_forms, handles, tensor_op, wide
 from featurizers.mlir.latency import after
 from featurizers.mlir.module import Block, Op
@@ -28,6 +28,8 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         _distance(b, op, nest)
         integer(b, op, nest, opclass.IADD)
         added(b, op, nest)
+        if b.shifts:
+            fused.added(b, op, nest)
 
 
 def _distance(b: Builder, op: Op, nest: Nest) -> None:

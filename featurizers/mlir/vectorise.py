@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, minmax, opclass, widths
+from featurizers.mlir import costs, divisions, fused, minmax, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
@@ -249,8 +249,10 @@ def _vector(
     libm = loop.counts[opclass.LIBM]
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
+    merged = fused.beyond(loop, cpu, True, fixed) - fused.beyond(loop, cpu, False)
     work = (
-        max(body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7) - libm * CALL_WORK - extended, 1.0) * parts
+        max(body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7) - libm * CALL_WORK - extended + merged, 1.0)
+        * parts
     )
     work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:

@@ -1,0 +1,147 @@
+"""Whole-number operations that the back end makes one instruction of: logic on three vectors, complements, shifts as
+operands, shifts that are added, rotations.
+
+Sources (LLVM 22): `X86DAGToDAGISel::tryVPTERNLOG` (steps that nothing else uses, of three values at most), the
+patterns of ``bic``, ``orn``, ``eon``, ``eor3`` (AArch64), ``andn`` (x86's BMI, RISC-V's Zbb) and ``usra`` (NEON),
+AArch64's shifted operands, which are of scalars alone; NEON turns around by two instructions (one of 64 bits, with
+SHA3: ``xar``), SVE by three; `InstCombinerImpl::visitShl` (a mask is taken after a shift).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+from featurizers.mlir.module import Block, Op
+from featurizers.mlir.nest import Nest
+
+if TYPE_CHECKING:
+    from featurizers.mlir.build import Builder
+
+THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG, EXCLUSIVE, SHIFTS = range(9)
+"""Logic that is part of its user on x86; complements that go into logic; those of words and longer that go into `and`;
+shifts that go into logic; shifts to the right that are added; rotations; those of 64 bits; pairs of `xor`; all shifts
+by a number."""
+_WORD, _LONG = 32, 64
+_INPUTS = 3
+_SHA3 = frozenset(("apple-m1",))
+"""Cores that have ``eor3`` and ``xar``."""
+
+
+class Logic(NamedTuple):
+    """A step of logic. iv : the loop that it is in. of : values, and numbers by their bits, that it is of in the end.
+    name : without its dialect, ``not`` of complements. paired : whether another `xor` is part of it."""
+
+    iv: int
+    of: frozenset[int | tuple[int, int]]
+    name: str
+    paired: bool = False
+
+
+def _once(b: Builder, value: int) -> bool:
+    """Whether a value has one use."""
+    if not b.uses:
+        _count(b.blocks, b.uses)
+    return b.uses.get(value) == 1
+
+
+def _count(blocks: Sequence[Block], uses: dict[int, int]) -> None:
+    for block in blocks:
+        for op in block.ops:
+            for value in op.operands:
+                uses[value] = uses.get(value, 0) + 1
+            for region in op.regions:
+                _count(region, uses)
+
+
+def note(nest: Nest, kind: int, times: float = 1.0) -> None:
+    """Count what is fused in a body."""
+    nest.fused[kind] = nest.fused.get(kind, 0.0) + times
+
+
+def _leaf(b: Builder, value: int, bits: int, shift: int = 0) -> int | tuple[int, int]:
+    """A value, or a number and its complement as the same."""
+    number = b.number(value)
+    if number is None:
+        return value
+    every = (1 << bits) - 1
+    number = (number << shift if shift >= 0 else (number & every) >> -shift) & every
+    return 0, min(number, number ^ every)
+
+
+def logic(b: Builder, op: Op, nest: Nest) -> None:
+    """Account for one step of logic on scalars, which is not part of a rotation."""
+    result, bits, name = op.results[0], b.type(op.results[0]).bits, op.name[6:]
+    if name == "xori" and b.number(op.operands[1]) == -1:
+        b.logic[result] = Logic(nest.iv, frozenset((op.operands[0],)), "not")
+        return
+    of = frozenset([_leaf(b, value, bits) for value in op.operands])
+    paired = False
+    for value in reversed(op.operands):
+        known = b.logic.get(value)
+        if known is None or known.iv != nest.iv or not _once(b, value):
+            continue
+        if known.name == "not":
+            note(nest, COMPLEMENT)
+            if bits >= _WORD and name == "andi":
+                note(nest, COMPLEMENT_AND)
+        elif name == known.name == "xori" and not known.paired and not paired:
+            note(nest, EXCLUSIVE)
+            paired = True
+        merged = of - {value} | known.of
+        if len(merged) <= _INPUTS:
+            of = merged
+            note(nest, THREE)
+    b.logic[result] = Logic(nest.iv, of, name, paired)
+
+
+def shifted(b: Builder, op: Op, nest: Nest, amount: int) -> None:
+    """A mask with a number before a shift is one behind it."""
+    value = op.operands[0]
+    known = b.logic.get(value)
+    if known is not None and known.name == "andi" and known.iv == nest.iv and _once(b, value):
+        bits = b.type(value).bits
+        for each in known.of:
+            if isinstance(each, tuple) and len(known.of) > 1:
+                by = amount if op.name == "arith.shli" else -amount
+                number = (each[1] << by if by >= 0 else each[1] >> -by) & ((1 << bits) - 1)
+                leaf = 0, min(number, number ^ ((1 << bits) - 1))
+                b.logic[op.results[0]] = Logic(nest.iv, frozenset((op.results[0], leaf)), "andi")
+
+
+def added(b: Builder, op: Op, nest: Nest) -> None:
+    """Account for a sum, of which an operand may be a shift to the right."""
+    for value in op.operands:
+        shift = b.shifts.get(value)
+        if shift is not None and shift[0] != "arith.shli" and _once(b, value):
+            note(nest, ADDED)
+            return
+
+
+def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
+    """Instructions that these operations of a body take beyond one for each, where rotations are one. near : in vectors
+    of fixed length."""
+    if not loop.fused:
+        return 0.0
+    count = loop.fused.get
+    if cpu.isa == "x86":
+        return -count(THREE, 0.0) if vector else -count(COMPLEMENT_AND, 0.0)
+    found = -count(COMPLEMENT, 0.0)
+    if cpu.isa != "aarch64":
+        return found
+    if not vector:
+        return found - count(SHIFTED, 0.0)
+    if not near:
+        return found + 2.0 * count(TURNED, 0.0)
+    turned = count(TURNED, 0.0)
+    if cpu.name in _SHA3:
+        turned -= count(TURNED_LONG, 0.0) + count(EXCLUSIVE, 0.0)
+    return found + turned - count(ADDED, 0.0)
+
+
+def light(loop: Loop, cpu: Cpu) -> float:
+    """Operations of whole vectors that take one unit of a core in order, where others take both: shifts by a number
+    (`CortexA55WriteVq`, ``SSHR``, ``USHR``, ``SHL``)."""
+    return loop.fused.get(SHIFTS, 0.0) / 2 if cpu.in_order and cpu.isa == "aarch64" and loop.fused else 0.0

@@ -1,0 +1,130 @@
+"""Whole-number operations that are one instruction together, as LLVM 22 leaves them (looked up in the assembly of the
+same loops)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.fused import ADDED, COMPLEMENT, EXCLUSIVE, SHIFTED, THREE, TURNED, TURNED_LONG, beyond, light
+from featurizers.mlir.loop import Loop
+
+FEATURIZER = MlirFeaturizer()
+
+
+def loop(body: str, kind: str = "i64", length: int = 2000) -> Loop:
+    """A loop that computes %r of %x and %y."""
+    text = f"""func.func @f(%a: memref<{length}x{kind}> {{llvm.noalias}}, %b: memref<{length}x{kind}> {{llvm.noalias}},
+                        %c: memref<{length}x{kind}> {{llvm.noalias}}) {{
+      %four = arith.constant 4 : {kind}
+      %rest = arith.constant 60 : {kind}
+      %ones = arith.constant -1 : {kind}
+      %mask = arith.constant 15 : {kind}
+      affine.for %i = 0 to {length} {{
+        %x = affine.load %a[%i] : memref<{length}x{kind}>
+        %y = affine.load %b[%i] : memref<{length}x{kind}>
+        {body.replace("KIND", kind)}
+        affine.store %r, %c[%i] : memref<{length}x{kind}>
+      }}
+      return }}"""
+    return FEATURIZER.parse({"mlir": text}).loops[0].children[0]
+
+
+CHOSEN = """%p = arith.xori %x, %y : KIND
+            %q = arith.andi %p, %mask : KIND
+            %r = arith.xori %q, %x : KIND"""
+MASKED = """%n = arith.xori %y, %ones : KIND
+            %r = arith.andi %x, %n : KIND"""
+ROTATED = """%p = arith.shli %x, %four : KIND
+             %q = arith.shrui %x, %rest : KIND
+             %s = arith.ori %p, %q : KIND
+             %r = arith.addi %s, %y : KIND"""
+SHIFTED_BITS = """%p = arith.shrui %x, %four : KIND
+                  %r = arith.xori %p, %y : KIND"""
+AVERAGE = """%p = arith.shrui %x, %four : KIND
+             %r = arith.addi %p, %y : KIND"""
+SWAPPED = """%p = arith.andi %x, %mask : KIND
+             %q = arith.shli %p, %four : KIND
+             %s = arith.shrui %x, %four : KIND
+             %t = arith.andi %s, %mask : KIND
+             %r = arith.ori %q, %t : KIND"""
+
+
+def test_logic_on_three_values_is_one_instruction_of_avx_512() -> None:
+    found = loop(CHOSEN)
+    assert found.fused[THREE] == 2, "vpternlogq, with the mask in a register"
+    assert beyond(found, cpu("skylake-avx512"), vector=True) == -2
+    assert beyond(found, cpu("skylake-avx512"), vector=False) == 0, "of vectors alone"
+    assert beyond(found, cpu("neoverse-v1"), vector=True) == 0
+
+
+def test_a_step_that_is_used_twice_is_a_step_of_its_own() -> None:
+    twice = CHOSEN.replace("%q, %x", "%q, %p")
+    assert loop(twice).fused.get(THREE, 0) == 1
+
+
+def test_a_mask_goes_behind_a_shift() -> None:
+    assert loop(SWAPPED).fused[THREE] == 1, "the shifted values and two masks are four, of which one step takes three"
+
+
+def test_complements_are_part_of_logic() -> None:
+    found = loop(MASKED)
+    assert found.fused[COMPLEMENT] == 1
+    for name in ("cortex-a55", "neoverse-v1", "sifive-p670", "skylake-avx512"):
+        assert beyond(found, cpu(name), vector=False) == -1, f"bic, andn on {name}"
+    assert beyond(loop(MASKED, "i16"), cpu("skylake-avx512"), vector=False) == 0, "andn is of words"
+    assert beyond(loop(MASKED, "i16"), cpu("skylake-avx512"), vector=True) == -1
+
+
+@pytest.mark.parametrize(("name", "more"), [("cortex-a55", 1), ("neoverse-v1", 2), ("apple-m1", 0), ("znver4", 0)])
+def test_vectors_of_aarch64_turn_around_by_shifts(name: str, more: int) -> None:
+    found = loop(ROTATED)
+    assert found.fused[TURNED] == found.fused[TURNED_LONG] == 1
+    assert beyond(found, cpu(name), vector=True, near=name != "neoverse-v1") == more
+    assert beyond(found, cpu(name), vector=False) == 0
+
+
+def test_shifted_operands_are_of_scalars() -> None:
+    found = loop(SHIFTED_BITS)
+    assert found.fused[SHIFTED] == 1
+    assert beyond(found, cpu("apple-m1"), vector=False) == -1
+    assert beyond(found, cpu("apple-m1"), vector=True) == 0
+
+
+def test_neon_adds_what_it_shifts() -> None:
+    found = loop(AVERAGE)
+    assert found.fused[ADDED] == 1
+    assert beyond(found, cpu("apple-m1"), vector=True) == -1, "usra"
+    assert beyond(found, cpu("neoverse-v1"), vector=True, near=False) == 0
+
+
+def test_three_values_are_added_without_carry_at_once_on_apple_m1() -> None:
+    found = loop("%p = arith.xori %x, %four : KIND %r = arith.xori %p, %y : KIND")
+    assert found.fused[EXCLUSIVE] == 1
+    assert beyond(found, cpu("apple-m1"), vector=True) == -1, "eor3"
+    assert beyond(found, cpu("cortex-a55"), vector=True) == 0
+
+
+def test_shifts_of_vectors_take_one_unit_of_cortex_a55() -> None:
+    assert light(loop(SHIFTED_BITS), cpu("cortex-a55")) == 0.5
+    assert light(loop(SHIFTED_BITS), cpu("apple-m1")) == 0
+
+
+def code(name: str, body: str) -> LoopCode:
+    return generate(loop(body), cpu(name))[0]
+
+
+def test_the_unroller_sees_each_operation() -> None:
+    """What the back end fuses is apart in LLVM's code: the same loops are unrolled."""
+    apart = MASKED.replace("%ones", "%mask")
+    assert code("cortex-a55", MASKED).unroll == code("cortex-a55", apart).unroll
+
+
+def test_ones_are_counted_by_a_sum_of_bits() -> None:
+    """Masks of every other four bits behind a sum are; behind logic they put bits apart (`tryToRecognizePopCount`)."""
+    apart = """%m = arith.constant 1085102592571150095 : i64
+               %p = arith.shli %x, %four : i64
+               %q = arith.ori %p, %x : i64
+               %r = arith.andi %q, %m : i64"""
+    assert sum(loop(apart).counts) - sum(loop(apart.replace("1085102592571150095", "1085102592571150094")).counts) == 0
