@@ -230,7 +230,10 @@ def _generate(
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
-    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
+    if vf > 1:
+        ports = vector_ports(loop, cpu, chosen, uops, 1 if cpu.in_order else 0 if full else unroll * interleave)
+    else:
+        ports = _packed_ports(loop, cpu, packed, scalar)
     ports /= vf if chosen.narrowed else 1
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
@@ -330,7 +333,7 @@ def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
 def _loaded_in_pairs(loop: Loop, cpu: Cpu) -> float:
     """Cycles of the load unit for the neighbours of a packed body: two whole vectors are one load, of six cycles to
     Cortex-A55."""
-    if not cpu.pair_cycles:
+    if not cpu.in_order:
         return 0.0
     found = runs(loop)
     if not found.alike:

@@ -63,7 +63,7 @@ def ports_of(
     root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
     divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
     calls = calls_of(loop, cpu)
-    control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
+    control = LOOP_CONTROL / unroll if loop.nest.depth and unroll else 0.0
     passes = passes or 1.0
     alone = cpu.isa == "riscv" and vector  # vectors have one port
     loads, stores = (
@@ -162,8 +162,8 @@ def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
     return max(_moves(loop, cpu, loads, stores, 0.0, TOGETHER), (uops + 2 * spills + LOOP_CONTROL) / cpu.issue)
 
 
-def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
-    """Cycles of one vector iteration by the busiest resource."""
+def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -> float:
+    """Cycles of one vector iteration by the busiest resource. copies : that are in a loop; 0: none is left."""
     counts, bits = loop.counts, max(loop.bits, 8)
     divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT]
     calls = counts[opclass.LIBM] * _call(cpu, True)
@@ -172,9 +172,9 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
     parts = max(chosen.vf * (32 if half else mean) / cpu.prefer_bits, 1.0)
     passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
-    pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
+    pairs = cpu.pair_cycles / 2 if paired and cpu.pair_cycles else 1.0
     scattered = chosen.scattered
-    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs, scattered)
+    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, copies, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each

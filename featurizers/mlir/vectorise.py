@@ -250,19 +250,20 @@ def _vector(
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
     merged = fused.beyond(loop, cpu, True, fixed) - fused.beyond(loop, cpu, False)
-    work = (
-        max(body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7) - libm * CALL_WORK - extended + merged, 1.0)
-        * parts
-    )
+    whole = cpu.isa == "x86" and not loop.is_float and not woven
+    left = uops - moves if whole else body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7)
+    work = max(left - libm * CALL_WORK - extended + merged, 0.0 if whole else 1.0) * parts
     work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
-    work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
+    work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 0.0 if whole else 1.0)
+    if whole:
+        work -= widths.operands(loop, vf, cpu)
     work += (_wider(loop, cpu, vf) - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa]) * parts
     if loop.counts[opclass.FMINMAX] and cpu.isa == "riscv":  # a choice in place of a branch
         scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
         work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
-    work = max(work, 1.0)
+    work = max(work, 1.0 if not whole else 1.0 - moves)
     work += vf * libm * LANE_WORK
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)

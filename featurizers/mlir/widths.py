@@ -12,7 +12,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
 
-_EXTEND = CLASS["extend"]
+_EXTEND, _LOAD = CLASS["extend"], CLASS["load"]
 _GROUP = {"x86": 512, "aarch64": 128, "riscv": 1024, "amdgpu": 32}
 """Bits that one instruction works on: groups of eight registers on RISC-V."""
 _SVE_BITS = 256
@@ -154,3 +154,11 @@ def _stepwise(vf: int, bits: int, source: int, size: int) -> float:
 def scalar_cost(isa: str, bits: int, source: int, loaded: bool) -> float:
     """Of one conversion of a scalar, to the vectoriser."""
     return 0.0 if loaded or bits < source or isa == "aarch64" else 1.0
+
+
+def operands(loop: Loop, vf: int, cpu: Cpu) -> float:
+    """Loads of neighbours that are operands of x86's vector operations on whole numbers, in all their registers: those
+    that one operation uses, whatever their width, but that are not extended on the way."""
+    used = loop.of_loaded - sum([n for (kind, _, _, loaded), n in loop.typed.items() if kind == _EXTEND and loaded])
+    taken = min(used, float(loop.unit), loop.counts[_LOAD])
+    return max(taken, 0.0) * max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)

@@ -6,9 +6,13 @@ from __future__ import annotations
 import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.body import body_of
 from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.fused import ADDED, COMPLEMENT, EXCLUSIVE, SHIFTED, THREE, TURNED, TURNED_LONG, beyond, light
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.ports import vector_ports
+from featurizers.mlir.vectorise import plan
+from featurizers.mlir.widths import operands
 
 FEATURIZER = MlirFeaturizer()
 
@@ -128,3 +132,37 @@ def test_ones_are_counted_by_a_sum_of_bits() -> None:
                %q = arith.ori %p, %x : i64
                %r = arith.andi %q, %m : i64"""
     assert sum(loop(apart).counts) - sum(loop(apart.replace("1085102592571150095", "1085102592571150094")).counts) == 0
+
+
+SUM = "%r = arith.addi %x, %y : KIND"
+
+
+@pytest.mark.parametrize("kind", ["i8", "i16", "i32", "i64"])
+def test_a_load_is_an_operand_of_one_vector_operation(kind: str) -> None:
+    """``vmovdqu``, ``vpaddd`` with the other in memory, ``vmovdqu`` back; scalars of bytes are loaded first."""
+    body = loop(SUM, kind)
+    found = plan(body, cpu("skylake-avx512"), *body_of(body, cpu("skylake-avx512")))
+    assert found.work == 3.0
+    assert operands(body, found.vf, cpu("skylake-avx512")) == 1.0
+
+
+def test_loads_that_are_used_twice_are_instructions() -> None:
+    found = loop("%p = arith.shrui %x, %four : KIND %q = arith.xori %p, %x : KIND %r = arith.addi %q, %y : KIND")
+    assert operands(found, 4, cpu("skylake-avx512")) == 1.0, "%y alone"
+
+
+def test_vectors_of_a_loop_share_its_control() -> None:
+    short, long = loop(SUM, length=64), loop(SUM)
+    core = cpu("apple-m1")
+    one = plan(long, core, *body_of(long, core))
+    uops = body_of(long, core)[1]
+    alone, together = (vector_ports(long, core, one, uops, copies) for copies in (1, 8))
+    assert together < alone
+    assert vector_ports(short, core, one, uops, 0) <= together, "unrolled completely, there is none"
+
+
+def test_a_pair_of_vectors_is_one_load_of_apple_m1() -> None:
+    """llvm-mca-22 runs four ``ldp q`` in 2 cycles, and four ``stp q`` in 4: a vector sum takes one."""
+    body, core = loop(SUM), cpu("apple-m1")
+    found = plan(body, core, *body_of(body, core))
+    assert vector_ports(body, core, found, body_of(body, core)[1], 0) == 1.0
