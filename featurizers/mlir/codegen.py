@@ -30,6 +30,7 @@ from featurizers.mlir.ports import (
     vector_ports,
 )
 from featurizers.mlir.registers import driven_out, registers, waiting_in
+from featurizers.mlir.remainders import known_tail, rest_width, unknown_length
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.steady import straight_code
@@ -196,7 +197,7 @@ def _generate(
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     picked, len(left), vectors)  # fmt: skip
     folded = chosen.folded  # the last iterations run in a shorter vector
-    open_ended = chosen.last or (vf > 1 and _unknown_length(loop, cpu, vf))
+    open_ended = chosen.last or (vf > 1 and unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
@@ -207,9 +208,9 @@ def _generate(
         instructions += 0.0 if full else LOOP_CONTROL
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
-        instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
-        if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
-            instructions += _known_tail(loop, cpu, chosen, body)
+        instructions += _around_vector_loop(loop, cpu, chosen, body, remainder)
+        if loop.exact and not loop.checks and not folded and not unknown_length(loop, cpu, vf):
+            instructions += known_tail(loop, cpu, chosen, body)
     elif interleave > 1 and remainder:
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif full and not loop.exact:
@@ -280,10 +281,10 @@ def _generate(
     if rest and folded:
         cycles += _masked_share(loop, lanes) * max(ports, chain / interleave)
     elif rest:
-        narrow = _rest_width(loop, cpu, chosen)
+        narrow, less = rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
         alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
-        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, alone)
+        cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
     run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
@@ -354,10 +355,9 @@ def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     return float(sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths))
 
 
-def _around_vector_loop(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, work: float, remainder: bool
-) -> float:
+def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remainder: bool) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
+    vf, interleave, work = chosen.vf, chosen.interleave, chosen.work
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
     for _ in loop.chains:
@@ -370,7 +370,7 @@ def _around_vector_loop(
         extra += body * copies + LOOP_CONTROL + 4.0
         if copies > 1 and not known:
             extra += _left_over(body, left_over(loop, cpu, copies))
-    if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
+    if loop.exact and remainder and not loop.checks and unknown_length(loop, cpu, vf):
         extra += _LENGTH
         if vf * interleave < TINY_TRIP:
             return extra + body + LOOP_CONTROL + 4.0
@@ -402,40 +402,3 @@ def _entry(loop: Loop, cpu: Cpu, rests: bool, unroll: int) -> float:
     if not loop.exact:
         cycles += _TESTS if rests else _COPIES if unroll > 1 else 0.0
     return cycles * (2.0 if cpu.in_order else 1.0)
-
-
-def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
-    """Lanes of the loop that what is left goes through first, behind a vector loop of 16 elements and more
-    (`selectEpilogueVectorizationFactor`): those that take the fewest iterations of it and of the scalar loop for as
-    many elements as may be left."""
-    vf = chosen.vf
-    lanes = vf * chosen.interleave
-    if vf == 1 or lanes < TINY_TRIP or cpu.isa == "riscv":
-        return 1
-    if _unknown_length(loop, cpu, vf):
-        return _FIXED_BITS // max(loop.bits, 8)
-    left = int(loop.trip) % lanes if loop.exact else lanes - 1
-    narrower = [1 << k for k in range(1, vf.bit_length()) if 1 << k <= left]
-    return min(narrower, key=lambda width: chosen.cost * vf * (left // width) + left % width, default=1)
-
-
-def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
-    """Whether vectors are of SVE, which leave a rest that nobody knows before the code runs."""
-    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
-
-
-def _known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
-    """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
-    are unrolled while that is cheap."""
-    vf, lanes = chosen.vf, chosen.vf * chosen.interleave
-    rest = int(loop.trip % lanes)
-    code = 0.0
-    if chosen.last and not rest:
-        rest = lanes
-    elif lanes >= TINY_TRIP and rest > 1:  # no longer vectors than what is left
-        narrower = [count for count in (2, 4, 8, 16, 32, 64) if count <= min(vf, rest)]
-        best = min(narrower, key=lambda count: rest // count + rest % count)
-        code += body * (rest // best)
-        rest %= best
-    fits = rest * (loop.size - 2) <= 300
-    return code + (body * rest if fits else body * partly(loop, cpu, loop.size, rest, True) + LOOP_CONTROL)

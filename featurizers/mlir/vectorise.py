@@ -37,7 +37,8 @@ class Plan(msgspec.Struct, frozen=True):
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
     taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
-    to the unroller, 0 where `vector_size` has none."""
+    to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars, with the
+    cost of one over that of an iteration, and its instructions."""
 
     vf: int
     interleave: int
@@ -51,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
     last: bool = False
     size: float = 0.0
     narrowed: bool = False
+    widths: tuple[tuple[int, float, float], ...] = ()
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -104,6 +106,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
+    worthwhile: list[tuple[int, float, float]] = []
     for vf in _candidates(loop, cpu):
         if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
             continue
@@ -115,6 +118,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += costs.control(cpu, folded)
+        if cost < alone * vf:
+            worthwhile.append((vf, cost / alone, work))
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
             taken = cost * loop.trip / vf
@@ -127,6 +132,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     if chosen.vf == 1:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
+    chosen = msgspec.structs.replace(chosen, widths=tuple(worthwhile))
     if woven:
         one = narrowed(loop, cpu, chosen.vf, woven)
         together = [(kind, n, False) for kind, n in kinds]
