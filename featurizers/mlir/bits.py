@@ -10,6 +10,7 @@ from math import frexp
 
 from featurizers.mlir import fused, opclass
 from featurizers.mlir.build import Builder, handles
+from featurizers.mlir.counting import BITS, KINDS, ONES
 from featurizers.mlir.module import Op
 from featurizers.mlir.nest import Nest
 from featurizers.mlir.scalars import integer, itself
@@ -18,9 +19,9 @@ _LOGIC = opclass.CLASS["logic"]
 _LONG = 64
 _TURNING = {"arith.shli", "arith.shrui"}
 _NIBBLES = 0x0F0F_0F0F_0F0F_0F0F
-_COUNTED = {"logic": 7.0, "iadd": 3.0}
+_COUNTED = {"logic": 7.0, "iadd": 3.0, "imul": 1.0}
 _FUSED = {fused.SHIFTED: 2.0, fused.ADDED: 1.0, fused.SHIFTS: 3.0}
-"""Operations of the usual way of counting ones, up to the sums of eight bits, and which of them are parts of others."""
+"""Operations of the usual way of counting ones, up to the shift of their sum, and which of them are parts of others."""
 
 
 @handles("arith.shli", "arith.shrui")
@@ -29,11 +30,28 @@ def _shift(b: Builder, op: Op, nest: Nest) -> None:
     amount = b.number(op.operands[1])
     if amount is not None:
         b.shifts[op.results[0]] = (op.name, op.operands[0], amount)
+        bits = b.type(op.results[0]).bits
         if b.type(op.results[0]).shape:
+            return
+        if op.operands[0] in b.ones and amount == bits - 8:  # the sum of all eight bits is what the product has on top
+            for name, count in _COUNTED.items():
+                index = opclass.CLASS[name]
+                nest.counts[index] = max(nest.counts[index] - count, 0.0)
+            for kind, count in _FUSED.items():
+                fused.note(nest, kind, -min(count, nest.fused.get(kind, 0.0)))
+            fused.note(nest, ONES + bits)
             return
         fused.note(nest, fused.SHIFTS)
         if op.operands[0] in b.logic:
             fused.shifted(b, op, nest, amount)
+
+
+@handles(*KINDS)
+def _count(b: Builder, op: Op, nest: Nest) -> None:
+    integer(b, op, nest, _LOGIC)
+    kind = b.type(op.results[0])
+    if not kind.shape and kind.bits in BITS:
+        fused.note(nest, KINDS[op.name] + kind.bits)
 
 
 @handles("arith.ori", "arith.xori", "arith.andi")
@@ -68,11 +86,7 @@ def _ones(b: Builder, op: Op, nest: Nest) -> None:
     if last is None or last[1] != opclass.IADD:
         return
     if mask and bits >= 32 and mask & ((1 << bits) - 1) == _NIBBLES & ((1 << bits) - 1):
-        for name, count in _COUNTED.items():
-            index = opclass.CLASS[name]
-            nest.counts[index] = max(nest.counts[index] - count, 1.0)
-        for kind, count in _FUSED.items():
-            fused.note(nest, kind, -min(count, nest.fused.get(kind, 0.0)))
+        b.ones.add(op.results[0])
 
 
 def cost(isa: str, constants: frozenset[tuple[int, int]]) -> float:

@@ -39,7 +39,8 @@ class Builder:
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
-    function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`.
+    function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
+    the ones of eight bits each, and their products.
     """
 
     module: Module
@@ -83,6 +84,7 @@ class Builder:
     numbers: dict[int, int] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
     uses: dict[int, int] = field(default_factory=dict)
+    ones: set[int] = field(default_factory=set)
     logic: dict[int, Logic] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:

@@ -20,9 +20,9 @@ from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, 
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.packed_ports import packed_ports
 from featurizers.mlir.ports import (
     LOOP_CONTROL,
-    calls_of,
     flags_of,
     in_order_cycles,
     moved_by_spills,
@@ -234,7 +234,7 @@ def _generate(
     if vf > 1:
         ports = vector_ports(loop, cpu, chosen, uops, 1 if cpu.in_order else 0 if full else unroll * interleave)
     else:
-        ports = _packed_ports(loop, cpu, packed, scalar)
+        ports = packed_ports(loop, cpu, packed, scalar, uops)
     ports /= vf if chosen.narrowed else 1
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
@@ -318,29 +318,6 @@ _FDIV = opclass.CLASS["fdiv"]
 def _masked_share(loop: Loop, lanes: int) -> float:
     """Of the executions of a loop, those that end with a vector under a mask: lengths that are not whole vectors."""
     return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
-
-
-def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
-    """Cycles of a body of which so much is packed: in order, a whole vector takes its unit twice, and so does each
-    register of a group of RISC-V's."""
-    called = calls_of(loop, cpu)
-    twice = 1.0
-    if cpu.in_order or cpu.isa == "riscv":
-        twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
-    units = (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
-    return called + (max(units, _loaded_in_pairs(loop, cpu)) if packed.share else units)
-
-
-def _loaded_in_pairs(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of the load unit for the neighbours of a packed body: two whole vectors are one load, of six cycles to
-    Cortex-A55."""
-    if not cpu.in_order:
-        return 0.0
-    found = runs(loop)
-    if not found.alike:
-        return 0.0
-    vectors = [length // max(_FIXED_BITS // found.bits, 1) for length in found.loads]
-    return float(sum([number // 2 * cpu.pair_cycles + number % 2 for number in vectors]))
 
 
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:

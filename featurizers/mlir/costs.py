@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import divisions, minmax, opclass
+from featurizers.mlir import counting, divisions, minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
@@ -43,7 +43,7 @@ def alone(loop: Loop, cpu: Cpu, call: float) -> float:
     moves = counts[opclass.LOAD] + counts[opclass.STORE]
     cost = CONTROL + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
     cost += loop.products + loop.doublings + loop.sums + loop.shifts + loop.shared
-    cost += divisions.alone(loop, cpu)
+    cost += divisions.alone(loop, cpu) + counting.alone(loop, cpu)
     for index in _COUNTED:
         if counts[index]:
             for bits, source, loaded, share in shares(loop, index):
@@ -77,7 +77,7 @@ def shares(loop: Loop, index: int) -> list[Share]:
 def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of the operations of one vector iteration but accesses and calls."""
     counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
-    total = divisions.together(loop, cpu, vf, size)
+    total = divisions.together(loop, cpu, vf, size) + counting.together(loop, cpu, vf, near, size)
     for index in _COUNTED:
         for bits, source, loaded, share in shares(loop, index) if counts[index] else ():
             each = 0.0

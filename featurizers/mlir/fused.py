@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from featurizers.mlir import counting
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.module import Block, Op
@@ -126,9 +127,10 @@ def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
     if not loop.fused:
         return 0.0
     count = loop.fused.get
+    found = counting.beyond(loop, cpu, vector, near)
     if cpu.isa == "x86":
-        return -count(THREE, 0.0) if vector else -count(COMPLEMENT_AND, 0.0)
-    found = -count(COMPLEMENT, 0.0)
+        return found - count(THREE if vector else COMPLEMENT_AND, 0.0)
+    found -= count(COMPLEMENT, 0.0)
     if cpu.isa != "aarch64":
         return found
     if not vector:

@@ -52,6 +52,8 @@ def _multiply(b: Builder, op: Op, nest: Nest) -> None:
                 return
     if not product(b, op, nest):
         integer(b, op, nest, opclass.CLASS["imul"])
+        if op.operands[0] in b.ones:
+            b.ones.add(op.results[0])
 
 
 def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, opclass, widths
+from featurizers.mlir import costs, counting, divisions, fused, opclass, widths
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
@@ -206,6 +206,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     lanes = packed / vectors
     counts = loop.counts
     work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
+    work = max(work + fused.beyond(loop, cpu, False), 0.0)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
     share = 1.0 if reduced or carried >= _LEAST else min(packed / max(apart or sum(found.stores), 1), 1.0)
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
@@ -231,7 +232,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
             addresses = operands.wide + vectors * (not carried) + 2.0 * strided - operands.steps
     after = operations + max(kept, 0.0) + read + reduced
     before = work + stores + loads
-    if before - after <= _CALL_LANE * counts[opclass.LIBM] * share:
+    dearer = counting.together(loop, cpu, int(lanes), True, width(cpu)) / lanes - counting.alone(loop, cpu)
+    if before - after <= (_CALL_LANE * counts[opclass.LIBM] + max(dearer, 0.0)) * share:
         return SCALAR
     ratio = after / max(before, 1.0)
     return Packed(ratio, lanes, share, reduced > 0, addresses) if ratio < _WORTH else SCALAR
@@ -348,6 +350,7 @@ def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
         ]
     )
     several = widths.parts(loop, cpu, int(lanes), True)
+    alone = max(alone + fused.beyond(loop, cpu, True), 0.0)
     return (
         divisions.spread(loop, cpu, int(lanes), width(cpu))
         + alone * several

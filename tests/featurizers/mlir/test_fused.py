@@ -125,15 +125,6 @@ def test_the_unroller_sees_each_operation() -> None:
     assert code("cortex-a55", MASKED).unroll == code("cortex-a55", apart).unroll
 
 
-def test_ones_are_counted_by_a_sum_of_bits() -> None:
-    """Masks of every other four bits behind a sum are; behind logic they put bits apart (`tryToRecognizePopCount`)."""
-    apart = """%m = arith.constant 1085102592571150095 : i64
-               %p = arith.shli %x, %four : i64
-               %q = arith.ori %p, %x : i64
-               %r = arith.andi %q, %m : i64"""
-    assert sum(loop(apart).counts) - sum(loop(apart.replace("1085102592571150095", "1085102592571150094")).counts) == 0
-
-
 SUM = "%r = arith.addi %x, %y : KIND"
 
 

@@ -1,0 +1,77 @@
+"""Ones, leading and trailing zeros of whole numbers, counted: what each takes and costs on every target.
+
+Source: ``llc-22`` and ``opt-22 -passes='print<cost-model>' -cost-kind=throughput`` on scalars and on vectors of each
+width, per CPU. Skylake counts ones of vectors by tables of four bits (``vpshufb``) and sums (``vpsadbw``); NEON counts
+those of bytes and adds up neighbours, and has neither leading zeros of 64 bits nor trailing ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.loop import Loop
+
+ONES, LEADING, TRAILING = 1000, 2000, 3000
+"""Kinds of `fused`, to which the bits of an element are added."""
+KINDS = {"math.ctpop": ONES, "math.ctlz": LEADING, "math.cttz": TRAILING}
+BITS = (8, 16, 32, 64)
+
+Row = tuple[float, float, float, float]
+"""Of elements of 8, 16, 32 and 64 bits."""
+_ONE: Row = (1.0, 1.0, 1.0, 1.0)
+_ALONE: Mapping[str, tuple[Row, Row, Row]] = {
+    "x86": ((2.0, 2.0, 1.0, 1.0), (3.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)),
+    "aarch64": ((4.0, 4.0, 4.0, 4.0), (2.0, 2.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0)),
+    "riscv": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)),
+}
+"""Instructions of scalars: of ones, leading zeros, trailing zeros."""
+_ALONE_COST: Mapping[str, tuple[Row, Row, Row]] = {
+    "x86": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)),
+    "aarch64": ((5.0, 5.0, 5.0, 4.0), _ONE, _ONE),
+}
+_WIDE: Mapping[str, tuple[Row, Row, Row]] = {
+    "skylake-avx512": ((6.0, 9.0, 11.0, 7.0), (7.0, 6.0, 1.0, 1.0), (8.0, 11.0, 4.0, 4.0)),
+    "znver4": (_ONE, (5.0, 7.0, 1.0, 1.0), (3.0, 3.0, 3.0, 3.0)),
+    "sve": (_ONE, _ONE, (2.0, 2.0, 2.0, 2.0)),
+    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 15.0), (4.0, 6.0, 6.0, 6.0)),
+}
+"""Instructions of a vector of one register."""
+_WIDE_COST: Mapping[str, tuple[Row, Row, Row]] = {
+    "skylake-avx512": ((2.0, 2.0, 7.0, 3.0), (2.0, 8.0, 1.0, 1.0), (2.0, 3.0, 1.0, 1.0)),
+    "znver4": (_ONE, (3.0, 18.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0)),
+    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4),
+    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 10.0), (80.0, 40.0, 20.0, 10.0)),
+}
+
+
+def _counted(loop: Loop, table: tuple[Row, Row, Row] | None) -> Iterator[tuple[int, float]]:
+    """Bits of those of a body, with what they are in a table beyond one for each."""
+    if table is not None:
+        for key, times in loop.fused.items():
+            if key > ONES:
+                kind, bits = divmod(key, ONES)
+                yield bits, times * (table[kind - 1][BITS.index(bits)] - 1.0)
+
+
+def _of(cpu: Cpu, near: bool) -> str:
+    return cpu.name if cpu.isa != "aarch64" else "neon" if near else "sve"
+
+
+def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool) -> float:
+    """Instructions of those of a body beyond one for each. near : in vectors of fixed length."""
+    table = _WIDE.get(_of(cpu, near)) if vector else _ALONE.get(cpu.isa)
+    return sum([more for _, more in _counted(loop, table)])
+
+
+def alone(loop: Loop, cpu: Cpu) -> float:
+    """Cost to the vectoriser, as scalars, beyond one for each."""
+    return sum([more for _, more in _counted(loop, _ALONE_COST.get(cpu.isa))]) if loop.fused else 0.0
+
+
+def together(loop: Loop, cpu: Cpu, vf: int, near: bool, register_bits: int) -> float:
+    """Cost to the vectoriser, of a vector iteration, beyond one for each register."""
+    if not loop.fused:
+        return 0.0
+    found = _counted(loop, _WIDE_COST.get(_of(cpu, near)))
+    return sum([more * max(vf * bits / register_bits, 1.0) for bits, more in found])
