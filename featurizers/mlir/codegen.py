@@ -35,7 +35,7 @@ from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
-from featurizers.mlir.unroll import after_vectorising, left_over, partly
+from featurizers.mlir.unroll import after_vectorising, left_over, partly, plain_iterations
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, LANE_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
     by_blocks,
@@ -287,6 +287,12 @@ def _generate(
         cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
+    if vf > 1 and loop.overlapping:
+        plain = loop.trip if folded else plain_iterations(loop, cpu, rest, not unknown_length(loop, cpu, vf))
+        each = max(scalar, chain)
+        if cpu.in_order:
+            each = together(loop, cpu, scalar, uops, path_in_order(loop, cpu, 1, False, True), chain, False)
+        cycles += loop.overlapping * (plain * each - cycles)
     run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     if loop.nest.depth:
         cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)

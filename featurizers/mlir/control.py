@@ -99,7 +99,7 @@ def _counted(
     middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
     made.lengths, made.bounded_by = found, level.depends if found else frozenset()
-    made.least = least(b.path, level, found)
+    made.least, made.level = least(b.path, level, found), level
     made.cut = len(highs) > 1
     made.linear = len(highs) == len(lows) == 1 and isinstance(highs[0], dict) and isinstance(lows[0], dict)
 

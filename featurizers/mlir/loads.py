@@ -138,13 +138,13 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
                     reads.setdefault(key, []).append(access)
     carried = {_key(access) for access in loop.lifted}
     read = _Read(loop.accesses)
-    inside = _Inside(loop)
+    below = _Inside(loop)
     unread, gone = set[Key](), set[Key]()
     for key, store in fixed.items():
         loads = reads.get(key, [])
         if written.others_may_overwrite(store):
             continue
-        elsewhere = read.may_read(store) or inside.may_touch(store)
+        elsewhere = read.may_read(store) or below.may_touch(store)
         if begun[key] and key not in carried:
             if elsewhere or (store.external and not loads):
                 continue
@@ -154,7 +154,8 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
             continue
         else:
             loop.lifted.append(loads[0])
-            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial), elsewhere))
+            inside = loop.serial if not loop.serial_of or not loop.serial_of.isdisjoint((0, store.base)) else 0.0
+            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), inside), elsewhere))
             if elsewhere or (store.external and not loads):
                 loop.memory_chain = True
             else:
@@ -186,8 +187,10 @@ def _memory_chain(loop: Loop, store: Access, steps: float, stored: bool) -> Chai
                 steps,
                 True,
                 stored=stored,
+                base=store.base,
             )
-    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True, stored=stored)
+    over = PASSED if loop.children else -1
+    return Chain(over, store.bits, is_float, False, steps, True, stored=stored, base=store.base)
 
 
 def moves(access: Access) -> float:

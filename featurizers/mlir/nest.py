@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import field
@@ -11,6 +12,9 @@ from featurizers.mlir.latency import Step, Steps
 from featurizers.mlir.module import Op
 from featurizers.mlir.opclass import COUNT
 from featurizers.mlir.straight import Straight
+
+if TYPE_CHECKING:
+    from featurizers.mlir.domain import Level
 
 Form = dict[int, int]
 """An index as a linear form: coefficient by loop (`Nest.iv`), and the constant under CONSTANT."""
@@ -143,7 +147,7 @@ class Chain(msgspec.Struct):
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
     the value to its next one, where they are known. taken : something is subtracted. stored : each step is, in memory
-    that others may read.
+    that others may read. base : the buffer whose place it is, 0 for none.
     """
 
     op_class: int
@@ -156,6 +160,7 @@ class Chain(msgspec.Struct):
     kinds: Steps = ()
     taken: bool = False
     stored: bool = False
+    base: int = 0
 
 
 class Nest(msgspec.Struct):
@@ -188,7 +193,8 @@ class Nest(msgspec.Struct):
     anywhere, see `ranges`. scope : a bit for it and
     each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
-    have (0: any number). straight : of a function of scalars in one block. fused : see `fused`.
+    have (0: any number). straight : of a function of scalars in one block. fused : see `fused`. level : its bounds,
+    where they are known.
     """
 
     label: str
@@ -257,6 +263,7 @@ class Nest(msgspec.Struct):
     at_most: int = 0
     straight: Straight | None = None
     fused: dict[int, float] = field(default_factory=dict)
+    level: Level | None = None
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

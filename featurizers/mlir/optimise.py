@@ -22,6 +22,7 @@ from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
+from featurizers.mlir.overlaps import overlapping
 from featurizers.mlir.sizes import measure, unfolded
 from featurizers.mlir.unswitch import divided_by, unmet, versions
 
@@ -37,7 +38,7 @@ def optimise(nest: Nest, isa: str = "x86") -> Loop:
     for loop in unread(root):
         measure(loop)
         judge(loop)
-    _weigh(root, 1.0, 1.0, 0)
+    _weigh(root, 1.0, 1.0, [])
     return root
 
 
@@ -45,9 +46,11 @@ _ANY_TRIPS = 2.0
 """Of a loop whose length is not known, to the cost of what is made once for it."""
 
 
-def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
+def _weigh(loop: Loop, entries: float, copies: float, around: list[Loop]) -> None:
     entries *= loop.factor * loop.nest.share * loop.part
-    loop.depth = depth
+    loop.depth = len(around)
+    if loop.checks and not loop.children:
+        loop.overlapping = overlapping(loop, around[1:])
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip
@@ -55,7 +58,7 @@ def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
         if loop.nest.depth:
             child.held_around = loop.held_around or _keeps_floats(loop)
             child.around = max(loop.trip, 1.0) if loop.exact else _ANY_TRIPS
-        _weigh(child, loop.weight, loop.multiplicity, depth + 1)
+        _weigh(child, loop.weight, loop.multiplicity, [*around, loop])
 
 
 def _keeps_floats(loop: Loop) -> bool:
@@ -341,7 +344,9 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.fixed |= below.fixed | {below.nest.iv}
     chain = max(below.chains, key=_steps_of, default=below.nest.stepwise)
     steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
-    loop.serial = max(loop.serial, steps)
+    if steps:
+        loop.serial = max(loop.serial, steps)
+        loop.serial_of |= below.serial_of | {c.base for c in below.chains or (chain,) if c is not None}
     loop.in_turn += _in_turn(below, trip, steps if chain is not None else 0.0)
     if below.passing:
         loop.chains += [c for over, c in below.passing if over == loop.nest.iv]

@@ -131,3 +131,24 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
     while count > 1 and (size - 2) * count + 2 > most:
         count //= 2
     return count
+
+
+_LEFT_BY_VECTORS, _UNKNOWN = 8.0, 32.0
+"""Iterations that the labels take a plain loop to run which may begin behind vectors of a length that is not known:
+if it is unrolled, and if not (`labelling/remainders.py`, `labelling/weights.py`)."""
+
+
+def plain_iterations(loop: Loop, cpu: Cpu, rest: float, known: bool) -> float:
+    """Iterations of the plain loop where overlap checks fail, as the labels take it: of a loop that also does what
+    vectors have left, no more than that, if unrolled at least once all copies. rest : what they have left, if any;
+    known : whether that does not depend on the length of vectors."""
+    if loop.exact and known and not rest:
+        return loop.trip
+    if known and not loop.exact:
+        return max(rest, 1.0)
+    copies = partly(loop, cpu, loop.size, int(loop.trip), False)
+    if known and copies > 1:
+        rest = rest % copies + max(rest // copies, 1.0) * copies
+    elif not known:
+        rest = max(_LEFT_BY_VECTORS / loop.nest.step, 1.0) if copies > 1 else _UNKNOWN
+    return min(rest, loop.trip)
