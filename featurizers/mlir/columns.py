@@ -148,7 +148,9 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     over = [across(one, cpu, program.allocations) for one in held_up]
     lanes = {id(code.loop): 0 if code.full else code.vf for code in found}
     pointers = [spilled(root, cpu, lanes) for root in program.loops_on(cpu.isa)]
-    spills += sum([each.waiting for each in pointers])
+    stacked = sum([each.waiting for each in pointers])
+    spills += stacked
+    instructions += 2.0 * stacked  # stored, and loaded where it is needed again
     if spills < _PART:
         beyond = max((pressure - 1.0) * _FILE, *[max(each.calls, each.loops) for each in pointers])
         spills = _PART * exp(min(beyond, 0.0) / _UNSURE)

@@ -76,8 +76,17 @@ def shifted_sums(loop: Loop) -> float:
 
 def scattered_indices(loop: Loop) -> int:
     """Of these sums, for each buffer, the indices that RISC-V has in a loop of vectors: each strided access goes on by
-    one of its own (`RISCVGatherScatterLowering`)."""
-    return sum(_shifted(loop)) if loop.isa == "riscv" else 0
+    one of its own (`RISCVGatherScatterLowering`). So does each of a sum with the indices of loops around, which is no
+    part of an address."""
+    if loop.isa != "riscv":
+        return 0
+    iv = loop.nest.iv
+    users: dict[tuple[Moving, int], set[int]] = {}
+    for access in loop.accesses if loop.unrolled_below else ():
+        moving = access.moving
+        if moving and len(moving) > 1 and abs(access.stride(iv)) > 1:
+            users.setdefault((moving, access.constant), set()).add(access.base)
+    return sum(_shifted(loop)) + sum([len(bases) for bases in users.values() if len(bases) > 1])
 
 
 _SEVERAL = -1
