@@ -172,10 +172,11 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
-    seeds = [length for length in found.packable if length >= _LEAST]
+    least = _fewest(loop, cpu, found.bits)
+    seeds = [length for length in found.packable if length >= least]
     apart = 0.0  # stores, where those that are side by side are not all that are to one place
     if loop.checks and seeds:  # it makes no checks of its own: what may overlap stays in order
-        seeds = [length for length in _undisturbed(loop) if length >= _LEAST]
+        seeds = [length for length in _undisturbed(loop) if length >= least]
         apart = loop.counts[opclass.STORE]
         if not seeds:
             return SCALAR
@@ -187,16 +188,16 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     if carried >= _LEAST:  # terms of one iteration stand side by side, those of one sum do not
         seeds, neighbours = [carried], found.ascending
     elif not seeds and loop.copies > 1 and not loop.children:
-        seeds = [length for length in _stored_after(loop) if length >= _LEAST]
+        seeds = [length for length in _stored_after(loop) if length >= least]
         carried = sum(seeds)
     if not seeds:
-        if not _reduces(loop):
+        if not _reduces(loop) or max(found.packable, default=1) >= _LEAST:
             return SCALAR
         seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
         reduced = 2.0 * len(seeds)
         if not seeds:
             return SCALAR
-    vectors, packed = _vectors(seeds, most)
+    vectors, packed = _vectors(seeds, most, _LEAST if reduced else least)
     if not vectors or most < _LEAST:
         return SCALAR
     if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
@@ -388,12 +389,20 @@ def _one_stored(loop: Loop) -> bool:
     return any(chain.used and chain.steps >= _LEAST for chain in loop.chains)
 
 
-def _vectors(lengths: list[int], most: int) -> tuple[int, int]:
+def _fewest(loop: Loop, cpu: Cpu, bits: int) -> int:
+    """Lanes of the shortest vector that is stored (`BasicTTIImplBase::getStoreMinimumVF`): half of it is no type that a
+    store takes or is widened from."""
+    if cpu.isa == "riscv" or bits > _HALF:
+        return _LEAST
+    return 2 * _LEAST if bits < _HALF or cpu.isa == "aarch64" or loop.is_float else _LEAST
+
+
+def _vectors(lengths: list[int], most: int, least: int = _LEAST) -> tuple[int, int]:
     """Vectors that cover runs of these lengths, and the elements in them: powers of two, the widest first."""
     vectors = packed = 0
     for length in lengths:
         lanes, rest = most, length
-        while lanes >= _LEAST:
+        while lanes >= least:
             count, rest = divmod(rest, lanes)
             vectors += count
             packed += count * lanes
