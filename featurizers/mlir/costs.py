@@ -11,10 +11,10 @@ from math import ceil
 
 from featurizers.mlir import counting, divisions, minmax, opclass
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import Loop, Share
+from featurizers.mlir.loop import CARRIED, Loop, Share
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.widths import cost as conversion
-from featurizers.mlir.widths import mix, scalar_cost
+from featurizers.mlir.widths import floats_of_bytes, mix, scalar_cost
 
 FIXED_BITS = 128
 _FADD, _FMUL, _FDIV, _FSQRT, _IDIV = (CLASS[name] for name in ("fadd", "fmul", "fdiv", "fsqrt", "idiv"))
@@ -23,7 +23,8 @@ _COUNTED = tuple(
     for name, index in CLASS.items()
     if name not in ("load", "store", "libm", "call", "branch", "address", "masked")
 )
-_EXTEND, _LOGIC = CLASS["extend"], CLASS["logic"]
+_EXTEND, _LOGIC, _FCONVERT = CLASS["extend"], CLASS["logic"], CLASS["fconvert"]
+_BYTE = 8
 _HALF = 16
 _WORD = 32
 _LONG = 64
@@ -78,15 +79,30 @@ def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of the operations of one vector iteration but accesses and calls."""
     counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
     total = divisions.together(loop, cpu, vf, size) + counting.together(loop, cpu, vf, near, size)
+    varying = _varying(loop)
     for index in _COUNTED:
         for bits, source, loaded, share in shares(loop, index) if counts[index] else ():
             each = 0.0
+            if index == _FCONVERT and min(bits, source) == _BYTE and cpu.isa == "aarch64":
+                total += counts[index] * share * floats_of_bytes(vf, bits, source, near)
+                continue
             if source and bits != source:
-                each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)
+                of_load = loaded and index == _EXTEND
+                each = conversion(cpu, vf, bits, source, of_load, near) * (varying if of_load else 1.0)
             if index != _EXTEND:
                 each += _vector(_written(index, loaded), bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
             total += counts[index] * share * (each if source or index != _EXTEND else max(vf * bits / size, 1.0))
     return total
+
+
+def _varying(loop: Loop) -> float:
+    """Share of the loads that differ between iterations: the others, and what extends them, are made before a vector
+    loop (`VPlanTransforms::licm`)."""
+    if not loop.invariant:
+        return 1.0
+    iv = loop.nest.iv
+    loads = [access.moving is not None and access.stride(iv) == 0 for access in loop.accesses if not access.store]
+    return 1.0 - sum(loads) / max(len(loads), 1)
 
 
 def width(loop: Loop, cpu: Cpu, vf: int) -> int:
@@ -97,8 +113,16 @@ def width(loop: Loop, cpu: Cpu, vf: int) -> int:
 
 
 def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
-    """Whether a vector is one of AArch64's of fixed length."""
-    return cpu.isa == "aarch64" and (not cpu.scalable or vf * loop.widest <= FIXED_BITS)
+    """Whether a vector is one of AArch64's of fixed length. With SVE, one of unknown length that holds as many lanes
+    costs as much and is preferred (`isMoreProfitable`), if it has four lanes or more (``vscale x 1`` has no valid cost)
+    and none of them is moved or added alone."""
+    if cpu.isa != "aarch64" or not cpu.scalable:
+        return cpu.isa == "aarch64"
+    alone = loop.strided or loop.gathered or loop.counts[opclass.LIBM] or loop.legality == CARRIED
+    return vf < _LEAST_SCALABLE or (bool(alone) and vf * loop.widest <= FIXED_BITS)
+
+
+_LEAST_SCALABLE = 4
 
 
 def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:

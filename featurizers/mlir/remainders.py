@@ -5,6 +5,7 @@ Source (LLVM 22): `LoopVectorizationPlanner::selectEpilogueVectorizationFactor`.
 
 from __future__ import annotations
 
+from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL
@@ -43,7 +44,7 @@ def narrower(loop: Loop, chosen: Plan) -> tuple[int, float, float]:
 
 def unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     """Whether vectors are of SVE, which leave a rest that nobody knows before the code runs."""
-    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
+    return cpu.isa == "aarch64" and cpu.scalable > 0 and not fixed(loop, cpu, vf)
 
 
 def known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:

@@ -33,9 +33,12 @@ def longest(loop: Loop, cpu: Cpu) -> int:
     """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
     widest = max(cpu.prefer_bits // loop.widest, 1)
     trip = int(loop.trip)
-    if cpu.scalable:
-        return widest
+    if cpu.scalable:  # SVE's may have up to 2,048 bits
+        return widest if cpu.isa == "riscv" else _MOST_BITS // loop.narrowest
     return trip if trip < widest and trip & (trip - 1) == 0 else widest
+
+
+_MOST_BITS = 2048
 
 
 def predicated(loop: Loop, cpu: Cpu) -> bool:
