@@ -335,7 +335,8 @@ def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
         return 0.0  # loads and stores that may overlap stay in order
     found = runs(loop)
-    return float(sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths))
+    pairs = sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths)
+    return min(float(pairs), (loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]) / 2)
 
 
 def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remainder: bool) -> float:

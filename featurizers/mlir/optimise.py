@@ -92,7 +92,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
-    loop.early_indexed = loop.indexed.copy()
+    loop.early_indexed, loop.early_begun = loop.indexed.copy(), loop.begun
     if loop.children:
         _merge_all(loop)
         inner = divided_by(loop, siblings)

@@ -34,21 +34,27 @@ def target_size(loop: Loop, shapes: int) -> float:
     return size + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
-def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+def shared_sums(loop: Loop, by_shape: dict[Moving | None, int], begins: Set[int]) -> int:
     """Sums of indices that address several buffers: those of one buffer are parts of its address."""
     if not loop.nest.depth or len(loop.accesses) < 2:
         return 0
     shapes = {shape for shape, stride in by_shape.items() if stride and shape and len(shape) > 1}
     if not shapes:
         return 0
+    own = {shape for shape in shapes if len(shape) == 1 + sum([key in begins for key, _ in shape])} if begins else set()
     users: dict[tuple[Moving | None, int], int] = {}
     for access in loop.accesses:
         moving = access.moving
-        if moving in shapes:
+        if moving in shapes and (access.constant or moving not in own):
             key = moving, access.constant
             if users.setdefault(key, access.base) != access.base:
                 users[key] = _SEVERAL
     return list(users.values()).count(_SEVERAL)
+
+
+def _begins(loop: Loop) -> frozenset[int]:
+    """The loops whose index it goes on from, which makes no sum: that index is its own. Copies of it have sums."""
+    return frozenset() if loop.exact and loop.trip != 1 else loop.nest.starts
 
 
 def _shifted(loop: Loop) -> list[int]:
@@ -152,11 +158,11 @@ def measure(loop: Loop) -> None:
     if loop.isa == "x86":
         loop.indexed = [a.moving for a in _indexed(loop)]
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
-    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
+    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop) + loop.nest.ends - 1
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = loop.by_shape()
     scaled: set[tuple[int, int]] = set()
-    begins = frozenset() if loop.exact else loop.nest.starts  # whose index it goes on from: no sum
+    begins = _begins(loop)
     summed = 0
     if None in by_shape:
         loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
@@ -168,7 +174,10 @@ def measure(loop: Loop) -> None:
                 abs(factor) == abs(stride) and key != iv and key not in begins for key, factor in shape
             )
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
-    shared = shared_sums(loop, by_shape)
+    shared = shared_sums(loop, by_shape, begins)
+    if loop.nest.starts and not begins:
+        loop.begun = float(shared - shared_sums(loop, by_shape, loop.nest.starts))
+        size -= loop.begun
     size += target_size(loop, _pointers(loop, by_shape)) + shared
     mixed = min(summed, 2 * len(scaled))
     loop.doublings = sum([_is_power(factor // step) for factor, _ in scaled])
@@ -237,11 +246,12 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
+        iv = loop.nest.iv
+        own = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
         for child in loop.children:
             shapes |= child.shapes
-        iv = loop.nest.iv
         scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
-        products = sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
+        products = sum([stride > 1 and stride - 1 not in scaled and stride not in own for stride in scaled])
         guards = [_guards(child, loop, True) for child in loop.children]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.indexing += products
@@ -273,14 +283,15 @@ def _always_runs(loop: Loop) -> bool:
     return loop.nest.linear and loop.nest.least > 0
 
 
-_DELETED = 1.5
-"""Branches that a loop of one iteration leaves between its blocks, which are only put together later."""
+_DELETED = 1.0
+"""Branches that a loop of one iteration leaves between its blocks, beside the way into it, which are only put together
+later."""
 
 
 def unfolded(child: Loop, around: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not. Of
     stores that move with it, the first is to a computed address still, unless it moves with no other loop."""
-    once = max(child.raw - 3.0 - child.early_indexing, 0.0)
+    once = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0)
     iv, fixed = child.nest.iv, 0.0
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
