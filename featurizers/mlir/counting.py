@@ -1,8 +1,9 @@
-"""Ones, leading and trailing zeros of whole numbers, counted: what each takes and costs on every target.
+"""Ones, leading and trailing zeros of whole numbers, counted, and bits in reverse: what each takes and costs.
 
 Source: ``llc-22`` and ``opt-22 -passes='print<cost-model>' -cost-kind=throughput`` on scalars and on vectors of each
 width, per CPU. Skylake counts ones of vectors by tables of four bits (``vpshufb``) and sums (``vpsadbw``); NEON counts
-those of bytes and adds up neighbours, and has neither leading zeros of 64 bits nor trailing ones.
+those of bytes and adds up neighbours, and has neither leading zeros of 64 bits nor trailing ones; Zen 4 turns bits of
+bytes around by ``vgf2p8affineqb``.
 """
 
 from __future__ import annotations
@@ -12,40 +13,46 @@ from collections.abc import Iterator, Mapping
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 
-ONES, LEADING, TRAILING = 1000, 2000, 3000
+ONES, LEADING, TRAILING, REVERSED = 1000, 2000, 3000, 4000
 """Kinds of `fused`, to which the bits of an element are added."""
-KINDS = {"math.ctpop": ONES, "math.ctlz": LEADING, "math.cttz": TRAILING}
+KINDS = {"math.ctpop": ONES, "math.ctlz": LEADING, "math.cttz": TRAILING, "llvm.intr.bitreverse": REVERSED}
 BITS = (8, 16, 32, 64)
 
 Row = tuple[float, float, float, float]
 """Of elements of 8, 16, 32 and 64 bits."""
 _ONE: Row = (1.0, 1.0, 1.0, 1.0)
-_ALONE: Mapping[str, tuple[Row, Row, Row]] = {
-    "x86": ((2.0, 2.0, 1.0, 1.0), (3.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)),
-    "aarch64": ((4.0, 4.0, 4.0, 4.0), (2.0, 2.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0)),
-    "riscv": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)),
+_REVERSED: Row = (13.0, 16.0, 16.0, 19.0)
+Rows = tuple[Row, Row, Row, Row]
+_ALONE: Mapping[str, Rows] = {
+    "x86": ((2.0, 2.0, 1.0, 1.0), (3.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0), _REVERSED),
+    "znver4": ((2.0, 2.0, 1.0, 1.0), (3.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0), (3.0,) * 4),
+    "aarch64": ((4.0, 4.0, 4.0, 4.0), (2.0, 2.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0), (2.0, 2.0, 1.0, 1.0)),
+    "riscv": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0), (12.0, 20.0, 24.0, 26.0)),
 }
-"""Instructions of scalars: of ones, leading zeros, trailing zeros."""
-_ALONE_COST: Mapping[str, tuple[Row, Row, Row]] = {
-    "x86": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)),
-    "aarch64": ((5.0, 5.0, 5.0, 4.0), _ONE, _ONE),
+"""Instructions of scalars: of ones, leading zeros, trailing zeros, bits in reverse; of a CPU or of all others."""
+_ALONE_COST: Mapping[str, Rows] = {
+    "x86": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0), (7.0, 9.0, 9.0, 10.0)),
+    "znver4": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0), (3.0,) * 4),
+    "aarch64": ((5.0, 5.0, 5.0, 4.0), _ONE, _ONE, (2.0, 2.0, 1.0, 1.0)),
+    "riscv": (_ONE, _ONE, _ONE, (10.0,) * 4),
 }
-_WIDE: Mapping[str, tuple[Row, Row, Row]] = {
-    "skylake-avx512": ((6.0, 9.0, 11.0, 7.0), (7.0, 6.0, 1.0, 1.0), (8.0, 11.0, 4.0, 4.0)),
-    "znver4": (_ONE, (5.0, 7.0, 1.0, 1.0), (3.0, 3.0, 3.0, 3.0)),
-    "sve": (_ONE, _ONE, (2.0, 2.0, 2.0, 2.0)),
-    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 15.0), (4.0, 6.0, 6.0, 6.0)),
+_WIDE: Mapping[str, Rows] = {
+    "skylake-avx512": ((6.0, 9.0, 11.0, 7.0), (7.0, 6.0, 1.0, 1.0), (8.0, 11.0, 4.0, 4.0), (7.0, 8.0, 8.0, 8.0)),
+    "znver4": (_ONE, (5.0, 7.0, 1.0, 1.0), (3.0, 3.0, 3.0, 3.0), (1.0, 2.0, 2.0, 2.0)),
+    "sve": (_ONE, _ONE, (2.0, 2.0, 2.0, 2.0), _ONE),
+    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 15.0), (4.0, 6.0, 6.0, 6.0), (1.0, 2.0, 2.0, 2.0)),
 }
 """Instructions of a vector of one register."""
-_WIDE_COST: Mapping[str, tuple[Row, Row, Row]] = {
-    "skylake-avx512": ((2.0, 2.0, 7.0, 3.0), (2.0, 8.0, 1.0, 1.0), (2.0, 3.0, 1.0, 1.0)),
-    "znver4": (_ONE, (3.0, 18.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0)),
-    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4),
-    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 10.0), (80.0, 40.0, 20.0, 10.0)),
+_WIDE_COST: Mapping[str, Rows] = {
+    "skylake-avx512": ((2.0, 2.0, 7.0, 3.0), (2.0, 8.0, 1.0, 1.0), (2.0, 3.0, 1.0, 1.0), (2.0, 3.0, 3.0, 3.0)),
+    "znver4": (_ONE, (3.0, 18.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0), _ONE),
+    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (2.0,) * 4),
+    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 10.0), (80.0, 40.0, 20.0, 10.0), (1.0, 2.0, 2.0, 2.0)),
+    "riscv": (_ONE, _ONE, _ONE, (8.5, 12.0, 16.5, 26.0)),
 }
 
 
-def _counted(loop: Loop, table: tuple[Row, Row, Row] | None) -> Iterator[tuple[int, float]]:
+def _counted(loop: Loop, table: Rows | None) -> Iterator[tuple[int, float]]:
     """Bits of those of a body, with what they are in a table beyond one for each."""
     if table is not None:
         for key, times in loop.fused.items():
@@ -55,18 +62,24 @@ def _counted(loop: Loop, table: tuple[Row, Row, Row] | None) -> Iterator[tuple[i
 
 
 def _of(cpu: Cpu, near: bool) -> str:
-    return cpu.name if cpu.isa != "aarch64" else "neon" if near else "sve"
+    if cpu.isa == "aarch64":
+        return "neon" if near else "sve"
+    return cpu.name if cpu.isa == "x86" else cpu.isa
 
 
 def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool) -> float:
     """Instructions of those of a body beyond one for each. near : in vectors of fixed length."""
-    table = _WIDE.get(_of(cpu, near)) if vector else _ALONE.get(cpu.isa)
+    table = _WIDE.get(_of(cpu, near)) if vector else _ALONE.get(cpu.name, _ALONE.get(cpu.isa))
     return sum([more for _, more in _counted(loop, table)])
 
 
 def alone(loop: Loop, cpu: Cpu) -> float:
     """Cost to the vectoriser, as scalars, beyond one for each."""
-    return sum([more for _, more in _counted(loop, _ALONE_COST.get(cpu.isa))]) if loop.fused else 0.0
+    return (
+        sum([more for _, more in _counted(loop, _ALONE_COST.get(cpu.name, _ALONE_COST.get(cpu.isa)))])
+        if loop.fused
+        else 0.0
+    )
 
 
 def together(loop: Loop, cpu: Cpu, vf: int, near: bool, register_bits: int) -> float:
