@@ -55,6 +55,7 @@ class Loop(msgspec.Struct):
     by_masks, fused : as of `Nest`.
     part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
     size of a version that never runs, until that is known.
+    kept : products with the index of a loop around that are in this one until they move out.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
     """
 
@@ -160,6 +161,7 @@ class Loop(msgspec.Struct):
     unmet: float = 0.0
     begun: float = 0.0
     early_begun: float = 0.0
+    kept: dict[int, float] = field(default_factory=dict)
     fused: dict[int, float] = field(default_factory=dict)
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 

@@ -94,6 +94,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
     loop.early_indexed, loop.early_begun = loop.indexed.copy(), loop.begun
     if loop.children:
+        loop.raw -= min(sum([child.kept.get(nest.iv, 0.0) for child in loop.children]), loop.indexing)
         _merge_all(loop)
         inner = divided_by(loop, siblings)
         if inner is not None:
@@ -273,7 +274,7 @@ def _copy(loop: Loop) -> Loop:
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
     found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
     found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
-    found.extremes, found.still = loop.extremes.copy(), loop.still.copy()
+    found.extremes, found.still, found.kept = loop.extremes.copy(), loop.still.copy(), loop.kept.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 

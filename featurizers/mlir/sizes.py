@@ -10,7 +10,7 @@ from math import gcd
 
 from featurizers.mlir import divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
-from featurizers.mlir.loop import Loop
+from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
 from featurizers.mlir.nest import Access, Moving, jumps
 from featurizers.mlir.widths import free
@@ -296,10 +296,13 @@ def unfolded(child: Loop, around: Loop) -> float:
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
         around.early_indexed += [rest for rest in moves if rest != ()]
-        around.deleted += _DELETED + child.deleted
+        kept = 0.0 if around.nest.iv in child.nest.starts else child.early_indexing  # until they move out
+        add_counts(around.kept, {**child.kept, **dict.fromkeys(child.nest.starts, kept)}, 1.0)
+        around.deleted += _DELETED + kept + child.deleted
         around.settled += child.settled
-        return once + _DELETED - moves.count(())
+        return once + _DELETED + kept - moves.count(())
     around.deleted += child.deleted * child.trip
+    add_counts(around.kept, child.kept, 1.0)
     sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
     around.settled += sums + child.settled * child.trip
     for moving in child.early_indexed:

@@ -226,3 +226,27 @@ def test_tiles_have_their_own_index_and_all_conditions_of_a_loop_that_computes_i
       }
       return }"""
     assert sizes(text, name)[12] == size
+
+
+def test_products_stay_in_loops_of_one_iteration_until_these_are_gone() -> None:
+    rows = """func.func @f(%a: memref<24x24xf32> {llvm.noalias}, %b: memref<24x24xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 23 {
+        affine.for %j = 0 to 24 {
+          affine.for %p = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 1)>(%i) {
+            affine.for %q = affine_map<(d) -> (d)>(%j) to affine_map<(d) -> (d + 1)>(%j) {
+              %x = affine.load %a[%p, %q] : memref<24x24xf32>
+              %y = arith.addf %x, %x : f32
+              affine.store %y, %b[%p, %q] : memref<24x24xf32> } } } }
+      return }"""
+    assert sizes(rows, "znver4")[24] == 13
+    inside = """func.func @f(%a: memref<64x999xf32>, %b: memref<999xf32>) {
+      affine.for %i = 0 to 15 {
+        affine.for %h = 0 to 999 {
+          affine.for %j = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 1)>(%i) {
+            affine.for %g = affine_map<(d) -> (d)>(%h) to affine_map<(d) -> (d + 1)>(%h) {
+              %x = affine.load %a[%j, %g] : memref<64x999xf32>
+              %y = affine.load %b[%g] : memref<999xf32>
+              %z = arith.mulf %x, %y : f32
+              affine.store %z, %b[%g] : memref<999xf32> } } } }
+      return }"""
+    assert sizes(inside, "znver4")[15] == 21
