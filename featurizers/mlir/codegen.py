@@ -177,7 +177,7 @@ def _generate(
         sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
     if vf > 1 and loop.fused:  # the back end's doing
         near = fixed(loop, cpu, vf)
-        sized -= fused.beyond(loop, cpu, True, near) * widths.parts(loop, cpu, vf, near)
+        sized += fused.size(loop, cpu, vf, near, widths.parts(loop, cpu, vf, near))
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)

@@ -52,6 +52,20 @@ _WIDE_COST: Mapping[str, Rows] = {
 }
 
 
+_ALONE_SIZE: Mapping[str, Rows] = {
+    "x86": ((2.0, 2.0, 1.0, 1.0), _ONE, _ONE, (13.0, 17.0, 17.0, 20.0)),
+    "aarch64": ((5.0, 5.0, 5.0, 4.0), _ONE, _ONE, (2.0, 2.0, 1.0, 1.0)),
+}
+_WIDE_SIZE: Mapping[str, Rows] = {
+    "skylake-avx512": ((8.0, 11.0, 14.0, 10.0), (9.0, 11.0, 1.0, 1.0), (11.0, 14.0, 6.0, 6.0), (9.0, 10.0, 10.0, 10.0)),
+    "znver4": (_ONE, (9.0, 23.0, 1.0, 1.0), (11.0, 14.0, 6.0, 6.0), (1.0, 2.0, 2.0, 2.0)),
+    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (2.0,) * 4),
+    "neon": ((1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 6.0), (48.0, 24.0, 12.0, 6.0), (1.0, 2.0, 2.0, 2.0)),
+    "riscv": (_ONE, _ONE, _ONE, (17.0, 24.0, 33.0, 52.0)),
+}
+"""The same for code size, by which loops are unrolled."""
+
+
 def _counted(loop: Loop, table: Rows | None) -> Iterator[tuple[int, float]]:
     """Bits of those of a body, with what they are in a table beyond one for each."""
     if table is not None:
@@ -87,4 +101,15 @@ def together(loop: Loop, cpu: Cpu, vf: int, near: bool, register_bits: int) -> f
     if not loop.fused:
         return 0.0
     found = _counted(loop, _WIDE_COST.get(_of(cpu, near)))
+    return sum([more * max(vf * bits / register_bits, 1.0) for bits, more in found])
+
+
+def size(loop: Loop) -> float:
+    """LLVM's size of those of a body beyond one for each."""
+    return sum([more for _, more in _counted(loop, _ALONE_SIZE.get(loop.isa))])
+
+
+def wide_size(loop: Loop, cpu: Cpu, vf: int, near: bool, register_bits: int) -> float:
+    """LLVM's size of those of a vector iteration beyond one for each register."""
+    found = _counted(loop, _WIDE_SIZE.get(_of(cpu, near)))
     return sum([more * max(vf * bits / register_bits, 1.0) for bits, more in found])

@@ -21,12 +21,13 @@ from featurizers.mlir.nest import Nest
 if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
-THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG, EXCLUSIVE, SHIFTS = range(9)
+THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG, EXCLUSIVE, SHIFTS, DISTANCE = range(10)
 """Logic that is part of its user on x86; complements that go into logic; those of words and longer that go into `and`;
 shifts that go into logic; shifts to the right that are added; rotations; those of 64 bits; pairs of `xor`; all shifts
-by a number."""
+by a number; the larger of two without signs less the smaller (``uabd``)."""
 _WORD, _LONG = 32, 64
 _INPUTS = 3
+_NEON = 128
 _SHA3 = frozenset(("apple-m1",))
 """Cores that have ``eor3`` and ``xar``."""
 
@@ -135,12 +136,21 @@ def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
         return found
     if not vector:
         return found - count(SHIFTED, 0.0)
+    found -= 2.0 * count(DISTANCE, 0.0)
     if not near:
         return found + 2.0 * count(TURNED, 0.0)
     turned = count(TURNED, 0.0)
     if cpu.name in _SHA3:
         turned -= count(TURNED_LONG, 0.0) + count(EXCLUSIVE, 0.0)
     return found + turned - count(ADDED, 0.0)
+
+
+def size(loop: Loop, cpu: Cpu, vf: int, near: bool, parts: float) -> float:
+    """What LLVM's size of a vector iteration has of all these beyond their instructions, in so many registers: the back
+    end's doing is not in it, rotations of AArch64 are two, of unknown length four."""
+    turned = loop.fused.get(TURNED, 0.0) * (1.0 if near else 3.0) if cpu.isa == "aarch64" else 0.0
+    width = cpu.prefer_bits if cpu.isa != "aarch64" or not near else _NEON
+    return (turned - beyond(loop, cpu, True, near)) * parts + counting.wide_size(loop, cpu, vf, near, width)
 
 
 def light(loop: Loop, cpu: Cpu) -> float:

@@ -128,8 +128,7 @@ def _extreme(b: Builder, op: Op, nest: Nest) -> None:
         integer(b, op, nest, opclass.IMINMAX)
         pick = max if larger else min
         note(b, op, (pick(left[0], right[0]), pick(left[1], right[1])))
-    if signed:
-        b.extremes[op.results[0]] = op
+    b.extremes[op.results[0]] = op
 
 
 def _same(b: Builder, op: Op, value: int, found: Range) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Set
 from math import gcd
 
-from featurizers.mlir import divisions, minmax, opclass
+from featurizers.mlir import counting, divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
@@ -25,6 +25,8 @@ def target_size(loop: Loop, shapes: int) -> float:
     counts = loop.counts
     size = divisions.size(loop) if loop.divided else 0.0
     size = size + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    if loop.fused:
+        size += counting.size(loop)
     if counts[opclass.FMINMAX]:
         of = minmax.OF_HALVES if loop.bits == _HALF else minmax.COSTS
         size += counts[opclass.FMINMAX] * (minmax.mean(loop.extremes, of, loop.isa) - 1.0)

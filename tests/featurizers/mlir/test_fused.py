@@ -8,7 +8,18 @@ import pytest
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.body import body_of
 from featurizers.mlir.codegen import LoopCode, generate
-from featurizers.mlir.fused import ADDED, COMPLEMENT, EXCLUSIVE, SHIFTED, THREE, TURNED, TURNED_LONG, beyond, light
+from featurizers.mlir.fused import (
+    ADDED,
+    COMPLEMENT,
+    DISTANCE,
+    EXCLUSIVE,
+    SHIFTED,
+    THREE,
+    TURNED,
+    TURNED_LONG,
+    beyond,
+    light,
+)
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import vector_ports
 from featurizers.mlir.vectorise import plan
@@ -157,3 +168,10 @@ def test_a_pair_of_vectors_is_one_load_of_apple_m1() -> None:
     body, core = loop(SUM), cpu("apple-m1")
     found = plan(body, core, *body_of(body, core))
     assert vector_ports(body, core, found, body_of(body, core)[1], 0) == 1.0
+
+
+def test_the_larger_less_the_smaller_is_a_distance_of_aarch64() -> None:
+    found = loop("%p = arith.maxui %x, %y : KIND %q = arith.minui %x, %y : KIND %r = arith.subi %p, %q : KIND", "i32")
+    assert found.fused == {DISTANCE: 1.0}
+    assert beyond(found, cpu("apple-m1"), vector=True) == -2, "uabd"
+    assert beyond(found, cpu("znver4"), vector=True) == 0
