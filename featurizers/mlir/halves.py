@@ -46,3 +46,14 @@ def vector(loop: Loop, counts: list[float], cpu: Cpu, vf: int) -> float:
     sums = rounded - sum([counts[index] for index in _PRODUCTS])
     each = 2.0 * filled * widened + rounded + filled * (sums + beyond(loop, counts, cpu, True) / 2)
     return ceil(vf * _WIDENED / cpu.prefer_bits) * each
+
+
+_ROOT, _ROOT_LANE = opclass.CLASS["fsqrt"], 5.0
+"""Instructions for the root of a lane: it is taken out, widened, narrowed and put back."""
+
+
+def rooted(loop: Loop, cpu: Cpu, vf: int) -> tuple[float, float]:
+    """Instructions and cycles of the roots of a vector of halves, of which x86 makes one root for each lane
+    (`X86TargetLowering`: no other operation on them is expanded so)."""
+    lanes = loop.counts[_ROOT] * vf
+    return _ROOT_LANE * lanes, lanes * cpu.fsqrt32_cycles

@@ -165,10 +165,11 @@ def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
 def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -> float:
     """Cycles of one vector iteration by the busiest resource. copies : that are in a loop; 0: none is left."""
     counts, bits = loop.counts, max(loop.bits, 8)
-    divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT]
+    half = emulates_half(loop, cpu)
+    rooted = halves.rooted(loop, cpu, chosen.vf)[1] if half else 0.0
+    divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT] * (not rooted)
     calls = counts[opclass.LIBM] * _call(cpu, True)
     mean = mean_bits(loop)
-    half = emulates_half(loop, cpu)
     parts = max(chosen.vf * (32 if half else mean) / cpu.prefer_bits, 1.0)
     passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
@@ -190,6 +191,7 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -
         + permuted
         + calls * chosen.vf
         + in_order
+        + rooted
     )
 
 

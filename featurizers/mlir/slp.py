@@ -30,7 +30,7 @@ _CALL_LANE = 3.0
 in."""
 _WIDTH = 128
 _GATHERED = 32
-_EXTEND = opclass.CLASS["extend"]
+_EXTEND, _FSQRT = opclass.CLASS["extend"], opclass.CLASS["fsqrt"]
 _PACKED = tuple(
     index
     for name, index in opclass.CLASS.items()
@@ -168,7 +168,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return _results(loop, cpu)
     if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
         return SCALAR
-    if cpu.isa == "riscv" and emulates_half(loop, cpu):
+    if emulates_half(loop, cpu) and (cpu.isa == "riscv" or (cpu.isa == "x86" and loop.counts[_FSQRT])):
         return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)

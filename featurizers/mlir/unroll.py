@@ -52,7 +52,7 @@ def after_vectorising(
         and _worth_it(loop, vf, whole, size)
     ):
         return whole, True
-    if loop.counts[opclass.CALL] or loop.functions:
+    if loop.counts[opclass.CALL] > loop.moved_by_calls or loop.functions:
         return 1, False
     if vf == 1 and 1 < loop.most <= _MOST_BOUND and loop.most * max(size - 2, 1) + 2 <= 300:
         return loop.most, True

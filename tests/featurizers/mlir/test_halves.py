@@ -70,3 +70,44 @@ def test_a_call_is_one_micro_operation_of_zen_4(name: str, cycles: float) -> Non
     text = pairs("math.atan2 %x, %y")
     text = text.replace("math.atan2 %x, %y", "math.erf %x").replace("f32", "f64")
     assert code_of(text, name).cycles == pytest.approx(cycles, rel=0.4)
+
+
+CALLED = """func.func @f(%a: memref<64x16xf16>, %c: memref<64x16xf16>) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 16 {
+    %x = affine.load %a[%i, %j] : memref<64x16xf16>
+    %z = math.exp %x : f16
+    affine.store %z, %c[%i, %j] : memref<64x16xf16> } }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("znver4", 11_307), ("skylake-avx512", 12_336)])
+def test_operands_and_results_of_calls_are_one_chain_through_the_first_register(name: str, cycles: float) -> None:
+    assert code_of(CALLED, name).cycles == pytest.approx(cycles, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "instructions", "cycles"), [("znver4", 2_563, 21_564), ("skylake-avx512", 643, 14_776)]
+)
+def test_a_vector_of_halves_has_a_root_for_each_lane(name: str, instructions: float, cycles: float) -> None:
+    code = code_of(pairs("math.sqrt %x", "f16"), name)
+    assert code.vf > 1
+    assert code.interleave == 1
+    assert code.instructions == pytest.approx(instructions, rel=0.15)
+    assert code.cycles == pytest.approx(cycles, rel=0.12)
+
+
+DIVIDED = """func.func @f(%a: memref<9xf16> {llvm.noalias}, %b: memref<9xf16> {llvm.noalias}, %c: memref<9xf16> {llvm.noalias}) {
+  %zero = arith.constant 0.0 : f16
+  affine.for %i = 0 to 9 {
+    %x = affine.load %a[%i] : memref<9xf16>
+    %y = affine.load %b[%i] : memref<9xf16>
+    %d = arith.divf %x, %y : f16
+    %z = arith.maximumf %d, %zero : f16
+    %w = math.sqrt %z : f16
+    affine.store %w, %c[%i] : memref<9xf16> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("znver4", 94.5), ("skylake-avx512", 118.0)])
+def test_a_constant_of_what_is_written_out_has_the_first_register(name: str, cycles: float) -> None:
+    assert code_of(DIVIDED, name).cycles == pytest.approx(cycles, rel=0.3)
