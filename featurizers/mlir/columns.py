@@ -68,8 +68,9 @@ def _columns() -> tuple[Column, ...]:
 COLUMNS = _columns()
 """hot: the loop with most of the estimated cycles. big: with most of the instructions. second: next to it."""
 
-_PART, _FILE, _UNSURE = 0.49, 16.0, 5.0
-"""Where registers suffice, a part of a value is spilled, less the more are left: what lives at once is an estimate."""
+_PART, _FILE, _UNSURE, _POINTS = 0.49, 16.0, 5.0, 400.0
+"""Where registers suffice, a part of a value is spilled, less the more are left: what lives at once is an estimate. It
+is one at each point of the code, the likelier to be too low at one of them the more there are. Chosen by labels."""
 _BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6, "amdgpu": 6.0}
 
 
@@ -153,7 +154,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     instructions += 2.0 * stacked  # stored, and loaded where it is needed again
     if spills < _PART:
         beyond = max((pressure - 1.0) * _FILE, *[max(each.calls, each.loops) for each in pointers])
-        spills = _PART * exp(min(beyond, 0.0) / _UNSURE)
+        spills = _PART * (1.0 - exp(-instructions / _POINTS * exp(min(beyond, 0.0) / _UNSURE)))
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     saved = max(ints * cpu.int_registers - 9, 0.0)
     instructions += 2 * min(saved, 12.0) * bool(others) + sum([saves(one, cpu.isa) for one in held_up])

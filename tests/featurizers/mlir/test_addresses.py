@@ -140,3 +140,15 @@ def test_indices_of_sums_with_loops_around_wait_on_the_stack_on_risc_v() -> None
       return }"""
     assert spills(text, "sifive-p670") == 76
     assert spills(text, "neoverse-v1") < 0.5
+
+
+def test_the_more_code_the_likelier_it_has_a_point_without_a_register_left() -> None:
+    """The same values live at once in each of the nests, which make no spills."""
+    nest = """affine.for %i = 0 to 1024 { %x = affine.load %a[%i] : memref<1024xf32>
+      %y = arith.mulf %x, %x : f32
+      affine.store %y, %b[%i] : memref<1024xf32> }"""
+    short, long = (
+        spills(f"func.func @f(%a: memref<1024xf32>, %b: memref<1024xf32>) {{ {nest * times} return }}", "znver4")
+        for times in (1, 8)
+    )
+    assert short < long < 0.5
