@@ -48,6 +48,7 @@ from featurizers.mlir.waits import (
     own_path,
     path_of,
     steps_by_store,
+    through_group,
     through_one_register,
     through_pointer,
     wait_of,
@@ -261,7 +262,7 @@ def _generate(
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
     if vf > interleave == unroll == 1:
-        chain = max(chain, through_pointer(loop, cpu, vf))
+        chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full else through_group(loop, cpu))
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports

@@ -116,6 +116,33 @@ def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
     return 1.0 + (cpu.load_latency + steps if steps else own_path(loop, cpu, True))
 
 
+_GROUP_LOADED = {2: 7.0, 3: 7.0, 4: 9.0}
+"""Cycles of ``ld2``, ``ld3`` and ``ld4`` on M1 until the pointer that they move on is known (`SchedCyclone.td`)."""
+
+
+def through_group(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of a step of a vector loop that reads whole groups of neighbours, and none of what it writes: their loads
+    have no index, so that each buffer has a pointer, which they move on (``ld2 {v0, v1}, [x9], #32``) if it goes on by
+    as much as they read, which it does not in an interleaved loop."""
+    if cpu.isa != "aarch64" or cpu.scalable or cpu.in_order or loop.children:
+        return 0.0
+    by_shape = loop.by_shape()
+    written: set[int] = set()
+    read: dict[tuple[int, int], set[int]] = {}
+    for access in loop.accesses:
+        stride = by_shape[access.moving]
+        if access.moving is None or stride not in _GROUP_LOADED:
+            if stride or access.moving is None:
+                return 0.0
+        elif access.store:
+            written.add(access.base)
+        else:
+            read.setdefault((access.base, stride), set()).add(access.constant % stride)
+    if not read or any(base in written or len(members) < stride for (base, stride), members in read.items()):
+        return 0.0
+    return max([_GROUP_LOADED[stride] for _, stride in read])
+
+
 _REGISTER, _UNSCALED = 16, 256
 
 
