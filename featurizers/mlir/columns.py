@@ -15,6 +15,7 @@ from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.cores import returning
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
+from featurizers.mlir.kernels import KERNELS, kernel_columns
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.pointers import held_addresses, spilled
 from featurizers.mlir.program import Program
@@ -48,6 +49,7 @@ _LOOP = (
 _STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
 _DYNAMIC = tuple((f"dynamic_{name}", "1") for name in CLASSES)
 _SLOTS = ("hot", "big", "second")
+_NO_KERNELS = [0.0] * len(KERNELS)
 
 
 def _columns() -> tuple[Column, ...]:
@@ -60,6 +62,7 @@ def _columns() -> tuple[Column, ...]:
     found += [Column(name, unit, "totals") for name, unit in TOTALS]
     found += [Column(f"ops_{name}", "1", "dialects") for name in DIALECTS]
     found += [Column(f"weighted_ops_{name}", "1", "dialects") for name in DIALECTS]
+    found += [Column(name, unit, "kernels") for name, unit in KERNELS]
     found += [Column(f"cpu_{name}", "1", "cpu") for name in NUMBERS]
     found += [Column(f"cpu_is_{isa}", "1", "cpu") for isa in ISAS]
     return tuple(found)
@@ -117,8 +120,16 @@ def _row(program: Program, cpu: Cpu) -> list[float]:
     if base is None:
         base = program.cache[f"totals {cpu.isa}"] = totals(program, program.loops_on(cpu.isa))
     values += base
+    values += _kernels(program) if cpu.isa == "amdgpu" else _NO_KERNELS
     values += _cpu_row(cpu)
     return values
+
+
+def _kernels(program: Program) -> list[float]:
+    found: list[float] | None = program.cache.get("kernels")
+    if found is None:
+        found = program.cache["kernels"] = kernel_columns(program.functions)
+    return found
 
 
 def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float, ...]:

@@ -27,6 +27,8 @@ from featurizers.mlir.sizes import measure, unfolded
 from featurizers.mlir.unswitch import divided_by, unmet, versions
 
 UNROLL_THRESHOLD = 300
+BACK_EDGE = {"amdgpu": 5.0}
+"""Instructions of a loop's end where they are not two: AMD's GPUs keep the mask of threads in three more."""
 _ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
@@ -102,7 +104,9 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
         loop.unmet = unmet(loop, siblings)
     loop.total = loop.raw + sum([(child.total + child.unmet) * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
-        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
+        loop.unrolled = (
+            loop.trip <= 1 or _unrolled_size(loop, loop.total, loop.trip) < UNROLL_THRESHOLD or _worth_it(loop)
+        )
         if loop.unrolled and loop.children:
             if loop.trip <= 1:
                 _known(loop, nest.iv)
@@ -120,6 +124,12 @@ def _unswitched(nest: Nest, inner: Nest, isa: str, siblings: int) -> list[Loop]:
             loop.parted |= inner.bounded_by
             found.append(loop)
     return found
+
+
+def _unrolled_size(loop: Loop, size: float, trip: float) -> float:
+    """How large so many iterations are: the way back is in them once (`UnrollCostEstimator`)."""
+    back = BACK_EDGE.get(loop.isa, 2.0)
+    return (size - back) * trip + back
 
 
 def _clean(loop: Loop) -> None:
@@ -213,7 +223,7 @@ def _short_by_now(loop: Loop) -> bool:
     if not loop.exact or loop.children or not loop.deleted or loop.nest.unknown_trip:
         return False
     size = max(loop.raw - loop.deleted, loop.size)
-    loop.unrolled = (size - 2) * loop.trip + 2 < UNROLL_THRESHOLD
+    loop.unrolled = _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
     if loop.unrolled:
         loop.raw, loop.deleted = size, 0.0
     return loop.unrolled
@@ -250,7 +260,7 @@ def _known(loop: Loop, iv: int) -> None:
 def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
     """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
     lengths = loop.lengths or ((round(loop.trip), 1.0),)
-    short = [(n, part) for n, part in lengths if n <= 1 or (loop.total - 2) * n + 2 < UNROLL_THRESHOLD]
+    short = [(n, part) for n, part in lengths if n <= 1 or _unrolled_size(loop, loop.total, n) < UNROLL_THRESHOLD]
     if not short or len(short) == len(lengths):
         _shorten(loop, lengths)
         loop.unrolled = bool(short)
