@@ -96,7 +96,8 @@ def test_a_vector_of_halves_has_a_root_for_each_lane(name: str, instructions: fl
     assert code.cycles == pytest.approx(cycles, rel=0.12)
 
 
-DIVIDED = """func.func @f(%a: memref<9xf16> {llvm.noalias}, %b: memref<9xf16> {llvm.noalias}, %c: memref<9xf16> {llvm.noalias}) {
+DIVIDED = """func.func @f(%a: memref<9xf16> {llvm.noalias}, %b: memref<9xf16> {llvm.noalias},
+    %c: memref<9xf16> {llvm.noalias}) {
   %zero = arith.constant 0.0 : f16
   affine.for %i = 0 to 9 {
     %x = affine.load %a[%i] : memref<9xf16>
