@@ -166,7 +166,7 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -
     """Cycles of one vector iteration by the busiest resource. copies : that are in a loop; 0: none is left."""
     counts, bits = loop.counts, max(loop.bits, 8)
     half = emulates_half(loop, cpu)
-    rooted = halves.rooted(loop, cpu, chosen.vf)[1] if half else 0.0
+    rooted = halves.lane_by_lane(loop, cpu, chosen.vf)[1] if half else 0.0
     divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT] * (not rooted)
     calls = counts[opclass.LIBM] * _call(cpu, True)
     mean = mean_bits(loop)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from featurizers.mlir import costs, counting, divisions, fused, opclass, widths
+from featurizers.mlir import costs, counting, divisions, fused, halves, opclass, widths
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
@@ -30,7 +30,7 @@ _CALL_LANE = 3.0
 in."""
 _WIDTH = 128
 _GATHERED = 32
-_EXTEND, _FSQRT = opclass.CLASS["extend"], opclass.CLASS["fsqrt"]
+_EXTEND = opclass.CLASS["extend"]
 _PACKED = tuple(
     index
     for name, index in opclass.CLASS.items()
@@ -168,7 +168,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return _results(loop, cpu)
     if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
         return SCALAR
-    if emulates_half(loop, cpu) and (cpu.isa == "riscv" or (cpu.isa == "x86" and loop.counts[_FSQRT])):
+    if (cpu.isa == "riscv" and emulates_half(loop, cpu)) or halves.expanded(loop, cpu):
         return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)

@@ -26,7 +26,7 @@ _SMALL_LOOP = 20.0
 _MAX_GROUP = {"x86": 8, "aarch64": 4, "riscv": 8, "amdgpu": 1}
 """Strides up to which accesses are read as one wide access that is taken apart."""
 _INDEX_BITS = 64
-_EXTEND, _FSQRT = CLASS["extend"], CLASS["fsqrt"]
+_EXTEND = CLASS["extend"]
 _EXTREMES = minmax.INSTRUCTIONS, minmax.IN_VECTORS
 _FIXED_BITS = 128
 _LEAST_GATHERED = 32
@@ -207,11 +207,6 @@ _LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
 """Cost of taking a lane out for a call, and of putting the result in."""
 
 
-def _roots_of_halves(loop: Loop, cpu: Cpu) -> bool:
-    """Whether lanes are taken apart for their roots, whose cost no loop is small with."""
-    return cpu.isa == "x86" and not cpu.half and loop.is_float and loop.bits == 16 and loop.counts[_FSQRT] > 0
-
-
 def _libm_only(loop: Loop) -> bool:
     return loop.counts[opclass.LIBM] >= sum(loop.counts) / 2
 
@@ -275,7 +270,7 @@ def _vector(
         scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
         work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
     work = max(work, 1.0 if not whole else 1.0 - moves)
-    work += vf * libm * LANE_WORK + (halves.rooted(loop, cpu, vf)[0] if _roots_of_halves(loop, cpu) else 0.0)
+    work += vf * libm * LANE_WORK + halves.lane_by_lane(loop, cpu, vf)[0]
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
@@ -404,7 +399,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     if vf > 1 and loop.chains:
         return max(count, 1)
     cost = chosen.cost * alone * vf
-    if cost >= _SMALL_LOOP or (vf > 1 and _roots_of_halves(loop, cpu)):
+    if cost >= _SMALL_LOOP or (vf > 1 and halves.expanded(loop, cpu)):
         return 1
     small = min(count, 1 << int(log2(max(_SMALL_LOOP / max(cost, 1.0), 1.0))))
     loads = max(sum(not a.store for a in loop.accesses), 1)
