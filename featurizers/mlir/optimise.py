@@ -24,6 +24,7 @@ from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
 from featurizers.mlir.overlaps import overlapping
 from featurizers.mlir.sizes import measure, unfolded
+from featurizers.mlir.unroll import CALL_LATENCY, calls
 from featurizers.mlir.unswitch import divided_by, unmet, versions
 
 UNROLL_THRESHOLD = 300
@@ -292,11 +293,12 @@ def _copy(loop: Loop) -> Loop:
 def _worth_it(loop: Loop) -> bool:
     """LLVM goes through short innermost loops (`analyzeLoopUnrollCost`): what folds away when the index is known raises
     the threshold in proportion, up to four times, as does what does not vary: it is computed once."""
-    if loop.children or loop.trip > _ANALYSED:
+    if loop.children or loop.trip > _ANALYSED or calls(loop):
         return False
+    size = loop.raw + CALL_LATENCY * loop.counts[opclass.LIBM]
     free = loop.early_indexing - loop.early_mixed
     once = loop.settled
-    rolled, left = loop.trip * loop.raw, loop.trip * max(loop.raw - 3.0 - free - once, 1.0) + once
+    rolled, left = loop.trip * size, loop.trip * max(size - 3.0 - free - once, 1.0) + once
     return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 

@@ -76,8 +76,20 @@ def _worth_it(loop: Loop, vf: int, trips: int, size: float) -> bool:
     """What is gone when the index is known raises the threshold in proportion (`analyzeLoopUnrollCost`), once more
     behind the vectorisers: the loop's own control, and what is computed of the index alone. (On x86, whose sizes are
     known well enough for it to matter.)"""
-    left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0)
-    return trips * left < _THRESHOLD * min(size / left, _MOST_BOOST)
+    if calls(loop):
+        return False
+    slow = CALL_LATENCY * vf * loop.counts[opclass.LIBM]
+    left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0) + slow
+    return trips * left < _THRESHOLD * min((size + slow) / left, _MOST_BOOST)
+
+
+def calls(loop: Loop) -> bool:
+    """Whether a body calls functions, which LLVM does not go through; those of the mathematical library are none."""
+    return loop.counts[opclass.CALL] + loop.functions > 0
+
+
+CALL_LATENCY = 9.0
+"""Of a lane of such a function, beyond its size, where sizes are of latency as well (``-cost-kind=size-latency``)."""
 
 
 def _only_uncounted(loop: Loop) -> bool:
