@@ -16,7 +16,7 @@ from featurizers.mlir.nest import Nest
 from featurizers.mlir.scalars import integer, itself
 
 _LOGIC = opclass.CLASS["logic"]
-_LONG = 64
+_WORD, _LONG = 32, 64
 _TURNING = {"arith.shli", "arith.shrui"}
 _NIBBLES = 0x0F0F_0F0F_0F0F_0F0F
 _COUNTED = {"logic": 7.0, "iadd": 3.0, "imul": 1.0}
@@ -44,6 +44,15 @@ def _shift(b: Builder, op: Op, nest: Nest) -> None:
         fused.note(nest, fused.SHIFTS)
         if op.operands[0] in b.logic:
             fused.shifted(b, op, nest, amount)
+
+
+@handles("arith.mului_extended", "arith.mulsi_extended")
+def _upper(b: Builder, op: Op, nest: Nest) -> None:
+    """Both halves of a product, or the upper one alone."""
+    integer(b, op, nest, opclass.IMUL)
+    kind = b.type(op.results[0])
+    if not kind.shape and len(op.results) == 1 and kind.bits == _WORD:
+        fused.note(nest, fused.UPPER)
 
 
 @handles(*KINDS)

@@ -18,7 +18,7 @@ from featurizers.mlir.values import ARGUMENT, CONSTANT, Value
 if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
-_LEAST, _MOST = 3, 4096
+_LEAST, _MOST = 2, 4096
 """Operations on whole numbers from which on, and operations up to which a function is looked at."""
 _BITS = frozenset((1, 8, 16, 32, 64))
 _NAMES = {made: name for name, made in reversed(INTEGER.items()) if name.startswith(("arith.", "math."))}
@@ -93,12 +93,33 @@ class _Combiner(Reader):
             return True
         self.source[made] = result
         value = self.values[made]
-        if value.op == CONSTANT:
+        upper = self._upper_half(value)
+        if upper:
+            op.name, op.operands = "arith.mului_extended", [self.source[each] for each in upper]
+            self.changed = True
+        elif value.op == CONSTANT:
             op.name, op.operands, op.attributes = "arith.constant", [], {"value": _written(value)}
             self.changed = True
         elif value.args != before or _NAMES.get(value.op, op.name) != op.name:
             self._renamed(op, value, before, ops)
         return False
+
+    def _upper_half(self, value: Value) -> tuple[int, ...]:
+        """The factors that a value is the upper half of the product of, both extended alike; empty where it is none. It
+        is an operation of its own (``vpmulhuw``, ``umulh``) or lanes of longer ones (``umull``)."""
+        if value.op != "trunc":
+            return ()
+        shift = self.values[value.args[0]]
+        if shift.op not in ("lshr", "ashr") or shift.bits != 2 * value.bits:
+            return ()
+        product, by = (self.values[each] for each in shift.args)
+        if product.op != "mul" or by.op != CONSTANT or by.number != value.bits:
+            return ()
+        one, other = (self.values[each] for each in product.args)
+        extended = one.op == other.op and one.op in ("sext", "zext")
+        factors = tuple([each.args[0] for each in (one, other) if extended])
+        alike = all(self.values[each].bits == value.bits and each in self.source for each in factors)
+        return factors if alike else ()
 
     def _renamed(self, op: Op, value: Value, before: tuple[int, ...], ops: list[Op]) -> None:
         """Make an operation the one that it comes to, if the module has its operands, or they are numbers."""

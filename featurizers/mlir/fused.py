@@ -21,25 +21,32 @@ from featurizers.mlir.nest import Nest
 if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
-THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG, EXCLUSIVE, SHIFTS, DISTANCE = range(10)
+THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG = range(7)
+EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER = range(7, 12)
 """Logic that is part of its user on x86; complements that go into logic; those of words and longer that go into `and`;
 shifts that go into logic; shifts to the right that are added; rotations; those of 64 bits; pairs of `xor`; all shifts
-by a number; the larger of two without signs less the smaller (``uabd``)."""
+by a number; the larger of two without signs less the smaller (``uabd``); bits of two values by a mask
+(``bsl``); upper halves of products."""
 _WORD, _LONG = 32, 64
 _INPUTS = 3
 _NEON = 128
+_WRITTEN_OUT = 9.0
+_UPPER_OF_X86 = 4.0
+"""Instructions of an upper half of 32 bits beyond a product: two of even and odd lanes (``vpmuludq``), put together."""
 _SHA3 = frozenset(("apple-m1",))
 """Cores that have ``eor3`` and ``xar``."""
 
 
 class Logic(NamedTuple):
     """A step of logic. iv : the loop that it is in. of : values, and numbers by their bits, that it is of in the end.
-    name : without its dialect, ``not`` of complements. paired : whether another `xor` is part of it."""
+    name : without its dialect, ``not`` of complements. paired : whether another `xor` is part of it. inner : the last
+    step that is part of it."""
 
     iv: int
     of: frozenset[int | tuple[int, int]]
     name: str
     paired: bool = False
+    inner: str = ""
 
 
 def _once(b: Builder, value: int) -> bool:
@@ -80,7 +87,7 @@ def logic(b: Builder, op: Op, nest: Nest) -> None:
         b.logic[result] = Logic(nest.iv, frozenset((op.operands[0],)), "not")
         return
     of = frozenset([_leaf(b, value, bits) for value in op.operands])
-    paired = False
+    paired, inner, masked = False, "", []
     for value in reversed(op.operands):
         known = b.logic.get(value)
         if known is None or known.iv != nest.iv or not _once(b, value):
@@ -92,11 +99,29 @@ def logic(b: Builder, op: Op, nest: Nest) -> None:
         elif name == known.name == "xori" and not known.paired and not paired:
             note(nest, EXCLUSIVE)
             paired = True
+        if known.name == "andi":
+            masked.append(known)
+        inner = known.name
         merged = of - {value} | known.of
         if len(merged) <= _INPUTS:
             of = merged
             note(nest, THREE)
-    b.logic[result] = Logic(nest.iv, of, name, paired)
+    if _chooses(name, masked, op.operands):
+        note(nest, CHOSEN)
+    b.logic[result] = Logic(nest.iv, of, name, paired, inner)
+
+
+def _chooses(name: str, masked: list[Logic], operands: list[int]) -> bool:
+    """Whether a step takes bits of two values by a mask: ``(x & m) | (y & ~m)``, ``((x ^ y) & m) ^ x``."""
+    if name == "andi" or not masked:
+        return False
+    if len(masked) == 1:
+        (one,) = masked
+        return name == one.inner == "xori" and len(one.of) == _INPUTS and not one.of.isdisjoint(operands)
+    one, other = masked
+    shared = one.of & other.of
+    inverted = "not" in (one.inner, other.inner) or any(isinstance(each, tuple) for each in shared)
+    return len(shared) == 1 and len(one.of | other.of) == _INPUTS and inverted
 
 
 def shifted(b: Builder, op: Op, nest: Nest, amount: int) -> None:
@@ -130,8 +155,9 @@ def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
     count = loop.fused.get
     found = counting.beyond(loop, cpu, vector, near)
     if cpu.isa == "x86":
-        return found - count(THREE if vector else COMPLEMENT_AND, 0.0)
-    found -= count(COMPLEMENT, 0.0)
+        upper = count(UPPER, 0.0) * (_UPPER_OF_X86 if vector else 1.0)
+        return found + upper - count(THREE if vector else COMPLEMENT_AND, 0.0)
+    found += (0.0 if vector else 1.0) * count(UPPER, 0.0) - count(COMPLEMENT, 0.0)
     if cpu.isa != "aarch64":
         return found
     if not vector:
@@ -142,7 +168,7 @@ def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
     turned = count(TURNED, 0.0)
     if cpu.name in _SHA3:
         turned -= count(TURNED_LONG, 0.0) + count(EXCLUSIVE, 0.0)
-    return found + turned - count(ADDED, 0.0)
+    return found + turned + 2.0 * (count(UPPER, 0.0) - count(CHOSEN, 0.0)) - count(ADDED, 0.0)
 
 
 def size(loop: Loop, cpu: Cpu, vf: int, near: bool, parts: float) -> float:
@@ -150,7 +176,14 @@ def size(loop: Loop, cpu: Cpu, vf: int, near: bool, parts: float) -> float:
     end's doing is not in it, rotations of AArch64 are two, of unknown length four."""
     turned = loop.fused.get(TURNED, 0.0) * (1.0 if near else 3.0) if cpu.isa == "aarch64" else 0.0
     width = cpu.prefer_bits if cpu.isa != "aarch64" or not near else _NEON
-    return (turned - beyond(loop, cpu, True, near)) * parts + counting.wide_size(loop, cpu, vf, near, width)
+    more = turned + upper_size(loop) - beyond(loop, cpu, True, near)
+    return more * parts + counting.wide_size(loop, cpu, vf, near, width)
+
+
+def upper_size(loop: Loop) -> float:
+    """LLVM's size of the upper halves of products in a vector iteration, beyond one for each: two extensions, a
+    product, a shift and a truncation of twice the width, two registers each."""
+    return _WRITTEN_OUT * loop.fused.get(UPPER, 0.0)
 
 
 def light(loop: Loop, cpu: Cpu) -> float:

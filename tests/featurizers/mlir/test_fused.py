@@ -17,9 +17,11 @@ from featurizers.mlir.fused import (
     THREE,
     TURNED,
     TURNED_LONG,
+    UPPER,
     beyond,
     light,
 )
+from featurizers.mlir.fused import CHOSEN as CHOICES
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import vector_ports
 from featurizers.mlir.vectorise import plan
@@ -71,7 +73,7 @@ def test_logic_on_three_values_is_one_instruction_of_avx_512() -> None:
     assert found.fused[THREE] == 2, "vpternlogq, with the mask in a register"
     assert beyond(found, cpu("skylake-avx512"), vector=True) == -2
     assert beyond(found, cpu("skylake-avx512"), vector=False) == 0, "of vectors alone"
-    assert beyond(found, cpu("neoverse-v1"), vector=True) == 0
+    assert beyond(found, cpu("neoverse-v1"), vector=True, near=False) == 0
 
 
 def test_a_step_that_is_used_twice_is_a_step_of_its_own() -> None:
@@ -175,3 +177,35 @@ def test_the_larger_less_the_smaller_is_a_distance_of_aarch64() -> None:
     assert found.fused == {DISTANCE: 1.0}
     assert beyond(found, cpu("apple-m1"), vector=True) == -2, "uabd"
     assert beyond(found, cpu("znver4"), vector=True) == 0
+
+
+def test_bits_of_two_values_by_a_mask_are_one_instruction_of_neon() -> None:
+    for body in (CHOSEN_BITS, CHOSEN):
+        found = loop(body)
+        assert found.fused[CHOICES] == 1
+        assert beyond(found, cpu("cortex-a55"), vector=True) == -2, "bit, bsl"
+        assert beyond(found, cpu("neoverse-v1"), vector=True, near=False) == 0
+    assert CHOICES not in loop(CHOSEN_BITS.replace("%y, %other", "%y, %four")).fused, "masks that are no complements"
+
+
+CHOSEN_BITS = """%other = arith.constant -16 : KIND
+                 %p = arith.andi %x, %mask : KIND
+                 %q = arith.andi %y, %other : KIND
+                 %r = arith.ori %p, %q : KIND"""
+UPPER_HALF = """%p = arith.EXT %x : i32 to i64
+                %q = arith.EXT %y : i32 to i64
+                %s = arith.muli %p, %q : i64
+                %wide = arith.constant 32 : i64
+                %t = arith.SHR %s, %wide : i64
+                %r = arith.trunci %t : i64 to i32"""
+
+
+@pytest.mark.parametrize(("extend", "shift"), [("extui", "shrui"), ("extsi", "shrui"), ("extsi", "shrsi")])
+def test_upper_halves_of_products_are_operations(extend: str, shift: str) -> None:
+    text = UPPER_HALF.replace("EXT", extend).replace("SHR", shift)
+    found = loop(text, "i32")
+    assert found.fused == {UPPER: 1.0}
+    assert sum(found.counts) == 4.0, "two loads, a product, a store"
+    for name, more in (("skylake-avx512", 4), ("apple-m1", 2), ("sifive-p670", 0)):
+        assert beyond(found, cpu(name), vector=True) == more, "vpmuludq of lanes; umull, umull2, uzp2; vmulh"
+    assert UPPER not in loop(text.replace("constant 32", "constant 31"), "i32").fused
