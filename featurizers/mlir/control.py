@@ -70,6 +70,10 @@ def loop(
 @handles("affine.for")
 def _affine_for(b: Builder, op: Op, nest: Nest) -> None:
     attributes, block = op.attributes, op.regions[0][0]
+    if len(op.results) > 1:
+        from featurizers.mlir.dead import without_dead
+
+        block = without_dead(b, op, block)
     segments = attributes.get("operandSegmentSizes") or [0, 0, 0]
     lows = bounds(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
     highs = bounds(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])

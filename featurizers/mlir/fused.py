@@ -52,17 +52,18 @@ class Logic(NamedTuple):
 def _once(b: Builder, value: int) -> bool:
     """Whether a value has one use."""
     if not b.uses:
-        _count(b.blocks, b.uses)
+        count_uses(b.blocks, b.uses)
     return b.uses.get(value) == 1
 
 
-def _count(blocks: Sequence[Block], uses: dict[int, int]) -> None:
+def count_uses(blocks: Sequence[Block], uses: dict[int, int]) -> None:
+    """How many operands each value is."""
     for block in blocks:
         for op in block.ops:
             for value in op.operands:
                 uses[value] = uses.get(value, 0) + 1
             for region in op.regions:
-                _count(region, uses)
+                count_uses(region, uses)
 
 
 def note(nest: Nest, kind: int, times: float = 1.0) -> None:
