@@ -22,7 +22,7 @@ _LEAST, _MOST = 2, 4096
 """Operations on whole numbers from which on, and operations up to which a function is looked at."""
 _BITS = frozenset((1, 8, 16, 32, 64))
 _NAMES = {made: name for name, made in reversed(INTEGER.items()) if name.startswith(("arith.", "math."))}
-_NAMES |= {"bswap": "llvm.intr.bswap", "bitreverse": "llvm.intr.bitreverse"}
+_NAMES |= {"bswap": "llvm.intr.bswap", "bitreverse": "llvm.intr.bitreverse", "rotl": "llvm.intr.fshl"}
 _NAMES |= {"icmp": "arith.cmpi", "select": "arith.select"}
 _DEPTH = 2
 """Operations inside each other that one may become."""

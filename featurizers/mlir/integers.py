@@ -28,6 +28,16 @@ def _any(code: Code, position: int) -> int:
         return code.register(args[0])
     if op in ("bswap", "bitreverse"):
         return _turned_over(code, op, value.bits, args[0])
+    if op == "rotl" and _bits >= _WORD:
+        to = code.register(args[1])
+        to = (
+            code.emit("alu", to)
+            if code.cpu.isa == "aarch64"
+            else code.emit("move", to)
+            if code.cpu.isa == "x86"
+            else to
+        )
+        return code.emit("shift", code.register(args[0]), to, tied=HARD if code.cpu.isa == "x86" else FREE)
     if op in ("udiv", "sdiv", "urem", "srem"):
         by = code.constant(args[1])
         return divided(code, value, by) if by else quotient(code, value)

@@ -31,6 +31,9 @@ def pattern(into: Making, value: Value) -> int | None:
         return (
             into.make(Value("xor", bits, (args[1], args[0]))) if left.op == CONSTANT and left.number == every else None
         )
+    if op == "or" and {left.op, right.op} == {"shl", "lshr"}:
+        by = _turned_by(into, left, right, bits)
+        return into.make(Value("rotl", bits, (left.args[0], by))) if by is not None else None
     if op == "and" and right.op != CONSTANT:
         for one, mask in ((args[0], right), (args[1], left)):
             if _sign_of(into, mask, bits) == one:
@@ -53,6 +56,28 @@ def pattern(into: Making, value: Value) -> int | None:
         stays = every >> number if op == "lshr" else every << number
         return into.make(Value("and", bits, (left.args[0], into.constant(stays, bits))))
     return None
+
+
+def _turned_by(into: Making, one: Value, other: Value, bits: int) -> int | None:
+    """What a value is turned around by to the left, where that is no number: the shift to the right is by what is left
+    of its bits, both under a mask that no wider shift needs."""
+    left, right = (one, other) if one.op == "shl" else (other, one)
+    by, rest = (into.values[each] for each in (left.args[1], right.args[1]))
+    if left.args[0] != right.args[0] or not (_masked(into, by, bits) and _masked(into, rest, bits)):
+        return None
+    less = into.values[rest.args[0]]
+    if less.op != "sub" or into.values[less.args[0]].op != CONSTANT or into.values[less.args[0]].number % bits:
+        return None
+    return by.args[0] if less.args[1] in (by.args[0], left.args[1]) else None
+
+
+def _masked(into: Making, value: Value, bits: int) -> bool:
+    """Whether of a value there are as many bits as shifts go by."""
+    return (
+        value.op == "and"
+        and into.values[value.args[1]].op == CONSTANT
+        and into.values[value.args[1]].number == bits - 1
+    )
 
 
 def _sign_of(into: Making, value: Value, bits: int) -> int | None:

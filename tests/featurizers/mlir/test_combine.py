@@ -6,7 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.codegen import LoopCode, generate
-from featurizers.mlir.counting import REVERSED
+from featurizers.mlir.counting import REVERSED, TURNED, beyond
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
 
@@ -146,3 +146,32 @@ def test_scalars_in_one_block_are_read_by_straight_alone() -> None:
     assert root.counts[opclass.IMINMAX] == 0.0, "as it is written"
     assert root.nest.straight is not None
     assert root.nest.straight.values[root.nest.straight.results[0]].op == "abs"
+
+
+TURNED_AROUND = """%k = arith.constant 31 : i32
+                   %zero = arith.constant 0 : i32
+                   %n = arith.andi %y, %k : i32
+                   %less = arith.subi %zero, %y : i32
+                   %m = arith.andi %less, %k : i32
+                   %p = arith.shli %x, %n : i32
+                   %q = arith.shrui %x, %m : i32
+                   %r = arith.ori %p, %q : i32"""
+
+
+def test_what_is_turned_around_by_a_value_is_one_operation() -> None:
+    """``vprolvd``; on NEON six instructions, of which LLVM's cost is five."""
+    body = parsed(TURNED_AROUND).children[0]
+    assert body.fused == {TURNED + 32: 1.0}
+    assert sum(body.counts) == 4.0, "two loads, a rotation, a store"
+    assert beyond(body, cpu("skylake-avx512"), True, False) == 0.0
+    assert beyond(body, cpu("apple-m1"), True, True) == 5.0
+    other = TURNED_AROUND.replace("%x, %m", "%y, %m")
+    assert parsed(other).children[0].fused.get(TURNED + 32) is None
+
+
+def test_rotations_of_scalars_are_selected() -> None:
+    """``rolw``, ``ret``; ``neg``, ``ror``, ``ret``."""
+    text = f"func.func @f(%x: i32, %y: i32) -> i32 {{ {TURNED_AROUND} return %r : i32 }}"
+    for name, count in (("sifive-p670", 2.0), ("cortex-a55", 3.0)):
+        root = FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0]
+        assert generate(root, cpu(name))[0].instructions == count
