@@ -291,8 +291,9 @@ later."""
 
 
 def unfolded(child: Loop, around: Loop) -> float:
-    """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not. Of
-    stores that move with it, the first is to a computed address still, unless it moves with no other loop."""
+    """Size of the copies of an unrolled body: products with its index are constants now, unless it begins with another
+    index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
+    address still, unless it moves with no other loop."""
     once = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0)
     iv, fixed = child.nest.iv, 0.0
     if child.trip == 1:
@@ -306,6 +307,8 @@ def unfolded(child: Loop, around: Loop) -> float:
     around.deleted += child.deleted * child.trip
     add_counts(around.kept, child.kept, 1.0)
     sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
+    if child.nest.starts and child.children and child.early_indexing > child.early_mixed:  # its copies add to the start
+        sums += (child.early_indexing - child.early_mixed) * child.trip + child.trip - 1.0
     around.settled += sums + child.settled * child.trip
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])

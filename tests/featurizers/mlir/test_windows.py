@@ -43,3 +43,19 @@ def test_an_accumulator_of_two_loops_waits_in_a_register_before_any_is_unrolled(
     outer = next(loop for loop in root.walk() if loop.trip == 60)
     assert outer.children
     assert not [access for access in outer.accesses if access.store]
+
+
+TILE = """func.func @f(%a: memref<56x22xf32> {llvm.noalias}, %b: memref<56x22xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 56 step 8 { affine.for %j = 0 to 22 step 8 {
+    affine.for %k = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 8)>(%i) {
+      affine.for %l = affine_map<(d) -> (d)>(%j) to min affine_map<(d) -> (d + 8, 22)>(%j) {
+        %x = affine.load %a[%k, %l] : memref<56x22xf32>
+        %y = arith.addf %x, %x : f32
+        affine.store %y, %b[%k, %l] : memref<56x22xf32> } } } }
+  return }"""
+
+
+def test_rows_of_a_tile_have_an_index_and_a_product_each() -> None:
+    """opt-22 unrolls the loop over %j (size 107) from ``-unroll-threshold=320`` on for P670, from 280 on for M1."""
+    assert 3 not in [trip for _, trip in unrolled(TILE, "sifive-p670")]
+    assert 3 in [trip for _, trip in unrolled(TILE, "apple-m1")]
