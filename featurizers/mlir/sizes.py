@@ -225,6 +225,25 @@ def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int
     return users
 
 
+def _written_out_inside(loop: Loop) -> int:
+    """The same where the iterations are jammed into a loop inside, around which their indices stay: operations for
+    these and for their products. Loops that begin with the index, as those of a tile do, have their own."""
+    iv, step = loop.nest.iv, loop.nest.step
+    if any(iv in inside.starts for inside in loop.nest.walk()):
+        return 0
+    users: dict[int, set[_Place]] = {}
+    factors: dict[int, set[int]] = {}
+    for inside in [inside for child in loop.children for inside in child.walk()]:
+        for access in inside.accesses:
+            factor = abs(access.stride(iv)) // step
+            if factor and not jumps(factor):
+                shift = (access.constant + factor // 2) // factor % step
+                users.setdefault(shift, set()).add((access.base, access.moving, access.constant))
+                factors.setdefault(shift, set()).add(factor)
+    several = [shift for shift, places in users.items() if shift and len(places) > 1]
+    return len(several) + sum([len(factors[shift] - {1}) for shift in several if len(factors[shift]) > 1])
+
+
 def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     """Addresses that move with the index of a loop."""
     if loop.isa != "riscv":
@@ -254,6 +273,7 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
             shapes |= child.shapes
         scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
         products = sum([stride > 1 and stride - 1 not in scaled and stride not in own for stride in scaled])
+        products += _written_out_inside(loop) if loop.nest.step > 1 else 0
         guards = [_guards(child, loop, True) for child in loop.children]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.indexing += products

@@ -250,3 +250,18 @@ def test_products_stay_in_loops_of_one_iteration_until_these_are_gone() -> None:
               affine.store %z, %b[%g] : memref<999xf32> } } } }
       return }"""
     assert sizes(inside, "znver4")[15] == 21
+
+
+@pytest.mark.parametrize(("copies", "size"), [(2, 19), (4, 31)])
+def test_indices_of_jammed_iterations_stay_around_the_loop_that_they_are_in(copies: int, size: float) -> None:
+    jammed = "\n".join(
+        f"""%x{k} = affine.load %a[%j, %i + {k}] : memref<999x64xf32>
+        %z{k} = arith.mulf %x{k}, %x{k} : f32
+        affine.store %z{k}, %b[%j, %i + {k}] : memref<999x64xf32>"""
+        for k in range(copies)
+    )
+    text = f"""func.func @f(%a: memref<999x64xf32> {{llvm.noalias}}, %b: memref<999x64xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to {9 * copies} step {copies} {{
+        affine.for %j = 0 to 999 {{ {jammed} }} }}
+      return }}"""
+    assert sizes(text, "znver4")[9] == size
