@@ -192,7 +192,6 @@ def _generate(
         sized, picked = chosen.size, 0.0
     vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
-        vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
         vectors = vectors or any(c.checks > 0 for c in left)  # with both versions inside, more than four blocks
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,

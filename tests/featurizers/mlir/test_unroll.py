@@ -187,3 +187,27 @@ def test_functions_are_slow_where_it_is_seen_what_unrolling_saves() -> None:
     code = innermost(text, "skylake-avx512")
     assert code.vf == 8
     assert not code.full  # opt-22: 313, of which a tenth would be saved, were it not for the functions
+
+
+def test_loops_that_slp_has_packed_are_unrolled_on_riscv() -> None:
+    """No loop of the loop vectoriser's (`llvm.loop.isvectorized`): opt-22 makes eight copies of rows of one value."""
+    text = """func.func @f(%a: memref<50x72xf32>, %s: f32) {
+      affine.for %i = 0 to 40 { affine.for %j = 0 to 64 { affine.store %s, %a[%i, %j] : memref<50x72xf32> } }
+      return }"""
+    found = innermost(text, "sifive-p670")
+    assert found.packed.share == 1.0
+    assert 8 <= found.unroll <= 10
+
+
+def test_loops_of_copied_rows_are_unrolled() -> None:
+    """``memcpy`` is an intrinsic when loops are unrolled: opt-22 makes eight copies."""
+    text = """func.func @f(%at: memref<384xi32> {llvm.noalias}, %a: memref<163x110xf32> {llvm.noalias},
+        %b: memref<384x110xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 384 {
+        %0 = affine.load %at[%i] : memref<384xi32>
+        %1 = arith.index_cast %0 : i32 to index
+        affine.for %j = 0 to 110 {
+          %2 = memref.load %a[%1, %j] : memref<163x110xf32>
+          affine.store %2, %b[%i, %j] : memref<384x110xf32> } }
+      return }"""
+    assert innermost(text, "cortex-a55").unroll >= 8
