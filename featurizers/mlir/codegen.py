@@ -14,6 +14,7 @@ import msgspec
 from featurizers.mlir import fused, opclass, widths
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
+from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
@@ -197,6 +198,9 @@ def _generate(
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     picked, len(left), vectors)  # fmt: skip
     folded = chosen.folded  # the last iterations run in a shorter vector
+    unknown = folded and vf > 1 and fixed(loop, cpu, vf)
+    if unknown:
+        unroll, full = 1, False
     open_ended = chosen.last or (vf > 1 and unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
@@ -275,6 +279,8 @@ def _generate(
         beyond = choices(loop, cpu)
         per_vector, scalar = per_vector + beyond, scalar + beyond
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
+    if unknown:  # see `whole_under_mask`
+        vector_trips, rest = DEFAULT_TRIP, 0.0
     if loop.nest.uncounted:  # each copy ends a block
         vector_trips, per_vector = executed(loop, unroll, full), max(per_vector, 1.0)
     cycles = vector_trips * per_vector

@@ -18,7 +18,16 @@ from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
-from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, known_length, longest, masks, predicated
+from featurizers.mlir.tails import (
+    TINY_TRIP,
+    emulates_masks,
+    keeps_last,
+    known_length,
+    longest,
+    masks,
+    predicated,
+    whole_under_mask,
+)
 from featurizers.mlir.vector_sizes import vector_size
 from featurizers.mlir.woven import MOST_INTERLEAVED, interwoven, narrowed
 
@@ -108,7 +117,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     last = not folded and keeps_last(loop)
     worthwhile: list[tuple[int, float, float]] = []
     for vf in _candidates(loop, cpu):
-        if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
+        if folded and (not masks(cpu) or (costs.fixed(loop, cpu, vf) and not whole_under_mask(loop, vf))):
             continue
         if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
             continue
@@ -282,6 +291,8 @@ def _vector(
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
     cost += costs.addresses(loop, cpu, vf, apart)
+    if folded and fixed and cpu.isa == "aarch64":
+        cost += costs.under_mask(loop, vf)
     if folded and cpu.isa == "riscv":  # sums go on by a choice of those lanes that there are (`vp.merge`)
         cost += len(loop.chains) * max(vf * loop.widest / _FIXED_BITS, 1.0) * (not ordered_only(loop))
     in_order = ordered_only(loop)

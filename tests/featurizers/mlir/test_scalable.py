@@ -224,3 +224,29 @@ DISTANCES = """func.func @f(%a: memref<8x8xi16> {llvm.noalias}, %b: memref<20x20
 def test_few_iterations_whose_shortest_vectors_leave_no_rest_would_run_under_masks_and_are_not_worth_it() -> None:
     found = codes(DISTANCES, "neoverse-v1")[-1]
     assert (found.loop.trip, found.vf) == (8, 1)
+
+
+def called(trip: int, kind: str, steps: int) -> str:
+    """Rows of a function of the mathematical library, and so many operations on its result."""
+    more = "\n".join([f"%o{k + 1} = arith.{'mulf' if k % 2 else 'addf'} %o{k}, %s : {kind}" for k in range(steps)])
+    return f"""func.func @f(%a: memref<9x{trip}x{kind}> {{llvm.noalias}}, %b: memref<9x{trip}x{kind}> {{llvm.noalias}},
+        %s: {kind}) {{
+      affine.for %i = 0 to 9 {{ affine.for %j = 0 to {trip} {{
+        %x = affine.load %a[%i, %j] : memref<9x{trip}x{kind}>
+        %o0 = math.exp %x : {kind}
+        {more}
+        affine.store %o{steps}, %b[%i, %j] : memref<9x{trip}x{kind}> }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("trip", "kind", "steps", "vf", "masks"),
+    [(200, "f32", 3, 4, False), (200, "f32", 6, 1, False), (200, "f32", 8, 4, True), (200, "f16", 14, 8, True),
+     (200, "f64", 14, 2, True), (12, "f32", 40, 4, True), (24, "f32", 14, 4, True)],
+)  # fmt: skip
+def test_calls_under_masks_are_of_fixed_length_and_dear(trip: int, kind: str, steps: int, vf: int, masks: bool) -> None:
+    """15 instructions and more have no rest; what masks cost, few operations do not earn."""
+    found = codes(called(trip, kind, steps), "neoverse-v1")[-1]
+    assert (found.vf, found.unroll) == (vf, 1)
+    if vf > 1:
+        assert (found.executed == codes(called(trip * 2, kind, steps), "neoverse-v1")[-1].executed) == masks
