@@ -273,8 +273,8 @@ _REVERSE = {"x86": 2.0, "aarch64": 2.0, "riscv": 6.0, "amdgpu": 1.0}
 
 
 def under_mask(loop: Loop, vf: int) -> float:
-    """What a mask of fixed length costs (``get.active.lane.mask``), and accesses to neighbouring elements under it: every
-    lane is taken out, tested and put in (`BasicTTIImpl::getCommonMaskedMemoryOpCost`), though the code has SVE's masks."""
+    """What a mask of fixed length costs (``get.active.lane.mask``), and accesses to neighbours under it: every lane is
+    taken out, tested and put in (`BasicTTIImpl::getCommonMaskedMemoryOpCost`), though the code has SVE's masks."""
     moves = max(loop.counts[opclass.LOAD] + loop.counts[opclass.STORE] - loop.invariant, 0.0)
     return 2.0 * vf + moves * (5.0 * vf - (2.0 if loop.is_float else 0.0) - 1.0)
 
