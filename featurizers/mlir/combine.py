@@ -30,6 +30,7 @@ _CASTS = frozenset(("arith.extsi", "arith.extui", "arith.trunci"))
 _READ = frozenset([name for name in INTEGER if not name.startswith("index.") and "cast" not in name])
 _CHOSEN = frozenset(("arith.cmpi", "arith.select"))
 _PURE = ("arith.", "math.")
+_LOADED, _STORES = frozenset(("memref.load", "affine.load")), frozenset(("memref.store", "affine.store"))
 _LOADS = frozenset(("memref.load", "affine.load", "affine.apply"))
 
 
@@ -176,15 +177,46 @@ def _written(value: Value) -> int:
 
 def combine(b: Builder, blocks: Sequence[Block]) -> None:
     """Combine the operations of a function, in place."""
+    if sum([_without_stored_back(block) for block in blocks]):
+        _clean(blocks)
     if not any(op.regions for block in blocks for op in block.ops) or not 0 < _count(blocks, 0) <= _MOST:
         return
     combiner = _Combiner(b)
     for block in blocks:
         combiner.block(block)
     if combiner.changed:
-        uses: dict[int, int] = {}
-        _use(blocks, uses)
-        _without_unused(blocks, uses)
+        _clean(blocks)
+
+
+def _without_stored_back(block: Block) -> bool:
+    """Leave out stores of what was loaded from the same place, where no write lies between (`DSEState::storeIsNoop`).
+    Whether there were any."""
+    loaded: dict[int, tuple[object, ...]] = {}
+    found = False
+    kept = []
+    for op in block.ops:
+        if op.name in _STORES:
+            value, *place = op.operands
+            if value in loaded and loaded[value] == (*place, op.attributes.get("map")):
+                found = True
+                continue
+            loaded.clear()
+        elif op.name in _LOADED:
+            loaded[op.results[0]] = (*op.operands, op.attributes.get("map"))
+        elif not op.name.startswith(_PURE):
+            loaded.clear()
+        for region in op.regions:
+            for inner in region:
+                found = _without_stored_back(inner) or found
+        kept.append(op)
+    block.ops = kept
+    return found
+
+
+def _clean(blocks: Sequence[Block]) -> None:
+    uses: dict[int, int] = {}
+    _use(blocks, uses)
+    _without_unused(blocks, uses)
 
 
 def _count(blocks: Sequence[Block], found: int) -> int:

@@ -175,3 +175,19 @@ def test_rotations_of_scalars_are_selected() -> None:
     for name, count in (("sifive-p670", 2.0), ("cortex-a55", 3.0)):
         root = FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0]
         assert generate(root, cpu(name))[0].instructions == count
+
+
+def moved(between: str, place: str = "%i") -> float:
+    """Instructions of a function that loads an element and stores it."""
+    text = f"""func.func @f(%a: memref<8x4xf32>, %b: memref<8x4xf32>, %i: index, %j: index, %s: f32) {{
+      %x = memref.load %a[%i, %j] : memref<8x4xf32>
+      {between}
+      memref.store %x, %a[{place}, %j] : memref<8x4xf32>
+      return }}"""
+    return sum([code.instructions for code in generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu("znver4"))])
+
+
+def test_what_is_loaded_and_stored_back_is_nothing() -> None:
+    assert moved("") == 0.0, "but its return"
+    assert moved("", "%j") > 1.0
+    assert moved("memref.store %s, %b[%i, %j] : memref<8x4xf32>") > moved("", "%j"), "the other may be the same buffer"
