@@ -119,7 +119,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     for vf in _candidates(loop, cpu):
         if folded and (not masks(cpu) or (costs.fixed(loop, cpu, vf) and not whole_under_mask(loop, vf))):
             continue
-        if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
+        if loop.exact and loop.trip - last < vf and not folded:
             continue
         if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
             continue
