@@ -321,7 +321,7 @@ def unfolded(child: Loop, around: Loop) -> float:
         around.early_indexed += [rest for rest in moves if rest != ()]
         kept = 0.0 if around.nest.iv in child.nest.starts else child.early_indexing  # until they move out
         add_counts(around.kept, {**child.kept, **dict.fromkeys(child.nest.starts, kept)}, 1.0)
-        around.deleted += _DELETED + kept + child.deleted
+        around.deleted += _DELETED + child.deleted
         around.settled += child.settled
         return once + _DELETED + kept - moves.count(())
     around.deleted += child.deleted * child.trip

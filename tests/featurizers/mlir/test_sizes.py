@@ -265,3 +265,22 @@ def test_indices_of_jammed_iterations_stay_around_the_loop_that_they_are_in(copi
         affine.for %j = 0 to 999 {{ {jammed} }} }}
       return }}"""
     assert sizes(text, "znver4")[9] == size
+
+
+def test_products_of_loops_of_one_iteration_are_there_still_when_loops_inside_are_looked_at_once_more() -> None:
+    """opt-22: "completely unrolled loop with 4 iterations", but none of the 19 inside."""
+    tiles = [
+        f"affine.for %t{of} = affine_map<(d) -> (d)>(%{of}) to affine_map<(d) -> (d + 1)>(%{of}) {{" for of in "hkji"
+    ]
+    text = f"""func.func @f(%a: memref<4x19x49xi32> {{llvm.noalias}}, %b: memref<4x4x49xi32> {{llvm.noalias}},
+                            %c: memref<4x19x4xi32> {{llvm.noalias}}) {{
+      affine.for %h = 0 to 4 {{ affine.for %k = 0 to 49 {{ affine.for %j = 0 to 4 {{ affine.for %i = 0 to 19 {{
+        {" ".join(tiles)}
+          %x = affine.load %a[%th, %ti, %tk] : memref<4x19x49xi32>
+          %y = affine.load %b[%th, %tj, %tk] : memref<4x4x49xi32>
+          %p = arith.muli %x, %y : i32
+          %z = affine.load %c[%th, %ti, %tj] : memref<4x19x4xi32>
+          %s = arith.addi %z, %p : i32
+          affine.store %s, %c[%th, %ti, %tj] : memref<4x19x4xi32> }} }} }} }} }} }} }} }}
+      return }}"""
+    assert set(sizes(text, "sifive-p670")) == {1, 4}
