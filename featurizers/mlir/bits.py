@@ -16,7 +16,7 @@ from featurizers.mlir.nest import Nest
 from featurizers.mlir.scalars import integer, itself
 
 _LOGIC = opclass.CLASS["logic"]
-_WORD, _LONG = 32, 64
+_BYTE, _WORD, _LONG = 8, 32, 64
 _TURNING = {"arith.shli", "arith.shrui"}
 _NIBBLES = 0x0F0F_0F0F_0F0F_0F0F
 _COUNTED = {"logic": 7.0, "iadd": 3.0, "imul": 1.0}
@@ -42,6 +42,8 @@ def _shift(b: Builder, op: Op, nest: Nest) -> None:
             fused.note(nest, ONES + bits)
             return
         fused.note(nest, fused.SHIFTS)
+        if bits == _BYTE:
+            fused.note(nest, fused.BYTES)
         if op.operands[0] in b.logic:
             fused.shifted(b, op, nest, amount)
 
@@ -74,11 +76,19 @@ def _logic(b: Builder, op: Op, nest: Nest) -> None:
         nest.counts[_LOGIC] -= 2.0
         if scalar:
             fused.note(nest, fused.TURNED)
+            bits, last = b.type(op.results[0]).bits, b.ready.get(known[0][1])
+            if bits < _WORD:
+                fused.note(nest, fused.NARROW)
+                fused.note(nest, fused.BYTES, -2.0 * (bits == _BYTE))
+            elif last is not None and last[1] == opclass.LOAD and fused.uses(b, known[0][1]) == len(known):
+                fused.note(nest, fused.OF_NUMBERS, -1.0)  # an operand in memory, which one rotation uses
             if b.type(op.results[0]).bits == _LONG:
                 fused.note(nest, fused.TURNED_LONG)
         return
     if known and scalar:
         fused.note(nest, fused.SHIFTED)
+        if b.type(op.results[0]).bits == _BYTE:
+            fused.note(nest, fused.BYTES, -float(len(known)))
     elif not known and op.name == "arith.andi":
         _ones(b, op, nest)
     if scalar:

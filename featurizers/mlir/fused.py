@@ -22,17 +22,20 @@ if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
 THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG = range(7)
-EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER = range(7, 12)
+EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER, OF_NUMBERS, NARROW, BYTES = range(7, 15)
 """Logic that is part of its user on x86; complements that go into logic; those of words and longer that go into `and`;
 shifts that go into logic; shifts to the right that are added; rotations; those of 64 bits; pairs of `xor`; all shifts
 by a number; the larger of two without signs less the smaller (``uabd``); bits of two values by a mask
-(``bsl``); upper halves of products."""
+(``bsl``); upper halves of products; logic on a value and two numbers, which is written over that, so that it is loaded
+first, less rotations of what is loaded; rotations of less than words; shifts of bytes that no logic follows."""
 _WORD, _LONG = 32, 64
 _INPUTS = 3
 _NEON = 128
 _WRITTEN_OUT = 9.0
 _UPPER_OF_X86 = 4.0
 """Instructions of an upper half of 32 bits beyond a product: two of even and odd lanes (``vpmuludq``), put together."""
+_TURNS_NARROW = frozenset(("znver4",))
+"""Cores of x86 that turn bytes and words of 16 bits around by one instruction (``vgf2p8affineqb``, ``vpshldw``)."""
 _SHA3 = frozenset(("apple-m1",))
 """Cores that have ``eor3`` and ``xar``."""
 
@@ -49,11 +52,15 @@ class Logic(NamedTuple):
     inner: str = ""
 
 
-def _once(b: Builder, value: int) -> bool:
-    """Whether a value has one use."""
+def uses(b: Builder, value: int) -> int:
+    """How often a value is used."""
     if not b.uses:
         count_uses(b.blocks, b.uses)
-    return b.uses.get(value) == 1
+    return b.uses.get(value, 0)
+
+
+def _once(b: Builder, value: int) -> bool:
+    return uses(b, value) == 1
 
 
 def count_uses(blocks: Sequence[Block], uses: dict[int, int]) -> None:
@@ -107,6 +114,8 @@ def logic(b: Builder, op: Op, nest: Nest) -> None:
         if len(merged) <= _INPUTS:
             of = merged
             note(nest, THREE)
+            if sum([isinstance(each, int) for each in of]) == 1 < len(of) - 1:
+                note(nest, OF_NUMBERS)
     if _chooses(name, masked, op.operands):
         note(nest, CHOSEN)
     b.logic[result] = Logic(nest.iv, of, name, paired, inner)
@@ -156,8 +165,10 @@ def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
     count = loop.fused.get
     found = counting.beyond(loop, cpu, vector, near)
     if cpu.isa == "x86":
-        upper = count(UPPER, 0.0) * (_UPPER_OF_X86 if vector else 1.0)
-        return found + upper - count(THREE if vector else COMPLEMENT_AND, 0.0)
+        if not vector:
+            return found + count(UPPER, 0.0) - count(COMPLEMENT_AND, 0.0)
+        narrow = 0.0 if cpu.name in _TURNS_NARROW else 2.0 * count(NARROW, 0.0)
+        return found + narrow + _UPPER_OF_X86 * count(UPPER, 0.0) + max(count(BYTES, 0.0), 0.0) - count(THREE, 0.0)
     found += (0.0 if vector else 1.0) * count(UPPER, 0.0) - count(COMPLEMENT, 0.0)
     if cpu.isa != "aarch64":
         return found

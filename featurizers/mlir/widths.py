@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import ceil, log2
 
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.fused import OF_NUMBERS
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
 
@@ -195,5 +196,6 @@ def operands(loop: Loop, vf: int, cpu: Cpu) -> float:
     """Loads of neighbours that are operands of x86's vector operations on whole numbers, in all their registers: those
     that one operation uses, whatever their width, but that are not extended on the way."""
     used = loop.of_loaded - sum([n for (kind, _, _, loaded), n in loop.typed.items() if kind == _EXTEND and loaded])
+    used -= loop.fused.get(OF_NUMBERS, 0.0)
     taken = min(used, float(loop.unit), loop.counts[_LOAD])
     return max(taken, 0.0) * max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)

@@ -13,6 +13,7 @@ from featurizers.mlir.fused import (
     COMPLEMENT,
     DISTANCE,
     EXCLUSIVE,
+    OF_NUMBERS,
     SHIFTED,
     THREE,
     TURNED,
@@ -209,3 +210,40 @@ def test_upper_halves_of_products_are_operations(extend: str, shift: str) -> Non
     for name, more in (("skylake-avx512", 4), ("apple-m1", 2), ("sifive-p670", 0)):
         assert beyond(found, cpu(name), vector=True) == more, "vpmuludq of lanes; umull, umull2, uzp2; vmulh"
     assert UPPER not in loop(text.replace("constant 32", "constant 31"), "i32").fused
+
+
+def turned(kind: str, by: int) -> Loop:
+    rest = int(kind[1:]) - by
+    return loop(
+        f"""%n = arith.constant {by} : KIND
+            %m = arith.constant {rest} : KIND
+            %p = arith.shli %x, %n : KIND
+            %q = arith.shrui %x, %m : KIND
+            %s = arith.ori %p, %q : KIND
+            %r = arith.addi %s, %y : KIND""",
+        kind,
+    )
+
+
+@pytest.mark.parametrize(("kind", "more"), [("i8", 2), ("i16", 2), ("i32", 0), ("i64", 0)])
+def test_less_than_words_turn_around_by_shifts_on_skylake(kind: str, more: int) -> None:
+    """``vpsllw``, ``vpsrlw``, ``vpternlogd``; ``vprold``."""
+    found = turned(kind, 3)
+    assert beyond(found, cpu("skylake-avx512"), vector=True) == more
+    assert beyond(found, cpu("znver4"), vector=True) == 0
+
+
+def test_rotations_are_of_operands_in_memory() -> None:
+    assert operands(turned("i32", 3), 8, cpu("skylake-avx512")) == 2.0, "%x, and %y for the sum"
+
+
+def test_logic_with_two_numbers_is_written_over_its_value() -> None:
+    found = loop("%p = arith.andi %x, %mask : KIND %q = arith.xori %p, %four : KIND %r = arith.muli %q, %q : KIND")
+    assert found.fused[OF_NUMBERS] == 1
+    assert operands(found, 4, cpu("skylake-avx512")) == 0.0
+
+
+def test_shifts_of_bytes_need_a_mask_unless_logic_follows() -> None:
+    alone = loop("%p = arith.shrui %x, %four : KIND %r = arith.addi %p, %y : KIND", "i8")
+    assert beyond(alone, cpu("znver4"), vector=True) == 1, "vpsrlw, vpand"
+    assert beyond(loop(SHIFTED_BITS, "i8"), cpu("znver4"), vector=True) == 0, "vpternlogd"
