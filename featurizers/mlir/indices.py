@@ -262,6 +262,7 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
     found = access(b, buffer, subscripts, store, lanes)
+    found.spread = lanes > 1 and not store and _spreads(op)
     if lanes > 1 and op.name in OF_ELEMENTS and found.moving is not None:  # elements of the buffer are vectors
         found.moving = tuple((iv, factor * lanes) for iv, factor in found.moving)
         found.constant *= lanes
@@ -343,6 +344,13 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
+
+
+def _spreads(op: Op) -> bool:
+    """Whether a transfer reads one element into all lanes."""
+    results = (op.attributes.get("permutation_map") or (0, 0, ()))[2]
+    last = results[-1] if results else None
+    return last is not None and len(results) == 1 and not any(last)
 
 
 def _plain_transfer(

@@ -57,7 +57,8 @@ class Access(msgspec.Struct, gc=False):
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
-    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. scale : what an affine map multiplies
+    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. spread : whether one
+    element is read into all lanes. scale : what an affine map multiplies
     the index by, of a loop that the source has unrolled.
     """
 
@@ -76,6 +77,7 @@ class Access(msgspec.Struct, gc=False):
     copied: bool = False
     shape: int = 0
     scale: int = 1
+    spread: bool = False
 
     @property
     def form(self) -> Form | None:
@@ -99,7 +101,8 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
-                      self.called, self.maybe, self.apart, self.whole, self.copied, self.shape)  # fmt: skip
+                      self.called, self.maybe, self.apart, self.whole, self.copied, self.shape,
+                      spread=self.spread)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving | None, int]) -> list[Access]:
@@ -116,8 +119,10 @@ def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving
             a.base, rests[a.moving], a.store, a.bits, a.lanes, a.external, a.shape,
         )  # fmt: skip
         fill, called, maybe, apart, whole, copied = a.fill, a.called, a.maybe, a.apart, a.whole, a.copied
+        spread = a.spread
         copies.append([
-            Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape)
+            Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape,
+                   spread=spread)
             for constant in range(a.constant, a.constant + step * trip, step)
         ])  # fmt: skip
     return [access for iteration in zip(*copies, strict=True) for access in iteration]

@@ -284,3 +284,43 @@ def test_products_of_loops_of_one_iteration_are_there_still_when_loops_inside_ar
           affine.store %s, %c[%th, %ti, %tj] : memref<4x19x4xi32> }} }} }} }} }} }} }} }}
       return }}"""
     assert set(sizes(text, "sifive-p670")) == {1, 4}
+
+
+def test_one_element_in_all_lanes_is_put_in_one_by_one() -> None:
+    text = """func.func @f(%a: memref<6x96xf64>, %b: memref<96x16xf64>, %o: memref<6x16xf64>) {
+      affine.for %i = 0 to 6 {
+        %z = arith.constant dense<0.0> : vector<16xf64>
+        %c = arith.constant 0 : index
+        %p = arith.constant 0.0 : f64
+        %r = affine.for %k = 0 to 96 iter_args(%s = %z) -> (vector<16xf64>) {
+          %x = vector.transfer_read %a[%i, %k], %p
+            {in_bounds = [true], permutation_map = affine_map<(d0, d1) -> (0)>} : memref<6x96xf64>, vector<16xf64>
+          %y = vector.transfer_read %b[%k, %c], %p {in_bounds = [true]} : memref<96x16xf64>, vector<16xf64>
+          %m = arith.mulf %x, %y : vector<16xf64>
+          %t = arith.addf %s, %m : vector<16xf64>
+          affine.yield %t : vector<16xf64>
+        }
+        vector.transfer_write %r, %o[%i, %c] {in_bounds = [true]} : vector<16xf64>, memref<6x16xf64>
+      }
+      return }"""
+    assert sizes(text, "znver4")[6] == 40  # 22 for 16 lanes
+
+
+def test_masks_that_do_not_vary_are_made_around_and_others_of_four_instructions() -> None:
+    text = """func.func @f(%a: memref<32x12xi16>, %b: memref<12x164xi16>, %c: memref<32x164xi16>) {
+      affine.for %i = 0 to 32 {
+        affine.for %j = 0 to 164 step 8 {
+          affine.for %k = 0 to 12 {
+            %p = ub.poison : i16
+            %x = vector.transfer_read %a[%i, %k], %p {permutation_map = affine_map<(d0, d1) -> (0)>}
+              : memref<32x12xi16>, vector<8xi16>
+            %y = vector.transfer_read %b[%k, %j], %p : memref<12x164xi16>, vector<8xi16>
+            %m = arith.muli %x, %y : vector<8xi16>
+            %z = vector.transfer_read %c[%i, %j], %p : memref<32x164xi16>, vector<8xi16>
+            %s = arith.addi %z, %m : vector<8xi16>
+            vector.transfer_write %s, %c[%i, %j] : vector<8xi16>, memref<32x164xi16>
+          }
+        }
+      }
+      return }"""
+    assert 12 in sizes(text, "skylake-avx512")
