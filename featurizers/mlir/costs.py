@@ -129,6 +129,8 @@ def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
     isa = cpu.isa
     if isa == "x86":
         if index in (_FDIV, _FSQRT):
+            if index == _FSQRT and bits == _HALF:
+                return 1.0
             return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
         if index == opclass.FMAXIMUM:
             return 1.0 if bits == _HALF else 2.0
@@ -150,7 +152,18 @@ _FEW_BYTES = 16
 """Bytes that fit into the narrowest vector of x86, whose products take one instruction more."""
 _HALF_LANE, _HALF_LANE_OF_TWO = 2.875, 3.75
 """Per lane of a maximum or minimum of halves where there is no arithmetic of them, with a constant and of variables;
-also of its size."""
+also of its size. Roots and calls are as the first."""
+
+
+def call(loop: Loop, cpu: Cpu, lane: float) -> tuple[float, float]:
+    """Of a call of the mathematical library alone, and for each lane of a vector, where to take it out and to put the
+    result in costs `lane`. That of a half is of one that is promoted, to x86 without arithmetic of them."""
+    if cpu.isa == "x86" and not cpu.half and loop.is_float and loop.bits == _HALF:
+        return 1.0, _HALF_LANE
+    return _CALL, _CALL + lane
+
+
+_CALL = 10.0
 
 
 def half_lanes(loop: Loop, index: int, vf: int) -> float:
@@ -168,6 +181,8 @@ _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
     isa = cpu.isa
     if isa == "x86":
+        if index == _FSQRT and bits == _HALF:
+            return _HALF_LANE * vf
         if index in _X86_DIVISION:
             return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, bits, loop, cpu))
         if index == _IDIV:

@@ -107,7 +107,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     alone_short = tiny and not by_length and not predicated(loop, cpu)
     if not masks(cpu) and emulates_masks(loop):
         return scalar
-    alone = costs.alone(loop, cpu, _CALL_COST)
+    alone = costs.alone(loop, cpu, costs.call(loop, cpu, _LANE[cpu.isa])[0])
     if loop.checks and (alone_short or _without_bounds(loop) or (loop.exact and _checked(loop) > alone * loop.trip)):
         return scalar
     kinds = alike(loop)
@@ -208,10 +208,9 @@ def _checked(loop: Loop) -> float:
     return _SHARE_OF_CHECKS * max(loop.checks * _CHECK_COST / loop.around, 1.0)
 
 
-_CALL_COST = 10.0
 CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
 LANE_WORK = 6.0
-"""Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
+"""Instructions of a call of the maths library, and of one lane of it, with what is moved for it."""
 _LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
 """Cost of taking a lane out for a call, and of putting the result in."""
 
@@ -262,7 +261,7 @@ def _vector(
     fixed = costs.fixed(loop, cpu, vf)
     parts = widths.parts(loop, cpu, vf, fixed)
     libm = loop.counts[opclass.LIBM]
-    cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
+    cost = costs.arithmetic(loop, cpu, vf) + vf * libm * costs.call(loop, cpu, _LANE[cpu.isa])[1]
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
     merged = fused.beyond(loop, cpu, True, fixed) - fused.beyond(loop, cpu, False)
     whole = cpu.isa == "x86" and not loop.is_float and not woven

@@ -126,3 +126,12 @@ DIVIDED = """func.func @f(%a: memref<9xf16> {llvm.noalias}, %b: memref<9xf16> {l
 @pytest.mark.parametrize(("name", "cycles"), [("znver4", 94.5), ("skylake-avx512", 118.0)])
 def test_a_constant_of_what_is_written_out_has_the_first_register(name: str, cycles: float) -> None:
     assert code_of(DIVIDED, name).cycles == pytest.approx(cycles, rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["znver4", "skylake-avx512"])
+def test_a_root_of_a_half_costs_one_and_a_lane_of_a_vector_nearly_three(name: str) -> None:
+    """opt-22 has no vectors of it (99 instructions in the loop)."""
+    text = CALLED.replace("%z = math.exp %x : f16", "%y = math.absf %x : f16 %z = math.sqrt %y : f16")
+    code = code_of(text, name)
+    assert code.vf == 1
+    assert code.instructions == pytest.approx(99, rel=0.2)
