@@ -27,7 +27,8 @@ def rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> tuple[int, float]:
     if unknown_length(loop, cpu, vf):
         return _FIXED_BITS // max(loop.bits, 8), 1.0
     width, cost, _ = narrower(loop, chosen)
-    return width, min(cost / (chosen.cost * vf), 1.0)
+    whole = chosen.cost * vf
+    return width, cost / whole if cost < whole else 1.0
 
 
 def narrower(loop: Loop, chosen: Plan) -> tuple[int, float, float]:

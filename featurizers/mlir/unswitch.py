@@ -22,6 +22,7 @@ def divided_by(loop: Loop, siblings: int) -> Nest | None:
     siblings : loops beside this one, itself among them."""
     iv = loop.nest.iv
     found = [child for child in loop.children if _asked_before(child, iv) and 0 < _never(child.nest) < 1]
+    found = [child for child in found if any(child.nest is nest for nest in loop.nest.children)]  # no version itself
     if not found or not loop.nest.depth:
         return None
     largest = max(found, key=_total)
@@ -42,7 +43,7 @@ def unmet(loop: Loop, siblings: int) -> float:
 
 def _in_common(loop: Loop, child: Loop) -> float:
     """Size of what both versions have, before anything was unrolled."""
-    grown = sum([size - (size - 2) / trip for size, trip in loop.decided])
+    grown = sum([size - (size - 2) / max(trip, 1.0) for size, trip in loop.decided])
     return loop.raw - grown + sum([inside.total for inside in loop.children]) - child.total - len(child.lifted)
 
 

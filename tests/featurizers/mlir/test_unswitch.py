@@ -132,3 +132,25 @@ def test_an_index_goes_on_from_where_a_loop_begins() -> None:
       }
       return }"""
     assert loops(text) == []
+
+
+def test_a_version_divides_no_loop_once_more() -> None:
+    text = """func.func @f(%a: memref<64x64xf32>, %b: memref<64x64xf32>) {
+      affine.for %h = 0 to 20 {
+        affine.for %i = 0 to 8 {
+          affine.for %j = 0 to affine_map<(d) -> (d - 3)>(%h) {
+            affine.for %k = 0 to affine_map<(d) -> (d - 5)>(%h) {
+              %x = affine.load %a[%k, %j] : memref<64x64xf32>
+              affine.store %x, %b[%k, %j] : memref<64x64xf32>
+            }
+            %y = affine.load %a[%i, %j] : memref<64x64xf32>
+            affine.store %y, %b[%j, %i] : memref<64x64xf32>
+          }
+          %y = affine.load %a[%i, 3] : memref<64x64xf32>
+          affine.store %y, %b[7, %i] : memref<64x64xf32>
+        }
+      }
+      return }"""
+    versions = [loop for loop in loops(text) if loop.nest.depth == 3]
+    assert sum([loop.part for loop in versions]) == pytest.approx(1.0)
+    assert sum([loop.weight for loop in versions]) == pytest.approx(8 * sum(range(17)))
