@@ -116,7 +116,8 @@ def test_a_domain_that_is_missing_or_broken_is_no_bundle(
 ) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(box_training[0], folder)
-    victim = folder / "models" / "000" / "domain.json.zst"
+    place = json.loads((folder / "bundle.json").read_text())["models"]["slow|latency_ns"]
+    victim = folder / place / "domain.json.zst"
     victim.unlink() if content is None else victim.write_bytes(content)
     write_checksums(folder)
     with pytest.raises(BundleError, match="not a model of this version"):

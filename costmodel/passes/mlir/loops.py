@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 LOOP = "affine.for"
 _READS_AND_WRITES = ("affine.load", "affine.store", "affine.vector_load", "affine.vector_store")
 _FUNCTION = "nest"
+_CONSTANT_MAP = re.compile(r"<\(\) -> \((-?\d+)\)>")
 
 
 def nests_of(function: Any) -> list[Any]:
@@ -65,6 +67,26 @@ def may_jam(nest: Any) -> bool:
     return all(len(places[key]) == 1 for key in written)
 
 
+def may_unroll(module: Any, factor: int) -> bool:
+    """Whether `affine-loop-unroll` keeps the values apart that the innermost loops of a module carry.
+
+    Where iterations are left over, MLIR (22, and before) goes on from the last of several values for all of them.
+    """
+    return all(
+        len(loop.results) < 2 or _length(loop) % factor == 0
+        for loop in inside(module)
+        if loop.name == LOOP and depth(loop) == 1
+    )
+
+
+def _length(loop: Any) -> int:
+    """Iterations of a loop of constant bounds; 1, which no factor divides, for others."""
+    lower, upper = (_CONSTANT_MAP.search(str(loop.attributes[name])) for name in ("lowerBoundMap", "upperBoundMap"))
+    if lower is None or upper is None:
+        return 1
+    return max(-(-(int(upper[1]) - int(lower[1])) // int(str(loop.attributes["step"]).split()[0])), 0)
+
+
 def _key(value: Any) -> Any:
     return hash(value)
 
@@ -94,14 +116,19 @@ class Alone:
     module: Any
     captured: tuple[Any, ...]
 
-    def changed_by(self, pipeline: str) -> Any:
-        """A copy of the module after these passes."""
+    def changed_by(self, pipeline: str, unroll: int = 1) -> Any | None:
+        """A copy of the module after these passes, its innermost loops unrolled by a factor; None where that would make
+        another function of it, see `may_unroll`."""
         from iree.compiler import ir
 
         with self.module.context, ir.Location.unknown():
             copy = self.module.operation.clone()
             if pipeline:
                 _manager(self.module.context, pipeline).run(copy)
+            if unroll > 1:
+                if not may_unroll(copy, unroll):
+                    return None
+                _manager(self.module.context, f"affine-loop-unroll{{unroll-factor={unroll}}}").run(copy)
             self._constants(copy)
         return copy
 

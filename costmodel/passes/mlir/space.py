@@ -20,14 +20,12 @@ class Choice:
 
     @property
     def pipeline(self) -> str:
-        """The passes of one function, in mlir-opt's notation; empty when there is nothing to do."""
+        """The passes of one function before innermost loops are unrolled, in mlir-opt's notation; empty for none."""
         steps = []
         if self.tile:
             steps.append("affine-loop-tile" + (f"{{tile-size={self.tile}}}" if self.tile > 0 else ""))
         if self.jam > 1:
             steps.append(f"affine-loop-unroll-jam{{unroll-jam-factor={self.jam}}}")
-        if self.unroll > 1:
-            steps.append(f"affine-loop-unroll{{unroll-factor={self.unroll}}}")
         return ",".join(steps)
 
     def __str__(self) -> str:

@@ -67,11 +67,14 @@ class LoopTuner:
 
 
 def variants(own: Any, offered: Sequence[Choice]) -> dict[Choice, Any]:
-    """The modules of a nest by choice; where two choices give the same code the first one stands for both."""
+    """The modules of a nest by choice; where two choices give the same code the first one stands for both, and those
+    that would make another function of it are left out."""
     found: dict[Choice, Any] = {}
     seen: set[int] = set()
     for choice in (AS_IT_IS, *(c for c in offered if c != AS_IT_IS)):
-        module = own.changed_by(choice.pipeline)
+        module = own.changed_by(choice.pipeline, choice.unroll)
+        if module is None:
+            continue
         code = hash(module.get_asm(assume_verified=True, print_generic_op_form=True))
         if code not in seen:
             seen.add(code)

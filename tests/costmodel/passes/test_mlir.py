@@ -123,6 +123,37 @@ def test_unroll_and_jam_is_offered_only_where_iterations_may_interleave() -> Non
     assert all(choice.tile == 0 for choice in choices(1, jams=False))
 
 
+def test_no_variant_goes_on_from_the_wrong_one_of_several_values() -> None:
+    # Behind an unrolled loop with iterations left over MLIR takes the last value for all: a sum would be a product.
+    text = """
+func.func @f(%a: memref<LENxf32>) -> (f32, f32) {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %r:2 = affine.for %i = 0 to LEN iter_args(%s = %zero, %p = %one) -> (f32, f32) {
+    %x = affine.load %a[%i] : memref<LENxf32>
+    %s1 = arith.addf %s, %x : f32
+    %p1 = arith.mulf %p, %x : f32
+    affine.yield %s1, %p1 : f32, f32
+  }
+  return %r#0, %r#1 : f32, f32
+}"""
+
+    def factors(text: str) -> list[int]:
+        module = parse(text)
+        nest = first_nest(module)
+        return [choice.unroll for choice in variants(alone(nest), choices(depth(nest), may_jam(nest)))]
+
+    assert factors(text.replace("LEN", "164")) == [1, 2, 4]
+    assert factors(text.replace("LEN", "162")) == [1, 2]
+    assert factors(text.replace("LEN", "161")) == [1]
+    # Jamming makes four sums of one: of 63 terms none may be unrolled behind it.
+    module = parse(MATMUL.replace("96", "63"))
+    jammed = alone(first_nest(module))
+    assert jammed.changed_by(Choice(jam=4).pipeline, 2) is None
+    assert jammed.changed_by(Choice(jam=4).pipeline) is not None
+    assert jammed.changed_by("", 2) is not None
+
+
 def test_variants_are_different_code_and_the_original_is_not_touched() -> None:
     module = parse(MATMUL)
     before = str(module)
@@ -153,7 +184,9 @@ def test_the_estimate_finds_that_jamming_saves_loads(estimate: CostModel) -> Non
 
 def test_choices_read_as_what_they_do() -> None:
     assert [str(choice) for choice in SPACE[:3]] == ["as it is", "tile default", "tile 32"]
-    assert Choice(tile=16, unroll=4).pipeline == "affine-loop-tile{tile-size=16},affine-loop-unroll{unroll-factor=4}"
+    assert (
+        Choice(tile=16, jam=2).pipeline == "affine-loop-tile{tile-size=16},affine-loop-unroll-jam{unroll-jam-factor=2}"
+    )
     assert str(Choice(jam=2, unroll=4)) == "jam 2, unroll 4"
 
 
