@@ -47,6 +47,6 @@ SPACE: tuple[Choice, ...] = (
 )
 
 
-def choices(deep: int, jams: bool, space: Sequence[Choice] = SPACE) -> tuple[Choice, ...]:
-    """Those that make sense of a nest: tiles from two loops on, jamming where it is legal."""
-    return tuple(c for c in space if (deep > 1 or not c.tile) and (jams or c.jam == 1))
+def choices(tiles: bool, jams: bool, space: Sequence[Choice] = SPACE) -> tuple[Choice, ...]:
+    """Those that are legal for a nest: whether it may be tiled, and whether its outermost loop may be jammed."""
+    return tuple(c for c in space if (tiles or not c.tile) and (jams or c.jam == 1))

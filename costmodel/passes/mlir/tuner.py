@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of, put_back
+from costmodel.passes.mlir.loops import alone, may_jam, may_tile, nests_of, put_back
 from costmodel.passes.mlir.space import AS_IT_IS, SPACE, Choice, choices
 from costmodel.regressors import Array
 
@@ -53,7 +53,7 @@ class LoopTuner:
     def tune(self, nest: Any) -> Decision:
         """Decide about one nest, and replace it in its function where something is cheaper."""
         own = alone(nest)
-        written = variants(own, choices(depth(nest), may_jam(nest), self.space))
+        written = variants(own, choices(may_tile(nest), may_jam(nest), self.space))
         ask = getattr(self.model, "of_variants", self.model.of_modules)
         costs = ask(list(written.values()))
         predicted = dict(zip(written, map(float, costs), strict=True))

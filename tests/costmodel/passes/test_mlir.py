@@ -11,7 +11,7 @@ import pytest
 from costmodel.mlir.generators import TEST_UNSEEN
 from costmodel.passes import CostModel
 from costmodel.passes.mlir import AS_IT_IS, ATTRIBUTE, SPACE, Choice, CostAnnotator, LoopTuner
-from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of
+from costmodel.passes.mlir.loops import alone, may_jam, may_tile, nests_of
 from costmodel.passes.mlir.nests import for_training, held_out
 from costmodel.passes.mlir.space import choices
 from costmodel.passes.mlir.tuner import functions_of, variants
@@ -119,8 +119,60 @@ def test_unroll_and_jam_is_offered_only_where_iterations_may_interleave() -> Non
     assert not may_jam(first_nest(parse(IN_PLACE)))
     assert not may_jam(first_nest(parse(TRANSPOSED_STORE)))
     assert not may_jam(first_nest(parse(TWO)))
-    assert all(choice.jam == 1 for choice in choices(2, jams=False))
-    assert all(choice.tile == 0 for choice in choices(1, jams=False))
+    assert all(choice.jam == 1 for choice in choices(tiles=True, jams=False))
+    assert all(choice.tile == 0 for choice in choices(tiles=False, jams=False))
+
+
+@pytest.mark.parametrize(
+    ("read", "legal"),
+    [
+        ("%a[%i - 1, %j]", True),
+        ("%a[%i - 1, %j - 1]", True),
+        ("%a[%i, %j]", True),
+        ("%a[%i - 1, %j + 1]", False),  # the tile before would need what the next one makes
+        ("%a[%i + 1, %j - 1]", False),
+        ("%a[%j, %i]", False),
+        ("%a[%i - 1, 5]", False),
+        ("%b[%j, %i]", True),
+    ],
+)
+def test_tiles_are_offered_only_where_nothing_is_needed_from_a_later_one(read: str, legal: bool) -> None:
+    text = f"""
+func.func @f(%a: memref<64x64xf32>, %b: memref<64x64xf32>) {{
+  affine.for %i = 1 to 63 {{
+    affine.for %j = 1 to 63 {{
+      %x = affine.load {read} : memref<64x64xf32>
+      affine.store %x, %a[%i, %j] : memref<64x64xf32>
+    }}
+  }}
+  return
+}}"""
+    module = parse(text)
+    nest = first_nest(module)
+    assert may_tile(nest) == legal
+    found = variants(alone(nest), choices(may_tile(nest), may_jam(nest)))
+    assert any(choice.tile for choice in found) == legal
+
+
+def test_a_sum_over_two_loops_into_memory_is_not_tiled_for_its_order_would_change() -> None:
+    text = """
+func.func @f(%a: memref<64x64x64xf32>, %b: memref<64xf32>) {
+  affine.for %i = 0 to 64 {
+    affine.for %j = 0 to 64 {
+      affine.for %k = 0 to 64 {
+        %x = affine.load %a[%i, %j, %k] : memref<64x64x64xf32>
+        %y = affine.load %b[%i] : memref<64xf32>
+        %z = arith.addf %x, %y : f32
+        affine.store %z, %b[%i] : memref<64xf32>
+      }
+    }
+  }
+  return
+}"""
+    module = parse(text)
+    assert not may_tile(first_nest(module))
+    one = parse(text.replace("%b[%i]", "%c[%i, %j]").replace("%b: memref<64xf32>", "%c: memref<64x64xf32>").replace(": memref<64xf32>", ": memref<64x64xf32>"))  # fmt: skip # noqa: E501
+    assert may_tile(first_nest(one))
 
 
 def test_no_variant_goes_on_from_the_wrong_one_of_several_values() -> None:
@@ -141,7 +193,7 @@ func.func @f(%a: memref<LENxf32>) -> (f32, f32) {
     def factors(text: str) -> list[int]:
         module = parse(text)
         nest = first_nest(module)
-        return [choice.unroll for choice in variants(alone(nest), choices(depth(nest), may_jam(nest)))]
+        return [choice.unroll for choice in variants(alone(nest), choices(may_tile(nest), may_jam(nest)))]
 
     assert factors(text.replace("LEN", "164")) == [1, 2, 4]
     assert factors(text.replace("LEN", "162")) == [1, 2]
@@ -158,7 +210,7 @@ def test_variants_are_different_code_and_the_original_is_not_touched() -> None:
     module = parse(MATMUL)
     before = str(module)
     nest = first_nest(module)
-    found = variants(alone(nest), choices(depth(nest), may_jam(nest)))
+    found = variants(alone(nest), choices(may_tile(nest), may_jam(nest)))
     assert str(module) == before
     assert len({str(variant) for variant in found.values()}) == len(found) > 7
     assert "arith.constant 0.0" in str(found[AS_IT_IS])
