@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from featurizers.mlir.folds import signed
-from featurizers.mlir.module import Block, Op
+from featurizers.mlir.module import Block, Op, count_uses
 from featurizers.mlir.straight import INTEGER, Reader
 from featurizers.mlir.values import ARGUMENT, CONSTANT, Value
 
@@ -215,7 +215,7 @@ def _without_stored_back(block: Block) -> bool:
 
 def _clean(blocks: Sequence[Block]) -> None:
     uses: dict[int, int] = {}
-    _use(blocks, uses)
+    count_uses(blocks, uses)
     _without_unused(blocks, uses)
 
 
@@ -237,15 +237,6 @@ def _counts(blocks: Sequence[Block]) -> tuple[int, int]:
                 one, other = _counts(region)
                 whole, total = whole + one, total + other
     return whole, total
-
-
-def _use(blocks: Sequence[Block], uses: dict[int, int]) -> None:
-    for block in blocks:
-        for op in block.ops:
-            for value in op.operands:
-                uses[value] = uses.get(value, 0) + 1
-            for region in op.regions:
-                _use(region, uses)
 
 
 def _without_unused(blocks: Sequence[Block], uses: dict[int, int]) -> None:

@@ -7,6 +7,7 @@ with a remainder leaves such sums behind where a loop has several.
 from __future__ import annotations
 
 from featurizers.mlir.build import Builder
+from featurizers.mlir.fused import uses
 from featurizers.mlir.module import Block, Op
 
 _FREE = ("arith.", "math.", "affine.apply", "affine.load", "memref.load")
@@ -16,7 +17,7 @@ _FREE = ("arith.", "math.", "affine.apply", "affine.load", "memref.load")
 def without_dead(b: Builder, op: Op, block: Block) -> Block:
     """The body of a loop without the values that it carries on for nothing."""
     carried, end = len(op.results), block.ops[-1] if block.ops else op
-    kept = [_used(b, result) > 0 for result in op.results]
+    kept = [uses(b, result) > 0 for result in op.results]
     if all(kept) or len(end.operands) != carried or len(block.arguments) <= carried:
         return block
     arguments = block.arguments[-carried:]
@@ -33,14 +34,6 @@ def without_dead(b: Builder, op: Op, block: Block) -> Block:
     yielded = [value for value, keep in zip(end.operands, kept, strict=True) if keep]
     last = Op(end.name, yielded, [], end.attributes, end.regions, end.successors, end.line, end.column)
     return Block([*first, *left], [*ops, last])
-
-
-def _used(b: Builder, value: int) -> int:
-    if not b.uses:
-        from featurizers.mlir.fused import count_uses
-
-        count_uses(b.blocks, b.uses)
-    return b.uses.get(value, 0)
 
 
 def _live(ops: list[Op], live: set[int]) -> list[Op]:

@@ -9,13 +9,12 @@ SHA3: ``xar``), SVE by three; `InstCombinerImpl::visitShl` (a mask is taken afte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from featurizers.mlir import counting
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.module import Block, Op
+from featurizers.mlir.module import Op, count_uses
 from featurizers.mlir.nest import Nest
 
 if TYPE_CHECKING:
@@ -61,16 +60,6 @@ def uses(b: Builder, value: int) -> int:
 
 def _once(b: Builder, value: int) -> bool:
     return uses(b, value) == 1
-
-
-def count_uses(blocks: Sequence[Block], uses: dict[int, int]) -> None:
-    """How many operands each value is."""
-    for block in blocks:
-        for op in block.ops:
-            for value in op.operands:
-                uses[value] = uses.get(value, 0) + 1
-            for region in op.regions:
-                count_uses(region, uses)
 
 
 def note(nest: Nest, kind: int, times: float = 1.0) -> None:
