@@ -1,7 +1,7 @@
 """The bundle on disk: one folder, JSON and compressed text, a checksum of every file. Nothing in it is ever executed.
 
     bundle.json      format_version, kind, name, version, featurizer version and columns, devices, targets, models, card
-    models/<n>/      one per (device, target): target.json, regressor/
+    models/<n>/      one per (device, target): target.json, domain.json.zst, regressor/
     points.json.zst  optional: held-out predictions beside measurements (costmodel.evaluation.points)
     checksums.json   sha256 of every other file
 

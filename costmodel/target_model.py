@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import zstandard
 
 from costmodel.bundle_format import BundleError
 from costmodel.calibration import Calibration
 from costmodel.domain import Domain
 from costmodel.regressors import Array, Regressor, learner
-from costmodel.regressors.base import Estimate, read_json, write_json
+from costmodel.regressors.base import Estimate, read_compressed_json, read_json, write_compressed_json, write_json
 from featurizers.core import Features
 from featurizers.errors import InputError
 
+_DOMAIN = "domain.json.zst"
 _APART = 1e-9
 """What values that are pooled in an order still differ by, so that it shows."""
 
@@ -88,9 +90,9 @@ class TargetModel:
             "positive": self.positive,
             "count": self.count,
             "calibration": self.calibration.to_json(),
-            "domain": self.domain.to_json(),
         }
         write_json(folder / "target.json", content)
+        write_compressed_json(folder / _DOMAIN, self.domain.to_json())
         inner = folder / "regressor"
         inner.mkdir()
         self.regressor.save(inner)
@@ -102,9 +104,12 @@ class TargetModel:
             content = read_json(folder / "target.json")
             regressor = learner(content["learner"]).load(folder / "regressor")
             calibration = Calibration.from_json(content["calibration"])
-            domain = Domain.from_json(content["domain"])
+            # Bundles before 2026-11-27 have it in target.json.
+            domain = Domain.from_json(
+                content["domain"] if "domain" in content else read_compressed_json(folder / _DOMAIN)
+            )
             return cls(regressor, calibration, domain, content["positive"], content.get("count", False))
-        except (KeyError, TypeError, InputError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, InputError, OSError, json.JSONDecodeError, zstandard.ZstdError) as error:
             raise BundleError(f"{folder}: not a model of this version: {type(error).__name__} {error}") from error
 
 

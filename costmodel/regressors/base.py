@@ -10,12 +10,15 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
 from featurizers.core import Features
 
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
+
+_MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +94,17 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """What `write_json` wrote."""
     content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def write_compressed_json(path: Path, content: Mapping[str, Any]) -> None:
+    """The same on one line, compressed by zstd: for matrices."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    path.write_bytes(zstandard.ZstdCompressor(level=19).compress(text.encode()))
+
+
+def read_compressed_json(path: Path) -> dict[str, Any]:
+    """What `write_compressed_json` wrote, its first `_MAX_BYTES`: a file may claim to be of any size."""
+    text = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_BYTES)
+    content: dict[str, Any] = json.loads(text)
     return content

@@ -45,9 +45,10 @@ def _apart(group: list[Access], iv: int, vf: int, cpu: Cpu) -> float:
     if lanes > 1 and (cpu.isa == "riscv" or (cpu.scalable and wide > _FIXED_BITS)):
         return len(constants) - 1.0
     if cpu.isa == "aarch64":
-        unit = min(wide, _FIXED_BITS) // 8
-        return float(sum([at >= _UNSCALED and (at % unit > 0 or at >= _ELEMENTS * unit) for at in
-                          [constant - first for constant in constants]]))  # fmt: skip
+        unit = max(min(wide, _FIXED_BITS) // 8, 1)
+        far = [constant - first for constant in constants]
+        alone = sum([at >= _UNSCALED and at % unit > 0 for at in far])
+        return float(alone + len({at // (_ELEMENTS * unit) for at in far if at % unit == 0} - {0}))
     return float(len({(constant - first) // _SUMMED[cpu.isa] for constant in constants}) - 1)
 
 

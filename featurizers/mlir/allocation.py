@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from featurizers.mlir.selection import HARD, Code, Instruction
-from featurizers.mlir.straight import ARGUMENT
+from featurizers.mlir.values import ARGUMENT
 
 _NONE, _FLAGS = -2, 200
 _WRITES_FLAGS = ("compare", "test", "fcompare", "kmove")

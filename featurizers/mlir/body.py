@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from featurizers.mlir import minmax, opclass
+from featurizers.mlir import fused, minmax, opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import beyond, several
 from featurizers.mlir.legal import narrow
@@ -41,7 +41,8 @@ def body_of(loop: Loop, cpu: Cpu) -> tuple[float, float]:
         arithmetic += 6.0 * by_branches + 0.1 * (masked - by_branches)
     arithmetic -= free(loop, cpu.isa)
     if cpu.isa == "aarch64":
-        arithmetic = max(arithmetic - loop.folds, 0.0)
+        arithmetic -= loop.folds
+    arithmetic = max(arithmetic + fused.beyond(loop, cpu, False), 0.0)
     uops = arithmetic + loads + stores + calls
     addresses = min(counts[opclass.ADDRESS], float(loop.computed))
     return max(uops - folded + addresses + vectors.instructions, 1.0), uops + addresses + vectors.uops

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
+from featurizers.mlir.fused import Logic
 from featurizers.mlir.invariant import note
 from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
@@ -37,7 +38,9 @@ class Builder:
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
-    uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`.
+    uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
+    function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
+    the ones of eight bits each, and their products.
     """
 
     module: Module
@@ -79,6 +82,10 @@ class Builder:
     uniform: set[int] = field(default_factory=set)
     depends: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()
+    uses: dict[int, int] = field(default_factory=dict)
+    ones: set[int] = field(default_factory=set)
+    logic: dict[int, Logic] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:
         """Account for all operations of a block, in order."""
@@ -339,7 +346,10 @@ def _functions(ops: Sequence[Op]) -> list[Op]:
 
 def _function(b: Builder, op: Op, used: set[str]) -> Function:
     name = str(op.attributes.get("sym_name", "?"))
-    blocks = op.regions[0]
+    blocks = b.blocks = op.regions[0]
+    from featurizers.mlir.combine import combine
+
+    combine(b, blocks)
     words = buffers = 0
     notes = op.attributes.get("arg_attrs") or []
     for position, value in enumerate(blocks[0].arguments):

@@ -11,18 +11,19 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import opclass
+from featurizers.mlir import fused, opclass, widths
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
+from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.packed_ports import packed_ports
 from featurizers.mlir.ports import (
     LOOP_CONTROL,
-    calls_of,
     flags_of,
     in_order_cycles,
     moved_by_spills,
@@ -30,11 +31,12 @@ from featurizers.mlir.ports import (
     vector_ports,
 )
 from featurizers.mlir.registers import driven_out, registers, waiting_in
+from featurizers.mlir.remainders import known_tail, rest_width, unknown_length
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
-from featurizers.mlir.unroll import after_vectorising, left_over, partly
+from featurizers.mlir.unroll import after_vectorising, left_over, partly, plain_iterations
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, LANE_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
     by_blocks,
@@ -47,6 +49,7 @@ from featurizers.mlir.waits import (
     own_path,
     path_of,
     steps_by_store,
+    through_group,
     through_one_register,
     through_pointer,
     wait_of,
@@ -174,6 +177,9 @@ def _generate(
     sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
     if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
         sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
+    if vf > 1 and loop.fused:  # the back end's doing
+        near = fixed(loop, cpu, vf)
+        sized += fused.size(loop, cpu, vf, near, widths.parts(loop, cpu, vf, near))
     sized += chosen.taken_apart + (_beyond_work(loop, cpu, chosen) if vf > 1 else 0.0)
     if vf > 1 and of_fixed_length(loop, cpu):
         sized = loop.size - 3.0 + GATHERED_LANE * vf * chosen.picked + TAKEN_OUT * max(loop.strided - chosen.picked, 0)
@@ -187,13 +193,15 @@ def _generate(
         sized, picked = chosen.size, 0.0
     vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
-        vectors = vectors or packed.share > 0
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
         vectors = vectors or any(c.checks > 0 for c in left)  # with both versions inside, more than four blocks
     unroll, full = after_vectorising(loop, cpu, vf, interleave, main_trips, sized, size_ratio, size,
                                     picked, len(left), vectors)  # fmt: skip
     folded = chosen.folded  # the last iterations run in a shorter vector
-    open_ended = chosen.last or (vf > 1 and _unknown_length(loop, cpu, vf))
+    unknown = folded and vf > 1 and fixed(loop, cpu, vf)
+    if unknown:
+        unroll, full = 1, False
+    open_ended = chosen.last or (vf > 1 and unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
@@ -204,9 +212,9 @@ def _generate(
         instructions += 0.0 if full else LOOP_CONTROL
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
-        instructions += _around_vector_loop(loop, cpu, vf, interleave, body, chosen.work, remainder)
-        if loop.exact and not loop.checks and not folded and not _unknown_length(loop, cpu, vf):
-            instructions += _known_tail(loop, cpu, chosen, body)
+        instructions += _around_vector_loop(loop, cpu, chosen, body, remainder)
+        if loop.exact and not loop.checks and not folded and not unknown_length(loop, cpu, vf):
+            instructions += known_tail(loop, cpu, chosen, body)
     elif interleave > 1 and remainder:
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif full and not loop.exact:
@@ -227,7 +235,10 @@ def _generate(
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
-    ports = vector_ports(loop, cpu, chosen, uops) if vf > 1 else _packed_ports(loop, cpu, packed, scalar)
+    if vf > 1:
+        ports = vector_ports(loop, cpu, chosen, uops, 1 if cpu.in_order else 0 if full else unroll * interleave)
+    else:
+        ports = packed_ports(loop, cpu, packed, scalar, uops)
     ports /= vf if chosen.narrowed else 1
     if spills and loop.widths:
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
@@ -254,7 +265,7 @@ def _generate(
     if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
     if vf > interleave == unroll == 1:
-        chain = max(chain, through_pointer(loop, cpu, vf))
+        chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full else through_group(loop, cpu))
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports
@@ -268,18 +279,26 @@ def _generate(
         beyond = choices(loop, cpu)
         per_vector, scalar = per_vector + beyond, scalar + beyond
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
+    if unknown:  # see `whole_under_mask`
+        vector_trips, rest = DEFAULT_TRIP, 0.0
     if loop.nest.uncounted:  # each copy ends a block
         vector_trips, per_vector = executed(loop, unroll, full), max(per_vector, 1.0)
     cycles = vector_trips * per_vector
     if rest and folded:
         cycles += _masked_share(loop, lanes) * max(ports, chain / interleave)
     elif rest:
-        narrow = _rest_width(loop, cpu, chosen)
+        narrow, less = rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
         alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
-        cycles += shorter * max(ports, chain / interleave) + rest * max(scalar, alone)
+        cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
+    if vf > 1 and loop.overlapping:
+        plain = loop.trip if folded else plain_iterations(loop, cpu, rest, not unknown_length(loop, cpu, vf))
+        each = max(scalar, chain)
+        if cpu.in_order:
+            each = together(loop, cpu, scalar, uops, path_in_order(loop, cpu, 1, False, True), chain, False)
+        cycles += loop.overlapping * (plain * each - cycles)
     run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     if loop.nest.depth:
         cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)
@@ -313,29 +332,6 @@ def _masked_share(loop: Loop, lanes: int) -> float:
     return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
 
 
-def _packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float) -> float:
-    """Cycles of a body of which so much is packed: in order, a whole vector takes its unit twice, and so does each
-    register of a group of RISC-V's."""
-    called = calls_of(loop, cpu)
-    twice = 1.0
-    if cpu.in_order or cpu.isa == "riscv":
-        twice = max(cpu.passes * min(packed.lanes * max(loop.bits, 8) / cpu.vector_bits, 1.0), 1.0)
-    units = (scalar - called) * min(packed.ratio * (1.0 + packed.share * (twice - 1.0)), 1.0)
-    return called + (max(units, _loaded_in_pairs(loop, cpu)) if packed.share else units)
-
-
-def _loaded_in_pairs(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of the load unit for the neighbours of a packed body: two whole vectors are one load, of six cycles to
-    Cortex-A55."""
-    if not cpu.pair_cycles:
-        return 0.0
-    found = runs(loop)
-    if not found.alike:
-        return 0.0
-    vectors = [length // max(_FIXED_BITS // found.bits, 1) for length in found.loads]
-    return float(sum([number // 2 * cpu.pair_cycles + number % 2 for number in vectors]))
-
-
 def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), in an iteration of the new loop."""
     if cpu.isa != "aarch64" or loop.widths:
@@ -345,13 +341,13 @@ def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
     if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
         return 0.0  # loads and stores that may overlap stay in order
     found = runs(loop)
-    return float(sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths))
+    pairs = sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths)
+    return min(float(pairs), (loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]) / 2)
 
 
-def _around_vector_loop(
-    loop: Loop, cpu: Cpu, vf: int, interleave: int, body: float, work: float, remainder: bool
-) -> float:
+def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remainder: bool) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
+    vf, interleave, work = chosen.vf, chosen.interleave, chosen.work
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
     for _ in loop.chains:
@@ -364,7 +360,7 @@ def _around_vector_loop(
         extra += body * copies + LOOP_CONTROL + 4.0
         if copies > 1 and not known:
             extra += _left_over(body, left_over(loop, cpu, copies))
-    if loop.exact and remainder and not loop.checks and _unknown_length(loop, cpu, vf):
+    if loop.exact and remainder and not loop.checks and unknown_length(loop, cpu, vf):
         extra += _LENGTH
         if vf * interleave < TINY_TRIP:
             return extra + body + LOOP_CONTROL + 4.0
@@ -396,40 +392,3 @@ def _entry(loop: Loop, cpu: Cpu, rests: bool, unroll: int) -> float:
     if not loop.exact:
         cycles += _TESTS if rests else _COPIES if unroll > 1 else 0.0
     return cycles * (2.0 if cpu.in_order else 1.0)
-
-
-def _rest_width(loop: Loop, cpu: Cpu, chosen: Plan) -> int:
-    """Lanes of the loop that what is left goes through first, behind a vector loop of 16 elements and more
-    (`selectEpilogueVectorizationFactor`): those that take the fewest iterations of it and of the scalar loop for as
-    many elements as may be left."""
-    vf = chosen.vf
-    lanes = vf * chosen.interleave
-    if vf == 1 or lanes < TINY_TRIP or cpu.isa == "riscv":
-        return 1
-    if _unknown_length(loop, cpu, vf):
-        return _FIXED_BITS // max(loop.bits, 8)
-    left = int(loop.trip) % lanes if loop.exact else lanes - 1
-    widths = [1 << k for k in range(1, vf.bit_length()) if 1 << k <= left]
-    return min(widths, key=lambda width: chosen.cost * vf * (left // width) + left % width, default=1)
-
-
-def _unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
-    """Whether vectors are of SVE, which leave a rest that nobody knows before the code runs."""
-    return cpu.isa == "aarch64" and cpu.scalable > 0 and vf * loop.widest > _FIXED_BITS
-
-
-def _known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
-    """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
-    are unrolled while that is cheap."""
-    vf, lanes = chosen.vf, chosen.vf * chosen.interleave
-    rest = int(loop.trip % lanes)
-    code = 0.0
-    if chosen.last and not rest:
-        rest = lanes
-    elif lanes >= TINY_TRIP and rest > 1:  # no longer vectors than what is left
-        narrower = [count for count in (2, 4, 8, 16, 32, 64) if count <= min(vf, rest)]
-        best = min(narrower, key=lambda count: rest // count + rest % count)
-        code += body * (rest // best)
-        rest %= best
-    fits = rest * (loop.size - 2) <= 300
-    return code + (body * rest if fits else body * partly(loop, cpu, loop.size, rest, True) + LOOP_CONTROL)

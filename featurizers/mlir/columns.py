@@ -15,6 +15,7 @@ from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.cores import returning
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
+from featurizers.mlir.kernels import KERNELS, kernel_columns
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.pointers import held_addresses, spilled
 from featurizers.mlir.program import Program
@@ -48,6 +49,7 @@ _LOOP = (
 _STATIC = tuple((f"static_{name}", "1") for name in CLASSES)
 _DYNAMIC = tuple((f"dynamic_{name}", "1") for name in CLASSES)
 _SLOTS = ("hot", "big", "second")
+_NO_KERNELS = [0.0] * len(KERNELS)
 
 
 def _columns() -> tuple[Column, ...]:
@@ -60,6 +62,7 @@ def _columns() -> tuple[Column, ...]:
     found += [Column(name, unit, "totals") for name, unit in TOTALS]
     found += [Column(f"ops_{name}", "1", "dialects") for name in DIALECTS]
     found += [Column(f"weighted_ops_{name}", "1", "dialects") for name in DIALECTS]
+    found += [Column(name, unit, "kernels") for name, unit in KERNELS]
     found += [Column(f"cpu_{name}", "1", "cpu") for name in NUMBERS]
     found += [Column(f"cpu_is_{isa}", "1", "cpu") for isa in ISAS]
     return tuple(found)
@@ -68,8 +71,9 @@ def _columns() -> tuple[Column, ...]:
 COLUMNS = _columns()
 """hot: the loop with most of the estimated cycles. big: with most of the instructions. second: next to it."""
 
-_PART, _FILE, _UNSURE = 0.49, 16.0, 5.0
-"""Where registers suffice, a part of a value is spilled, less the more are left: what lives at once is an estimate."""
+_PART, _FILE, _UNSURE, _POINTS = 0.49, 16.0, 5.0, 400.0
+"""Where registers suffice, a part of a value is spilled, less the more are left: what lives at once is an estimate. It
+is one at each point of the code, the likelier to be too low at one of them the more there are. Chosen by labels."""
 _BYTES = {"x86": 5.2, "aarch64": 4.0, "riscv": 3.6, "amdgpu": 6.0}
 
 
@@ -116,8 +120,16 @@ def _row(program: Program, cpu: Cpu) -> list[float]:
     if base is None:
         base = program.cache[f"totals {cpu.isa}"] = totals(program, program.loops_on(cpu.isa))
     values += base
+    values += _kernels(program) if cpu.isa == "amdgpu" else _NO_KERNELS
     values += _cpu_row(cpu)
     return values
+
+
+def _kernels(program: Program) -> list[float]:
+    found: list[float] | None = program.cache.get("kernels")
+    if found is None:
+        found = program.cache["kernels"] = kernel_columns(program.functions)
+    return found
 
 
 def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float, ...]:
@@ -148,10 +160,12 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     over = [across(one, cpu, program.allocations) for one in held_up]
     lanes = {id(code.loop): 0 if code.full else code.vf for code in found}
     pointers = [spilled(root, cpu, lanes) for root in program.loops_on(cpu.isa)]
-    spills += sum([each.waiting for each in pointers])
+    stacked = sum([each.waiting for each in pointers])
+    spills += stacked
+    instructions += 2.0 * stacked  # stored, and loaded where it is needed again
     if spills < _PART:
         beyond = max((pressure - 1.0) * _FILE, *[max(each.calls, each.loops) for each in pointers])
-        spills = _PART * exp(min(beyond, 0.0) / _UNSURE)
+        spills = _PART * (1.0 - exp(-instructions / _POINTS * exp(min(beyond, 0.0) / _UNSURE)))
     addresses = max([held_addresses(root) for root in program.loops_on(cpu.isa)])
     saved = max(ints * cpu.int_registers - 9, 0.0)
     instructions += 2 * min(saved, 12.0) * bool(others) + sum([saves(one, cpu.isa) for one in held_up])

@@ -11,7 +11,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, add_forms, handles
 from featurizers.mlir.carried import chains
-from featurizers.mlir.domain import Bound, Lengths, Level, lengths, mean, share, varying
+from featurizers.mlir.domain import Bound, Lengths, Level, least, lengths, mean, share, varying
 from featurizers.mlir.indices import apply, bounds
 from featurizers.mlir.isomorphic import mark
 from featurizers.mlir.liveness import liveness
@@ -70,6 +70,10 @@ def loop(
 @handles("affine.for")
 def _affine_for(b: Builder, op: Op, nest: Nest) -> None:
     attributes, block = op.attributes, op.regions[0][0]
+    if len(op.results) > 1:
+        from featurizers.mlir.dead import without_dead
+
+        block = without_dead(b, op, block)
     segments = attributes.get("operandSegmentSizes") or [0, 0, 0]
     lows = bounds(b, attributes["lowerBoundMap"], op.operands[: segments[0]])
     highs = bounds(b, attributes["upperBoundMap"], op.operands[segments[0] : segments[0] + segments[1]])
@@ -99,6 +103,7 @@ def _counted(
     middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
     made.lengths, made.bounded_by = found, level.depends if found else frozenset()
+    made.least, made.level = least(b.path, level, found), level
     made.cut = len(highs) > 1
     made.linear = len(highs) == len(lows) == 1 and isinstance(highs[0], dict) and isinstance(lows[0], dict)
 

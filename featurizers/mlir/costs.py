@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import divisions, minmax, opclass
+from featurizers.mlir import counting, divisions, minmax, opclass
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.loop import Loop, Share
+from featurizers.mlir.loop import CARRIED, Loop, Share
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.widths import cost as conversion
-from featurizers.mlir.widths import mix, scalar_cost
+from featurizers.mlir.widths import floats_of_bytes, mix, scalar_cost
 
 FIXED_BITS = 128
 _FADD, _FMUL, _FDIV, _FSQRT, _IDIV = (CLASS[name] for name in ("fadd", "fmul", "fdiv", "fsqrt", "idiv"))
@@ -23,7 +23,8 @@ _COUNTED = tuple(
     for name, index in CLASS.items()
     if name not in ("load", "store", "libm", "call", "branch", "address", "masked")
 )
-_EXTEND, _LOGIC = CLASS["extend"], CLASS["logic"]
+_EXTEND, _LOGIC, _FCONVERT = CLASS["extend"], CLASS["logic"], CLASS["fconvert"]
+_BYTE = 8
 _HALF = 16
 _WORD = 32
 _LONG = 64
@@ -43,7 +44,7 @@ def alone(loop: Loop, cpu: Cpu, call: float) -> float:
     moves = counts[opclass.LOAD] + counts[opclass.STORE]
     cost = CONTROL + moves * (1.0 + ADDRESS[cpu.isa]) + counts[opclass.LIBM] * call
     cost += loop.products + loop.doublings + loop.sums + loop.shifts + loop.shared
-    cost += divisions.alone(loop, cpu)
+    cost += divisions.alone(loop, cpu) + counting.alone(loop, cpu)
     for index in _COUNTED:
         if counts[index]:
             for bits, source, loaded, share in shares(loop, index):
@@ -77,16 +78,31 @@ def shares(loop: Loop, index: int) -> list[Share]:
 def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Of the operations of one vector iteration but accesses and calls."""
     counts, near, size = _counts(loop), fixed(loop, cpu, vf), width(loop, cpu, vf)
-    total = divisions.together(loop, cpu, vf, size)
+    total = divisions.together(loop, cpu, vf, size) + counting.together(loop, cpu, vf, near, size)
+    varying = _varying(loop)
     for index in _COUNTED:
         for bits, source, loaded, share in shares(loop, index) if counts[index] else ():
             each = 0.0
+            if index == _FCONVERT and min(bits, source) == _BYTE and cpu.isa == "aarch64":
+                total += counts[index] * share * floats_of_bytes(vf, bits, source, near)
+                continue
             if source and bits != source:
-                each = conversion(cpu, vf, bits, source, loaded and index == _EXTEND, near)
+                of_load = loaded and index == _EXTEND
+                each = conversion(cpu, vf, bits, source, of_load, near) * (varying if of_load else 1.0)
             if index != _EXTEND:
                 each += _vector(_written(index, loaded), bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
             total += counts[index] * share * (each if source or index != _EXTEND else max(vf * bits / size, 1.0))
     return total
+
+
+def _varying(loop: Loop) -> float:
+    """Share of the loads that differ between iterations: the others, and what extends them, are made before a vector
+    loop (`VPlanTransforms::licm`)."""
+    if not loop.invariant:
+        return 1.0
+    iv = loop.nest.iv
+    loads = [access.moving is not None and access.stride(iv) == 0 for access in loop.accesses if not access.store]
+    return 1.0 - sum(loads) / max(len(loads), 1)
 
 
 def width(loop: Loop, cpu: Cpu, vf: int) -> int:
@@ -97,14 +113,24 @@ def width(loop: Loop, cpu: Cpu, vf: int) -> int:
 
 
 def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
-    """Whether a vector is one of AArch64's of fixed length."""
-    return cpu.isa == "aarch64" and (not cpu.scalable or vf * loop.widest <= FIXED_BITS)
+    """Whether a vector is one of AArch64's of fixed length. With SVE, one of unknown length that holds as many lanes
+    costs as much and is preferred (`isMoreProfitable`), if it has four lanes or more (``vscale x 1`` has no valid cost)
+    and none of them is moved or added alone."""
+    if cpu.isa != "aarch64" or not cpu.scalable:
+        return cpu.isa == "aarch64"
+    alone = loop.strided or loop.gathered or loop.counts[opclass.LIBM] or loop.legality == CARRIED
+    return vf < _LEAST_SCALABLE or (bool(alone) and vf * loop.widest <= FIXED_BITS)
+
+
+_LEAST_SCALABLE = 4
 
 
 def _scalar(index: int, bits: int, loop: Loop, cpu: Cpu) -> float:
     isa = cpu.isa
     if isa == "x86":
         if index in (_FDIV, _FSQRT):
+            if index == _FSQRT and bits == _HALF:
+                return 1.0
             return (3.0 if bits <= _WORD else 4.0) if index == _FDIV else (3.0 if bits <= _WORD else 6.0)
         if index == opclass.FMAXIMUM:
             return 1.0 if bits == _HALF else 2.0
@@ -126,7 +152,18 @@ _FEW_BYTES = 16
 """Bytes that fit into the narrowest vector of x86, whose products take one instruction more."""
 _HALF_LANE, _HALF_LANE_OF_TWO = 2.875, 3.75
 """Per lane of a maximum or minimum of halves where there is no arithmetic of them, with a constant and of variables;
-also of its size."""
+also of its size. Roots and calls are as the first."""
+
+
+def call(loop: Loop, cpu: Cpu, lane: float) -> tuple[float, float]:
+    """Of a call of the mathematical library alone, and for each lane of a vector, where to take it out and to put the
+    result in costs `lane`. That of a half is of one that is promoted, to x86 without arithmetic of them."""
+    if cpu.isa == "x86" and not cpu.half and loop.is_float and loop.bits == _HALF:
+        return 1.0, _HALF_LANE
+    return _CALL, _CALL + lane
+
+
+_CALL = 10.0
 
 
 def half_lanes(loop: Loop, index: int, vf: int) -> float:
@@ -144,6 +181,8 @@ _X86_DIVISION = {_FDIV: (0.625, 2.0), _FSQRT: (0.75, 3.0)}
 def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: float) -> float:
     isa = cpu.isa
     if isa == "x86":
+        if index == _FSQRT and bits == _HALF:
+            return _HALF_LANE * vf
         if index in _X86_DIVISION:
             return max(_X86_DIVISION[index][bits > _WORD] * vf, _scalar(index, bits, loop, cpu))
         if index == _IDIV:
@@ -246,6 +285,13 @@ def addresses(loop: Loop, cpu: Cpu, vf: int, apart: bool) -> float:
 _FEW_LANES = 4.0
 """Of two bytes or shorts on AArch64; four bytes are half of that."""
 _REVERSE = {"x86": 2.0, "aarch64": 2.0, "riscv": 6.0, "amdgpu": 1.0}
+
+
+def under_mask(loop: Loop, vf: int) -> float:
+    """What a mask of fixed length costs (``get.active.lane.mask``), and accesses to neighbours under it: every lane is
+    taken out, tested and put in (`BasicTTIImpl::getCommonMaskedMemoryOpCost`), though the code has SVE's masks."""
+    moves = max(loop.counts[opclass.LOAD] + loop.counts[opclass.STORE] - loop.invariant, 0.0)
+    return 2.0 * vf + moves * (5.0 * vf - (2.0 if loop.is_float else 0.0) - 1.0)
 
 
 def neighbours(loop: Loop, cpu: Cpu, vf: int, bits: int, backwards: bool) -> float:

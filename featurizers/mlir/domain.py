@@ -86,20 +86,24 @@ def varying(bounds: Iterable[Form | Bound]) -> frozenset[int]:
 def points(path: Sequence[Level], depends: frozenset[int]) -> Points:
     """Iterations of the loops that matter to what varies with `depends`: those, the ones that they vary with, and what
     lies between and varies too, which decides how often each is met."""
-    wanted = set(depends)
-    levels: list[Level] = []
-    for level in reversed(path):
-        if level.iv in wanted or not wanted.isdisjoint(level.depends):
-            wanted |= level.depends
-            levels.append(level)
     found: Points = [({}, 1.0)]
-    for level in reversed(levels):
+    for level in _varying_with(path, depends):
         if not level.step:
             found = [(point, weight) for point, weight in found if level.holds(point)]
             continue
         most = max(min(_SAMPLES, _POINTS // max(len(found), 1)), 1)
         found = [(inner, part) for point, weight in found for inner, part in _iterations(level, point, weight, most)]
     return found
+
+
+def _varying_with(path: Sequence[Level], depends: frozenset[int]) -> list[Level]:
+    wanted = set(depends)
+    levels: list[Level] = []
+    for level in reversed(path):
+        if level.iv in wanted or not wanted.isdisjoint(level.depends):
+            wanted |= level.depends
+            levels.append(level)
+    return levels[::-1]
 
 
 def _iterations(level: Level, point: Point, weight: float, most: int) -> Points:
@@ -117,6 +121,25 @@ def lengths(path: Sequence[Level], level: Level) -> Lengths:
         found[length] = found.get(length, 0.0) + weight
         total += weight
     return tuple([(length, weight / total) for length, weight in sorted(found.items())])
+
+
+def least(path: Sequence[Level], level: Level, found: Lengths) -> int:
+    """The shortest length of a loop, where those around begin and end as well as where they were sampled."""
+    ends: list[Point] = [{}]
+    for around in _varying_with(path, level.depends):
+        if not around.step:
+            ends = [point for point in ends if around.holds(point)]
+        elif len(ends) <= _ENDS:
+            ends = [{**point, around.iv: at} for point in ends for at in _first_and_last(around.length(point))]
+    return min([found[0][0], *[level.length(point) for point in ends]]) if found else 0
+
+
+def _first_and_last(length: int) -> list[int]:
+    return [0, length - 1][: max(length, 0)]
+
+
+_ENDS = 8
+"""Points from which on loops further in are taken where they begin."""
 
 
 def share(path: Sequence[Level], level: Level) -> float:

@@ -39,7 +39,7 @@ class MlirFeaturizer(Featurizer[Program]):
     """
 
     kind = "mlir"
-    version = "9"
+    version = "10"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = PART_COLUMNS
 

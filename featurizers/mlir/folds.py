@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from featurizers.mlir.known_bits import always, bounds
-from featurizers.mlir.straight import CONSTANT, Value
+from featurizers.mlir.patterns import pattern
+from featurizers.mlir.values import CONSTANT, Value
 
 
 class Making(Protocol):
@@ -91,7 +92,8 @@ def fold(into: Making, value: Value) -> int | None:
         found = _with_constant(into, value, left, right.number)
         if found is not None:
             return found
-    return _absorbed(into, value, left, right)
+    found = _absorbed(into, value, left, right)
+    return pattern(into, value) if found is None and not real else found
 
 
 _UNSIGNED = {"ashr": "lshr", "sdiv": "udiv", "srem": "urem"}

@@ -12,7 +12,9 @@ from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import beyond
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.minmax import AWAY, ROUNDED
 
+_BITS = 16
 _PRODUCTS = tuple(opclass.CLASS[name] for name in ("fmul", "fma"))
 _WIDENED = 32
 _INSERTED = 1.5
@@ -46,3 +48,28 @@ def vector(loop: Loop, counts: list[float], cpu: Cpu, vf: int) -> float:
     sums = rounded - sum([counts[index] for index in _PRODUCTS])
     each = 2.0 * filled * widened + rounded + filled * (sums + beyond(loop, counts, cpu, True) / 2)
     return ceil(vf * _WIDENED / cpu.prefer_bits) * each
+
+
+_ROOT, _LANE = opclass.CLASS["fsqrt"], 5.0
+_CONVERTED = {0: 3.65, 1: 2.15}
+"""Instructions for an operation on a lane that is taken out, widened, narrowed and put back; and their cycles, by
+`Cpu.fp_split`, as llvm-mca-22 runs them."""
+
+
+def expanded(loop: Loop, cpu: Cpu) -> float:
+    """Operations that x86 makes lane by lane of vectors of halves: roots, and what rounds to a whole number
+    (`X86TargetLowering` expands them; all others are widened). SLP leaves them alone."""
+    if cpu.isa != "x86" or cpu.half or not loop.is_float or loop.bits != _BITS:
+        return 0.0
+    return loop.counts[_ROOT] + _rounded(loop)
+
+
+def _rounded(loop: Loop) -> float:
+    return loop.extremes.get(ROUNDED, 0.0) + loop.extremes.get(AWAY, 0.0)
+
+
+def lane_by_lane(loop: Loop, cpu: Cpu, vf: int) -> tuple[float, float]:
+    """Instructions and cycles of these operations in a vector."""
+    converted = _CONVERTED[bool(cpu.fp_split)]
+    cycles = loop.counts[_ROOT] * max(cpu.fsqrt32_cycles, converted) + _rounded(loop) * converted
+    return _LANE * expanded(loop, cpu) * vf, cycles * vf * (expanded(loop, cpu) > 0)

@@ -68,7 +68,7 @@ def _of_part(loop: Loop, cpu: Cpu, parts: float) -> Path:
     """From the first load of a part to its store. A chain that hands on what it stores, or what it carries, goes
     through several of them."""
     own, operations = own_path(loop, cpu), sum([times for _, times in steps(loop.critical)])
-    carried = max([chain.steps for chain in loop.chains], default=0.0) / max(loop.copies, 1.0)
+    carried = max([chain.steps for chain in loop.chains], default=loop.serial) / max(loop.copies, 1.0)
     through = max(min(max(loop.forwarded + 1.0, carried), parts), 1.0)
     loaded = min(cpu.load_latency, own) if through > 1.0 else 0.0
     return Path(loaded + (own - loaded) / through, operations / through + _STORED)

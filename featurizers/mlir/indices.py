@@ -262,9 +262,12 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
     found = access(b, buffer, subscripts, store, lanes)
+    found.spread = lanes > 1 and not store and _spreads(op)
     if lanes > 1 and op.name in OF_ELEMENTS and found.moving is not None:  # elements of the buffer are vectors
         found.moving = tuple((iv, factor * lanes) for iv, factor in found.moving)
         found.constant *= lanes
+    if nest.step > 1 and op.name.startswith("affine."):
+        found.scale = max([abs((form or {}).get(nest.iv, 0)) // nest.step for form in subscripts], default=1)
     found.fill = store and op.operands[0] in b.zeros
     nest.accesses.append(found)
     op_class = opclass.STORE if store else opclass.LOAD
@@ -341,6 +344,13 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
+
+
+def _spreads(op: Op) -> bool:
+    """Whether a transfer reads one element into all lanes."""
+    results = (op.attributes.get("permutation_map") or (0, 0, ()))[2]
+    last = results[-1] if results else None
+    return last is not None and len(results) == 1 and not any(last)
 
 
 def _plain_transfer(

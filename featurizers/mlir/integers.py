@@ -11,7 +11,7 @@ from featurizers.mlir.bits import cost
 from featurizers.mlir.folds import signed
 from featurizers.mlir.quotients import divided, extend, quotient, x86_product
 from featurizers.mlir.selection import FREE, HARD, SOFT, Code
-from featurizers.mlir.straight import ARGUMENT, Value
+from featurizers.mlir.values import ARGUMENT, Value
 
 _LOGIC = ("and", "or", "xor")
 _SHIFTS = ("shl", "lshr", "ashr")
@@ -26,10 +26,33 @@ def _any(code: Code, position: int) -> int:
     op, _bits, args, _, _ = value
     if op == "trunc":
         return code.register(args[0])
+    if op in ("bswap", "bitreverse"):
+        return _turned_over(code, op, value.bits, args[0])
+    if op == "rotl" and _bits >= _WORD:
+        to = code.register(args[1])
+        to = (
+            code.emit("alu", to)
+            if code.cpu.isa == "aarch64"
+            else code.emit("move", to)
+            if code.cpu.isa == "x86"
+            else to
+        )
+        return code.emit("shift", code.register(args[0]), to, tied=HARD if code.cpu.isa == "x86" else FREE)
     if op in ("udiv", "sdiv", "urem", "srem"):
         by = code.constant(args[1])
         return divided(code, value, by) if by else quotient(code, value)
     return code.give_up()
+
+
+def _turned_over(code: Code, op: str, bits: int, value: int) -> int:
+    """Bytes or bits the other way around: of narrower ones, those on top are shifted down."""
+    isa = code.cpu.isa
+    if op == "bitreverse" and isa != "aarch64":
+        return code.give_up()
+    if isa == "x86":
+        return code.emit("shift" if bits < _WORD else "alu", code.register(value), tied=HARD)
+    made = code.emit("alu", code.register(value))
+    return code.emit("shift", made) if bits < (_LONG if isa == "riscv" else _WORD) else made
 
 
 def _turned(code: Code, args: tuple[int, ...], bits: int) -> int | None:

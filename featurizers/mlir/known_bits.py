@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import ge, gt, le, lt
 
-from featurizers.mlir.straight import CONSTANT, Value
+from featurizers.mlir.values import CONSTANT, Value
 
 _LEAST = frozenset(("or", "xor", "umax", "smax"))
 _SIGNED: dict[int, Callable[[int, int], bool]] = {2: lt, 3: le, 4: gt, 5: ge}

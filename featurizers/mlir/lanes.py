@@ -28,13 +28,15 @@ class Lanes(msgspec.Struct):
     with the elements from one to the next.
 
     around : the outermost of these loops. stores : of each lane, in all buffers. carried : whether a loop among them
-    carries a value that it stores, so that each lane comes from the one before."""
+    carries a value that it stores, so that each lane comes from the one before. order : the stores side by side, from
+    the first place on, as they come in the block."""
 
     around: Nest
     own: int
     steps: tuple[tuple[int, int, int], ...]
     stores: int = 1
     carried: bool = False
+    order: tuple[int, ...] = ()
 
 
 def lanes_of(loop: Loop, most: int) -> tuple[Lanes | None, list[Nest]]:
@@ -56,7 +58,8 @@ def lanes_of(loop: Loop, most: int) -> tuple[Lanes | None, list[Nest]]:
                 carried = any(chain.used for one in nests if one.iv in ivs for chain in one.chains)
                 around = by_iv[ivs[-1]] if ivs else nest
                 each = sum([len(places) for places in runs.values()]) // own
-                best, reached = Lanes(around, own, tuple(found), max(each, 1), carried), reach
+                order = tuple(sorted(range(own), key=constants.__getitem__)) if own == len(constants) else ()
+                best, reached = Lanes(around, own, tuple(found), max(each, 1), carried, order), reach
     return best, nests
 
 
@@ -116,9 +119,16 @@ def ways(loop: Loop, lanes: Lanes, nests: Sequence[Nest]) -> dict[int, Ways]:
                 continue
             kind = _way(lanes, moving, constants, known)
             known.counts[kind] += len(constants)
-            if kind == BESIDE:
+            if kind == BESIDE and not _rows_of_sums(nest, lanes, constants):
                 known.windows = max(known.windows, _windows(lanes, sorted(set(constants))))
     return found
+
+
+def _rows_of_sums(nest: Nest, lanes: Lanes, constants: list[int]) -> bool:
+    """Whether these are terms of sums that are stored behind this nest: each row is a vector, also where the next one
+    lies beside it."""
+    whole = lanes.own > 1 and len(constants) % lanes.own == 0 and len(set(constants)) == len(constants)
+    return whole and not any(access.store for access in nest.accesses)
 
 
 def _windows(lanes: Lanes, constants: list[int]) -> float:
@@ -140,11 +150,11 @@ def _way(lanes: Lanes, moving: Moving | None, constants: list[int], known: Ways)
     pieces: list[int] = []
     if lanes.own > 1:
         places = list(dict.fromkeys(constants))
-        steps = {after - before for before, after in pairwise(places)}
+        step = _step(lanes, constants)
         if len(places) == 1:
             ratios.append(0.0)
-        elif len(places) == lanes.own and len(steps) == 1:
-            ratios.append(float(steps.pop()))
+        elif step is not None:
+            ratios.append(float(step))
         elif len(places) > lanes.own and max(places) - min(places) == len(places) - 1:
             ratios.append(1.0)
         else:
@@ -165,6 +175,25 @@ def _way(lanes: Lanes, moving: Moving | None, constants: list[int], known: Ways)
         return BESIDE if ratio else SHARED
     known.step = abs(round(ratio))
     return STEPPED if known.step > 1 else TURNED
+
+
+def _step(lanes: Lanes, constants: list[int]) -> int | None:
+    """Elements from the load of one lane to that of the next, where it is the same for all: each lane has as many loads
+    as any other, one after the other, or those of all lanes come before the next ones."""
+    own = lanes.own
+    each, rest = divmod(len(constants), own)
+    if rest:
+        return None
+    for rows in (
+        [constants[at : at + own] for at in range(0, len(constants), own)],
+        [constants[at::each] for at in range(each)],
+    ):
+        if lanes.order:
+            rows = [[row[at] for at in lanes.order] for row in rows]
+        steps = {after - before for row in rows for before, after in pairwise(row)}
+        if len(steps) == 1:
+            return steps.pop()
+    return None
 
 
 def read_between(loop: Loop, lanes: Lanes, most: int) -> bool:

@@ -108,7 +108,7 @@ def work(loop: Loop, cpu: Cpu) -> Work:
         permuted += _permuted(key, cpu) * count
     for access in loop.accesses:
         if access.lanes > 1 and not access.called:
-            moves, each = _move(access, cpu)
+            moves, each = (1.0, 1.0) if access.spread and cpu.isa != "riscv" else _move(access, cpu)
             if access.store:
                 store_uops += each
                 stores += moves
@@ -157,6 +157,16 @@ def _shared_size(of: int, each: int, isa: str) -> float:
     return 1.0 if isa == "x86" else float(each)
 
 
+def _spread_size(access: Access, isa: str) -> float:
+    """Of one element in all lanes, which LLVM puts in one by one: it is read as a vector of one."""
+    lanes, parts = access.lanes, registers("aarch64", access.lanes, access.bits)
+    if isa == "x86":  # quarters of a register are put together
+        return float(lanes + parts - registers(isa, lanes, access.bits))
+    if isa == "riscv":
+        return 0.0 if access.bits == 16 and not access.whole else float(lanes + 1 if parts == 1 else 2 * lanes)
+    return float(lanes + 1 if access.whole else lanes - parts)
+
+
 def _addressed(loop: Loop) -> int:
     """Vector accesses at an element of their own, whose address AArch64 has to compute: it scales an index by the size
     of the whole vector alone (`getGEPCost`). Of an address that several use, it is not known what it is for."""
@@ -195,7 +205,9 @@ def beyond_units(loop: Loop) -> float:
             own = _shared_size(of, each, isa) if kind == SHARED else _split(kind, each, isa)
         extra += (rows * own - units(key) * len(classes(key))) * count
     for access in loop.accesses:
-        if access.lanes > 1 and not access.called and not access.copied:
+        if access.spread:
+            extra += _spread_size(access, isa) + 1.0 - max(access.lanes * access.bits / 512, 1.0)
+        elif access.lanes > 1 and not access.called and not access.copied:
             size = access.lanes * access.bits
             parts = ceil(size / REGISTER_BITS[isa]) if isa == "aarch64" else 1.0
             if isa == "riscv" and access.bits == 16 and not access.whole:
@@ -209,7 +221,12 @@ def _pairs(accesses: list[Access], store: bool) -> int:
     places: dict[tuple[int, Moving | None], list[int]] = {}
     for access in accesses:
         size = access.lanes * access.bits
-        if access.store == store and access.moving is not None and size == REGISTER_BITS["aarch64"]:
+        if (
+            access.store == store
+            and access.moving is not None
+            and not access.spread
+            and size == REGISTER_BITS["aarch64"]
+        ):
             places.setdefault((access.base, access.moving), []).append(access.constant * access.bits // size)
     found = 0
     for starts in places.values():

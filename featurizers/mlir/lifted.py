@@ -69,13 +69,20 @@ def _share(code: LoopCode) -> float:
     return 1.0 / code.packed.lanes if code.packed.share > _MOST_PACKED else 1.0
 
 
+def _left(rest: int, vf: int) -> float:
+    """Values of what vectors leave, in the narrower ones that are the fewest, and scalars."""
+    return float(min([rest // lanes + rest % lanes for lanes in (1, 2, 4, 8, 16, 32) if lanes <= vf]))
+
+
 def _registers(around: Loop, code: LoopCode, fixed: list[Access], cpu: Cpu) -> float:
     """Registers for what was loaded, in all copies of the loop that read other places. Halves wait as the singles that
     they are computed as."""
     loop = code.loop
     if code.vf > 1:
-        each, least = code.vf * code.interleave / cpu.prefer_bits, _SINGLE if emulates_half(loop, cpu) else 0
-        once = [max(max(a.bits, least) * each, 1.0) for a in fixed]
+        each, least = code.vf / cpu.prefer_bits, _SINGLE if emulates_half(loop, cpu) else 0
+        rest = int(loop.trip) % (code.vf * code.interleave) if code.remainder else 0
+        left = _left(rest, code.vf) / code.unroll
+        once = [max(max(a.bits, least) * each, 1.0) * code.interleave + left for a in fixed]
     else:
         once = [_share(code)] * len(fixed)
     varying: set[int] = set()

@@ -74,6 +74,24 @@ class _Read:
         return len(shapes) > (store.moving in shapes)
 
 
+class _Inside:
+    """The accesses of the loops inside."""
+
+    def __init__(self, loop: Loop):
+        self.bases: set[int] = set()
+        self.external: set[int] = set()
+        for child in loop.children:
+            for inner in child.walk():
+                for access in inner.accesses:
+                    self.bases.add(access.base)
+                    if access.external:
+                        self.external.add(access.base)
+
+    def may_touch(self, store: Access) -> bool:
+        """Whether any of them may be of what a store writes."""
+        return store.base in self.bases or (store.external and bool(self.external))
+
+
 def hoist(loop: Loop) -> None:
     """Loads that do not vary move out when nothing may overwrite them; an accumulator in memory becomes a register
     that is still stored where other accesses may read it."""
@@ -120,12 +138,13 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
                     reads.setdefault(key, []).append(access)
     carried = {_key(access) for access in loop.lifted}
     read = _Read(loop.accesses)
+    below = _Inside(loop)
     unread, gone = set[Key](), set[Key]()
     for key, store in fixed.items():
         loads = reads.get(key, [])
         if written.others_may_overwrite(store):
             continue
-        elsewhere = bool(loop.children) or read.may_read(store)
+        elsewhere = read.may_read(store) or below.may_touch(store)
         if begun[key] and key not in carried:
             if elsewhere or (store.external and not loads):
                 continue
@@ -135,8 +154,9 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
             continue
         else:
             loop.lifted.append(loads[0])
-            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), loop.serial), elsewhere))
-            if elsewhere:
+            inside = loop.serial if not loop.serial_of or not loop.serial_of.isdisjoint((0, store.base)) else 0.0
+            loop.chains.append(_memory_chain(loop, store, max(float(writes[key]), inside), elsewhere))
+            if elsewhere or (store.external and not loads):
                 loop.memory_chain = True
             else:
                 gone.add(key)
@@ -167,8 +187,10 @@ def _memory_chain(loop: Loop, store: Access, steps: float, stored: bool) -> Chai
                 steps,
                 True,
                 stored=stored,
+                base=store.base,
             )
-    return Chain(PASSED if loop.children else -1, store.bits, is_float, False, steps, True, stored=stored)
+    over = PASSED if loop.children else -1
+    return Chain(over, store.bits, is_float, False, steps, True, stored=stored, base=store.base)
 
 
 def moves(access: Access) -> float:

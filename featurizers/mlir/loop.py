@@ -43,13 +43,20 @@ class Loop(msgspec.Struct):
     plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
     skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time;
     deleted : of `raw`, those between the blocks of loops of one iteration.
+    overlapping : share of its executions whose overlap checks fail, see `overlaps`.
+    serial_of : the buffers whose places take the steps of `serial`, 0 for values that are in none.
+    settled : of `raw`, sums of indices that full unrolling left, which vary with none of the loops that are unrolled.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
     passing : as of `Nest`.
     products, doublings, sums : of the index, for addresses: with strides that are no powers of two, with those that
     are; sums : with indices of other loops; shifts : with constants; shared : sums with the indices of loops around
     that several buffers have in common.
     still : as of `Nest`, moved : what moved out of it, until the loop around has it; moved_out : how much did.
-    by_masks : as of `Nest`.
+    by_masks, fused : as of `Nest`.
+    part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
+    size of a version that never runs, until that is known.
+    kept : products with the index of a loop around that are in this one until they move out.
+    begun : sums with an index that this one begins with, which only its copies have, and so not its size.
     """
 
     nest: Nest
@@ -135,6 +142,9 @@ class Loop(msgspec.Struct):
     skipped: float = 0.0
     folded: float = 0.0
     deleted: float = 0.0
+    settled: float = 0.0
+    overlapping: float = 0.0
+    serial_of: frozenset[int] = frozenset()
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)
     products: int = 0
@@ -146,6 +156,13 @@ class Loop(msgspec.Struct):
     moved: list[Fixed] = field(default_factory=list)
     moved_out: float = 0.0
     by_masks: float = 0.0
+    part: float = 1.0
+    parted: frozenset[int] = frozenset()
+    unmet: float = 0.0
+    begun: float = 0.0
+    early_begun: float = 0.0
+    kept: dict[int, float] = field(default_factory=dict)
+    fused: dict[int, float] = field(default_factory=dict)
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None
 
     def parts(self, size: int, within: int = 0, kept: int = 0) -> tuple[float, float]:

@@ -18,8 +18,16 @@ has instructions for masks."""
 
 
 def lanes_beyond_counts(loop: Loop) -> float:
-    """Code size of a body's masked lanes beyond the one of each that `counts` has."""
-    return (_LANE_SIZE[loop.isa] - 1.0) * loop.counts[opclass.MASKED]
+    """Code size of a body's masked lanes beyond the one of each that `counts` has. On x86, a mask is made of where it
+    ends for all lanes at once, by each index on which that depends, and in the innermost of their loops."""
+    lanes = loop.counts[opclass.MASKED]
+    if loop.isa == "x86" and lanes and loop.masks:
+        return _MASK_SIZE * sum([loop.nest.iv in loops for loops in loop.masks]) - lanes
+    return (_LANE_SIZE[loop.isa] - 1.0) * lanes
+
+
+_MASK_SIZE = 4.0
+"""A difference, which is put into all lanes (two), and a comparison with their numbers."""
 
 
 def unmask(loop: Loop, known: Masks, masks: Masks, iv: int, copies: float) -> Masks:

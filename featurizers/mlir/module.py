@@ -5,6 +5,7 @@ Structs of msgspec, so that a worker process hands them over as MessagePack (typ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -73,3 +74,13 @@ class Module(msgspec.Struct, array_like=True, gc=False):
     def type_of(self, value: int) -> Type:
         """The type of a value."""
         return self.types[self.value_types[value]]
+
+
+def count_uses(blocks: Sequence[Block], uses: dict[int, int]) -> None:
+    """Add up how many operands each value is, in these blocks and those inside."""
+    for block in blocks:
+        for op in block.ops:
+            for value in op.operands:
+                uses[value] = uses.get(value, 0) + 1
+            for region in op.regions:
+                count_uses(region, uses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import field
@@ -11,6 +12,9 @@ from featurizers.mlir.latency import Step, Steps
 from featurizers.mlir.module import Op
 from featurizers.mlir.opclass import COUNT
 from featurizers.mlir.straight import Straight
+
+if TYPE_CHECKING:
+    from featurizers.mlir.domain import Level
 
 Form = dict[int, int]
 """An index as a linear form: coefficient by loop (`Nest.iv`), and the constant under CONSTANT."""
@@ -53,7 +57,9 @@ class Access(msgspec.Struct, gc=False):
     lanes : elements moved at once. external : whether the buffer came from outside (may alias any other such one).
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
-    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`.
+    what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. spread : whether one
+    element is read into all lanes. scale : what an affine map multiplies
+    the index by, of a loop that the source has unrolled.
     """
 
     base: int
@@ -70,6 +76,8 @@ class Access(msgspec.Struct, gc=False):
     whole: bool = False
     copied: bool = False
     shape: int = 0
+    scale: int = 1
+    spread: bool = False
 
     @property
     def form(self) -> Form | None:
@@ -93,7 +101,8 @@ class Access(msgspec.Struct, gc=False):
         rest = tuple([pair for pair in self.moving or () if pair[0] != iv])
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
-                      self.called, self.maybe, self.apart, self.whole, self.copied, self.shape)  # fmt: skip
+                      self.called, self.maybe, self.apart, self.whole, self.copied, self.shape,
+                      spread=self.spread)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving | None, int]) -> list[Access]:
@@ -110,8 +119,10 @@ def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving
             a.base, rests[a.moving], a.store, a.bits, a.lanes, a.external, a.shape,
         )  # fmt: skip
         fill, called, maybe, apart, whole, copied = a.fill, a.called, a.maybe, a.apart, a.whole, a.copied
+        spread = a.spread
         copies.append([
-            Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape)
+            Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape,
+                   spread=spread)
             for constant in range(a.constant, a.constant + step * trip, step)
         ])  # fmt: skip
     return [access for iteration in zip(*copies, strict=True) for access in iteration]
@@ -141,7 +152,7 @@ class Chain(msgspec.Struct):
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
     the value to its next one, where they are known. taken : something is subtracted. stored : each step is, in memory
-    that others may read.
+    that others may read. base : the buffer whose place it is, 0 for none.
     """
 
     op_class: int
@@ -154,6 +165,7 @@ class Chain(msgspec.Struct):
     kinds: Steps = ()
     taken: bool = False
     stored: bool = False
+    base: int = 0
 
 
 class Nest(msgspec.Struct):
@@ -167,11 +179,10 @@ class Nest(msgspec.Struct):
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
     computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
     length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
-    where it is exact or not known, and lengths :
-    the trip counts that occur, with their shares. cut : it ends at the smaller of two bounds. linear :
-    its bounds are one linear form each. share : of the iterations
-    around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
-    shifts whose result goes into logic. of_loaded : operations on what was just loaded. immediates : operations on
+    where it is exact or not known, and lengths : the trip counts that occur, with their shares; least : the smallest
+    of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share : of the
+    iterations around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
+    products that are added. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `stored.by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
     operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; guarded :
@@ -187,7 +198,8 @@ class Nest(msgspec.Struct):
     anywhere, see `ranges`. scope : a bit for it and
     each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
-    have (0: any number). straight : of a function of scalars in one block.
+    have (0: any number). straight : of a function of scalars in one block. fused : see `fused`. level : its bounds,
+    where they are known.
     """
 
     label: str
@@ -220,6 +232,7 @@ class Nest(msgspec.Struct):
     starts: frozenset[int] = frozenset()
     begun: int = 0
     lengths: tuple[tuple[int, float], ...] = ()
+    least: int = 0
     cut: bool = False
     linear: bool = False
     share: float = 1.0
@@ -254,6 +267,8 @@ class Nest(msgspec.Struct):
     ends: int = 1
     at_most: int = 0
     straight: Straight | None = None
+    fused: dict[int, float] = field(default_factory=dict)
+    level: Level | None = None
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

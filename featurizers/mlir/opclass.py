@@ -50,7 +50,8 @@ _BY_NAME = {
     "imul": "arith.muli index.mul arith.mulsi_extended arith.mului_extended",
     "idiv": "arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.ceildivui arith.floordivsi"
     " arith.remf index.divs index.divu index.rems index.remu",
-    "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz",
+    "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz"
+    " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl",
     "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui math.absi",
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",

@@ -22,9 +22,14 @@ from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
+from featurizers.mlir.overlaps import overlapping
 from featurizers.mlir.sizes import measure, unfolded
+from featurizers.mlir.unroll import CALL_LATENCY, calls
+from featurizers.mlir.unswitch import divided_by, unmet, versions
 
 UNROLL_THRESHOLD = 300
+BACK_EDGE = {"amdgpu": 5.0}
+"""Instructions of a loop's end where they are not two: AMD's GPUs keep the mask of threads in three more."""
 _ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
@@ -32,11 +37,11 @@ _MAX_EXPANDED = 4096
 
 def optimise(nest: Nest, isa: str = "x86") -> Loop:
     """The loops that are left of a function's nest, with weights (executions of each body)."""
-    root = _optimise(nest, isa)
+    root = _optimise(nest, isa)[0]
     for loop in unread(root):
         measure(loop)
         judge(loop)
-    _weigh(root, 1.0, 1.0, 0)
+    _weigh(root, 1.0, 1.0, [])
     return root
 
 
@@ -44,9 +49,11 @@ _ANY_TRIPS = 2.0
 """Of a loop whose length is not known, to the cost of what is made once for it."""
 
 
-def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
-    entries *= loop.factor * loop.nest.share
-    loop.depth = depth
+def _weigh(loop: Loop, entries: float, copies: float, around: list[Loop]) -> None:
+    entries *= loop.factor * loop.nest.share * loop.part
+    loop.depth = len(around)
+    if loop.checks and not loop.children:
+        loop.overlapping = overlapping(loop, around[1:])
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip
@@ -54,7 +61,7 @@ def _weigh(loop: Loop, entries: float, copies: float, depth: int) -> None:
         if loop.nest.depth:
             child.held_around = loop.held_around or _keeps_floats(loop)
             child.around = max(loop.trip, 1.0) if loop.exact else _ANY_TRIPS
-        _weigh(child, loop.weight, loop.multiplicity, depth + 1)
+        _weigh(child, loop.weight, loop.multiplicity, [*around, loop])
 
 
 def _keeps_floats(loop: Loop) -> bool:
@@ -62,10 +69,12 @@ def _keeps_floats(loop: Loop) -> bool:
     return loop.held_floats + loop.literals > any(access.fill for access in loop.accesses)
 
 
-def _optimise(nest: Nest, isa: str) -> Loop:
+def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
+    """A loop with those inside; two where it is unswitched. siblings : loops beside it, itself among them."""
+    beside = len(nest.children) if nest.depth else len(nest.children) // 2  # `UnswitchSiblingsToplevelDiv`
     loop = Loop(
         nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
-        nest.widths, nest.is_float, [_optimise(child, isa) for child in nest.children],
+        nest.widths, nest.is_float, [loop for child in nest.children for loop in _optimise(child, isa, beside)],
         path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
         held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
         immediates=nest.immediates, wide=nest.wide.copy(), typed=nest.typed.copy(), divided=nest.divided.copy(),
@@ -73,7 +82,7 @@ def _optimise(nest: Nest, isa: str) -> Loop:
         whole_masks=nest.whole_masks, across=float(nest.across), across_in_memory=float(nest.across_in_memory),
         called_loaded=float(nest.called_loaded), functions=float(nest.functions), lengths=nest.lengths,
         skipped=nest.skipped, passing=nest.passing, extremes=nest.extremes.copy(), still=nest.still.copy(),
-        by_masks=nest.by_masks,
+        by_masks=nest.by_masks, fused=nest.fused.copy(),
     )  # fmt: skip
     if nest.stacked:
         loop.counts[opclass.LOAD] += nest.stacked
@@ -86,19 +95,42 @@ def _optimise(nest: Nest, isa: str) -> Loop:
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
-    loop.early_indexed = loop.indexed.copy()
+    loop.early_indexed, loop.early_begun = loop.indexed.copy(), loop.begun
     if loop.children:
+        loop.raw -= min(sum([child.kept.get(nest.iv, 0.0) for child in loop.children]), loop.indexing)
         _merge_all(loop)
-    loop.total = loop.raw + sum([child.total * child.factor for child in loop.children])
+        inner = divided_by(loop, siblings)
+        if inner is not None:
+            return _unswitched(nest, inner, isa, siblings)
+        loop.unmet = unmet(loop, siblings)
+    loop.total = loop.raw + sum([(child.total + child.unmet) * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
-        loop.unrolled = loop.trip <= 1 or (loop.total - 2) * loop.trip + 2 < UNROLL_THRESHOLD or _worth_it(loop)
+        loop.unrolled = (
+            loop.trip <= 1 or _unrolled_size(loop, loop.total, loop.trip) < UNROLL_THRESHOLD or _worth_it(loop)
+        )
         if loop.unrolled and loop.children:
             if loop.trip <= 1:
                 _known(loop, nest.iv)
             _settle(loop, loop.fixed | {nest.iv}, loop.trip > 1)
     if not loop.unrolled:
         judge(loop)
-    return loop
+    return [loop]
+
+
+def _unswitched(nest: Nest, inner: Nest, isa: str, siblings: int) -> list[Loop]:
+    found: list[Loop] = []
+    for version, part in versions(nest, inner):
+        for loop in _optimise(version, isa, siblings + 1):
+            loop.part *= part
+            loop.parted |= inner.bounded_by
+            found.append(loop)
+    return found
+
+
+def _unrolled_size(loop: Loop, size: float, trip: float) -> float:
+    """How large so many iterations are: the way back is in them once (`UnrollCostEstimator`)."""
+    back = BACK_EDGE.get(loop.isa, 2.0)
+    return (size - back) * trip + back
 
 
 def _clean(loop: Loop) -> None:
@@ -155,6 +187,8 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
     children, loop.children = loop.children, []
     changed = False
     for child in children:
+        if child.part < 1.0 and child.parted <= known:  # each iteration has one of the versions
+            child.factor, child.part = child.factor * child.part, 1.0
         inside = bool(child.children) and _settle(child, known, again)
         changed = changed or inside
         bounds = child.nest.bounded_by
@@ -190,7 +224,7 @@ def _short_by_now(loop: Loop) -> bool:
     if not loop.exact or loop.children or not loop.deleted or loop.nest.unknown_trip:
         return False
     size = max(loop.raw - loop.deleted, loop.size)
-    loop.unrolled = (size - 2) * loop.trip + 2 < UNROLL_THRESHOLD
+    loop.unrolled = _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
     if loop.unrolled:
         loop.raw, loop.deleted = size, 0.0
     return loop.unrolled
@@ -227,7 +261,7 @@ def _known(loop: Loop, iv: int) -> None:
 def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
     """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
     lengths = loop.lengths or ((round(loop.trip), 1.0),)
-    short = [(n, part) for n, part in lengths if n <= 1 or (loop.total - 2) * n + 2 < UNROLL_THRESHOLD]
+    short = [(n, part) for n, part in lengths if n <= 1 or _unrolled_size(loop, loop.total, n) < UNROLL_THRESHOLD]
     if not short or len(short) == len(lengths):
         _shorten(loop, lengths)
         loop.unrolled = bool(short)
@@ -251,18 +285,20 @@ def _copy(loop: Loop) -> Loop:
     found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
     found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
     found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
-    found.extremes, found.still = loop.extremes.copy(), loop.still.copy()
+    found.extremes, found.still, found.kept = loop.extremes.copy(), loop.still.copy(), loop.kept.copy()
     found.children = [_copy(child) for child in loop.children]
     return found
 
 
 def _worth_it(loop: Loop) -> bool:
     """LLVM goes through short innermost loops (`analyzeLoopUnrollCost`): what folds away when the index is known raises
-    the threshold in proportion, up to four times."""
-    if loop.children or loop.trip > _ANALYSED:
+    the threshold in proportion, up to four times, as does what does not vary: it is computed once."""
+    if loop.children or loop.trip > _ANALYSED or calls(loop):
         return False
+    size = loop.raw + CALL_LATENCY * loop.counts[opclass.LIBM]
     free = loop.early_indexing - loop.early_mixed
-    rolled, left = loop.trip * loop.raw, loop.trip * max(loop.raw - 3.0 - free, 1.0)
+    once = loop.settled
+    rolled, left = loop.trip * size, loop.trip * max(size - 3.0 - free - once, 1.0) + once
     return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 
@@ -293,6 +329,8 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
         below.accesses = [_apart(access) for access in below.accesses]
     for child in below.children:
         child.factor *= trip
+        child.part *= below.part
+        child.parted |= below.parted
         _forget(loop, child, iv, trip == 1)
     loop.children += below.children if trip else []
     counts, inner = loop.counts, below.counts
@@ -301,7 +339,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
             counts[index] -= below.stacked * trip
     elif below.stacked:
         loop.stacked += below.stacked * trip
-    entered = below.nest.share
+    entered = below.nest.share * below.part
     loop.skipped += trip * (below.skipped * entered + sum(inner) * (1.0 - entered))
     for index, count in enumerate(inner):
         if count:
@@ -319,7 +357,9 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.fixed |= below.fixed | {below.nest.iv}
     chain = max(below.chains, key=_steps_of, default=below.nest.stepwise)
     steps = trip * max(below.serial, chain.steps) if chain is not None else below.serial
-    loop.serial = max(loop.serial, steps)
+    if steps:
+        loop.serial = max(loop.serial, steps)
+        loop.serial_of |= below.serial_of | {c.base for c in below.chains or (chain,) if c is not None}
     loop.in_turn += _in_turn(below, trip, steps if chain is not None else 0.0)
     if below.passing:
         loop.chains += [c for over, c in below.passing if over == loop.nest.iv]
@@ -340,6 +380,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     add_counts(loop.typed, below.typed, trip)
     add_counts(loop.divided, below.divided, trip)
     add_counts(loop.extremes, below.extremes, trip)
+    add_counts(loop.fused, below.fused, trip)
     loop.guarded += below.guarded * trip
     loop.ways += below.ways * trip
     loop.by_masks += below.by_masks * trip

@@ -13,6 +13,7 @@ import msgspec
 
 from featurizers.mlir import opclass
 from featurizers.mlir.addresses import apart
+from featurizers.mlir.copied import Lanes, copied_pointers
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import VECTORISABLE, Loop
 from featurizers.mlir.nest import Moving, Nest
@@ -37,10 +38,6 @@ class Kept(msgspec.Struct, frozen=True):
     first: int
     last: int
     made: bool
-
-
-Lanes = dict[int, int]
-"""Of a loop's vectors, by the loop's id; 1 where it stays scalar, 0 where it is unrolled completely."""
 
 
 def stages(root: Loop, cpu: Cpu, lanes: Lanes) -> list[Stage]:
@@ -94,8 +91,8 @@ def held_addresses(loop: Loop) -> float:
 
 def waiting_around(loop: Loop, cpu: Cpu, lanes: Lanes) -> float:
     """Whole numbers that wait around the deepest point of a nest, beside the pointers that came from outside: what a
-    body computes with, and `_levels`."""
-    return _BODY[cpu.isa] + _levels(loop, cpu, lanes)
+    body computes with, `_levels`, and what copies of loops inside go through."""
+    return _BODY[cpu.isa] + _levels(loop, cpu, lanes) + copied_pointers(loop, cpu, lanes)
 
 
 def _levels(loop: Loop, cpu: Cpu, lanes: Lanes) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import halves, minmax, opclass
+from featurizers.mlir import fused, halves, minmax, opclass
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
@@ -51,13 +51,19 @@ def ports_of(
     `passes`, without its divisions and calls. pairs : cycles of a vector load in a pair."""
     counts, wide, vector = narrow(loop), legal(loop, cpu), passes > 0
     ints = sum(counts[index] for index in INT_CLASSES)
-    if not vector:
+    if vector:
+        near = not cpu.scalable or passes == 1.0
+        merged = fused.beyond(loop, cpu, True, near) if loop.fused else 0.0
+        uops, ints = uops + merged - fused.beyond(loop, cpu, False), ints + merged
+        fewer = fused.light(loop, cpu)
+        uops, ints = uops - fewer, ints - fewer
+    else:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
     each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
     root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
     divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
     calls = calls_of(loop, cpu)
-    control = LOOP_CONTROL / max(unroll, 1) if loop.nest.depth else 0.0
+    control = LOOP_CONTROL / unroll if loop.nest.depth and unroll else 0.0
     passes = passes or 1.0
     alone = cpu.isa == "riscv" and vector  # vectors have one port
     loads, stores = (
@@ -80,7 +86,9 @@ def ports_of(
         return bound
     lane = _MASKED_CYCLES_OF_SVE if cpu.scalable else _MASKED_CYCLES
     masked = masked_by_branches(loop, counts[opclass.MASKED], cpu) * lane
-    return max(bound, divides) + calls + masked
+    if cpu.isa == "x86" or cpu.in_order:
+        return max(bound, divides) + calls + masked
+    return max(bound + calls, divides) + masked  # as llvm-mca runs them (of x86, spills around calls make up for it)
 
 
 def calls_of(loop: Loop, cpu: Cpu) -> float:
@@ -156,19 +164,20 @@ def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
     return max(_moves(loop, cpu, loads, stores, 0.0, TOGETHER), (uops + 2 * spills + LOOP_CONTROL) / cpu.issue)
 
 
-def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
-    """Cycles of one vector iteration by the busiest resource."""
+def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -> float:
+    """Cycles of one vector iteration by the busiest resource. copies : that are in a loop; 0: none is left."""
     counts, bits = loop.counts, max(loop.bits, 8)
-    divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT]
+    half = emulates_half(loop, cpu)
+    rooted = halves.lane_by_lane(loop, cpu, chosen.vf)[1] if half else 0.0
+    divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT] * (not rooted)
     calls = counts[opclass.LIBM] * _call(cpu, True)
     mean = mean_bits(loop)
-    half = emulates_half(loop, cpu)
     parts = max(chosen.vf * (32 if half else mean) / cpu.prefer_bits, 1.0)
     passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
-    pairs = max(cpu.pair_cycles / 2, 1.0) if paired else 1.0
+    pairs = cpu.pair_cycles / 2 if paired and cpu.pair_cycles else 1.0
     scattered = chosen.scattered
-    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, 1, passes, pairs, scattered)
+    bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, copies, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
@@ -184,6 +193,7 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> float:
         + permuted
         + calls * chosen.vf
         + in_order
+        + rooted
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from featurizers.mlir.folds import signed
 from featurizers.mlir.selection import FREE, HARD, SOFT, Code
-from featurizers.mlir.straight import Value
+from featurizers.mlir.values import Value
 
 _WORD, _LONG = 32, 64
 

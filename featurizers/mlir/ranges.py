@@ -5,7 +5,7 @@ Source (LLVM 22): `CorrelatedValuePropagation.cpp` (`processMinMaxIntrinsic`), w
 
 from __future__ import annotations
 
-from featurizers.mlir import opclass
+from featurizers.mlir import fused, opclass
 from featurizers.mlir.build import Builder, handles
 from featurizers.mlir.module import Op
 from featurizers.mlir.nest import CONSTANT, Nest
@@ -55,6 +55,11 @@ def _convert(b: Builder, op: Op, nest: Nest) -> None:
 @handles("arith.shrsi")
 def _shift(b: Builder, op: Op, nest: Nest) -> None:
     integer(b, op, nest, CLASS["logic"])
+    amount = b.number(op.operands[1])
+    if amount is not None:
+        b.shifts[op.results[0]] = (op.name, op.operands[0], amount)
+        if not b.type(op.results[0]).shape:
+            fused.note(nest, fused.SHIFTS)
 
 
 @handles("math.absi")
@@ -123,8 +128,7 @@ def _extreme(b: Builder, op: Op, nest: Nest) -> None:
         integer(b, op, nest, opclass.IMINMAX)
         pick = max if larger else min
         note(b, op, (pick(left[0], right[0]), pick(left[1], right[1])))
-    if signed:
-        b.extremes[op.results[0]] = op
+    b.extremes[op.results[0]] = op
 
 
 def _same(b: Builder, op: Op, value: int, found: Range) -> None:

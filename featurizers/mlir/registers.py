@@ -78,12 +78,14 @@ def _fixed_once_checked(loop: Loop) -> int:
 
 def driven_out(loop: Loop, cpu: Cpu, vf: int, interleave: int, unroll: int, packed: Packed) -> float:
     """Floats that wait on the stack while the mathematical library is called, in all copies of a body. A vector is
-    taken apart for the calls of its lanes: it waits itself, so do its upper parts, and what is there of the result."""
+    taken apart for the calls of its lanes: it waits itself, so do its upper parts, and what is there of the result.
+    What is read again of a buffer that the body has stored to are results of calls, which wait for the last of them:
+    one each at most."""
     calls = loop.counts[opclass.LIBM]
     if not calls:
         return 0.0
     waiting = loop.across - (loop.across_in_memory if cpu.load_folding else 0.0)
-    forwarded = max(loop.forwarded, 0)
+    forwarded = min(max(loop.forwarded, 0), calls)
     lanes = vf if vf > 1 else int(packed.lanes) if packed.share else 1
     if lanes > 1:
         whole = 1.0 + _UPPER.get(lanes * max(loop.bits, 8), 0.0)
@@ -93,7 +95,7 @@ def driven_out(loop: Loop, cpu: Cpu, vf: int, interleave: int, unroll: int, pack
             return (apart + waiting) * interleave * unroll
         return (apart * packed.share + waiting + forwarded) / lanes
     if _SAVED_FLOAT[cpu.isa]:
-        return max(loop.live_float - 1.0 - _SAVED_FLOAT[cpu.isa], 0.0)
+        return max(max(loop.live_float - 1.0, forwarded * unroll) - _SAVED_FLOAT[cpu.isa], 0.0)
     return (waiting + forwarded) * unroll
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featurizers.mlir import divisions, opclass
+from featurizers.mlir import divisions, fused, opclass
 from featurizers.mlir.build import Builder, add_forms, handles, tensor_op, wide
 from featurizers.mlir.latency import after
 from featurizers.mlir.module import Block, Op
@@ -28,6 +28,8 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         _distance(b, op, nest)
         integer(b, op, nest, opclass.IADD)
         added(b, op, nest)
+        if b.shifts:
+            fused.added(b, op, nest)
 
 
 def _distance(b: Builder, op: Op, nest: Nest) -> None:
@@ -35,7 +37,11 @@ def _distance(b: Builder, op: Op, nest: Nest) -> None:
     larger, smaller = (b.extremes.get(value) for value in op.operands)
     if larger is None or smaller is None or op.name != "arith.subi":
         return
-    if (larger.name, smaller.name) == ("arith.maxsi", "arith.minsi") and set(larger.operands) == set(smaller.operands):
+    if (larger.name, smaller.name) == ("arith.maxui", "arith.minui") and set(larger.operands) == set(smaller.operands):
+        fused.note(nest, fused.DISTANCE)
+    elif (larger.name, smaller.name) == ("arith.maxsi", "arith.minsi") and set(larger.operands) == set(
+        smaller.operands
+    ):
         nest.counts[opclass.IMINMAX] -= 1.0
 
 
@@ -50,6 +56,8 @@ def _multiply(b: Builder, op: Op, nest: Nest) -> None:
                 return
     if not product(b, op, nest):
         integer(b, op, nest, opclass.CLASS["imul"])
+        if op.operands[0] in b.ones:
+            b.ones.add(op.results[0])
 
 
 def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:

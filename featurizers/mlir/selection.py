@@ -15,7 +15,8 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.folds import signed
 from featurizers.mlir.latency import latencies
 from featurizers.mlir.opclass import CLASS
-from featurizers.mlir.straight import ARGUMENT, CONSTANT, Straight, Value
+from featurizers.mlir.straight import Straight
+from featurizers.mlir.values import ARGUMENT, CONSTANT, Value
 
 FREE, SOFT, HARD = 0, 1, 2
 """Whether a result goes to any register, to that of an operand if nobody else needs that, or to no other."""

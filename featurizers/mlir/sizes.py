@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Set
 from math import gcd
 
-from featurizers.mlir import divisions, minmax, opclass
+from featurizers.mlir import counting, divisions, minmax, opclass
 from featurizers.mlir.legal import beyond_units
-from featurizers.mlir.loop import Loop
+from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
 from featurizers.mlir.nest import Access, Moving, jumps
 from featurizers.mlir.widths import free
@@ -25,6 +25,8 @@ def target_size(loop: Loop, shapes: int) -> float:
     counts = loop.counts
     size = divisions.size(loop) if loop.divided else 0.0
     size = size + 3.0 * counts[_IDIV] + counts[opclass.IMINMAX] * (loop.isa in ("x86", "aarch64"))
+    if loop.fused:
+        size += counting.size(loop)
     if counts[opclass.FMINMAX]:
         of = minmax.OF_HALVES if loop.bits == _HALF else minmax.COSTS
         size += counts[opclass.FMINMAX] * (minmax.mean(loop.extremes, of, loop.isa) - 1.0)
@@ -34,21 +36,27 @@ def target_size(loop: Loop, shapes: int) -> float:
     return size + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
 
-def shared_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+def shared_sums(loop: Loop, by_shape: dict[Moving | None, int], begins: Set[int]) -> int:
     """Sums of indices that address several buffers: those of one buffer are parts of its address."""
     if not loop.nest.depth or len(loop.accesses) < 2:
         return 0
     shapes = {shape for shape, stride in by_shape.items() if stride and shape and len(shape) > 1}
     if not shapes:
         return 0
+    own = {shape for shape in shapes if len(shape) == 1 + sum([key in begins for key, _ in shape])} if begins else set()
     users: dict[tuple[Moving | None, int], int] = {}
     for access in loop.accesses:
         moving = access.moving
-        if moving in shapes:
+        if moving in shapes and (access.constant or moving not in own):
             key = moving, access.constant
             if users.setdefault(key, access.base) != access.base:
                 users[key] = _SEVERAL
     return list(users.values()).count(_SEVERAL)
+
+
+def _begins(loop: Loop) -> frozenset[int]:
+    """The loops whose index it goes on from, which makes no sum: that index is its own. Copies of it have sums."""
+    return frozenset() if loop.exact and loop.trip != 1 else loop.nest.starts
 
 
 def _shifted(loop: Loop) -> list[int]:
@@ -76,8 +84,17 @@ def shifted_sums(loop: Loop) -> float:
 
 def scattered_indices(loop: Loop) -> int:
     """Of these sums, for each buffer, the indices that RISC-V has in a loop of vectors: each strided access goes on by
-    one of its own (`RISCVGatherScatterLowering`)."""
-    return sum(_shifted(loop)) if loop.isa == "riscv" else 0
+    one of its own (`RISCVGatherScatterLowering`). So does each of a sum with the indices of loops around, which is no
+    part of an address."""
+    if loop.isa != "riscv":
+        return 0
+    iv = loop.nest.iv
+    users: dict[tuple[Moving, int], set[int]] = {}
+    for access in loop.accesses if loop.unrolled_below else ():
+        moving = access.moving
+        if moving and len(moving) > 1 and abs(access.stride(iv)) > 1:
+            users.setdefault((moving, access.constant), set()).add(access.base)
+    return sum(_shifted(loop)) + sum([len(bases) for bases in users.values() if len(bases) > 1])
 
 
 _SEVERAL = -1
@@ -88,8 +105,13 @@ def _indexed(loop: Loop) -> list[Access]:
     column in a row, that is the last index (`InstCombinerImpl::visitGetElementPtrInst`), unless several buffers are
     addressed by the sum."""
     found = [a for a in loop.accesses if a.store and a.moving != () and not a.copied]
-    if not found or loop.nest.step != 1:  # what the source unrolled has sums of its own: `_written_out`
+    if not found:
         return found
+    if loop.nest.step != 1:
+        shapes = loop.by_shape()
+        alone = [next(iter(at)) for (_, shift), at in _addressed(loop, shapes).items() if shift and len(at) == 1]
+        last = {at for at in alone if abs(shapes[at[1]]) == min([abs(factor) for _, factor in at[1] or ()])}
+        return [a for a in found if (a.base, a.moving, a.constant) not in last]
     divisors = {moving: gcd(*[factor for _, factor in moving]) for moving in {a.moving for a in found} if moving}
     beside = {(a.moving, a.constant) for a in found if a.moving and a.constant % divisors[a.moving]}
     if beside:
@@ -138,10 +160,11 @@ def measure(loop: Loop) -> None:
     if loop.isa == "x86":
         loop.indexed = [a.moving for a in _indexed(loop)]
     size = sum(counts) - counts[opclass.ADDRESS] + 3.0 + beyond_units(loop) - free(loop, loop.isa, sizes=True)
-    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop)
+    size += counts[opclass.CALL] * (_CALL_SIZE - 1) + lanes_beyond_counts(loop) + loop.nest.ends - 1
     iv, step = loop.nest.iv, loop.nest.step
     by_shape = loop.by_shape()
     scaled: set[tuple[int, int]] = set()
+    begins = _begins(loop)
     summed = 0
     if None in by_shape:
         loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
@@ -149,9 +172,14 @@ def measure(loop: Loop) -> None:
     for shape, stride in by_shape.items():
         if shape is not None and step == 1 and abs(stride) > 1:
             scaled.add((abs(stride), 0))
-            summed += not jumps(stride) and any(abs(factor) == abs(stride) and key != iv for key, factor in shape)
+            summed += not jumps(stride) and any(
+                abs(factor) == abs(stride) and key != iv and key not in begins for key, factor in shape
+            )
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
-    shared = shared_sums(loop, by_shape)
+    shared = shared_sums(loop, by_shape, begins)
+    if loop.nest.starts and not begins:
+        loop.begun = float(shared - shared_sums(loop, by_shape, loop.nest.starts))
+        size -= loop.begun
     size += target_size(loop, _pointers(loop, by_shape)) + shared
     mixed = min(summed, 2 * len(scaled))
     loop.doublings = sum([_is_power(factor // step) for factor, _ in scaled])
@@ -169,24 +197,51 @@ def _is_power(factor: int) -> bool:
 
 def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tuple[int, int]]) -> int:
     """Indices of the iterations that the source unrolled. One that a single address is made of is part of that address
-    (`canonicalizeGEPOfConstGEPI8`); of several, it is an operation, and so is its product with each stride. scaled :
-    strides that the index is multiplied by; they are added here."""
+    (`canonicalizeGEPOfConstGEPI8`); of several, it is an operation, and so is its product with each stride. What an
+    affine map multiplies is another index: a product and a sum. scaled : strides that the index is multiplied by; they
+    are added here."""
     step = loop.nest.step
-    users: dict[int, set[tuple[int, Moving | None, int]]] = {}
-    factors: dict[int, set[int]] = {}
+    users = _addressed(loop, by_shape)
+    for (_, shift), addresses in users.items():
+        factors = {abs(by_shape[moving]) // step for _, moving, _ in addresses}
+        several = len(factors) > 1
+        scaled.update([(factor * step, shift if several else 0) for factor in factors if factor > 1])
+    return sum([shift > 0 and len(addresses) > 1 for (_, shift), addresses in users.items()])
+
+
+_Place = tuple[int, Moving | None, int]
+
+
+def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int, int], set[_Place]]:
+    """The addresses that are made of each index of a loop that the source unrolled, by what multiplies it in an affine
+    map and by the iteration."""
+    step = loop.nest.step
+    users: dict[tuple[int, int], set[_Place]] = {}
     for access in loop.accesses:
         stride = abs(by_shape[access.moving])
         if stride >= step:
-            factor = stride // step
-            shift = access.constant // factor % step
-            users.setdefault(shift, set()).add((access.base, access.moving, access.constant))
-            factors.setdefault(shift, set()).add(factor)
-    found = 0
-    for shift, addresses in users.items():
-        several = len(factors[shift]) > 1
-        scaled.update([(factor * step, shift if several else 0) for factor in factors[shift] if factor > 1])
-        found += shift > 0 and len(addresses) > 1
-    return found
+            index = access.scale, access.constant // (stride // step) % step
+            users.setdefault(index, set()).add((access.base, access.moving, access.constant))
+    return users
+
+
+def _written_out_inside(loop: Loop) -> int:
+    """The same where the iterations are jammed into a loop inside, around which their indices stay: operations for
+    these and for their products. Loops that begin with the index, as those of a tile do, have their own."""
+    iv, step = loop.nest.iv, loop.nest.step
+    if any(iv in inside.starts for inside in loop.nest.walk()):
+        return 0
+    users: dict[int, set[_Place]] = {}
+    factors: dict[int, set[int]] = {}
+    for inside in [inside for child in loop.children for inside in child.walk()]:
+        for access in inside.accesses:
+            factor = abs(access.stride(iv)) // step
+            if factor and not jumps(factor):
+                shift = (access.constant + factor // 2) // factor % step
+                users.setdefault(shift, set()).add((access.base, access.moving, access.constant))
+                factors.setdefault(shift, set()).add(factor)
+    several = [shift for shift, places in users.items() if shift and len(places) > 1]
+    return len(several) + sum([len(factors[shift] - {1}) for shift in several if len(factors[shift]) > 1])
 
 
 def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
@@ -212,11 +267,13 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
+        iv = loop.nest.iv
+        own = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
         for child in loop.children:
             shapes |= child.shapes
-        iv = loop.nest.iv
         scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
-        products = sum([stride > 1 and stride - 1 not in scaled for stride in scaled])
+        products = sum([stride > 1 and stride - 1 not in scaled and stride not in own for stride in scaled])
+        products += _written_out_inside(loop) if loop.nest.step > 1 else 0
         guards = [_guards(child, loop, True) for child in loop.children]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.indexing += products
@@ -229,7 +286,9 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
     size = folded = 0.0
     if not loop.exact:
         bounds = loop.nest.bounded_by
-        if bounds and max(bounds) == around.nest.iv:
+        if bounds and max(bounds) == around.nest.iv and inside and _always_runs(loop):
+            size = float(around.nest.iv not in loop.nest.starts)  # its end
+        elif bounds and max(bounds) == around.nest.iv:
             size = _GUARD if inside else _HOISTED_GUARD
             folded = size if loop.nest.cut else size - 2.0
             size += _HOISTED_MINIMUM * (loop.nest.cut and not inside)
@@ -241,21 +300,36 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
     return size, folded
 
 
-_DELETED = 1.5
-"""Branches that a loop of one iteration leaves between its blocks, which are only put together later."""
+def _always_runs(loop: Loop) -> bool:
+    """Whether LLVM knows that a loop whose length is not known runs at all (`isLoopEntryGuardedByCond`)."""
+    return loop.nest.linear and loop.nest.least > 0
+
+
+_DELETED = 1.0
+"""Branches that a loop of one iteration leaves between its blocks, beside the way into it, which are only put together
+later."""
 
 
 def unfolded(child: Loop, around: Loop) -> float:
-    """Size of the copies of an unrolled body: products with its index are constants now, sums with others are not. Of
-    stores that move with it, the first is to a computed address still, unless it moves with no other loop."""
-    once = max(child.raw - 3.0 - child.early_indexing, 0.0)
+    """Size of the copies of an unrolled body: products with its index are constants now, unless it begins with another
+    index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
+    address still, unless it moves with no other loop."""
+    once = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0)
     iv, fixed = child.nest.iv, 0.0
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
         around.early_indexed += [rest for rest in moves if rest != ()]
+        kept = 0.0 if around.nest.iv in child.nest.starts else child.early_indexing  # until they move out
+        add_counts(around.kept, {**child.kept, **dict.fromkeys(child.nest.starts, kept)}, 1.0)
         around.deleted += _DELETED + child.deleted
-        return once + _DELETED - moves.count(())
+        around.settled += child.settled
+        return once + _DELETED + kept - moves.count(())
     around.deleted += child.deleted * child.trip
+    add_counts(around.kept, child.kept, 1.0)
+    sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
+    if child.nest.starts and child.children and child.early_indexing > child.early_mixed:  # its copies add to the start
+        sums += (child.early_indexing - child.early_mixed) * child.trip + child.trip - 1.0
+    around.settled += sums + child.settled * child.trip
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:
@@ -264,4 +338,4 @@ def unfolded(child: Loop, around: Loop) -> float:
         fixed += child.trip - bool(rest)
         if rest:
             around.early_indexed.append(rest)
-    return once * child.trip - fixed + 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
+    return once * child.trip - fixed + sums

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, opclass, widths
+from featurizers.mlir import costs, counting, divisions, fused, halves, opclass, widths
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
@@ -168,14 +168,15 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         return _results(loop, cpu)
     if loop.widths or len(loop.accesses) < _LEAST or width(cpu) < _WIDTH or _in_blocks(loop):
         return SCALAR
-    if cpu.isa == "riscv" and emulates_half(loop, cpu):
+    if (cpu.isa == "riscv" and emulates_half(loop, cpu)) or halves.expanded(loop, cpu):
         return SCALAR
     found = runs(loop)
     most = max(width(cpu) // found.bits, 1)
-    seeds = [length for length in found.packable if length >= _LEAST]
+    least = _fewest(loop, cpu, found.bits)
+    seeds = [length for length in found.packable if length >= least]
     apart = 0.0  # stores, where those that are side by side are not all that are to one place
     if loop.checks and seeds:  # it makes no checks of its own: what may overlap stays in order
-        seeds = [length for length in _undisturbed(loop) if length >= _LEAST]
+        seeds = [length for length in _undisturbed(loop) if length >= least]
         apart = loop.counts[opclass.STORE]
         if not seeds:
             return SCALAR
@@ -187,16 +188,16 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     if carried >= _LEAST:  # terms of one iteration stand side by side, those of one sum do not
         seeds, neighbours = [carried], found.ascending
     elif not seeds and loop.copies > 1 and not loop.children:
-        seeds = [length for length in _stored_after(loop) if length >= _LEAST]
+        seeds = [length for length in _stored_after(loop) if length >= least]
         carried = sum(seeds)
     if not seeds:
-        if not _reduces(loop):
+        if not _reduces(loop) or max(found.packable, default=1) >= _LEAST:
             return SCALAR
         seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
         reduced = 2.0 * len(seeds)
         if not seeds:
             return SCALAR
-    vectors, packed = _vectors(seeds, most)
+    vectors, packed = _vectors(seeds, most, _LEAST if reduced else least)
     if not vectors or most < _LEAST:
         return SCALAR
     if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
@@ -206,6 +207,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     lanes = packed / vectors
     counts = loop.counts
     work = sum([counts[index] for index in _PACKED]) - widths.free(loop, cpu.isa)
+    work = max(work + fused.beyond(loop, cpu, False), 0.0)
     stores, loads = counts[opclass.STORE], counts[opclass.LOAD]
     share = 1.0 if reduced or carried >= _LEAST else min(packed / max(apart or sum(found.stores), 1), 1.0)
     kept = stores if reduced or carried >= _LEAST else stores - packed + vectors
@@ -231,7 +233,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
             addresses = operands.wide + vectors * (not carried) + 2.0 * strided - operands.steps
     after = operations + max(kept, 0.0) + read + reduced
     before = work + stores + loads
-    if before - after <= _CALL_LANE * counts[opclass.LIBM] * share:
+    dearer = counting.together(loop, cpu, int(lanes), True, width(cpu)) / lanes - counting.alone(loop, cpu)
+    if before - after <= (_CALL_LANE * counts[opclass.LIBM] + max(dearer, 0.0)) * share:
         return SCALAR
     ratio = after / max(before, 1.0)
     return Packed(ratio, lanes, share, reduced > 0, addresses) if ratio < _WORTH else SCALAR
@@ -348,6 +351,7 @@ def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:
         ]
     )
     several = widths.parts(loop, cpu, int(lanes), True)
+    alone = max(alone + fused.beyond(loop, cpu, True), 0.0)
     return (
         divisions.spread(loop, cpu, int(lanes), width(cpu))
         + alone * several
@@ -385,12 +389,20 @@ def _one_stored(loop: Loop) -> bool:
     return any(chain.used and chain.steps >= _LEAST for chain in loop.chains)
 
 
-def _vectors(lengths: list[int], most: int) -> tuple[int, int]:
+def _fewest(loop: Loop, cpu: Cpu, bits: int) -> int:
+    """Lanes of the shortest vector that is stored (`BasicTTIImplBase::getStoreMinimumVF`): half of it is no type that a
+    store takes or is widened from."""
+    if cpu.isa == "riscv" or bits > _HALF:
+        return _LEAST
+    return 2 * _LEAST if bits < _HALF or cpu.isa == "aarch64" or loop.is_float else _LEAST
+
+
+def _vectors(lengths: list[int], most: int, least: int = _LEAST) -> tuple[int, int]:
     """Vectors that cover runs of these lengths, and the elements in them: powers of two, the widest first."""
     vectors = packed = 0
     for length in lengths:
         lanes, rest = most, length
-        while lanes >= _LEAST:
+        while lanes >= least:
             count, rest = divmod(rest, lanes)
             vectors += count
             packed += count * lanes

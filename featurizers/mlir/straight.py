@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import pack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
+from featurizers.mlir.folds import fold
+from featurizers.mlir.known_bits import zeros
 from featurizers.mlir.module import Block, Op
+from featurizers.mlir.patterns import turned
+from featurizers.mlir.values import ARGUMENT, CONSTANT, Value
 
 if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
@@ -25,8 +29,7 @@ _BITS = frozenset((0, 1, 8, 16, 32, 64))
 _WAYS = 2
 _DIVISIONS = frozenset(("arith.divui", "arith.divsi", "arith.remui", "arith.remsi", "arith.divf"))
 """Too dear to be computed for nothing."""
-CONSTANT, ARGUMENT = "constant", "argument"
-_INTEGER = {
+INTEGER = {
     "arith.addi": "add", "arith.subi": "sub", "arith.muli": "mul", "arith.andi": "and", "arith.ori": "or",
     "arith.xori": "xor", "arith.shli": "shl", "arith.shrui": "lshr", "arith.shrsi": "ashr", "arith.maxsi": "smax",
     "arith.minsi": "smin", "arith.maxui": "umax", "arith.minui": "umin", "arith.divui": "udiv", "arith.divsi": "sdiv",
@@ -49,17 +52,6 @@ COMMUTATIVE = frozenset(
 )  # fmt: skip
 
 
-class Value(NamedTuple):
-    """op : without its dialect, of constants and arguments their kind. number : of constants their value, of
-    comparisons their predicate, of arguments their position. real : of floating point."""
-
-    op: str
-    bits: int
-    args: tuple[int, ...] = ()
-    number: int = 0
-    real: bool = False
-
-
 class Straight(msgspec.Struct):
     """values : each after those that it is of. arguments : bits and whether real, of each. results : what is returned.
     used : values that results need, in order."""
@@ -70,21 +62,20 @@ class Straight(msgspec.Struct):
     used: list[int] = msgspec.field(default_factory=list)
 
 
-class _Reader:
+class Reader:
     def __init__(self, b: Builder):
         self.b = b
         self.values: list[Value] = []
         self.zeros: list[int] = []
         self.known: dict[Value, int] = {}
         self.of: dict[int, int] = {}
+        self.bits: dict[int, tuple[int, tuple[int, ...]]] = {}
 
     def constant(self, number: int, bits: int) -> int:
         return self.keep(Value(CONSTANT, bits, (), number & ((1 << bits) - 1)))
 
     def keep(self, value: Value) -> int:
         """The number of a value, the same for equal ones."""
-        from featurizers.mlir.known_bits import zeros
-
         found = self.known.get(value)
         if found is None:
             found = self.known[value] = len(self.values)
@@ -94,14 +85,16 @@ class _Reader:
 
     def make(self, value: Value) -> int:
         """A value, or what it comes to."""
-        from featurizers.mlir.folds import fold
-
         op, bits, args, number, real = value
         if op in COMMUTATIVE and len(args) > 1:
             is_constant = self.values[args[0]].op == CONSTANT, self.values[args[1]].op == CONSTANT
             if (is_constant[0], args[0]) > (is_constant[1], args[1]):
                 value = Value(op, bits, (args[1], args[0]), number, real)
         found = fold(self, value)
+        if found is None and op == "or" and bits > 1:
+            name = turned(self, self.bits, value)
+            if name:
+                value = Value(name, bits, (self.bits[value.args[0]][0],))
         return self.keep(value) if found is None else found
 
     def read(self, op: Op) -> bool:
@@ -120,8 +113,8 @@ class _Reader:
             return False
         args = tuple([self.of[value] for value in op.operands])
         bits, real, number = kind.bits or 64, kind.kind == "float", 0
-        if name in _INTEGER:
-            made = _INTEGER[name]
+        if name in INTEGER:
+            made = INTEGER[name]
             if made in ("sext", "zext") and self.values[args[0]].bits == bits:
                 self.of[op.results[0]] = args[0]
                 return True
@@ -182,7 +175,7 @@ def straight(b: Builder, blocks: Sequence[Block]) -> Straight | None:
     """The values of a function's body; None where it is anything but scalars in one block."""
     if len(blocks) != 1 or not 0 < len(blocks[0].ops) <= MOST:
         return None
-    reader = _Reader(b)
+    reader = Reader(b)
     found = Straight(reader.values)
     for position, value in enumerate(blocks[0].arguments):
         kind = b.type(value)

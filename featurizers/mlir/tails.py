@@ -33,22 +33,34 @@ def longest(loop: Loop, cpu: Cpu) -> int:
     """The longest vector for a short loop: if it leaves a rest, all vectors run under masks."""
     widest = max(cpu.prefer_bits // loop.widest, 1)
     trip = int(loop.trip)
-    if cpu.scalable:
-        return widest
+    if cpu.scalable:  # SVE's may have up to 2,048 bits
+        return widest if cpu.isa == "riscv" else _MOST_BITS // loop.narrowest
     return trip if trip < widest and trip & (trip - 1) == 0 else widest
+
+
+_MOST_BITS, _NEON_BITS = 2048, 128
+
+
+def whole_under_mask(loop: Loop, vf: int) -> bool:
+    """Whether vectors of fixed length run under SVE's masks: those of a whole register of NEON
+    (`AArch64TTIImpl::isLegalMaskedLoadStore`), which calls of the mathematical library leave no others for. How often
+    they run, scalar evolution does not say: the labels take it that it is as often as a loop of unknown length."""
+    alone = not (loop.strided or loop.gathered)
+    return alone and loop.counts[opclass.LIBM] > 0 and vf * loop.narrowest == vf * loop.widest == _NEON_BITS
 
 
 def predicated(loop: Loop, cpu: Cpu) -> bool:
     """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
     and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), which reads no interleaved groups."""
-    if cpu.isa != "aarch64" or not cpu.scalable or loop.chains or loop.counts[opclass.LIBM]:
+    if cpu.isa != "aarch64" or not cpu.scalable or loop.chains:
         return False
     iv = loop.nest.iv
     for access in loop.accesses:
         stride = access.stride(iv)
         if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
             return False
-    return loop.size - 3.0 + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
+    size = sum(loop.counts) if loop.counts[opclass.LIBM] else loop.size - 3.0  # a call is one instruction
+    return size + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
 
 
 _MOST_INTERLEAVED = 8

@@ -93,6 +93,7 @@ def elementwise(b: Builder, op: Op, nest: Nest, op_class: int, beside: Sequence[
         inner.critical = after(inner.critical, CLASS[name])
     inner.path = inner.critical[0]
     inner.live_float = inner.live_int = 2
+    inner.literals = int(op.name.endswith("reciprocal") or "fdiv" in beside)  # what is divided is one
     inner.called_loaded = op_class == opclass.LIBM and not beside
     for value in op.operands:
         if b.type(value).kind == "tensor":

@@ -52,7 +52,7 @@ def after_vectorising(
         and _worth_it(loop, vf, whole, size)
     ):
         return whole, True
-    if loop.counts[opclass.CALL] or loop.functions:
+    if loop.counts[opclass.CALL] > loop.moved_by_calls or loop.functions:
         return 1, False
     if vf == 1 and 1 < loop.most <= _MOST_BOUND and loop.most * max(size - 2, 1) + 2 <= 300:
         return loop.most, True
@@ -76,8 +76,20 @@ def _worth_it(loop: Loop, vf: int, trips: int, size: float) -> bool:
     """What is gone when the index is known raises the threshold in proportion (`analyzeLoopUnrollCost`), once more
     behind the vectorisers: the loop's own control, and what is computed of the index alone. (On x86, whose sizes are
     known well enough for it to matter.)"""
-    left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0)
-    return trips * left < _THRESHOLD * min(size / left, _MOST_BOOST)
+    if calls(loop):
+        return False
+    slow = CALL_LATENCY * vf * loop.counts[opclass.LIBM]
+    left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0) + slow
+    return trips * left < _THRESHOLD * min((size + slow) / left, _MOST_BOOST)
+
+
+def calls(loop: Loop) -> bool:
+    """Whether a body calls functions, which LLVM does not go through; those of the mathematical library are none."""
+    return loop.counts[opclass.CALL] + loop.functions > 0
+
+
+CALL_LATENCY = 9.0
+"""Of a lane of such a function, beyond its size, where sizes are of latency as well (``-cost-kind=size-latency``)."""
 
 
 def _only_uncounted(loop: Loop) -> bool:
@@ -131,3 +143,24 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
     while count > 1 and (size - 2) * count + 2 > most:
         count //= 2
     return count
+
+
+_LEFT_BY_VECTORS, _UNKNOWN = 8.0, 32.0
+"""Iterations that the labels take a plain loop to run which may begin behind vectors of a length that is not known:
+if it is unrolled, and if not (`labelling/remainders.py`, `labelling/weights.py`)."""
+
+
+def plain_iterations(loop: Loop, cpu: Cpu, rest: float, known: bool) -> float:
+    """Iterations of the plain loop where overlap checks fail, as the labels take it: of a loop that also does what
+    vectors have left, no more than that, if unrolled at least once all copies. rest : what they have left, if any;
+    known : whether that does not depend on the length of vectors."""
+    if loop.exact and known and not rest:
+        return loop.trip
+    if known and not loop.exact:
+        return max(rest, 1.0)
+    copies = partly(loop, cpu, loop.size, int(loop.trip), False)
+    if known and copies > 1:
+        rest = rest % copies + max(rest // copies, 1.0) * copies
+    elif not known:
+        rest = max(_LEFT_BY_VECTORS / loop.nest.step, 1.0) if copies > 1 else _UNKNOWN
+    return min(rest, loop.trip)

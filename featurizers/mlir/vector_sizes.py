@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import ceil
 
-from featurizers.mlir import opclass
+from featurizers.mlir import counting, fused, opclass
 from featurizers.mlir.costs import half_lanes, shares
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
@@ -42,7 +42,7 @@ def vector_size(
     if woven and not _together(loop, moved):
         return 0.0
     half = loop.is_float and loop.bits == _HALF and not cpu.half
-    size = 0.0
+    size = counting.wide_size(loop, cpu, vf, False, cpu.prefer_bits) + fused.upper_size(loop) if loop.fused else 0.0
     for index in _PLAIN:
         for bits, source, _, share in shares(loop, index) if counts[index] else ():
             size += (

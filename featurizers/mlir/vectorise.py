@@ -11,14 +11,23 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, minmax, opclass, widths
+from featurizers.mlir import costs, divisions, fused, halves, minmax, opclass, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
 from featurizers.mlir.nest import jumps
 from featurizers.mlir.opclass import CLASS
 from featurizers.mlir.scattered import TOGETHER, Alike, Kinds, Scattered, alike, units_of
-from featurizers.mlir.tails import TINY_TRIP, emulates_masks, keeps_last, known_length, longest, masks, predicated
+from featurizers.mlir.tails import (
+    TINY_TRIP,
+    emulates_masks,
+    keeps_last,
+    known_length,
+    longest,
+    masks,
+    predicated,
+    whole_under_mask,
+)
 from featurizers.mlir.vector_sizes import vector_size
 from featurizers.mlir.woven import MOST_INTERLEAVED, interwoven, narrowed
 
@@ -37,7 +46,8 @@ class Plan(msgspec.Struct, frozen=True):
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
     taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
-    to the unroller, 0 where `vector_size` has none."""
+    to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars, with the
+    cost of one over that of an iteration, and its instructions."""
 
     vf: int
     interleave: int
@@ -51,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True):
     last: bool = False
     size: float = 0.0
     narrowed: bool = False
+    widths: tuple[tuple[int, float, float], ...] = ()
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -96,7 +107,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     alone_short = tiny and not by_length and not predicated(loop, cpu)
     if not masks(cpu) and emulates_masks(loop):
         return scalar
-    alone = costs.alone(loop, cpu, _CALL_COST)
+    alone = costs.alone(loop, cpu, costs.call(loop, cpu, _LANE[cpu.isa])[0])
     if loop.checks and (alone_short or _without_bounds(loop) or (loop.exact and _checked(loop) > alone * loop.trip)):
         return scalar
     kinds = alike(loop)
@@ -104,10 +115,11 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
     folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
+    worthwhile: list[tuple[int, float, float]] = []
     for vf in _candidates(loop, cpu):
-        if folded and (not masks(cpu) or costs.fixed(loop, cpu, vf)):
+        if folded and (not masks(cpu) or (costs.fixed(loop, cpu, vf) and not whole_under_mask(loop, vf))):
             continue
-        if loop.exact and loop.trip - last < vf and not folded and not cpu.scalable:
+        if loop.exact and loop.trip - last < vf and not folded:
             continue
         if folded and cpu.isa == "x86" and _masked_by_branches(kinds):
             continue
@@ -115,6 +127,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
         cost += costs.control(cpu, folded)
+        if cost < alone * vf:
+            worthwhile.append((vf, cost / alone, work))
         whole, rest = divmod(loop.trip, vf)
         if not loop.exact:
             taken = cost * loop.trip / vf
@@ -127,6 +141,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     if chosen.vf == 1:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
+    chosen = msgspec.structs.replace(chosen, widths=tuple(worthwhile))
     if woven:
         one = narrowed(loop, cpu, chosen.vf, woven)
         together = [(kind, n, False) for kind, n in kinds]
@@ -193,10 +208,9 @@ def _checked(loop: Loop) -> float:
     return _SHARE_OF_CHECKS * max(loop.checks * _CHECK_COST / loop.around, 1.0)
 
 
-_CALL_COST = 10.0
 CALL_WORK, BUFFER_CALL_WORK = 3.0, 3.5
 LANE_WORK = 6.0
-"""Of a call of the maths library: its cost to the vectoriser, and instructions with what is moved for it."""
+"""Instructions of a call of the maths library, and of one lane of it, with what is moved for it."""
 _LANE = {"x86": 2.0, "aarch64": 3.0, "riscv": 2.0, "amdgpu": 2.0}
 """Cost of taking a lane out for a call, and of putting the result in."""
 
@@ -247,21 +261,24 @@ def _vector(
     fixed = costs.fixed(loop, cpu, vf)
     parts = widths.parts(loop, cpu, vf, fixed)
     libm = loop.counts[opclass.LIBM]
-    cost = costs.arithmetic(loop, cpu, vf) + vf * libm * (_CALL_COST + _LANE[cpu.isa])
+    cost = costs.arithmetic(loop, cpu, vf) + vf * libm * costs.call(loop, cpu, _LANE[cpu.isa])[1]
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
-    work = (
-        max(body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7) - libm * CALL_WORK - extended, 1.0) * parts
-    )
+    merged = fused.beyond(loop, cpu, True, fixed) - fused.beyond(loop, cpu, False)
+    whole = cpu.isa == "x86" and not loop.is_float and not woven
+    left = uops - moves if whole else body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7)
+    work = max(left - libm * CALL_WORK - extended + merged, 0.0 if whole else 1.0) * parts
     work += widths.conversions(loop, cpu, vf, fixed)
     if loop.is_float and loop.bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
-    work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 1.0)
+    work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 0.0 if whole else 1.0)
+    if whole:
+        work -= widths.operands(loop, vf, cpu)
     work += (_wider(loop, cpu, vf) - loop.counts[opclass.FMAXIMUM] * LESS_IN_VECTORS[cpu.isa]) * parts
     if loop.counts[opclass.FMINMAX] and cpu.isa == "riscv":  # a choice in place of a branch
         scalar, wide = (minmax.mean(loop.extremes, of, cpu.isa) for of in _EXTREMES)
         work += loop.counts[opclass.FMINMAX] * (wide - scalar) * parts
-    work = max(work, 1.0)
-    work += vf * libm * LANE_WORK
+    work = max(work, 1.0 if not whole else 1.0 - moves)
+    work += vf * libm * LANE_WORK + halves.lane_by_lane(loop, cpu, vf)[0]
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
@@ -273,6 +290,8 @@ def _vector(
         cost += own_cost * count
         work += (wide / woven * _UNFOLDED[cpu.isa] if woven and access[1] else own_work) * count
     cost += costs.addresses(loop, cpu, vf, apart)
+    if folded and fixed and cpu.isa == "aarch64":
+        cost += costs.under_mask(loop, vf)
     if folded and cpu.isa == "riscv":  # sums go on by a choice of those lanes that there are (`vp.merge`)
         cost += len(loop.chains) * max(vf * loop.widest / _FIXED_BITS, 1.0) * (not ordered_only(loop))
     in_order = ordered_only(loop)
@@ -390,7 +409,7 @@ def _interleave(loop: Loop, cpu: Cpu, chosen: Plan, alone: float) -> int:
     if vf > 1 and loop.chains:
         return max(count, 1)
     cost = chosen.cost * alone * vf
-    if cost >= _SMALL_LOOP:
+    if cost >= _SMALL_LOOP or (vf > 1 and halves.expanded(loop, cpu)):
         return 1
     small = min(count, 1 << int(log2(max(_SMALL_LOOP / max(cost, 1.0), 1.0))))
     loads = max(sum(not a.store for a in loop.accesses), 1)

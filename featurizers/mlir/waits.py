@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from featurizers.mlir import opclass
+from featurizers.mlir import minmax, opclass
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.latency import cycles as cycles_of
@@ -116,6 +116,33 @@ def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
     return 1.0 + (cpu.load_latency + steps if steps else own_path(loop, cpu, True))
 
 
+_GROUP_LOADED = {2: 7.0, 3: 7.0, 4: 9.0}
+"""Cycles of ``ld2``, ``ld3`` and ``ld4`` on M1 until the pointer that they move on is known (`SchedCyclone.td`)."""
+
+
+def through_group(loop: Loop, cpu: Cpu) -> float:
+    """Cycles of a step of a vector loop that reads whole groups of neighbours, and none of what it writes: their loads
+    have no index, so that each buffer has a pointer, which they move on (``ld2 {v0, v1}, [x9], #32``) if it goes on by
+    as much as they read, which it does not in an interleaved loop."""
+    if cpu.isa != "aarch64" or cpu.scalable or cpu.in_order or loop.children:
+        return 0.0
+    by_shape = loop.by_shape()
+    written: set[int] = set()
+    read: dict[tuple[int, int], set[int]] = {}
+    for access in loop.accesses:
+        stride = by_shape[access.moving]
+        if access.moving is None or stride not in _GROUP_LOADED:
+            if stride or access.moving is None:
+                return 0.0
+        elif access.store:
+            written.add(access.base)
+        else:
+            read.setdefault((access.base, stride), set()).add(access.constant % stride)
+    if not read or any(base in written or len(members) < stride for (base, stride), members in read.items()):
+        return 0.0
+    return max([_GROUP_LOADED[stride] for _, stride in read])
+
+
 _REGISTER, _UNSCALED = 16, 256
 
 
@@ -148,20 +175,26 @@ def through_one_register(loop: Loop, cpu: Cpu) -> float:
 
 def _by_inserts(loop: Loop, cpu: Cpu) -> float:
     """``vpinsrw`` from memory keeps the old value of the first vector register, which nobody wants: it is the result
-    before this one, unless that register holds something throughout. An iteration is a chain of all its results."""
+    before this one, unless that register holds something throughout, which none does over a call: its operand and its
+    result are there. An iteration is a chain of all its results."""
     counts = loop.counts
     stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
-    if not stores or not read or loop.chains or loop.lifted or _first_taken(loop):
+    called = counts[opclass.LIBM]
+    if not stores or not read or loop.chains or loop.lifted or (_first_taken(loop) and not called):
         return 0.0
     known = latencies(cpu, loop.bits, True)
     put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
     each = own_path(loop, cpu) - cpu.load_latency
-    return put_in + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
+    converted = called * cpu.half_latency
+    return put_in + converted + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
 
 
 def _first_taken(loop: Loop) -> bool:
-    """Whether a float that waits throughout is in the first vector register, which no result gets then."""
-    return loop.held_around or loop.held_floats > 0 or (loop.literals > 0 and loop.nest.depth > 0)
+    """Whether a float that waits throughout is in the first vector register, which no result gets then: in a function's
+    body, a constant of what is written out."""
+    kept = loop.nest.depth > 0 or loop.unrolled_below > 0
+    constants = loop.literals > 0 or any(loop.extremes.get(kind, 0.0) for kind in minmax.SIGNS)
+    return loop.held_around or loop.held_floats > 0 or (constants and kept)
 
 
 def inserted_into_sum(loop: Loop, cpu: Cpu) -> float:

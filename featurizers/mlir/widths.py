@@ -6,17 +6,18 @@ CPU (`getCastInstrCost` of each target); `getSmallestAndWidestTypes`, `collectEl
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, log2
 
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.fused import OF_NUMBERS
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
 
-_EXTEND = CLASS["extend"]
+_EXTEND, _LOAD = CLASS["extend"], CLASS["load"]
 _GROUP = {"x86": 512, "aarch64": 128, "riscv": 1024, "amdgpu": 32}
 """Bits that one instruction works on: groups of eight registers on RISC-V."""
 _SVE_BITS = 256
-_LONG = 64
+_LONG, _HALF = 64, 16
 _STEPS_OF_GROUPS = 1.5
 """Instructions for one of RISC-V's with another element width: every second one sets it."""
 
@@ -30,10 +31,26 @@ def mix(loop: Loop) -> dict[int, list[Share]]:
             if count > 0:  # bodies of no iterations were merged as well
                 totals[op_class] = totals.get(op_class, 0.0) + count
         loop.mix = {op_class: [] for op_class in totals}
+        most = _demanded(loop)
         for (op_class, bits, source, loaded), count in loop.typed.items():
             if count > 0:
-                loop.mix[op_class].append((max(bits, 8), source, loaded, count / totals[op_class]))
+                own = min(max(bits, 8), most), min(source, most), loaded, count / totals[op_class]
+                loop.mix[op_class].append(own)
     return loop.mix
+
+
+_ALL_BITS = 128
+_OF_ALL_BITS = tuple(CLASS[name] for name in ("iminmax", "compare", "select", "idiv", "fconvert", "libm", "call"))
+
+
+def _demanded(loop: Loop) -> int:
+    """Bits of whole numbers that vectors compute on: as many as what is stored has, and twice as many where they are
+    shifted, unless something looks at all of them (`computeMinimumValueSizes`)."""
+    if loop.is_float or loop.chains or not loop.counts[_EXTEND] or any(loop.counts[index] for index in _OF_ALL_BITS):
+        return _ALL_BITS
+    stored = max([access.bits for access in loop.accesses if access.store], default=_ALL_BITS)
+    moved = max([access.bits for access in loop.accesses], default=_ALL_BITS)
+    return max(moved, 2 * stored if loop.counts[CLASS["logic"]] else stored)
 
 
 def free(loop: Loop, isa: str, sizes: bool = False) -> float:
@@ -123,9 +140,28 @@ def cost(cpu: Cpu, vf: int, bits: int, source: int, loaded: bool, fixed: bool) -
             wide //= 2
             found += max(vf * wide / 128, 1.0)
         return max(found, 1.0)
+    if loaded and not fixed and vf * bits <= 2 * _SVE_BITS and bits >= 4 * source:
+        return max(vf * bits / _SVE_BITS, 1.0) - 1.0  # a load extends to half of the width
     if loaded and not fixed and vf * bits <= _SVE_BITS:
         return 0.0
     return _stepwise(vf, bits, source, group_bits(cpu, fixed))
+
+
+_OF_BYTES, _OF_BYTES_NEAR = (2.0, 7.0, 20.0, 43.0), (3.0, 4.0, 9.5, 20.0, 40.0)
+"""Of making floats of bytes, by doublings of the registers that they fill: SVE's from one, NEON's from half a one."""
+
+
+def floats_of_bytes(vf: int, bits: int, source: int, fixed: bool) -> float:
+    """Of making floats of so many bytes, or bytes of floats, to AArch64's vectoriser: vectors are split until one step
+    is legal, and put together again."""
+    registers = vf * max(bits, source) / (_GROUP["aarch64"] if fixed else _SVE_BITS)
+    if bits < source:
+        return max((3.0 if fixed else 2.0) * registers - 1.0, 1.0)
+    if max(bits, source) == _HALF and fixed:
+        return max(2.0 * registers, 1.0)
+    by = _OF_BYTES_NEAR if fixed else _OF_BYTES
+    step = round(log2(max(registers, 0.5))) + 1 if fixed else round(log2(max(registers, 1.0)))
+    return by[min(step, len(by) - 1)]
 
 
 def _cost_x86(vf: int, bits: int, source: int) -> float:
@@ -154,3 +190,12 @@ def _stepwise(vf: int, bits: int, source: int, size: int) -> float:
 def scalar_cost(isa: str, bits: int, source: int, loaded: bool) -> float:
     """Of one conversion of a scalar, to the vectoriser."""
     return 0.0 if loaded or bits < source or isa == "aarch64" else 1.0
+
+
+def operands(loop: Loop, vf: int, cpu: Cpu) -> float:
+    """Loads of neighbours that are operands of x86's vector operations on whole numbers, in all their registers: those
+    that one operation uses, whatever their width, but that are not extended on the way."""
+    used = loop.of_loaded - sum([n for (kind, _, _, loaded), n in loop.typed.items() if kind == _EXTEND and loaded])
+    used -= loop.fused.get(OF_NUMBERS, 0.0)
+    taken = min(used, float(loop.unit), loop.counts[_LOAD])
+    return max(taken, 0.0) * max(vf * max(loop.bits, 8) / cpu.prefer_bits, 1.0)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from costmodel import BundleError, Prediction, Predictor
+from costmodel.bundle_format import write_checksums
 from costmodel.kinds import KINDS, kind_of, register_kind
+from costmodel.regressors.base import read_compressed_json
 from costmodel.training import TrainResult
 from featurizers.errors import InputError, UnknownNameError
 from tests.toy_kind import BOX
@@ -93,6 +95,33 @@ def test_a_stream_is_answered_lazily(box_training: Trained) -> None:
     assert isinstance(first, tuple)
     assert isinstance(first[0], Prediction)
     assert taken < 5000
+
+
+def test_a_domain_is_read_where_older_bundles_have_it_too(box_training: Trained, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(box_training[0], folder)
+    for compressed in folder.glob("models/*/domain.json.zst"):
+        own = compressed.with_name("target.json")
+        own.write_text(json.dumps(json.loads(own.read_text()) | {"domain": read_compressed_json(compressed)}))
+        compressed.unlink()
+    write_checksums(folder)
+    raws = [{"sides": [3, 4, 5]}, {"sides": [900, 9, 2]}]
+    new, old = (Predictor.load(own).predict(raws, ["slow"]) for own in (box_training[0], folder))
+    assert new == old
+
+
+@pytest.mark.parametrize("content", [b"", b"no zstd", None])
+def test_a_domain_that_is_missing_or_broken_is_no_bundle(
+    box_training: Trained, tmp_path: Path, content: bytes | None
+) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(box_training[0], folder)
+    place = json.loads((folder / "bundle.json").read_text())["models"]["slow|latency_ns"]
+    victim = folder / place / "domain.json.zst"
+    victim.unlink() if content is None else victim.write_bytes(content)
+    write_checksums(folder)
+    with pytest.raises(BundleError, match="not a model of this version"):
+        Predictor.load(folder).model("slow", "latency_ns")
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "add", "truncate", "not_json"])

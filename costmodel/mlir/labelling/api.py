@@ -68,7 +68,7 @@ def _label_cpu(texts: list[str], bitcode: Path, cpu: CpuTarget, folder: Path, se
     try:
         code = compile_batch(bitcode, cpu, folder, seconds=seconds)
         return summarise(code, len(texts), cpu, _costs(cpu), folder, seconds)
-    except ToolError as error:
+    except (ToolError, RecursionError) as error:
         if len(texts) == 1:
             return [_failure(cpu, error)]
     middle = len(texts) // 2
@@ -85,5 +85,6 @@ def _seconds(texts: list[str]) -> float:
     return SECONDS_PER_PROGRAM if len(texts) == 1 else SECONDS_PER_BATCH
 
 
-def _failure(cpu: CpuTarget, error: ToolError) -> Label:
-    return Label(cpu.name, status="failed", reason=str(error))
+def _failure(cpu: CpuTarget, error: ToolError | RecursionError) -> Label:
+    too_deep = "counts of its blocks depend on one another too deeply to be followed"
+    return Label(cpu.name, status="failed", reason=str(error) if isinstance(error, ToolError) else too_deep)

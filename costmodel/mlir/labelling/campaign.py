@@ -153,7 +153,7 @@ def work_iree(folder: Path, programs: int, *, deadline: float | None = None) -> 
     _append(folder / "host.jsonl", "compiler", iree.COMPILER, chosen, iree.measure_iree, deadline, iree.BATCH)
 
 
-_NO_KERNELS = ("scalar_math", "bit_tricks", "gather", "vector", "control", "sequences")
+_NO_KERNELS = ("scalar_math", "bit_tricks", "gather", "vector")
 LONGEST_RUN = 1e6
 """Executed instructions of the longest program that is measured: counting takes fifty times as long as running."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,8 @@ from typing import Any
 LOOP = "affine.for"
 _READS_AND_WRITES = ("affine.load", "affine.store", "affine.vector_load", "affine.vector_store")
 _FUNCTION = "nest"
+_PLAIN = re.compile(r"d(\d+)( [+-] \d+)?")
+_CONSTANT_MAP = re.compile(r"<\(\) -> \((-?\d+)\)>")
 
 
 def nests_of(function: Any) -> list[Any]:
@@ -65,6 +68,93 @@ def may_jam(nest: Any) -> bool:
     return all(len(places[key]) == 1 for key in written)
 
 
+def may_tile(nest: Any) -> bool:
+    """Whether the loops that are perfectly nested may run tile by tile, by a rule that is sufficient.
+
+    `affine-loop-tile` does not check. Here: no operation reads or writes unseen, and each buffer that is written is met
+    again by iterations that lie a known distance ahead in every loop (in none behind), or along a single loop. Distinct
+    buffers are taken to be apart, as MLIR's affine passes do.
+    """
+    band = [nest]
+    while (
+        len(inner := [op.operation for op in band[-1].regions[0].blocks[0].operations]) == 2 and inner[0].name == LOOP
+    ):
+        band.append(inner[0])
+    if len(band) < 2 or any(len(loop.results) for loop in band):
+        return False
+    loops = {_key(loop.regions[0].blocks[0].arguments[0]): position for position, loop in enumerate(band)}
+    places: dict[Any, list[tuple[bool, list[_Subscript]]]] = {}
+    for op in inside(nest):
+        if op.name in ("affine.load", "affine.store"):
+            at = 1 if op.name == "affine.store" else 0
+            subscripts = _subscripts(op.attributes["map"], list(op.operands)[at + 1 :], loops)
+            places.setdefault(_key(op.operands[at]), []).append((bool(at), subscripts))
+        elif op.name.partition(".")[0] in ("memref", "func", "vector") or op.name.startswith("affine.vector"):
+            return False
+    return all(
+        _forward(one, other, len(band))
+        for same in places.values()
+        for written, one in same
+        if written
+        for _, other in same
+    )
+
+
+_Subscript = tuple[int | None, int] | None
+"""Of one dimension: a loop of the band (None: no loop) and what is added to its index; None for anything else."""
+
+
+def _subscripts(map_attribute: Any, indices: list[Any], loops: dict[Any, int]) -> list[_Subscript]:
+    found: list[_Subscript] = []
+    for expression in _expressions(str(map_attribute)):
+        plain = _PLAIN.fullmatch(expression)
+        if plain is None:
+            found.append((None, int(expression)) if expression.lstrip("-").isdigit() else None)
+            continue
+        position = loops.get(_key(indices[int(plain[1])]))
+        found.append(None if position is None else (position, int((plain[2] or "0").replace(" ", ""))))
+    return found
+
+
+def _forward(store: list[_Subscript], other: list[_Subscript], depth: int) -> bool:
+    """Whether iterations that meet a place of a store lie ahead of it in every loop, or differ in one loop alone."""
+    distance: dict[int, int] = {}
+    for one, two in zip(store, other, strict=True):
+        if one is None or two is None:
+            continue
+        if one[0] != two[0]:
+            return False
+        if one[0] is None:
+            if one[1] != two[1]:
+                return True  # two places
+        elif distance.setdefault(one[0], one[1] - two[1]) != one[1] - two[1]:
+            return True
+    steps = [distance[loop] for loop in sorted(distance)]
+    if len(distance) < depth:
+        return not any(steps) and len(distance) == depth - 1
+    return all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
+
+
+def may_unroll(module: Any, factor: int) -> bool:
+    """Whether `affine-loop-unroll` keeps the values apart that the innermost loops of a module carry.
+
+    Where iterations are left over, MLIR (22, and before) goes on from the last of several values for all of them.
+    """
+    return all(
+        len(loop.results) < 2 or _length(loop) % factor == 0
+        for loop in inside(module)
+        if loop.name == LOOP and depth(loop) == 1
+    )
+
+
+def _length(loop: Any) -> int:
+    """Iterations of a loop of constant bounds; 1, which no factor divides, for others."""
+    lower, upper = (_CONSTANT_MAP.search(str(loop.attributes[name])) for name in ("lowerBoundMap", "upperBoundMap"))
+    if lower is None or upper is None:
+        return 1
+    return max(-(-(int(upper[1]) - int(lower[1])) // int(str(loop.attributes["step"]).split()[0])), 0)
+
+
 def _key(value: Any) -> Any:
     return hash(value)
 
@@ -94,14 +184,19 @@ class Alone:
     module: Any
     captured: tuple[Any, ...]
 
-    def changed_by(self, pipeline: str) -> Any:
-        """A copy of the module after these passes."""
+    def changed_by(self, pipeline: str, unroll: int = 1) -> Any | None:
+        """A copy of the module after these passes, its innermost loops unrolled by a factor; None where that would make
+        another function of it, see `may_unroll`."""
         from iree.compiler import ir
 
         with self.module.context, ir.Location.unknown():
             copy = self.module.operation.clone()
             if pipeline:
                 _manager(self.module.context, pipeline).run(copy)
+            if unroll > 1:
+                if not may_unroll(copy, unroll):
+                    return None
+                _manager(self.module.context, f"affine-loop-unroll{{unroll-factor={unroll}}}").run(copy)
             self._constants(copy)
         return copy
 

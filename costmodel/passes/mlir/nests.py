@@ -16,7 +16,7 @@ from typing import Any
 
 from costmodel.measure.journal import Journal, read_journal
 from costmodel.mlir.generators import Program
-from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of
+from costmodel.passes.mlir.loops import alone, may_jam, may_tile, nests_of
 from costmodel.passes.mlir.space import Choice, choices
 from costmodel.passes.mlir.tuner import functions_of, variants
 
@@ -84,7 +84,7 @@ def written(nest: Nest, context: Any) -> dict[Choice, Any]:
     with context:
         module = ir.Module.parse(nest.text)
     loop = next(loop for function in functions_of(module) for loop in nests_of(function))
-    return variants(alone(loop), choices(depth(loop), may_jam(loop)))
+    return variants(alone(loop), choices(may_tile(loop), may_jam(loop)))
 
 
 def for_training(count: int, seed: int) -> Iterator[Program]:

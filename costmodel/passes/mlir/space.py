@@ -20,14 +20,12 @@ class Choice:
 
     @property
     def pipeline(self) -> str:
-        """The passes of one function, in mlir-opt's notation; empty when there is nothing to do."""
+        """The passes of one function before innermost loops are unrolled, in mlir-opt's notation; empty for none."""
         steps = []
         if self.tile:
             steps.append("affine-loop-tile" + (f"{{tile-size={self.tile}}}" if self.tile > 0 else ""))
         if self.jam > 1:
             steps.append(f"affine-loop-unroll-jam{{unroll-jam-factor={self.jam}}}")
-        if self.unroll > 1:
-            steps.append(f"affine-loop-unroll{{unroll-factor={self.unroll}}}")
         return ",".join(steps)
 
     def __str__(self) -> str:
@@ -49,6 +47,6 @@ SPACE: tuple[Choice, ...] = (
 )
 
 
-def choices(deep: int, jams: bool, space: Sequence[Choice] = SPACE) -> tuple[Choice, ...]:
-    """Those that make sense of a nest: tiles from two loops on, jamming where it is legal."""
-    return tuple(c for c in space if (deep > 1 or not c.tile) and (jams or c.jam == 1))
+def choices(tiles: bool, jams: bool, space: Sequence[Choice] = SPACE) -> tuple[Choice, ...]:
+    """Those that are legal for a nest: whether it may be tiled, and whether its outermost loop may be jammed."""
+    return tuple(c for c in space if (tiles or not c.tile) and (jams or c.jam == 1))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of, put_back
+from costmodel.passes.mlir.loops import alone, may_jam, may_tile, nests_of, put_back
 from costmodel.passes.mlir.space import AS_IT_IS, SPACE, Choice, choices
 from costmodel.regressors import Array
 
@@ -53,7 +53,7 @@ class LoopTuner:
     def tune(self, nest: Any) -> Decision:
         """Decide about one nest, and replace it in its function where something is cheaper."""
         own = alone(nest)
-        written = variants(own, choices(depth(nest), may_jam(nest), self.space))
+        written = variants(own, choices(may_tile(nest), may_jam(nest), self.space))
         ask = getattr(self.model, "of_variants", self.model.of_modules)
         costs = ask(list(written.values()))
         predicted = dict(zip(written, map(float, costs), strict=True))
@@ -67,11 +67,14 @@ class LoopTuner:
 
 
 def variants(own: Any, offered: Sequence[Choice]) -> dict[Choice, Any]:
-    """The modules of a nest by choice; where two choices give the same code the first one stands for both."""
+    """The modules of a nest by choice; where two choices give the same code the first one stands for both, and those
+    that would make another function of it are left out."""
     found: dict[Choice, Any] = {}
     seen: set[int] = set()
     for choice in (AS_IT_IS, *(c for c in offered if c != AS_IT_IS)):
-        module = own.changed_by(choice.pipeline)
+        module = own.changed_by(choice.pipeline, choice.unroll)
+        if module is None:
+            continue
         code = hash(module.get_asm(assume_verified=True, print_generic_op_form=True))
         if code not in seen:
             seen.add(code)

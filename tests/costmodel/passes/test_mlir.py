@@ -11,7 +11,7 @@ import pytest
 from costmodel.mlir.generators import TEST_UNSEEN
 from costmodel.passes import CostModel
 from costmodel.passes.mlir import AS_IT_IS, ATTRIBUTE, SPACE, Choice, CostAnnotator, LoopTuner
-from costmodel.passes.mlir.loops import alone, depth, may_jam, nests_of
+from costmodel.passes.mlir.loops import alone, may_jam, may_tile, nests_of
 from costmodel.passes.mlir.nests import for_training, held_out
 from costmodel.passes.mlir.space import choices
 from costmodel.passes.mlir.tuner import functions_of, variants
@@ -119,15 +119,98 @@ def test_unroll_and_jam_is_offered_only_where_iterations_may_interleave() -> Non
     assert not may_jam(first_nest(parse(IN_PLACE)))
     assert not may_jam(first_nest(parse(TRANSPOSED_STORE)))
     assert not may_jam(first_nest(parse(TWO)))
-    assert all(choice.jam == 1 for choice in choices(2, jams=False))
-    assert all(choice.tile == 0 for choice in choices(1, jams=False))
+    assert all(choice.jam == 1 for choice in choices(tiles=True, jams=False))
+    assert all(choice.tile == 0 for choice in choices(tiles=False, jams=False))
+
+
+@pytest.mark.parametrize(
+    ("read", "legal"),
+    [
+        ("%a[%i - 1, %j]", True),
+        ("%a[%i - 1, %j - 1]", True),
+        ("%a[%i, %j]", True),
+        ("%a[%i - 1, %j + 1]", False),  # the tile before would need what the next one makes
+        ("%a[%i + 1, %j - 1]", False),
+        ("%a[%j, %i]", False),
+        ("%a[%i - 1, 5]", False),
+        ("%b[%j, %i]", True),
+    ],
+)
+def test_tiles_are_offered_only_where_nothing_is_needed_from_a_later_one(read: str, legal: bool) -> None:
+    text = f"""
+func.func @f(%a: memref<64x64xf32>, %b: memref<64x64xf32>) {{
+  affine.for %i = 1 to 63 {{
+    affine.for %j = 1 to 63 {{
+      %x = affine.load {read} : memref<64x64xf32>
+      affine.store %x, %a[%i, %j] : memref<64x64xf32>
+    }}
+  }}
+  return
+}}"""
+    module = parse(text)
+    nest = first_nest(module)
+    assert may_tile(nest) == legal
+    found = variants(alone(nest), choices(may_tile(nest), may_jam(nest)))
+    assert any(choice.tile for choice in found) == legal
+
+
+def test_a_sum_over_two_loops_into_memory_is_not_tiled_for_its_order_would_change() -> None:
+    text = """
+func.func @f(%a: memref<64x64x64xf32>, %b: memref<64xf32>) {
+  affine.for %i = 0 to 64 {
+    affine.for %j = 0 to 64 {
+      affine.for %k = 0 to 64 {
+        %x = affine.load %a[%i, %j, %k] : memref<64x64x64xf32>
+        %y = affine.load %b[%i] : memref<64xf32>
+        %z = arith.addf %x, %y : f32
+        affine.store %z, %b[%i] : memref<64xf32>
+      }
+    }
+  }
+  return
+}"""
+    module = parse(text)
+    assert not may_tile(first_nest(module))
+    one = parse(text.replace("%b[%i]", "%c[%i, %j]").replace("%b: memref<64xf32>", "%c: memref<64x64xf32>").replace(": memref<64xf32>", ": memref<64x64xf32>"))  # fmt: skip # noqa: E501
+    assert may_tile(first_nest(one))
+
+
+def test_no_variant_goes_on_from_the_wrong_one_of_several_values() -> None:
+    # Behind an unrolled loop with iterations left over MLIR takes the last value for all: a sum would be a product.
+    text = """
+func.func @f(%a: memref<LENxf32>) -> (f32, f32) {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %r:2 = affine.for %i = 0 to LEN iter_args(%s = %zero, %p = %one) -> (f32, f32) {
+    %x = affine.load %a[%i] : memref<LENxf32>
+    %s1 = arith.addf %s, %x : f32
+    %p1 = arith.mulf %p, %x : f32
+    affine.yield %s1, %p1 : f32, f32
+  }
+  return %r#0, %r#1 : f32, f32
+}"""
+
+    def factors(text: str) -> list[int]:
+        module = parse(text)
+        nest = first_nest(module)
+        return [choice.unroll for choice in variants(alone(nest), choices(may_tile(nest), may_jam(nest)))]
+
+    assert factors(text.replace("LEN", "164")) == [1, 2, 4]
+    assert factors(text.replace("LEN", "162")) == [1, 2]
+    assert factors(text.replace("LEN", "161")) == [1]
+    # Jamming makes four sums of one: of 63 terms none may be unrolled behind it.
+    module = parse(MATMUL.replace("96", "63"))
+    jammed = alone(first_nest(module))
+    assert jammed.changed_by(Choice(jam=4).pipeline, 2) is None
+    assert jammed.changed_by(Choice(jam=4).pipeline) is not None
+    assert jammed.changed_by("", 2) is not None
 
 
 def test_variants_are_different_code_and_the_original_is_not_touched() -> None:
     module = parse(MATMUL)
     before = str(module)
     nest = first_nest(module)
-    found = variants(alone(nest), choices(depth(nest), may_jam(nest)))
+    found = variants(alone(nest), choices(may_tile(nest), may_jam(nest)))
     assert str(module) == before
     assert len({str(variant) for variant in found.values()}) == len(found) > 7
     assert "arith.constant 0.0" in str(found[AS_IT_IS])
@@ -153,7 +236,9 @@ def test_the_estimate_finds_that_jamming_saves_loads(estimate: CostModel) -> Non
 
 def test_choices_read_as_what_they_do() -> None:
     assert [str(choice) for choice in SPACE[:3]] == ["as it is", "tile default", "tile 32"]
-    assert Choice(tile=16, unroll=4).pipeline == "affine-loop-tile{tile-size=16},affine-loop-unroll{unroll-factor=4}"
+    assert (
+        Choice(tile=16, jam=2).pipeline == "affine-loop-tile{tile-size=16},affine-loop-unroll-jam{unroll-jam-factor=2}"
+    )
     assert str(Choice(jam=2, unroll=4)) == "jam 2, unroll 4"
 
 

@@ -282,3 +282,26 @@ def test_a_function_is_no_loop_and_may_be_empty(body: str, instructions: int) ->
     program = FEATURIZER.parse({"mlir": f"func.func @f(%a: f32){result} {{\n  {body}\n}}"})
     for name in ("znver4", "cortex-a55"):
         assert FEATURIZER.features([program], profile=name).column("est_instructions")[0] == instructions
+
+
+def test_pairs_of_accesses_are_no_more_than_half_of_what_is_left_of_them() -> None:
+    text = """func.func @f(%a: memref<135x135xf64> {llvm.noalias}, %b: memref<135xf64> {llvm.noalias},
+                           %x: memref<135xf64> {llvm.noalias}) {
+      affine.for %t = 0 to 135 step 32 {
+        affine.for %i = affine_map<(d) -> (d)>(%t) to min affine_map<(d) -> (d + 32, 135)>(%t) {
+          %0 = affine.load %b[%i] : memref<135xf64>
+          %1 = affine.for %j = 0 to affine_map<(d) -> (d)>(%i) iter_args(%s = %0) -> (f64) {
+            %4 = affine.load %a[%i, %j] : memref<135x135xf64>
+            %5 = affine.load %x[%j] : memref<135xf64>
+            %6 = arith.mulf %4, %5 : f64
+            %7 = arith.subf %s, %6 : f64
+            affine.yield %7 : f64
+          }
+          %2 = affine.load %a[%i, %i] : memref<135x135xf64>
+          %3 = arith.divf %1, %2 : f64
+          affine.store %3, %x[%i] : memref<135xf64>
+        }
+      }
+      return }"""
+    codes = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("neoverse-v1"))
+    assert all(code.instructions >= 0 for code in codes)

@@ -23,7 +23,7 @@ def test_columns_are_named_once_and_grouped() -> None:
     assert counts == {
         "estimate": 30, "hot loop": 56, "big loop": 56, "second loop": 56, "static operations": 25,
         "executed operations": 25, "totals": 35, "dialects": 36, "cpu": 61,
-        "unrolling": 12,
+        "unrolling": 12, "kernels": 16,
     }  # fmt: skip
 
 

@@ -70,3 +70,68 @@ def test_a_call_is_one_micro_operation_of_zen_4(name: str, cycles: float) -> Non
     text = pairs("math.atan2 %x, %y")
     text = text.replace("math.atan2 %x, %y", "math.erf %x").replace("f32", "f64")
     assert code_of(text, name).cycles == pytest.approx(cycles, rel=0.4)
+
+
+CALLED = """func.func @f(%a: memref<64x16xf16>, %c: memref<64x16xf16>) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 16 {
+    %x = affine.load %a[%i, %j] : memref<64x16xf16>
+    %z = math.exp %x : f16
+    affine.store %z, %c[%i, %j] : memref<64x16xf16> } }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("znver4", 11_307), ("skylake-avx512", 12_336)])
+def test_operands_and_results_of_calls_are_one_chain_through_the_first_register(name: str, cycles: float) -> None:
+    assert code_of(CALLED, name).cycles == pytest.approx(cycles, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "instructions", "cycles"),
+    [
+        ("znver4", "math.sqrt", 2_563, 21_564),
+        ("skylake-avx512", "math.sqrt", 643, 14_776),
+        ("znver4", "math.floor", 163, 8_811),
+        ("skylake-avx512", "math.floor", 83, 15_019),
+    ],
+)
+def test_a_vector_of_halves_is_taken_apart_for_roots_and_rounding(
+    name: str, op: str, instructions: float, cycles: float
+) -> None:
+    code = code_of(pairs(f"{op} %x", "f16"), name)
+    assert code.vf > 1
+    assert code.interleave == 1
+    assert code.instructions == pytest.approx(instructions, rel=0.15)
+    assert code.cycles == pytest.approx(cycles, rel=0.12)
+
+
+def test_halves_that_are_rounded_are_not_packed() -> None:
+    """opt-22 has no remark of SLP; 217 cycles on Zen 4, one element after the other."""
+    text = pairs("math.floor %m", "f16").replace("%z =", "%m = arith.mulf %x, %y : f16 %z =").replace("4096", "8")
+    assert code_of(text, "znver4").cycles == pytest.approx(217, rel=0.02)
+
+
+DIVIDED = """func.func @f(%a: memref<9xf16> {llvm.noalias}, %b: memref<9xf16> {llvm.noalias},
+    %c: memref<9xf16> {llvm.noalias}) {
+  %zero = arith.constant 0.0 : f16
+  affine.for %i = 0 to 9 {
+    %x = affine.load %a[%i] : memref<9xf16>
+    %y = affine.load %b[%i] : memref<9xf16>
+    %d = arith.divf %x, %y : f16
+    %z = arith.maximumf %d, %zero : f16
+    %w = math.sqrt %z : f16
+    affine.store %w, %c[%i] : memref<9xf16> }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "cycles"), [("znver4", 94.5), ("skylake-avx512", 118.0)])
+def test_a_constant_of_what_is_written_out_has_the_first_register(name: str, cycles: float) -> None:
+    assert code_of(DIVIDED, name).cycles == pytest.approx(cycles, rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["znver4", "skylake-avx512"])
+def test_a_root_of_a_half_costs_one_and_a_lane_of_a_vector_nearly_three(name: str) -> None:
+    """opt-22 has no vectors of it (99 instructions in the loop)."""
+    text = CALLED.replace("%z = math.exp %x : f16", "%y = math.absf %x : f16 %z = math.sqrt %y : f16")
+    code = code_of(text, name)
+    assert code.vf == 1
+    assert code.instructions == pytest.approx(99, rel=0.2)

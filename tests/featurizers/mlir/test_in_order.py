@@ -189,3 +189,24 @@ def test_a_store_that_moves_its_pointer_on_is_waited_for() -> None:
     assert cycles(ROWS_OF_PRODUCTS, "apple-m1") == pytest.approx(1740, rel=0.1)
     of_index = ROWS_OF_PRODUCTS.replace("86", "87")  # rows at no multiple of a register
     assert cycles(of_index, "apple-m1") < 1000
+
+
+def written_out(copies: int) -> str:
+    """A sum in memory of sixteen elements, so many of which are an iteration of the source."""
+    lines = "".join(
+        f"""    %s{k} = affine.load %c[0] : memref<1xf32>
+    %x{k} = affine.load %a[%i + {k}] : memref<16xf32>
+    %t{k} = arith.addf %s{k}, %x{k} : f32
+    affine.store %t{k}, %c[0] : memref<1xf32>
+"""
+        for k in range(copies)
+    )
+    return f"""func.func @f(%c: memref<1xf32>, %a: memref<16xf32>) {{
+  affine.for %i = 0 to 16 step {copies} {{
+{lines}  }}
+  return }}"""
+
+
+@pytest.mark.parametrize("copies", [1, 2, 8])
+def test_each_part_of_a_sum_that_is_stored_takes_one_of_its_steps_however_it_was_unrolled(copies: int) -> None:
+    assert cycles(written_out(copies)) == pytest.approx(114, rel=0.1)

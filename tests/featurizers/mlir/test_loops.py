@@ -365,7 +365,7 @@ def test_lengths_that_are_not_known_take_tests_before_the_loop_and_its_copies() 
 
 def test_groups_take_a_permutation_per_pair_of_registers_on_x86() -> None:
     code = codes(chain_of(1, "%i * 2"), "skylake-avx512")[-1]
-    assert code.cycles == pytest.approx(214, rel=0.35)
+    assert code.cycles == pytest.approx(214, rel=0.4), "of four vectors, which share the loop's control"
 
 
 @pytest.mark.parametrize(("around", "copies"), [(False, 4), (True, 2)])

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.slp import pack
 
 FEATURIZER = MlirFeaturizer()
 
@@ -196,3 +197,57 @@ def scaled(bits: int) -> str:
 
 def test_risc_v_has_no_vectors_of_halves_without_their_arithmetic() -> None:
     assert [codes(scaled(bits), "sifive-p670")[0].packed.share for bits in (16, 32)] == [0.0, 1.0]
+
+
+def side_by_side(count: int, kind: str) -> str:
+    """So many neighbours that are computed alike."""
+    add, times = ("arith.addi", "arith.muli") if kind.startswith("i") else ("arith.addf", "arith.mulf")
+    lines = "".join(
+        f"""  %x{k} = affine.load %a[{k}] : memref<8x{kind}>
+  %y{k} = affine.load %b[{k}] : memref<8x{kind}>
+  %s{k} = {add} %x{k}, %y{k} : {kind}
+  %p{k} = {times} %s{k}, %y{k} : {kind}
+  affine.store %p{k}, %c[{k}] : memref<8x{kind}>
+"""
+        for k in range(count)
+    )
+    buffers = ", ".join(f"%{name}: memref<8x{kind}> {{llvm.noalias}}" for name in "abc")
+    return f"func.func @f({buffers}) {{\n{lines}  return }}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "least"),
+    [("i16", "apple-m1", 4), ("i16", "znver4", 2), ("i8", "znver4", 4), ("i8", "sifive-p670", 2)],
+)
+def test_vectors_that_are_stored_have_as_many_lanes_as_a_store_can_take(kind: str, name: str, least: int) -> None:
+    """opt-22: "Stores SLP vectorized" of 4 and of 8 on all; of 2 as here."""
+    for count in (2, 4):
+        root = FEATURIZER.parse({"mlir": side_by_side(count, kind)}).loops_on(cpu(name).isa)[0]
+        assert bool(pack(root, cpu(name)).share) == (count >= least)
+
+
+def jammed_sums(copies: int) -> str:
+    """Sums of four columns beside each other, so many rows of which are an iteration of the source."""
+    lines, last = [], [f"%s{k}" for k in range(4)]
+    for row in range(copies):
+        for k in range(4):
+            lines.append(f"%x{row}{k} = affine.load %a[%i + {row}, {k}] : memref<8x4xi32>")
+            lines.append(f"%t{row}{k} = arith.addi {last[k]}, %x{row}{k} : i32")
+            last[k] = f"%t{row}{k}"
+    begun = "\n".join(f"%b{k} = affine.load %c[{k}] : memref<4xi32>" for k in range(4))
+    stored = "\n".join(f"affine.store %r#{k}, %c[{k}] : memref<4xi32>" for k in range(4))
+    given = ", ".join(f"%s{k} = %b{k}" for k in range(4))
+    body = "\n".join(lines)
+    return f"""func.func @f(%a: memref<8x4xi32>, %c: memref<4xi32>) {{
+      {begun}
+      %r:4 = affine.for %i = 0 to 8 step {copies} iter_args({given}) -> (i32, i32, i32, i32) {{
+        {body}
+        affine.yield {", ".join(last)} : i32, i32, i32, i32 }}
+      {stored}
+      return }}"""
+
+
+@pytest.mark.parametrize("copies", [1, 2, 4])
+def test_rows_of_sums_that_the_source_unrolled_are_vectors_of_the_sums_still(copies: int) -> None:
+    root = FEATURIZER.parse({"mlir": jammed_sums(copies)}).loops_on("aarch64")[0]
+    assert pack(root, cpu("neoverse-v1")).ratio < 0.4

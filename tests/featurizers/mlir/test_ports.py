@@ -149,3 +149,19 @@ def test_a_whole_register_takes_both_units_of_an_in_order_core_but_for_products_
 
     assert [passes("arith.addf %a, %b", lanes) for lanes in (2, 4)] == [1, 2]
     assert passes("vector.fma %a, %b, %b", 4) == 1
+
+
+def test_divisions_go_on_beside_calls() -> None:
+    """Three quotients and a call: 18 cycles of the one divider of Sifive P670."""
+    text = """func.func @f(%a: memref<1024xf32> {llvm.noalias}, %b: memref<1024xf32> {llvm.noalias}, %s: f32) {
+      affine.for %i = 0 to 1024 {
+        %x = affine.load %a[%i] : memref<1024xf32>
+        %e = math.exp %x : f32
+        %p = arith.divf %s, %x : f32
+        %q = arith.divf %e, %p : f32
+        %r = arith.divf %q, %x : f32
+        affine.store %r, %b[%i] : memref<1024xf32> }
+      return }"""
+    program = FEATURIZER.parse({"mlir": text})
+    cycles = generate(program.loops_on("riscv")[0], cpu("sifive-p670"))[-1].cycles
+    assert cycles == pytest.approx(18480.75, rel=0.05)

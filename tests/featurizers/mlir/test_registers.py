@@ -168,3 +168,33 @@ def test_a_vector_call_is_small_to_full_unrolling_and_its_spills_are_of_every_co
     assert code.vf == 4
     assert (code.full, code.unroll) == (True, iterations)
     assert code.driven >= 4 * iterations
+
+
+def softmax(length: int) -> str:
+    """Calls whose results a buffer of the function's own would keep: they are added up, and divided by the sum."""
+    return f"""func.func @f(%a: memref<{length}xf32>, %b: memref<{length}xf32>) {{
+      %zero = arith.constant 0.0 : f32
+      %e = memref.alloc() : memref<{length}xf32>
+      affine.for %i = 0 to {length} {{
+        %x = affine.load %a[%i] : memref<{length}xf32>
+        %y = math.exp %x : f32
+        affine.store %y, %e[%i] : memref<{length}xf32> }}
+      %s = affine.for %i = 0 to {length} iter_args(%t = %zero) -> (f32) {{
+        %x = affine.load %e[%i] : memref<{length}xf32>
+        %u = arith.addf %t, %x : f32
+        affine.yield %u : f32 }}
+      affine.for %i = 0 to {length} {{
+        %x = affine.load %e[%i] : memref<{length}xf32>
+        %q = arith.divf %x, %s : f32
+        affine.store %q, %b[%i] : memref<{length}xf32> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "registers", "counted"), [("apple-m1", 8, 9), ("sifive-p670", 12, 5), ("znver4", 0, 17)]
+)
+def test_results_of_calls_wait_for_the_last_of_them(name: str, registers: int, counted: int) -> None:
+    """Each once, whatever reads it again, beyond the registers that a call leaves alone; llc joins some of them."""
+    roots = FEATURIZER.parse({"mlir": softmax(24)}).loops_on(cpu(name).isa)
+    driven = sum(code.driven for root in roots for code in generate(root, cpu(name)))
+    assert counted <= driven == 24 - registers

@@ -155,3 +155,118 @@ BYTES = """func.func @f(%a: memref<192x32xi8> {llvm.noalias}, %b: memref<192xi8>
 def test_vectors_of_addresses_take_no_more_than_a_group_of_registers() -> None:
     assert codes(BYTES, "sifive-p670")[0].vf == 16
     assert codes(BYTES.replace("%a[%i, 5]", "%a[2, 5]"), "sifive-p670")[0].vf == 32
+
+
+ROWS = """func.func @f(%a: memref<26x60xi16> {llvm.noalias}, %b: memref<96x60xi16> {llvm.noalias},
+    %c: memref<26x96xi16> {llvm.noalias}) {
+  %z = arith.constant 0 : i16
+  affine.for %i = 0 to 26 { affine.for %j = 0 to 96 {
+    %s = affine.for %k = 0 to 60 iter_args(%t = %z) -> (i16) {
+      %x = affine.load %a[%i, %k] : memref<26x60xi16>
+      %y = affine.load %b[%j, %k] : memref<96x60xi16>
+      %p = arith.muli %x, %y : i16
+      %n = arith.addi %t, %p : i16
+      affine.yield %n : i16 }
+    affine.store %s, %c[%i, %j] : memref<26x96xi16> } }
+  return }"""
+
+TAP = """%xK = affine.load %a[%i + K] : memref<1542xi8>
+    %yK = affine.load %w[K] : memref<6xi8>
+    %uK = arith.extsi %xK : i8 to i32
+    %vK = arith.extsi %yK : i8 to i32
+    %pK = arith.muli %uK, %vK : i32
+    %sK = arith.addi BEFORE, %pK : i32
+    """
+TAPS = "".join([TAP.replace("K", str(k)).replace("BEFORE", f"%s{k - 1}" if k else "%z") for k in range(6)])
+FILTER = f"""func.func @f(%a: memref<1542xi8>, %w: memref<6xi8>, %b: memref<1536xi8>) {{
+  %z = arith.constant 7 : i32
+  affine.for %o = 0 to 1536 step 64 {{ affine.for %i = #from(%o) to #to(%o) {{
+    {TAPS}%r = arith.shrsi %s5, %z : i32
+    %t = arith.trunci %r : i32 to i8
+    affine.store %t, %b[%i] : memref<1536xi8> }} }}
+  return }}"""
+
+CONVERTED = """func.func @f(%a: memref<64xi8> {llvm.noalias}, %b: memref<64xf32> {llvm.noalias}, %s: f32) {
+  affine.for %i = 0 to 64 {
+    %0 = affine.load %a[%i] : memref<64xi8>
+    %1 = arith.sitofp %0 : i8 to f32
+    %2 = arith.mulf %1, %s : f32
+    affine.store %2, %b[%i] : memref<64xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(("text", "vf", "interleave"), [(ROWS, 8, 2), (FILTER, 16, 1), (CONVERTED, 8, 2)])
+def test_vectors_of_unknown_length_may_hold_fewer_lanes_than_fit(text: str, vf: int, interleave: int) -> None:
+    maps = "#from = affine_map<(d) -> (d)>\n#to = affine_map<(d) -> (d + 64)>\n"
+    found = codes(maps + text, "neoverse-v1")[-1]
+    assert (found.vf, found.interleave, found.full) == (vf, interleave, False)
+
+
+DISTANCES = """func.func @f(%a: memref<8x8xi16> {llvm.noalias}, %b: memref<20x20xi16> {llvm.noalias},
+    %c: memref<12x12xi32> {llvm.noalias}) {
+  %z = arith.constant 0 : i32
+  affine.for %i = 0 to 12 { affine.for %j = 0 to 12 {
+    %s = affine.for %k = 0 to 8 iter_args(%t = %z) -> (i32) {
+      %r = affine.for %l = 0 to 8 iter_args(%u = %t) -> (i32) {
+        %0 = affine.load %a[%k, %l] : memref<8x8xi16>
+        %1 = arith.extsi %0 : i16 to i32
+        %2 = affine.load %b[%k + %i, %l + %j] : memref<20x20xi16>
+        %3 = arith.extsi %2 : i16 to i32
+        %4 = arith.subi %1, %3 : i32
+        %5 = math.absi %4 : i32
+        %6 = arith.addi %u, %5 : i32
+        affine.yield %6 : i32 }
+      affine.yield %r : i32 }
+    affine.store %s, %c[%i, %j] : memref<12x12xi32> } }
+  return }"""
+
+
+def test_few_iterations_whose_shortest_vectors_leave_no_rest_would_run_under_masks_and_are_not_worth_it() -> None:
+    found = codes(DISTANCES, "neoverse-v1")[-1]
+    assert (found.loop.trip, found.vf) == (8, 1)
+
+
+def called(trip: int, kind: str, steps: int) -> str:
+    """Rows of a function of the mathematical library, and so many operations on its result."""
+    more = "\n".join([f"%o{k + 1} = arith.{'mulf' if k % 2 else 'addf'} %o{k}, %s : {kind}" for k in range(steps)])
+    return f"""func.func @f(%a: memref<9x{trip}x{kind}> {{llvm.noalias}}, %b: memref<9x{trip}x{kind}> {{llvm.noalias}},
+        %s: {kind}) {{
+      affine.for %i = 0 to 9 {{ affine.for %j = 0 to {trip} {{
+        %x = affine.load %a[%i, %j] : memref<9x{trip}x{kind}>
+        %o0 = math.exp %x : {kind}
+        {more}
+        affine.store %o{steps}, %b[%i, %j] : memref<9x{trip}x{kind}> }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("trip", "kind", "steps", "vf", "masks"),
+    [(200, "f32", 3, 4, False), (200, "f32", 6, 1, False), (200, "f32", 8, 4, True), (200, "f16", 14, 8, True),
+     (200, "f64", 14, 2, True), (12, "f32", 40, 4, True), (24, "f32", 14, 4, True)],
+)  # fmt: skip
+def test_calls_under_masks_are_of_fixed_length_and_dear(trip: int, kind: str, steps: int, vf: int, masks: bool) -> None:
+    """15 instructions and more have no rest; what masks cost, few operations do not earn."""
+    found = codes(called(trip, kind, steps), "neoverse-v1")[-1]
+    assert (found.vf, found.unroll) == (vf, 1)
+    if vf > 1:
+        assert (found.executed == codes(called(trip * 2, kind, steps), "neoverse-v1")[-1].executed) == masks
+
+
+def test_no_vectors_of_unknown_length_without_one_iteration() -> None:
+    """A vector of bytes would be longer than the loop, which is as dear as without it: opt-22 finds none beneficial."""
+    lines = []
+    for k in range(4):
+        lines.append(f"%a{k} = affine.load %a[%i, %k * 4 + {k}] : memref<10x64xi8>")
+        lines.append(f"%b{k} = affine.load %b[%k, %j, {k}] : memref<16x69x4xi8>")
+        lines.append(f"%x{k} = arith.extui %a{k} : i8 to i32 %y{k} = arith.extui %b{k} : i8 to i32")
+        lines.append(f"%p{k} = arith.muli %x{k}, %y{k} : i32")
+        lines.append(f"%s{k} = arith.addi %{f's{k - 1}' if k else 't'}, %p{k} : i32")
+    text = f"""func.func @f(%a: memref<10x64xi8> {{llvm.noalias}}, %b: memref<16x69x4xi8> {{llvm.noalias}},
+        %c: memref<10x69xi32> {{llvm.noalias}}, %z: i32) {{
+      affine.for %i = 0 to 10 {{ affine.for %j = 0 to 69 {{
+        %r = affine.for %k = 0 to 16 iter_args(%t = %z) -> (i32) {{ {" ".join(lines)} affine.yield %s3 : i32 }}
+        affine.store %r, %c[%i, %j] : memref<10x69xi32> }} }}
+      return }}"""
+    code = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("neoverse-v1"))[-1]
+    assert code.vf == 1
+    assert code.full

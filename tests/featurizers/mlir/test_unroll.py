@@ -167,3 +167,47 @@ def test_a_store_to_a_column_has_a_constant_as_its_last_index() -> None:
       return }}"""
     first, second = (innermost(text.format(column), "znver4").loop for column in (0, 1))
     assert second.size == first.size - 1  # `X86TTIImpl::getMemoryOpCost`
+
+
+def test_functions_are_slow_where_it_is_seen_what_unrolling_saves() -> None:
+    text = """func.func @f(%a: memref<82xf32> {llvm.noalias}, %b: memref<82xf32> {llvm.noalias},
+                           %c: memref<82xf32> {llvm.noalias}) {
+      %one = arith.constant 1.0 : f32
+      affine.for %i = 0 to 82 {
+        %0 = affine.load %a[%i] : memref<82xf32>
+        %1 = affine.load %b[%i] : memref<82xf32>
+        %2 = arith.addf %0, %1 : f32
+        %3 = arith.negf %2 : f32
+        %4 = math.exp %3 : f32
+        %5 = arith.addf %4, %one : f32
+        %6 = arith.divf %one, %5 : f32
+        affine.store %6, %c[%i] : memref<82xf32>
+      }
+      return }"""
+    code = innermost(text, "skylake-avx512")
+    assert code.vf == 8
+    assert not code.full  # opt-22: 313, of which a tenth would be saved, were it not for the functions
+
+
+def test_loops_that_slp_has_packed_are_unrolled_on_riscv() -> None:
+    """No loop of the loop vectoriser's (`llvm.loop.isvectorized`): opt-22 makes eight copies of rows of one value."""
+    text = """func.func @f(%a: memref<50x72xf32>, %s: f32) {
+      affine.for %i = 0 to 40 { affine.for %j = 0 to 64 { affine.store %s, %a[%i, %j] : memref<50x72xf32> } }
+      return }"""
+    found = innermost(text, "sifive-p670")
+    assert found.packed.share == 1.0
+    assert 8 <= found.unroll <= 10
+
+
+def test_loops_of_copied_rows_are_unrolled() -> None:
+    """``memcpy`` is an intrinsic when loops are unrolled: opt-22 makes eight copies."""
+    text = """func.func @f(%at: memref<384xi32> {llvm.noalias}, %a: memref<163x110xf32> {llvm.noalias},
+        %b: memref<384x110xf32> {llvm.noalias}) {
+      affine.for %i = 0 to 384 {
+        %0 = affine.load %at[%i] : memref<384xi32>
+        %1 = arith.index_cast %0 : i32 to index
+        affine.for %j = 0 to 110 {
+          %2 = memref.load %a[%1, %j] : memref<163x110xf32>
+          affine.store %2, %b[%i, %j] : memref<384x110xf32> } }
+      return }"""
+    assert innermost(text, "cortex-a55").unroll >= 8

@@ -320,3 +320,27 @@ MERGE = """func.func @f(%a: memref<65xi32> {llvm.noalias}, %b: memref<65xi32> {l
 
 def test_an_index_that_goes_on_under_a_condition_is_no_branch() -> None:
     assert cycles(MERGE, "znver4") > 8 * 128  # each load waits for the comparison before it
+
+
+def pairs(points: int) -> str:
+    """Sums of so many neighbours, two of them in each iteration."""
+    lines = []
+    for k in range(2):
+        last = ""
+        for p in range(points):
+            lines.append(f"%x{k}{p} = affine.load %a[%i + {k + p}] : memref<1032xf32>")
+            lines.append(f"%p{k}{p} = arith.mulf %x{k}{p}, %f : f32")
+            if p:
+                lines.append(f"%s{k}{p} = arith.addf {last}, %p{k}{p} : f32")
+            last = f"%s{k}{p}" if p else f"%p{k}{p}"
+        lines.append(f"affine.store {last}, %b[%i + {k}] : memref<1024xf32>")
+    body = "\n".join(lines)
+    return f"""func.func @f(%a: memref<1032xf32> {{llvm.noalias}}, %b: memref<1024xf32> {{llvm.noalias}}, %f: f32) {{
+      affine.for %i = 0 to 1024 step 2 {{
+        {body} }}
+      return }}"""
+
+
+def test_a_group_of_neighbours_is_loaded_by_a_pointer_that_its_load_moves_on() -> None:
+    """``ld2 {v0.4s, v1.4s}, [x0], #32``, which llvm-mca has the next one wait for on M1 (7 cycles)."""
+    assert cycles(pairs(4), "apple-m1") == pytest.approx(940, rel=0.1)

@@ -97,3 +97,29 @@ def test_buffers_are_read_from_the_types_results_last():
 
 def test_a_label_says_what_is_missing_by_none():
     assert Label("znver4", status="failed", reason="why").cycles is None
+
+
+@needs_tools
+def test_a_program_whose_counts_go_too_deep_fails_alone():
+    # Sorting by neighbours: unrolled, each exchange is a choice between what the ones before left.
+    sort = """func.func @sort(%a: memref<20xi32> {llvm.noalias}) {
+      affine.for %i = 0 to 19 step 16 {
+        affine.for %j = 0 to 19 step 4 {
+          affine.for %k = affine_map<(d0) -> (d0)>(%i) to min affine_map<(d0) -> (d0 + 16, 19)>(%i) {
+            affine.for %l = affine_map<(d0) -> (d0)>(%j) to min affine_map<(d0) -> (d0 + 4, 19)>(%j) {
+              %x = affine.load %a[%l] : memref<20xi32>
+              %y = affine.load %a[%l + 1] : memref<20xi32>
+              %c = arith.cmpi slt, %y, %x : i32
+              scf.if %c {
+                affine.store %y, %a[%l] : memref<20xi32>
+                affine.store %x, %a[%l + 1] : memref<20xi32>
+              }
+            }
+          }
+        }
+      }
+      return
+    }"""
+    deep, plain = label([sort, ADD.format(n=100)], ["znver4"])
+    assert (deep.status, plain.status) == ("failed", "ok")
+    assert "too deeply" in deep.reason

@@ -1,0 +1,80 @@
+"""Overlap checks between places of one buffer: whether opt-22's code comes to the vector loop (`labelling.weights`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir.codegen import LoopCode, generate
+
+FEATURIZER = MlirFeaturizer()
+
+
+def innermost(text: str, name: str) -> LoopCode:
+    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+
+
+PATHS = """func.func @f(%d: memref<130x130xf16>) {
+  affine.for %k = 0 to 130 { affine.for %i = 0 to 130 { affine.for %j = 0 to 130 step STEP {
+    %a = affine.load %d[%i, %k] : memref<130x130xf16>
+    %b = affine.load %d[%k, %j] : memref<130x130xf16>
+    %s = arith.addf %a, %b : f16
+    %c = affine.load %d[%i, %j] : memref<130x130xf16>
+    %m = arith.minimumf %c, %s : f16
+    affine.store %m, %d[%i, %j] : memref<130x130xf16> } } }
+  return }"""
+
+SOLVES = """func.func @f(%l: memref<57x57xi32> {llvm.noalias}, %x: memref<57x64xi32> {llvm.noalias}) {
+  affine.for %i = 0 to 57 { affine.for %k = 0 to affine_map<(d) -> (d)>(%i) { affine.for %j = 0 to 64 {
+    %a = affine.load %l[%i, %k] : memref<57x57xi32>
+    %b = affine.load %x[%k, %j] : memref<57x64xi32>
+    %p = arith.muli %a, %b : i32
+    %c = affine.load %x[%i, %j] : memref<57x64xi32>
+    %s = arith.subi %c, %p : i32
+    affine.store %s, %x[%i, %j] : memref<57x64xi32> } } }
+  return }"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "apple-m1"])
+def test_rows_that_are_read_where_a_row_is_written_overlap_in_all_iterations_of_the_loop_around(name: str) -> None:
+    code = innermost(PATHS.replace("STEP", "1"), name)
+    assert code.vf > 1
+    assert code.loop.overlapping == 1.0  # "vector.body" runs 0 times
+    assert code.cycles > 130**3
+
+
+def test_rows_above_the_one_that_is_written_are_apart() -> None:
+    code = innermost(SOLVES, "znver4")
+    assert code.loop.checks
+    assert code.loop.overlapping == 0.0
+
+
+def test_a_plain_loop_for_what_vectors_leave_is_taken_to_do_no_more() -> None:
+    """65 iterations: 64 in vectors, and one by the plain loop, as often as the labels run it."""
+    code = innermost(PATHS.replace("STEP", "2").replace("130x130", "130x260"), "apple-m1")
+    assert code.loop.overlapping == 1.0
+    assert code.cycles < 130 * 130 * 20
+
+
+SUMS = """func.func @f(%a: memref<96x6xf64> {llvm.noalias}, %x: memref<6xf64> {llvm.noalias},
+    %y: memref<96xf64> {llvm.noalias}, %r: memref<96xf64> {llvm.noalias}, %s: memref<6xf64> {llvm.noalias}) {
+  affine.for %i = 0 to 96 { affine.for %j = 0 to 6 {
+    %v = affine.load %a[%i, %j] : memref<96x6xf64>
+    %p = affine.load %s[%j] : memref<6xf64>
+    %q = affine.load %y[%i] : memref<96xf64>
+    %m = arith.mulf %q, %v : f64
+    %t = arith.addf %p, %m : f64
+    affine.store %t, %s[%j] : memref<6xf64>
+    %u = affine.load %r[%i] : memref<96xf64>
+    %w = affine.load %x[%j] : memref<6xf64>
+    %n = arith.mulf %v, %w : f64
+    %o = arith.addf %u, %n : f64
+    affine.store %o, %r[%i] : memref<96xf64> } }
+  return }"""
+
+
+def test_sums_over_a_loop_that_is_unrolled_are_no_steps_of_the_sums_beside_them() -> None:
+    """llvm-mca-22: 17 cycles for three iterations of %i on Zen 4; six additions in turn take 18 for each."""
+    code = innermost(SUMS, "znver4")
+    assert code.loop.trip == 96
+    assert code.chain_cycles < 18
