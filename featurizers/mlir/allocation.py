@@ -153,13 +153,14 @@ class _Allocation:
             for register in instruction.of:
                 if register in on_stack:
                     on_stack.discard(register)
-                    folded = self.code.cpu.isa == "x86" and len(instruction.of) > 1 and last[register] == at
+                    others = any(r for r in instruction.of if r != register)  # one operand is in a register
+                    folded = self.code.cpu.isa == "x86" and others and last[register] == at
                     if folded and (instruction.swaps or instruction.of[0] != register):
                         instruction = instruction._replace(of=tuple([r * (r != register) for r in instruction.of]))
                         continue
                     found.append(Instruction(register, (), "load"))
-            if instruction.tied == HARD:
-                candidates = [register for register in _candidates(instruction) if register]
+            candidates = [register for register in _candidates(instruction) if register]
+            if instruction.tied == HARD and candidates:
                 dying = [register for register in candidates if last.get(register) == at]
                 if not dying:
                     self.code.count += 1

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.columns import COLUMNS
 from featurizers.mlir.cores import returning
+from featurizers.mlir.cpus import cpus
 from featurizers.mlir.selection import select
 from featurizers.mlir.steady import steady
 from featurizers.mlir.straight import Straight
@@ -190,3 +194,40 @@ def test_a_narrow_remainder_by_seven() -> None:
       %c = arith.constant 7 : i16 %r = arith.remui %y, %c : i16 return %r : i16 }"""
     row = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="apple-m1").vectors[0]
     assert row[_NAMES.index("est_instructions")] == 11.0
+
+
+def test_of_two_arguments_on_the_stack_one_is_loaded_and_one_an_operand() -> None:
+    # llc-22 for znver4: movl 16(%rsp), %eax; xorl 8(%rsp), %eax; retq
+    arguments = ", ".join(f"%x{at}: i32" for at in range(9))
+    text = f"func.func @f({arguments}) -> i32 {{ %r = arith.xori %x8, %x7 : i32 return %r : i32 }}"
+    row = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="znver4").vectors[0]
+    assert row[_NAMES.index("est_instructions")] == 3.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_functions_of_any_few_operations_have_an_estimate_on_every_cpu(seed: int) -> None:
+    """Up to fourteen arguments, of which some are on the stack and some are used by nobody or twice."""
+    draw = random.Random(seed)
+    programs = [FEATURIZER.parse({"mlir": _drawn(draw)}) for _ in range(50)]
+    for name in sorted(cpus()):
+        vectors = FEATURIZER.features(programs, profile=name).vectors
+        assert np.isfinite(vectors).all()
+        assert (vectors[:, _NAMES.index("est_instructions")] >= 1).all()
+
+
+def _drawn(draw: random.Random) -> str:
+    kinds = [draw.choice(("i8", "i32", "i64", "f32", "f64")) for _ in range(draw.randint(1, 14))]
+    if draw.random() < 0.5:
+        kinds = [kinds[0]] * len(kinds)
+    values = [(f"%a{place}", kind) for place, kind in enumerate(kinds)]
+    lines = []
+    for step in range(draw.randint(0, 8)):
+        kind = draw.choice(values)[1]
+        one, other = (draw.choice([value for value, own in values if own == kind]) for _ in range(2))
+        whole = ("addi", "subi", "muli", "andi", "xori", "shli", "shrui", "minsi", "divui", "remsi")
+        name = draw.choice(whole if kind.startswith("i") else ("addf", "mulf", "divf", "maximumf", "minnumf"))
+        lines.append(f"  %v{step} = arith.{name} {one}, {other} : {kind}")
+        values.append((f"%v{step}", kind))
+    result, kind = draw.choice(values)
+    signature = ", ".join(f"%a{place}: {own}" for place, own in enumerate(kinds))
+    return "\n".join([f"func.func @f({signature}) -> {kind} {{", *lines, f"  return {result} : {kind}", "}"])
