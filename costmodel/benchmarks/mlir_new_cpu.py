@@ -20,15 +20,18 @@ from featurizers.core import joined
 
 PROGRAMS = 20
 _DRAWS = 10
-_MOST_TRAIN, _MOST_TEST = 10_000, 500
+_MOST_TEST = 500
 Array = npt.NDArray[np.float64]
 
 
-def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
-    """Cycles of test programs of seen families on a CPU that training never saw; median over draws of the programs."""
+def run(data: Path | None, mirror: Path | None, training_rows: int = 10_000) -> dict[str, Any]:
+    """Cycles of test programs of seen families on a CPU that training never saw; median over draws of the programs.
+
+    training_rows : of all CPUs together, a sixth of which is left out each time.
+    """
     corpus = load_corpus(data or dataset_folder("mlir_programs"))
     cycles = [own for own in corpus.labels if own.target.name == "cycles"]
-    some = tuple(_some(own, corpus.split, len(cycles)) for own in cycles)
+    some = tuple(_some(own, corpus.split, training_rows // len(cycles)) for own in cycles)
     store = FeatureStore(replace(corpus, labels=some))
     leave_out_refused(store, print)
     labels = list(store.corpus.labels)
@@ -40,11 +43,11 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     return {"benchmark": "mlir-new-cpu", "rows": rows, "summary": summary}
 
 
-def _some(labels: Labels, split: npt.NDArray[np.str_], cpus: int) -> Labels:
+def _some(labels: Labels, split: npt.NDArray[np.str_], most: int) -> Labels:
     """What is trained on of one CPU beside the others, and its test programs."""
     order = np.random.default_rng(0).permutation(len(labels.subject))
     own = split[labels.subject[order]]
-    train, test = order[own == "train"][: _MOST_TRAIN // cpus], order[own == "test_seen"][:_MOST_TEST]
+    train, test = order[own == "train"][:most], order[own == "test_seen"][:_MOST_TEST]
     keep = np.sort(np.concatenate([train, test]))
     return replace(labels, subject=labels.subject[keep], value=labels.value[keep], noise=labels.noise[keep])
 
