@@ -10,6 +10,8 @@ from typing import Any
 
 LOOP = "affine.for"
 _READS_AND_WRITES = ("affine.load", "affine.store", "affine.vector_load", "affine.vector_store")
+_WITHOUT_MEMORY = frozenset({"affine", "arith", "complex", "index", "math", "scf"})
+"""Dialects of which no operations but `_READS_AND_WRITES` reach memory."""
 _FUNCTION = "nest"
 _PLAIN = re.compile(r"d(\d+)( [+-] \d+)?")
 _CONSTANT_MAP = re.compile(r"<\(\) -> \((-?\d+)\)>")
@@ -63,9 +65,14 @@ def may_jam(nest: Any) -> bool:
                 return False
             if at:
                 written.append(key)
-        elif op.name in ("memref.load", "memref.store", "func.call", "memref.alloca", "memref.alloc", "memref.copy"):
+        elif _unseen(op):
             return False
     return all(len(places[key]) == 1 for key in written)
+
+
+def _unseen(op: Any) -> bool:
+    """Whether an operation may read or write what its place in the nest does not say."""
+    return op.name.partition(".")[0] not in _WITHOUT_MEMORY or op.name.startswith("affine.dma")
 
 
 def may_tile(nest: Any) -> bool:
@@ -89,7 +96,7 @@ def may_tile(nest: Any) -> bool:
             at = 1 if op.name == "affine.store" else 0
             subscripts = _subscripts(op.attributes["map"], list(op.operands)[at + 1 :], loops)
             places.setdefault(_key(op.operands[at]), []).append((bool(at), subscripts))
-        elif op.name.partition(".")[0] in ("memref", "func", "vector") or op.name.startswith("affine.vector"):
+        elif op.name in _READS_AND_WRITES or _unseen(op):
             return False
     return all(
         _forward(one, other, len(band))

@@ -154,6 +154,30 @@ func.func @f(%a: memref<64x64xf32>, %b: memref<64x64xf32>) {{
     assert any(choice.tile for choice in found) == legal
 
 
+@pytest.mark.parametrize(
+    "unseen",
+    ["linalg.fill ins(%x : f32) outs(%a : memref<64x64xf32>)", "func.call @other(%a) : (memref<64x64xf32>) -> ()"],
+)
+def test_what_reaches_memory_otherwise_stops_tiles_and_jamming(unseen: str) -> None:
+    text = f"""
+func.func private @other(memref<64x64xf32>)
+func.func @f(%a: memref<64x64xf32>, %b: memref<64x64xf32>) {{
+  affine.for %i = 0 to 64 {{
+    affine.for %j = 0 to 64 {{
+      %x = affine.load %a[%i, %j] : memref<64x64xf32>
+      affine.store %x, %b[%i, %j] : memref<64x64xf32>
+      {unseen}
+    }}
+  }}
+  return
+}}"""
+    seen, hidden = parse(text.replace(unseen, "")), parse(text)
+    assert may_tile(first_nest(seen))
+    assert may_jam(first_nest(seen))
+    assert not may_tile(first_nest(hidden))
+    assert not may_jam(first_nest(hidden))
+
+
 def test_a_sum_over_two_loops_into_memory_is_not_tiled_for_its_order_would_change() -> None:
     text = """
 func.func @f(%a: memref<64x64x64xf32>, %b: memref<64xf32>) {
