@@ -54,8 +54,9 @@ def _labelled(folder: Path) -> dict[str, Row]:
 def _row(nest: Any, label: Mapping[str, Any], tuner: Any) -> Row:
     """One nest: cycles as it is, with mlir-opt's tile, as the pass writes it and at best; and what deciding took.
 
-    Labels of ways to write it that the pass refuses (they compute something else, see `may_unroll`) do not count, nor
-    does their share of the tools' time."""
+    Labels of ways to write it that the pass refuses (they may compute something else, see `may_tile`, `may_unroll`)
+    do not count, nor does their share of the tools' time.
+    """
     from iree.compiler import ir
 
     with ir.Context():

@@ -11,17 +11,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from costmodel.corpus import Labels
 from costmodel.evaluation.tables import NOISY
+from costmodel.regressors.base import read_compressed, write_compressed
 from costmodel.target_model import TargetModel
 from featurizers.core import Features
 
 FILE = "points.json.zst"
 _MOST = 400
 """Per device and target; of more, an even selection in the order of the measured value."""
-_MAX_BYTES = 64 << 20
 
 
 class Points(msgspec.Struct, frozen=True):
@@ -70,7 +69,7 @@ def shortened(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
 
 def write_points(folder: Path, points: Sequence[Points]) -> None:
     """Into a bundle's folder, before its checksums are written."""
-    (folder / FILE).write_bytes(zstandard.ZstdCompressor(level=19).compress(msgspec.json.encode(points)))
+    write_compressed(folder / FILE, msgspec.json.encode(points))
 
 
 def read_points(folder: Path) -> list[Points]:
@@ -78,5 +77,4 @@ def read_points(folder: Path) -> list[Points]:
     path = folder / FILE
     if not path.is_file():
         return []
-    content = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_BYTES)
-    return msgspec.json.decode(content, type=list[Points])
+    return msgspec.json.decode(read_compressed(path), type=list[Points])

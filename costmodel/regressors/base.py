@@ -97,14 +97,23 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def write_compressed(path: Path, content: bytes, level: int = 19) -> None:
+    """By zstd."""
+    path.write_bytes(zstandard.ZstdCompressor(level=level).compress(content))
+
+
+def read_compressed(path: Path, most: int = _MAX_BYTES) -> bytes:
+    """What `write_compressed` wrote, at most so many bytes of it: a file may claim to be of any size."""
+    content: bytes = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(most)
+    return content
+
+
 def write_compressed_json(path: Path, content: Mapping[str, Any]) -> None:
-    """The same on one line, compressed by zstd: for matrices."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    path.write_bytes(zstandard.ZstdCompressor(level=19).compress(text.encode()))
+    """As `write_json`, on one line and compressed: for matrices."""
+    write_compressed(path, json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
 def read_compressed_json(path: Path) -> dict[str, Any]:
-    """What `write_compressed_json` wrote, its first `_MAX_BYTES`: a file may claim to be of any size."""
-    text = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_BYTES)
-    content: dict[str, Any] = json.loads(text)
+    """What `write_compressed_json` wrote."""
+    content: dict[str, Any] = json.loads(read_compressed(path))
     return content

@@ -17,8 +17,8 @@ from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
+from costmodel.regressors.base import read_compressed, write_compressed
 from costmodel.regressors.forest import read_forest
 from costmodel.regressors.leaf_masks import LeafMasks
 
@@ -95,7 +95,7 @@ def _check(status: int) -> None:
 
 def read_text(path: Path) -> str:
     """The model's text, as `NativeBooster.save` wrote it. ValueError where it is longer than any model."""
-    text = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_MODEL_BYTES + 1)
+    text = read_compressed(path, _MAX_MODEL_BYTES + 1)
     if len(text) > _MAX_MODEL_BYTES:
         raise ValueError(f"{path.name} holds more than {_MAX_MODEL_BYTES} bytes of model text.")
     return text.decode()
@@ -206,7 +206,7 @@ class NativeBooster:
 
     def save(self, path: Path) -> None:
         """LightGBM's text format, compressed (a model is 4-5 times smaller so)."""
-        path.write_bytes(zstandard.ZstdCompressor(level=19).compress(self.model_text.encode()))
+        write_compressed(path, self.model_text.encode())
 
     @classmethod
     def load(cls, path: Path) -> Self:

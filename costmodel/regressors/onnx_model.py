@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
+
+from costmodel.regressors.base import read_compressed, write_compressed
 
 _MAX_BYTES = 256 << 20
 
@@ -27,12 +28,12 @@ class OnnxModel:
 
     def save(self, path: Path) -> None:
         """The ONNX file, compressed."""
-        path.write_bytes(zstandard.ZstdCompressor(level=12).compress(self.data))
+        write_compressed(path, self.data, level=12)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """What `save` wrote. At most 256 MiB are read, whatever the file says of itself."""
-        data = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read(_MAX_BYTES + 1)
+        data = read_compressed(path, _MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise ValueError(f"{path.name} holds more than {_MAX_BYTES} bytes of ONNX.")
         return cls(data)

@@ -20,23 +20,22 @@ _WORD, _LONG = 32, 64
 _SIGNED_PREDICATES = frozenset((2, 3, 4, 5))
 
 
+_DISTANCE = {"aarch64": "alu", "x86": "move"}
+"""What a rotation by a variable needs first: its complement, where all turn to the right; the register ``cl``."""
+
+
 def _any(code: Code, position: int) -> int:
     """What all instruction sets do alike."""
     value = code.values[position]
-    op, _bits, args, _, _ = value
+    op, bits, args, _, _ = value
     if op == "trunc":
         return code.register(args[0])
     if op in ("bswap", "bitreverse"):
-        return _turned_over(code, op, value.bits, args[0])
-    if op == "rotl" and _bits >= _WORD:
+        return _turned_over(code, op, bits, args[0])
+    if op == "rotl" and bits >= _WORD:
         to = code.register(args[1])
-        to = (
-            code.emit("alu", to)
-            if code.cpu.isa == "aarch64"
-            else code.emit("move", to)
-            if code.cpu.isa == "x86"
-            else to
-        )
+        if code.cpu.isa in _DISTANCE:
+            to = code.emit(_DISTANCE[code.cpu.isa], to)
         return code.emit("shift", code.register(args[0]), to, tied=HARD if code.cpu.isa == "x86" else FREE)
     if op in ("udiv", "sdiv", "urem", "srem"):
         by = code.constant(args[1])

@@ -37,11 +37,11 @@ def _distance(b: Builder, op: Op, nest: Nest) -> None:
     larger, smaller = (b.extremes.get(value) for value in op.operands)
     if larger is None or smaller is None or op.name != "arith.subi":
         return
-    if (larger.name, smaller.name) == ("arith.maxui", "arith.minui") and set(larger.operands) == set(smaller.operands):
+    if set(larger.operands) != set(smaller.operands):
+        return
+    if (larger.name, smaller.name) == ("arith.maxui", "arith.minui"):
         fused.note(nest, fused.DISTANCE)
-    elif (larger.name, smaller.name) == ("arith.maxsi", "arith.minsi") and set(larger.operands) == set(
-        smaller.operands
-    ):
+    elif (larger.name, smaller.name) == ("arith.maxsi", "arith.minsi"):
         nest.counts[opclass.IMINMAX] -= 1.0
 
 
