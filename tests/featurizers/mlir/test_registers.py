@@ -198,3 +198,19 @@ def test_results_of_calls_wait_for_the_last_of_them(name: str, registers: int, c
     roots = FEATURIZER.parse({"mlir": softmax(24)}).loops_on(cpu(name).isa)
     driven = sum(code.driven for root in roots for code in generate(root, cpu(name)))
     assert counted <= driven == 24 - registers
+
+
+REMAINDER = """func.func @f(%a: memref<64xf64> {llvm.noalias}, %b: memref<64xf64> {llvm.noalias}) {
+  %six = arith.constant 6.0 : f64
+  affine.for %i = 0 to 64 {
+    %x = affine.load %a[%i] : memref<64xf64>
+    %y = arith.remf %x, %six : f64
+    %z = arith.mulf %y, %x : f64
+    affine.store %z, %b[%i] : memref<64xf64> }
+  return }"""
+
+
+def test_a_remainder_of_floats_is_a_call_for_which_vectors_wait_on_the_stack() -> None:
+    """`fmod`, and fourteen `ld1`, `st1` and moves of the two lanes around it."""
+    assert last(REMAINDER, "cortex-a55").driven > 0
+    assert last(REMAINDER.replace("arith.remf", "arith.divf"), "cortex-a55").driven == 0
