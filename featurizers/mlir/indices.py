@@ -169,8 +169,8 @@ def _global(b: Builder, op: Op, nest: Nest) -> None:
 
 
 @handles("memref.cast", "memref.collapse_shape", "memref.expand_shape", "memref.memory_space_cast", "tensor.cast",
-         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor",
-         "bufferization.to_buffer")  # fmt: skip
+         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor", "tensor.collapse_shape",
+         "tensor.expand_shape", "bufferization.to_buffer")  # fmt: skip
 def _same(b: Builder, op: Op, nest: Nest) -> None:
     if op.results:
         b.aliases[op.results[0]] = (op.operands[0], {CONSTANT: 0})
