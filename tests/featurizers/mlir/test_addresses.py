@@ -170,3 +170,33 @@ def test_displacements_of_fixed_length_reach_many_places_from_a_pointer_further_
     """4096 elements from the first one there is a second pointer, not one for each place: llc spills none."""
     assert spills(rows(140, "i16"), "neoverse-v1") < 0.5
     assert spills(rows(240, "i1"), "neoverse-v1") < 1.0, "less than a byte"
+
+
+CHAIN = """func.func @f(%a: tensor<5x15x18xf64>, %b: tensor<5x15x18xf64>, %c: tensor<5x15x18xf64>,
+                      %d: tensor<5x15x18xf64>) -> tensor<5x15x18xf64> {
+  %0 = stablehlo.divide %a, %b : tensor<5x15x18xf64>
+  %1 = stablehlo.add %0, %c : tensor<5x15x18xf64>
+  %2 = stablehlo.add %1, %d : tensor<5x15x18xf64>
+  return %2 : tensor<5x15x18xf64> }"""
+
+
+def test_a_value_that_lives_across_a_call_needs_a_saved_register_as_long_as_it_lives() -> None:
+    """No more than six values live across any of the calls; seven that do so somewhere live in the first loop."""
+    assert spills(CHAIN, "skylake-avx512") == 1
+    assert spills(CHAIN.replace("stablehlo.add %1, %d", "stablehlo.add %1, %c"), "skylake-avx512") < 1
+
+
+RESHAPED = """func.func @f(%a: tensor<5x15x18xf64>, %b: tensor<5x15x18xf64>, %c: tensor<75x18xf64>,
+                      %d: tensor<75x18xf64>) -> tensor<75x18xf64> {
+  %0 = stablehlo.divide %a, %b : tensor<5x15x18xf64>
+  %1 = stablehlo.reshape %0 : (tensor<5x15x18xf64>) -> tensor<75x18xf64>
+  %2 = stablehlo.add %1, %c : tensor<75x18xf64>
+  %3 = stablehlo.add %2, %d : tensor<75x18xf64>
+  return %3 : tensor<75x18xf64> }"""
+
+
+def test_another_shape_of_a_tensor_is_the_same_buffer() -> None:
+    """Two are made, and freed."""
+    program = FEATURIZER.parse({"mlir": RESHAPED})
+    assert program.allocations == FEATURIZER.parse({"mlir": CHAIN}).allocations
+    assert spills(RESHAPED, "skylake-avx512") == 1
