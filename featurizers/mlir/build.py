@@ -115,6 +115,8 @@ class Builder:
                         nest.bits = kind.bits
                     if kind.kind == "float":
                         nest.is_float = True
+                        if kind.bits > nest.float_bits:
+                            nest.float_bits = kind.bits
                     elif kind.kind == "vector":
                         counts[found] -= 1.0
                         wide(nest, kind, found, extreme)
@@ -219,7 +221,7 @@ def wide(nest: Nest, kind: Type, op_class: int, of: int = -1) -> None:
         nest.widths = size
     nest.bits = max(nest.bits, kind.bits)
     if kind.is_float:
-        nest.is_float = True
+        nest.is_float, nest.float_bits = True, max(nest.float_bits, kind.bits)
     if op_class == opclass.LIBM:
         nest.counts[op_class] += kind.size  # of each element
         return

@@ -256,7 +256,7 @@ def _generate(
         chain = in_order_cycles(loop, cpu, lanes)
         if full and not cpu.in_order and not cpu.scalable:
             chain = overlapped(chain, chosen.work * interleave * unroll)
-    if vf == 1 and cpu.isa == "x86" and chain and emulates_half(loop, cpu):
+    if vf == 1 and cpu.isa == "x86" and chain and (emulates_half(loop, cpu) or (loop.is_float and not packed.share)):
         chain = max(
             chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
         )

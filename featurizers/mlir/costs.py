@@ -158,7 +158,7 @@ also of its size. Roots and calls are as the first."""
 def call(loop: Loop, cpu: Cpu, lane: float) -> tuple[float, float]:
     """Of a call of the mathematical library alone, and for each lane of a vector, where to take it out and to put the
     result in costs `lane`. That of a half is of one that is promoted, to x86 without arithmetic of them."""
-    if cpu.isa == "x86" and not cpu.half and loop.is_float and loop.bits == _HALF:
+    if cpu.isa == "x86" and not cpu.half and loop.float_bits == _HALF:
         return 1.0, _HALF_LANE
     return _CALL, _CALL + lane
 

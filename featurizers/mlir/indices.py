@@ -285,6 +285,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         nest.bits = found.bits
     if moved.is_float:
         nest.is_float = True
+        if found.bits > nest.float_bits:
+            nest.float_bits = found.bits
     else:
         found.whole = True
 

@@ -27,10 +27,10 @@ _Key = TypeVar("_Key")
 class Loop(msgspec.Struct):
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies
-    : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
-    the loops inside. fixed : loops whose copies are in the body. weight : executions of the body in all. around :
-    iterations of the loop around. factor : copies of this loop that unrolling the loop around it made, multiplicity :
+    isa : the instruction set that sizes are for. bits, widths, is_float, float_bits : as of `Nest`, with what is
+    merged in. copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM
+    instructions, total : with the loops inside. fixed : loops whose copies are in the body. weight : executions of the
+    body in all. around : iterations of the loop around. factor : copies of this loop that unrolling the loop around it made, multiplicity :
     in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of inner loops in one
     iteration, in_turn : of all that stand one after the other, see `optimise._in_turn`. lifted : accesses that moved
     out, to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
@@ -69,6 +69,7 @@ class Loop(msgspec.Struct):
     bits: int = 0
     widths: int = 0
     is_float: bool = False
+    float_bits: int = 0
     children: list[Loop] = field(default_factory=list)
     copies: float = 1.0
     size: float = 0.0

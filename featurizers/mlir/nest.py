@@ -173,9 +173,9 @@ class Nest(msgspec.Struct):
 
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
-    code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
-    invariants : scalars from outside that the body uses, held_floats, literals : those of them of floating point, and
-    constants. path : longest chain of dependent operations in the body,
+    code). bits : the widest element computed on, float_bits : the widest of floats. live_int, live_float : most
+    values alive at a point of the body. invariants : scalars from outside that the body uses, held_floats,
+    literals : those of them of floating point, and constants. path : longest chain of dependent operations in the body,
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
     computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
     length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
@@ -217,6 +217,7 @@ class Nest(msgspec.Struct):
     widths: int = 0
     bits: int = 0
     is_float: bool = False
+    float_bits: int = 0
     live_int: int = 0
     live_float: int = 0
     invariants: int = 0

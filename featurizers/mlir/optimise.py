@@ -74,7 +74,8 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     beside = len(nest.children) if nest.depth else len(nest.children) // 2  # `UnswitchSiblingsToplevelDiv`
     loop = Loop(
         nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
-        nest.widths, nest.is_float, [loop for child in nest.children for loop in _optimise(child, isa, beside)],
+        nest.widths, nest.is_float, nest.float_bits,
+        [loop for child in nest.children for loop in _optimise(child, isa, beside)],
         path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
         held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
         immediates=nest.immediates, wide=nest.wide.copy(), typed=nest.typed.copy(), divided=nest.divided.copy(),
@@ -391,6 +392,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
     loop.is_float = loop.is_float or below.is_float
+    loop.float_bits = max(loop.float_bits, below.float_bits)
     loop.hoisted += below.hoisted
     loop.folds += below.folds * trip
     loop.of_loaded += below.of_loaded * trip

@@ -59,8 +59,8 @@ def ports_of(
         uops, ints = uops - fewer, ints - fewer
     else:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
-    each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
-    root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
+    each = cpu.fdiv64_cycles if (loop.float_bits or loop.bits) > 32 else cpu.fdiv32_cycles
+    root = cpu.fsqrt64_cycles if (loop.float_bits or loop.bits) > 32 else cpu.fsqrt32_cycles
     divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
     calls = calls_of(loop, cpu)
     control = LOOP_CONTROL / unroll if loop.nest.depth and unroll else 0.0

@@ -28,10 +28,10 @@ def target_size(loop: Loop, shapes: int) -> float:
     if loop.fused:
         size += counting.size(loop)
     if counts[opclass.FMINMAX]:
-        of = minmax.OF_HALVES if loop.bits == _HALF else minmax.COSTS
+        of = minmax.OF_HALVES if loop.float_bits == _HALF else minmax.COSTS
         size += counts[opclass.FMINMAX] * (minmax.mean(loop.extremes, of, loop.isa) - 1.0)
     if loop.isa == "x86":
-        return size + counts[opclass.FMAXIMUM] * (loop.bits != _HALF) + len(loop.indexed)
+        return size + counts[opclass.FMAXIMUM] * (loop.float_bits != _HALF) + len(loop.indexed)
     size += 3.0 * counts[_FDIV]
     return size + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 

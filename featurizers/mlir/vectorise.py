@@ -97,7 +97,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     length = known_length(loop)
     tiny = 0 < length < TINY_TRIP
     by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
-    if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
+    if cpu.isa == "riscv" and not cpu.half and loop.float_bits == 16:
         return scalar
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
@@ -268,7 +268,7 @@ def _vector(
     left = uops - moves if whole else body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7)
     work = max(left - libm * CALL_WORK - extended + merged, 0.0 if whole else 1.0) * parts
     work += widths.conversions(loop, cpu, vf, fixed)
-    if loop.is_float and loop.bits == 16 and not cpu.half:
+    if loop.float_bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 0.0 if whole else 1.0)
     if whole:

@@ -162,7 +162,7 @@ def overlapped(chain: float, uops: float) -> float:
 
 def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles of the longest chain of a body as it is written."""
-    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float, vectors)
+    return cycles_of(steps(loop.critical), cpu, loop.float_bits or loop.bits, loop.is_float, vectors)
 
 
 def through_one_register(loop: Loop, cpu: Cpu) -> float:
@@ -176,17 +176,29 @@ def through_one_register(loop: Loop, cpu: Cpu) -> float:
 def _by_inserts(loop: Loop, cpu: Cpu) -> float:
     """``vpinsrw`` from memory keeps the old value of the first vector register, which nobody wants: it is the result
     before this one, unless that register holds something throughout, which none does over a call: its operand and its
-    result are there. An iteration is a chain of all its results."""
+    result are there. An iteration is a chain of all its results, each of which takes all the steps of an accumulator of
+    a loop that was unrolled into it. What is only moved goes by that register, too."""
     counts = loop.counts
-    stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
+    stores, read = counts[opclass.STORE], _halves_read(loop)
     called = counts[opclass.LIBM]
-    if not stores or not read or loop.chains or loop.lifted or (_first_taken(loop) and not called):
+    over_calls = called or counts[opclass.CALL]
+    if not stores or not read or loop.chains or loop.lifted or (_first_taken(loop) and not over_calls):
         return 0.0
-    known = latencies(cpu, loop.bits, True)
+    known = latencies(cpu, loop.float_bits, True)
+    computed = sum([counts[index] * known[index] for index in FLOAT_CLASSES])
+    if not computed and not called:
+        return max(cpu.insert_latency, _INSERTED) * read
     put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
     each = own_path(loop, cpu) - cpu.load_latency
-    converted = called * cpu.half_latency
-    return put_in + converted + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
+    ops = sum([counts[index] for index in FLOAT_CLASSES])
+    chain = loop.serial_chain
+    if chain is not None and loop.serial > 1.0 and read > ops == counts[chain.op_class]:
+        each = max(each, loop.serial * _step_of_sum(loop, cpu, chain))
+    return put_in + called * cpu.half_latency + min(stores * each, computed)
+
+
+def _halves_read(loop: Loop) -> int:
+    return sum([not a.store and a.bits == _HALF and not a.whole for a in loop.accesses])
 
 
 def _first_taken(loop: Loop) -> bool:
@@ -198,14 +210,18 @@ def _first_taken(loop: Loop) -> bool:
 
 
 def inserted_into_sum(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of a step of a sum of halves on x86, in the first vector register: what is loaded is put into it as far as
-    its other lanes go (``vpinsrw``), so that a step waits for all of the one before."""
-    if _first_taken(loop) or not loop.counts[opclass.LOAD]:
+    """Cycles of a step of a sum on x86, in the first vector register, of what is loaded as halves: each is put into it
+    as far as its other lanes go (``vpinsrw``), so that a step waits for all of the one before."""
+    if _first_taken(loop) or not _halves_read(loop):
         return 0.0
-    op_class = max(loop.chains, key=_steps_of).op_class
-    known = latencies(cpu, loop.bits, True)[op_class] if op_class >= 0 else 0.0
-    more = dict(steps(loop.critical)).get(op_class, 1.0) - 1.0
-    return max(own_path(loop, cpu) - cpu.load_latency + _INSERTED - more * known, 1.0)
+    return _step_of_sum(loop, cpu, max(loop.chains, key=_steps_of))
+
+
+def _step_of_sum(loop: Loop, cpu: Cpu, chain: Chain) -> float:
+    known = latencies(cpu, loop.float_bits, True)[chain.op_class] if chain.op_class >= 0 else 0.0
+    more = dict(steps(loop.critical)).get(chain.op_class, 1.0) - 1.0
+    inserted = _INSERTED if loop.float_bits == _HALF else cpu.insert_latency + 1.0
+    return max(own_path(loop, cpu) - cpu.load_latency + inserted - more * known, 1.0)
 
 
 def _steps_of(chain: Chain) -> float:
@@ -249,5 +265,5 @@ def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     """Of the last operation on a carried value."""
     if chain.op_class < 0:
         return 1.0
-    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
+    known = latencies(cpu, loop.float_bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
     return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
