@@ -30,8 +30,8 @@ class Loop(msgspec.Struct):
     isa : the instruction set that sizes are for. bits, widths, is_float, float_bits : as of `Nest`, with what is
     merged in. copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM
     instructions, total : with the loops inside. fixed : loops whose copies are in the body. weight : executions of the
-    body in all. around : iterations of the loop around. factor : copies of this loop that unrolling the loop around it made, multiplicity :
-    in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of inner loops in one
+    body in all. around : iterations of the loop around. factor : copies of this loop that unrolling the loop around it
+    made, multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of inner loops in one
     iteration, in_turn : of all that stand one after the other, see `optimise._in_turn`. lifted : accesses that moved
     out, to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
     finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
