@@ -40,7 +40,7 @@ class Builder:
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
     function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
-    the ones of eight bits each, and their products.
+    the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
     """
 
     module: Module
@@ -83,6 +83,7 @@ class Builder:
     depends: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
+    overwritten: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=dict)
     ones: set[int] = field(default_factory=set)
     logic: dict[int, Logic] = field(default_factory=dict)

@@ -203,7 +203,10 @@ def _branch(b: Builder, blocks: Sequence[Block], nest: Nest, part: float, known:
     """A region that runs in this part of the iterations. known : not by data, whose branches end blocks at a cost that
     is no less than what they save on average."""
     loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts) - nest.skipped
+    overwritten = b.overwritten
+    b.overwritten = overwritten.copy()  # of what several regions write over, none needs a copy for another
     region(b, blocks, nest)
+    b.overwritten = overwritten
     written = nest.accesses[accesses:]
     for access in written:
         access.maybe = True

@@ -282,7 +282,8 @@ def _vector(
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
-        work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
+        own = body + (merged if cpu.isa == "x86" else 0.0)
+        work = max(own - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
     for access, count in kinds:
         own_cost, own_work, alone = _move(loop, access, cpu, vf, folded)
         picked += count * (not woven and alone > 0 and vf * access[3] >= _FIXED_BITS)
