@@ -191,3 +191,52 @@ def test_what_is_loaded_and_stored_back_is_nothing() -> None:
     assert moved("") == 0.0, "but its return"
     assert moved("", "%j") > 1.0
     assert moved("memref.store %s, %b[%i, %j] : memref<8x4xf32>") > moved("", "%j"), "the other may be the same buffer"
+
+
+def test_limits_that_are_always_met_leave_a_constant() -> None:
+    """A byte and fifteen, times 300, is beyond 255 (`CorrelatedValuePropagation`)."""
+    buffer = "memref<2000xi8>"
+    text = f"""func.func @f(%a: {buffer}, %b: {buffer}) {{
+      %less = arith.constant -15 : i32
+      %scale = arith.constant 300 : i32
+      %zero = arith.constant 0 : i32
+      %most = arith.constant MOST : i32
+      affine.for %i = 0 to 2000 {{
+        %x = affine.load %a[%i] : {buffer}
+        %y = arith.extui %x : i8 to i32
+        %s = arith.subi %y, %less : i32
+        %t = arith.muli %s, %scale : i32
+        %u = arith.maxsi %t, %zero : i32
+        %v = arith.minsi %u, %most : i32
+        %w = arith.trunci %v : i32 to i8
+        affine.store %w, %b[%i] : {buffer}
+      }}
+      return }}"""
+    found = [FEATURIZER.parse({"mlir": text.replace("MOST", most)}).loops[0] for most in ("255", "5000")]
+    assert [sum(loop.counts) + sum([sum(child.counts) for child in loop.children]) for loop in found] == [1.0, 7.0]
+
+
+def test_remainders_of_less_than_twice_the_divisor_are_minima() -> None:
+    assert counts("""%s = arith.remui %x, %most : KIND
+                     %t = arith.remui %s, %few : KIND
+                     %r = arith.addi %t, %y : KIND""") == counts(
+        """%s = arith.remui %x, %most : KIND
+           %r = arith.addi %s, %y : KIND"""
+    ), "60 is less than 100"
+    body = """%few1 = arith.constant 41 : KIND
+              %s = arith.remui %x, %most : KIND
+              %t = arith.remui %s, %few1 : KIND
+              %r = arith.addi %t, %y : KIND"""
+    found = counts(body)
+    assert (found["iminmax"], found["iadd"]) == (1.0, 3.0), "the rest of 60 is less than twice 41"
+
+
+def test_what_is_taken_off_twice_is_taken_off_at_once() -> None:
+    assert (
+        counts("""%z = arith.muli %x, %x : KIND
+                     %s = arith.addi %y, %z : KIND
+                     %t = arith.subi %x, %y : KIND
+                     %u = arith.subi %t, %z : KIND
+                     %r = arith.muli %s, %u : KIND""")["iadd"]
+        == 2.0
+    )
