@@ -258,6 +258,18 @@ def _operations(subscripts: Sequence[Form | None], steps: Sequence[int]) -> int:
     return sum(stride != 1 for stride in values) + (len(values) - 1) + others if values else 0
 
 
+_BYTE = 8
+
+
+def _of_one_byte(b: Builder, value: int, bits: int) -> bool:
+    """Whether a number is the same byte all over, as memset writes it (`isBytewiseValue`)."""
+    number = b.number(value)
+    if number is None or bits < _BYTE:
+        return False
+    number &= (1 << bits) - 1
+    return number == (number & 255) * (((1 << bits) - 1) // 255)
+
+
 def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool) -> None:
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
@@ -268,7 +280,7 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         found.constant *= lanes
     if nest.step > 1 and op.name.startswith("affine."):
         found.scale = max([abs((form or {}).get(nest.iv, 0)) // nest.step for form in subscripts], default=1)
-    found.fill = store and op.operands[0] in b.zeros
+    found.fill = store and (op.operands[0] in b.zeros or (lanes == 1 and _of_one_byte(b, op.operands[0], moved.bits)))
     nest.accesses.append(found)
     op_class = opclass.STORE if store else opclass.LOAD
     size = lanes * found.bits
