@@ -17,6 +17,7 @@ from featurizers.mlir.isomorphic import mark
 from featurizers.mlir.liveness import liveness
 from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
+from featurizers.mlir.repeated import once
 
 _IF_WEIGHT = 0.5
 """A region whose condition depends on data is taken to run every second time, as the labels have it."""
@@ -100,6 +101,8 @@ def _counted(
         trip = mean(found)
     else:
         trip = float(max(ceil(min([length for length in known if length is not None]) / step), 0))
+        if carried and trip > 1 and once(block, trip):
+            trip = 1.0
     middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
     made.lengths, made.bounded_by = found, level.depends if found else frozenset()
