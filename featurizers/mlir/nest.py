@@ -191,7 +191,8 @@ class Nest(msgspec.Struct):
     owned : buffers that are made here, with the calls that each takes. masks : lanes of
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
     given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
-    is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
+    is called; in_memory : loaded ones that are operands there later; rounding : while a fused product of halves is
+    rounded; called_loaded : calls of what was just loaded;
     functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
     extremes : operations of class FMINMAX by their kind, see `minmax`. by_masks : choices that are no branch
@@ -257,6 +258,7 @@ class Nest(msgspec.Struct):
     given: set[int] = field(default_factory=set)
     across: int = 0
     across_in_memory: int = 0
+    across_rounding: int = 0
     called_loaded: int = 0
     functions: int = 0
     stepwise: Chain | None = None
