@@ -12,6 +12,7 @@ from math import ceil, log2
 import msgspec
 
 from featurizers.mlir import fused, opclass, widths
+from featurizers.mlir.addresses import looked_up
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
@@ -159,6 +160,9 @@ def _generate(
     length = chain_length(loop)
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
+    if vf == 1 and cpu.isa == "riscv" and loop.gathered:
+        found = looked_up(loop)
+        body, uops = body + found, uops + found
     packed = pack(loop, cpu) if vf == 1 else SCALAR
     wide = vf > 1 or packed.share > _MOST_PACKED
     chain = max((wait_of(c, cpu, loop, wide) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)

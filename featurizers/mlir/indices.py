@@ -358,6 +358,8 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
+        if subscripts and op.operands[at + len(kind.shape)] in b.placed:
+            nest.accesses[-1].place = op.operands[at + len(kind.shape)]
 
 
 def _spreads(op: Op) -> bool:

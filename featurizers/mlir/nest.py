@@ -58,7 +58,7 @@ class Access(msgspec.Struct, gc=False):
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
     what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. spread : whether one
-    element is read into all lanes. scale : what an affine map multiplies
+    element is read into all lanes. place : its last index, where that is loaded. scale : what an affine map multiplies
     the index by, of a loop that the source has unrolled.
     """
 
@@ -78,6 +78,7 @@ class Access(msgspec.Struct, gc=False):
     shape: int = 0
     scale: int = 1
     spread: bool = False
+    place: int = 0
 
     @property
     def form(self) -> Form | None:

@@ -9,6 +9,7 @@ from collections.abc import Set
 from math import gcd
 
 from featurizers.mlir import counting, divisions, minmax, opclass
+from featurizers.mlir.addresses import looked_up
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
@@ -245,7 +246,7 @@ def _written_out_inside(loop: Loop) -> int:
 
 
 def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
-    """Addresses that move with the index of a loop."""
+    """Addresses that move with the index of a loop, or with what it loads."""
     if loop.isa != "riscv":
         return 0
     moving = [access for access in loop.accesses if by_shape[access.moving]]
@@ -253,7 +254,8 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     for access in moving if loop.nest.step > 1 else ():
         buffers.setdefault(access.constant, set()).add(access.base)
     shared = {constant for constant, bases in buffers.items() if len(bases) > 1}  # indices of several buffers
-    return len({(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving})
+    linear = {(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving}
+    return len(linear) + int(looked_up(loop) if None in by_shape and not loop.nest.uncounted else 0)
 
 
 _GUARD, _HOISTED_GUARD, _HOISTED_MINIMUM, _KNOWN_GUARD = 3.0, 5.0, 3.0, 4.0
