@@ -22,6 +22,7 @@ DEFAULT_TRIP = 32.0
 """Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess."""
 
 _BETWEEN_WIDTHS = (opclass.CLASS["extend"], opclass.CLASS["fconvert"])
+_FMUL = opclass.CLASS["fmul"]
 _FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
 _MODULES = frozenset({"builtin.module", "gpu.module"})
 
@@ -41,6 +42,7 @@ class Builder:
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
     function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
     the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
+    twos : constants that a product with is a sum of the other factor and itself (`DAGCombiner::visitFMUL`).
     """
 
     module: Module
@@ -84,6 +86,7 @@ class Builder:
     numbers: dict[int, int] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
     overwritten: set[int] = field(default_factory=set)
+    twos: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=dict)
     ones: set[int] = field(default_factory=set)
     logic: dict[int, Logic] = field(default_factory=dict)
@@ -152,7 +155,7 @@ class Builder:
         """How long the results have waited for what they depend on."""
         ready = self.ready
         longest: Step | None = None
-        loaded = op_class not in opclass.OF_MEMORY
+        loaded = op_class not in opclass.OF_MEMORY or (op_class == _FMUL and not self.twos.isdisjoint(op.operands))
         for value in op.operands:
             waited = ready.get(value)
             if waited is not None:

@@ -31,6 +31,9 @@ def _uniform(b: Builder, op: Op, value: Any) -> None:
             b.zeros.add(op.results[0])
 
 
+_TWO = 2.0
+
+
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
 def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
@@ -42,6 +45,8 @@ def _constant(b: Builder, op: Op, nest: Nest) -> None:
         b.literals.add(op.results[0])
         if isinstance(value, float) and value:
             b.floats.add((b.type(op.results[0]).bits, value))
+            if value == _TWO:
+                b.twos.add(op.results[0])
     if type(value) is int and op.results:
         b.forms[op.results[0]] = {CONSTANT: value}
         kind = b.type(op.results[0])
