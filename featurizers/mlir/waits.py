@@ -5,6 +5,7 @@ from __future__ import annotations
 from featurizers.mlir import minmax, opclass
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.fused import COPIED
 from featurizers.mlir.latency import cycles as cycles_of
 from featurizers.mlir.latency import latencies, steps
 from featurizers.mlir.loop import Loop
@@ -242,11 +243,20 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
-    more = 0.0 if vectors or chain.is_float else _added_to_products(chain, cpu, loop)
+    more = 0.0 if vectors or chain.is_float else _added_to_products(chain, cpu, loop) + _copied(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
         return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
     return more + _latency(chain, cpu, loop, vectors) * chain.steps
+
+
+def _copied(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """Copies in a step of whole numbers, which an instruction of x86 writes over, see `overwritten`: its first use is
+    of the copy. Zen 4 renames registers instead, as llvm-mca-22 has it."""
+    if not loop.fused or cpu.isa != "x86" or cpu.fp_split:
+        return 0.0
+    each = loop.fused.get(COPIED, 0.0) / len(loop.chains or (chain,)) / (1.0 if chain.whole else chain_length(loop))
+    return min(max(each, 0.0), chain.steps)
 
 
 _BEHIND_ADDEND = 1.0
