@@ -56,6 +56,7 @@ class Loop(msgspec.Struct):
     part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
     size of a version that never runs, until that is known.
     kept : products with the index of a loop around that are in this one until they move out.
+    resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
     """
 
@@ -144,6 +145,7 @@ class Loop(msgspec.Struct):
     folded: float = 0.0
     deleted: float = 0.0
     settled: float = 0.0
+    resumed: float = 0.0
     overlapping: float = 0.0
     serial_of: frozenset[int] = frozenset()
     held_around: bool = False

@@ -204,7 +204,7 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
             if kept is None:
                 continue
             child = kept
-        elif again and _short_by_now(child):
+        elif again and _short_by_now(child, known):
             _merge(loop, child, known)
             loop.raw += unfolded(child, loop)
             changed = True
@@ -219,15 +219,20 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
     return changed
 
 
-def _short_by_now(loop: Loop) -> bool:
+def _short_by_now(loop: Loop, known: frozenset[int]) -> bool:
     """Whether a loop that was too long to be unrolled is short when a loop around is gone, and those inside are looked
-    at once more (`LPMUpdater::addSiblingLoops`): the blocks of loops of one iteration are put together by then."""
-    if not loop.exact or loop.children or not loop.deleted or loop.nest.unknown_trip:
+    at once more (`LPMUpdater::addSiblingLoops`): the blocks of loops of one iteration are put together by then, and
+    what begins with the index of a loop that is gone has constants."""
+    if not loop.exact or loop.children or loop.nest.unknown_trip:
         return False
-    size = max(loop.raw - loop.deleted, loop.size)
+    begun = [nest.starts for nest in loop.nest.walk()[1:] if nest.starts] if loop.resumed else []
+    gone = loop.deleted + (loop.resumed if all(starts <= known for starts in begun) else 0.0)
+    if not gone:
+        return False
+    size = max(loop.raw - gone, loop.size)
     loop.unrolled = _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
     if loop.unrolled:
-        loop.raw, loop.deleted = size, 0.0
+        loop.raw, loop.deleted, loop.resumed = size, 0.0, 0.0
     return loop.unrolled
 
 
