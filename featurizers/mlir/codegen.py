@@ -18,7 +18,7 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats, summed
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
@@ -235,7 +235,9 @@ def _generate(
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":
-        instructions += offsets(loop) + splats(loop) + 2 * (STACKED - 1.0) * min(spills, float(len(loop.lifted)))
+        instructions += (
+            offsets(loop) + summed(loop) + splats(loop) + 2 * (STACKED - 1.0) * min(spills, float(len(loop.lifted)))
+        )
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
