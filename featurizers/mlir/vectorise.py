@@ -77,14 +77,10 @@ def ordered_only(loop: Loop) -> bool:
     )
 
 
-_ONLY_FIXED = frozenset((opclass.FMAXIMUM, opclass.IMUL, CLASS["fmul"]))
-
-
 def of_fixed_length(loop: Loop, cpu: Cpu) -> bool:
-    """Whether RISC-V has no reduction of vectors of unknown length for what a loop carries on: it then has fixed ones,
-    whose last iterations are scalar (`RISCVTTIImpl::isLegalToVectorizeReduction`: no products, no maxima that propagate
-    NaN)."""
-    return cpu.isa == "riscv" and any(chain.op_class in _ONLY_FIXED for chain in loop.chains)
+    """Whether RISC-V has fixed vectors for what a loop carries on, see `reduced_in_fixed`: their last iterations are
+    scalar."""
+    return cpu.isa == "riscv" and costs.reduced_in_fixed(loop)
 
 
 def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
@@ -231,7 +227,7 @@ def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     if 1 < length < widest and not cpu.scalable:
         wanted = 1 << int(log2(length))
         widest = min(widest, 2 * wanted if masks(cpu) and length > wanted else wanted)
-    if cpu.scalable and loop.counts[opclass.LIBM]:
+    if cpu.scalable and (loop.counts[opclass.LIBM] or (cpu.isa == "aarch64" and costs.reduced_in_fixed(loop))):
         widest = _FIXED_BITS // loop.widest
     elif cpu.scalable and cpu.isa == "aarch64" and loop.exact and loop.trip < widest / 2:
         return []

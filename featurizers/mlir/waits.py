@@ -12,13 +12,14 @@ from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain, Moving
 from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
-_IMUL = CLASS["imul"]
+_IMUL, _EXTEND = CLASS["imul"], CLASS["extend"]
+_WORD = 32
 _HALF = 16
 _INSERTED = 2.0
 """Cycles until what is loaded is in a register's lowest lane."""
 
 _MAXIMUM_LATENCY = 4.5
-_WINDOW = 100.0
+_WINDOW = 110.0
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
 less what waits in the queue of a unit; chosen by labels)."""
 
@@ -83,9 +84,7 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
     begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
     block, in which values that are stored and loaded again go on."""
-    chain = loop.serial_chain
-    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
-    longest = max(steps, own_path(loop, cpu, vectors))
+    longest = whole_path(loop, cpu, vectors)
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
@@ -96,6 +95,21 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
+def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
+    """Cycles from the first load of an iteration to its result: the path of a body as it is written, and the further
+    steps of an accumulator of loops that were unrolled completely into it."""
+    own, chain = own_path(loop, cpu, vectors), loop.serial_chain
+    if chain is None or not loop.serial:
+        return own
+    within = 0.0
+    if loop.critical is not loop.nest.critical:  # that of the loop inside, which has a step already
+        within = chain.steps
+        if chain.op_class >= 0:
+            within = min(dict(steps(loop.critical)).get(chain.op_class, 1.0), within)
+    further = max(loop.serial - within, 0.0)
+    return own + further / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors)
+
+
 def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Cycles of a step of a vector loop that goes on in place beside rows that one pointer reaches by displacements,
     which leaves no index to share (`LoopStrengthReduce`): the store moves on the pointer that the next iteration loads
@@ -103,14 +117,15 @@ def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
     if cpu.isa != "aarch64" or cpu.scalable or loop.children or loop.chains or loop.trip <= vf:
         return 0.0
     written = [access for access in loop.accesses if access.store]
-    if len(written) != 1 or written[0].stride(loop.nest.iv) != 1:
+    stored = {(access.base, access.moving, access.constant) for access in written}
+    if len(stored) != 1 or written[0].stride(loop.nest.iv) != 1:
         return 0.0
     rows: dict[tuple[int, Moving | None], list[int]] = {}
     for access in loop.accesses:
         if not access.store and access.stride(loop.nest.iv):
             rows.setdefault((access.base, access.moving), []).append(access.constant * access.bits // 8)
     place = written[0].base, written[0].moving
-    if len(rows.pop(place, ())) != 1 or not any(_displaced(loop, key[1], at, vf) for key, at in rows.items()):
+    if len(set(rows.pop(place, ()))) != 1 or not any(_displaced(loop, key[1], at, vf) for key, at in rows.items()):
         return 0.0
     chain = loop.serial_chain
     steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, True) if chain is not None else 0.0
@@ -243,7 +258,8 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
-    more = 0.0 if vectors or chain.is_float else _added_to_products(chain, cpu, loop) + _copied(chain, cpu, loop)
+    more = 0.0 if chain.is_float else _added_to_products(chain, cpu, loop, vectors)
+    more += 0.0 if vectors or chain.is_float else _copied(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
         return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
@@ -263,12 +279,31 @@ _BEHIND_ADDEND = 1.0
 """Cycles that ``madd`` of Cortex-A55 takes from its addend beyond those of a sum (`ReadIMA`)."""
 
 
-def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+_ACCUMULATED = {"neoverse-v1": 1.0, "apple-m1": 3.0, "cortex-a55": 4.0}
+"""Of a sum of products of NEON's vectors (``mla``), from one addend to the next."""
+_ACCUMULATED_BY_SVE, _LONG_BY_SVE = 4.0, 2.0
+"""Of those of SVE's vectors, and where elements have 64 bits."""
+
+
+def added_by_sve(loop: Loop, cpu: Cpu, chain: Chain) -> float:
+    """Cycles that SVE takes for a sum of products of whole numbers beyond NEON."""
+    if chain.is_float or not _added_to_products(chain, cpu, loop, True):
+        return 0.0
+    return (_LONG_BY_SVE if chain.bits > _WORD else _ACCUMULATED_BY_SVE) - _ACCUMULATED["neoverse-v1"]
+
+
+def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     """What a sum of products of whole numbers takes beyond its sums, where both are one instruction."""
     products, kinds = loop.counts[_IMUL], dict(chain.kinds) or {chain.op_class: chain.steps}
-    if not products or not cpu.in_order or 2.0 * loop.folds < products or _IMUL in kinds:
+    if not products or 2.0 * loop.folds < products or _IMUL in kinds:
         return 0.0
-    return kinds.get(opclass.IADD, 0.0) * min(products / loop.counts[opclass.IADD], 1.0) * _BEHIND_ADDEND
+    if not vectors:
+        beyond = _BEHIND_ADDEND if cpu.in_order else 0.0
+    elif cpu.name in _ACCUMULATED and not loop.counts[_EXTEND]:
+        beyond = _ACCUMULATED[cpu.name] - latencies(cpu, chain.bits, False, True)[opclass.IADD]
+    else:
+        beyond = 0.0
+    return kinds.get(opclass.IADD, 0.0) * min(products / loop.counts[opclass.IADD], 1.0) * beyond
 
 
 def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
