@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlencode
 
 from costmodel.benchmarks.mlir_fuzz import SEEDS as MLIR_SEEDS
 from costmodel.benchmarks.mlir_fuzz import bytecode
+from costmodel.benchmarks.mutators import zipped
 from costmodel.predictor import Predictor
 
 _CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
@@ -160,12 +160,12 @@ def _hls4ml() -> Forms:
     raws = {
         "layers": _LAYERS,
         "keras": {"keras": _KERAS, "hls_config": _CONFIG, "part": "zcu102", "clock_period": 5},
-        "project": {"project": base64.b64encode(_zipped(project)).decode()},
+        "project": {"project": base64.b64encode(zipped(project)).decode()},
     }
     files = {
-        "keras archive": ("keras", _zipped(keras), "zip"),
+        "keras archive": ("keras", zipped(keras), "zip"),
         "keras json": ("keras", json.dumps(_KERAS).encode(), "json file"),
-        "project archive": ("project", _zipped(project), "zip"),
+        "project archive": ("project", zipped(project), "zip"),
         "onnx": ("onnx", _mlp(), "onnx"),
     }
     return raws, files | _pt2()
@@ -193,14 +193,6 @@ def _mlir() -> Forms:
     static = MLIR_SEEDS[:3]
     files = {f"file {i}": ("file", text.encode(), "mlir") for i, text in enumerate(static)}
     return raws, files | {f"bytecode {i}": ("file", code, "bytes") for i, code in enumerate(bytecode(static))}
-
-
-def _zipped(files: Mapping[str, str]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 _RAWS: dict[str, Callable[[], Forms]] = {"network": _network, "cpu": _cpu, "hls4ml": _hls4ml, "mlir": _mlir}

@@ -6,7 +6,7 @@ import io
 import json
 import random
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _NUMBERS = (0, -1, 1, 2, 7, 65, 255, 2**31 - 1, 2**31, 2**53, 2**63, 10**30, -(2**40), 1e308, -1e308, 1e-320, 0.5)
@@ -121,10 +121,15 @@ def changed_archive(data: bytes, rng: random.Random, change: Callable[[bytes, ra
         members[rng.choice(("../" + name, "/" + name, name + "x", ""))] = content
     elif kind > 1:
         members[name] = change(content, rng)
+    return zipped({member or "_": text for member, text in members.items()})
+
+
+def zipped(members: Mapping[str, bytes | str]) -> bytes:
+    """A zip archive, the same whenever it is made."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
-        for member, text in members.items():
-            made.writestr(member or "_", text)
+    with zipfile.ZipFile(stream, "w") as made:
+        for name, content in members.items():
+            made.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return stream.getvalue()
 
 

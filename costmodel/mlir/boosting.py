@@ -30,8 +30,10 @@ _ASKED_WHETHER = frozenset({"register_spills"})
 """Counts of which a network says too whether there are any; the others are asked for less, and follow this one."""
 _COMPARED = frozenset({"instructions", "cycles", "executed_instructions", "time_us"})
 """What variants of a function are chosen by."""
-NETWORK_SHARE = 0.6
-"""What the network counts in the mean of both. Each is wrong in its own way: the mean is better than the better one."""
+NETWORK_SHARE = 0.8
+"""What networks count beside trees. Each is wrong in its own way: the mean is better than the better one."""
+_ODDS_SHARE = 0.6
+"""The same of log odds: whether there are any."""
 _FOLDS = 2
 """Of functions: what is held out of each says how far off the boosters are."""
 _QUICK = {"rounds": 120, "networks": 1}
@@ -87,14 +89,15 @@ def _probability(booster: NativeBooster, network: ColumnNetwork | None, x: Float
     trees = booster.predict(x)
     if network is None:
         return trees
-    odds = (1 - NETWORK_SHARE) * np.log(trees / (1.0 - trees)) + NETWORK_SHARE * network.predict(x)
+    odds = (1 - _ODDS_SHARE) * np.log(trees / (1.0 - trees)) + _ODDS_SHARE * network.predict(x)
     return np.asarray(1.0 / (1.0 + np.exp(-odds)))
 
 
 class CodeBoosting:
     """Point: the estimate plus the mean of `members` boosters of all rows, fitted to absolute errors (an estimate that
     missed a decision of the compiler is wrong by factors), and of `networks` perceptrons of `epochs` on the same
-    columns, where there are rows enough for them; the last of several adds up loops. Spread: a booster on errors out of
+    columns, where there are rows enough for them; the last of several adds up loops. Networks are fitted to Cauchy's
+    loss: they say what is likeliest, not what lies in the middle of two decisions. Spread: a booster on errors out of
     group folds, or on families left out (`spread_beyond`).
 
     Where `orders`, what the variants of one function differ by is learned too, see `costmodel.mlir.variants`.
@@ -107,7 +110,6 @@ class CodeBoosting:
     """
 
     name = "mlir-boost"
-    network_share = NETWORK_SHARE
 
     def __init__(
         self,
@@ -145,6 +147,11 @@ class CodeBoosting:
     @property
     def _counts(self) -> bool:
         return self.settings["target"] in COUNTS
+
+    @property
+    def network_share(self) -> float:
+        """What networks count beside trees: in the point, and of a count in the log odds of any."""
+        return _ODDS_SHARE if self._counts else NETWORK_SHARE
 
     def for_target(self, target: str) -> Self:
         """Which quantity it learns: decides about the estimate it starts from, and whether it is a count."""

@@ -22,8 +22,9 @@ _CONTEXT, _LOOP_HIDDEN, _LOOP_DROPPED = 24, (96, 48), 0.1
 _LEAST_SCALE = 0.02
 _BATCH = 128
 _LEARNING_RATE, _FIRST_RATE, _DECAY = 3e-3, 1e-3, 0.02
-_HUBER = 0.1
-"""Errors beyond so many standard deviations of the labels count linearly: decisions missed are wrong by factors."""
+_TOLERANCE = 0.3
+"""Errors beyond so many standard deviations of the labels count by their logarithm (Cauchy's loss): where the estimate
+missed a decision of the compiler it is wrong by a factor, and halfway between two decisions is never right."""
 
 
 def fit_columns(
@@ -109,7 +110,7 @@ def _descend(network: nn.Module, tensors: list[Any], loss: Loss, epochs: int, se
 
 
 def _robust_loss(said: Any, y: Any) -> Any:
-    return nn.functional.huber_loss(said, y, reduction="none", delta=_HUBER)
+    return _TOLERANCE**2 * torch.log1p(((said - y) / _TOLERANCE) ** 2)
 
 
 def _log_loss(said: Any, y: Any) -> Any:

@@ -54,3 +54,13 @@ def _apart(group: list[Access], iv: int, vf: int, cpu: Cpu) -> float:
 
 _SUMMED = {"x86": 1 << 31, "aarch64": 8192, "riscv": 4096, "amdgpu": 1 << 31}
 """Bytes between the places that sums with one pointer reach."""
+
+
+def looked_up(loop: Loop) -> float:
+    """Sums of a pointer and an index that is loaded, of scalar code on RISC-V, whose accesses have no index
+    (``sh2add``): one for what is loaded and stored again."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for access in loop.accesses:
+        if access.place and access.moving is None:
+            places.setdefault((access.base, access.place), [0, 0])[access.store] += 1
+    return float(sum([max(counts) for counts in places.values()]))

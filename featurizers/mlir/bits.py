@@ -76,6 +76,7 @@ def _logic(b: Builder, op: Op, nest: Nest) -> None:
         nest.counts[_LOGIC] -= 2.0
         if scalar:
             fused.note(nest, fused.TURNED)
+            fused.note(nest, fused.COPIED, -1.0)
             bits, last = b.type(op.results[0]).bits, b.ready.get(known[0][1])
             if bits < _WORD:
                 fused.note(nest, fused.NARROW)

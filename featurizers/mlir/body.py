@@ -74,4 +74,4 @@ def float_work(loop: Loop, counts: list[float], cpu: Cpu, vector: bool = False) 
 
 
 def emulates_half(loop: Loop, cpu: Cpu) -> bool:
-    return loop.is_float and loop.bits == 16 and not cpu.half
+    return loop.float_bits == 16 and not cpu.half

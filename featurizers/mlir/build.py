@@ -22,6 +22,7 @@ DEFAULT_TRIP = 32.0
 """Iterations taken for a loop whose bound is not known (a `while`, a bound that is loaded): LLVM's guess."""
 
 _BETWEEN_WIDTHS = (opclass.CLASS["extend"], opclass.CLASS["fconvert"])
+_FMUL = opclass.CLASS["fmul"]
 _FUNCTIONS = frozenset({"func.func", "llvm.func", "gpu.func"})
 _MODULES = frozenset({"builtin.module", "gpu.module"})
 
@@ -40,7 +41,8 @@ class Builder:
     that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
     function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
-    the ones of eight bits each, and their products.
+    the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
+    twos : constants that a product with is a sum of the other factor and itself (`DAGCombiner::visitFMUL`).
     """
 
     module: Module
@@ -83,6 +85,8 @@ class Builder:
     depends: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
+    overwritten: set[int] = field(default_factory=set)
+    twos: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=dict)
     ones: set[int] = field(default_factory=set)
     logic: dict[int, Logic] = field(default_factory=dict)
@@ -115,6 +119,8 @@ class Builder:
                         nest.bits = kind.bits
                     if kind.kind == "float":
                         nest.is_float = True
+                        if kind.bits > nest.float_bits:
+                            nest.float_bits = kind.bits
                     elif kind.kind == "vector":
                         counts[found] -= 1.0
                         wide(nest, kind, found, extreme)
@@ -149,7 +155,7 @@ class Builder:
         """How long the results have waited for what they depend on."""
         ready = self.ready
         longest: Step | None = None
-        loaded = op_class not in opclass.OF_MEMORY
+        loaded = op_class not in opclass.OF_MEMORY or (op_class == _FMUL and not self.twos.isdisjoint(op.operands))
         for value in op.operands:
             waited = ready.get(value)
             if waited is not None:
@@ -219,7 +225,7 @@ def wide(nest: Nest, kind: Type, op_class: int, of: int = -1) -> None:
         nest.widths = size
     nest.bits = max(nest.bits, kind.bits)
     if kind.is_float:
-        nest.is_float = True
+        nest.is_float, nest.float_bits = True, max(nest.float_bits, kind.bits)
     if op_class == opclass.LIBM:
         nest.counts[op_class] += kind.size  # of each element
         return

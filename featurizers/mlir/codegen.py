@@ -12,12 +12,14 @@ from math import ceil, log2
 import msgspec
 
 from featurizers.mlir import fused, opclass, widths
+from featurizers.mlir.addresses import looked_up
+from featurizers.mlir.around import combined, entry
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats, summed
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
@@ -39,6 +41,7 @@ from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly, plain_iterations
 from featurizers.mlir.vectorise import BUFFER_CALL_WORK, CALL_WORK, LANE_WORK, Plan, of_fixed_length, ordered_only, plan
 from featurizers.mlir.waits import (
+    added_by_sve,
     by_blocks,
     chain_length,
     choices,
@@ -68,8 +71,6 @@ _LIBM_LANE = 2.6
 
 _MOST_PACKED = 0.5
 """Share of the stores from which on a body is one of vectors."""
-_COMBINED = {"x86": 0.0, "aarch64": 1.0, "riscv": 0.0, "amdgpu": 0.0}
-"""Cycles of each step that halves a vector of partial results; those of others overlap with what is around."""
 
 
 class LoopCode(msgspec.Struct):
@@ -159,9 +160,14 @@ def _generate(
     length = chain_length(loop)
     chosen = plan(loop, cpu, body, uops)
     vf, interleave = chosen.vf, chosen.interleave
+    if vf == 1 and cpu.isa == "riscv" and loop.gathered:
+        found = looked_up(loop)
+        body, uops = body + found, uops + found
     packed = pack(loop, cpu) if vf == 1 else SCALAR
     wide = vf > 1 or packed.share > _MOST_PACKED
     chain = max((wait_of(c, cpu, loop, wide) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
+    if unknown_length(loop, cpu, vf) and vf > 1:
+        chain += max((added_by_sve(loop, cpu, c) for c in loop.chains), default=0.0)
     if in_parts(loop, cpu):
         chain = 0.0
     calls = CALL_WORK * loop.counts[opclass.LIBM] + BUFFER_CALL_WORK * loop.counts[opclass.CALL]
@@ -231,7 +237,9 @@ def _generate(
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":
-        instructions += offsets(loop) + splats(loop) + 2 * (STACKED - 1.0) * min(spills, float(len(loop.lifted)))
+        instructions += (
+            offsets(loop) + summed(loop) + splats(loop) + 2 * (STACKED - 1.0) * min(spills, float(len(loop.lifted)))
+        )
     scalar = ports_of(loop, cpu, uops, unroll)
     if loop.skipped:
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
@@ -251,12 +259,15 @@ def _generate(
     if packed.reduced:
         terms = max([c.steps * (1.0 if c.whole else length) for c in loop.chains], default=packed.lanes)
         chain, path = chain / max(terms, packed.lanes), path.times(1.0 / packed.lanes)
+        vectors_added = max(terms / packed.lanes, 1.0)
+        if not cpu.in_order:  # one wide vector, whose halves are added
+            path = path.times(log2(1.0 + vectors_added) / vectors_added)
         chain += cpu.shuffle_latency if cpu.in_order else 0.0  # across lanes
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
         if full and not cpu.in_order and not cpu.scalable:
             chain = overlapped(chain, chosen.work * interleave * unroll)
-    if vf == 1 and cpu.isa == "x86" and chain and emulates_half(loop, cpu):
+    if vf == 1 and cpu.isa == "x86" and chain and (emulates_half(loop, cpu) or (loop.is_float and not packed.share)):
         chain = max(
             chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
         )
@@ -292,7 +303,7 @@ def _generate(
         alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
         cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
     if vf > 1 and loop.chains and not ordered_only(loop):
-        cycles += len(loop.chains) * _COMBINED[cpu.isa] * log2(vf)
+        cycles += combined(loop, cpu, vf, interleave)
     if vf > 1 and loop.overlapping:
         plain = loop.trip if folded else plain_iterations(loop, cpu, rest, not unknown_length(loop, cpu, vf))
         each = max(scalar, chain)
@@ -301,7 +312,7 @@ def _generate(
         cycles += loop.overlapping * (plain * each - cycles)
     run = vector_trips * (main / unroll + LOOP_CONTROL / unroll)
     if loop.nest.depth:
-        cycles += _entry(loop, cpu, vf > 1 and remainder, unroll)
+        cycles += entry(loop, cpu, vf, folded, vf > 1 and remainder, unroll)
     cycles *= loop.entries
     return LoopCode(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
@@ -379,16 +390,3 @@ def _left_over(body: float, bodies: int) -> float:
     """Instructions behind the copies of a body: a loop of single ones, or these one after the other, after each of
     which the loop may end."""
     return body + LOOP_CONTROL if bodies == 1 else (body + _EXIT + _INDEX) * bodies
-
-
-_AROUND, _TESTS, _COPIES = 2.0, 6.0, 2.0
-"""Cycles of the blocks before and behind a loop; where its length is not known, of those that choose between the vector
-loop, the narrower one and the scalar one, or between the copies of a body and single ones."""
-
-
-def _entry(loop: Loop, cpu: Cpu, rests: bool, unroll: int) -> float:
-    """Cycles around a loop. In order, blocks of a few instructions that wait for each other take twice as long."""
-    cycles = _AROUND
-    if not loop.exact:
-        cycles += _TESTS if rests else _COPIES if unroll > 1 else 0.0
-    return cycles * (2.0 if cpu.in_order else 1.0)

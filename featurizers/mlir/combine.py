@@ -30,6 +30,10 @@ _CASTS = frozenset(("arith.extsi", "arith.extui", "arith.trunci"))
 _READ = frozenset([name for name in INTEGER if not name.startswith("index.") and "cast" not in name])
 _CHOSEN = frozenset(("arith.cmpi", "arith.select"))
 _PURE = ("arith.", "math.")
+_CARRYING = frozenset(("affine.for", "scf.for"))
+_ENDS = frozenset(("affine.yield", "scf.yield"))
+_ABSORBED_BY = {"arith.muli": 2, "arith.andi": 2, "arith.minui": 2, "arith.shli": 1, "arith.shrui": 1, "arith.shrsi": 1}
+"""Operations that are zero where one of their first operands is."""
 _LOADED, _STORES = frozenset(("memref.load", "affine.load")), frozenset(("memref.store", "affine.store"))
 _LOADS = frozenset(("memref.load", "affine.load", "affine.apply"))
 
@@ -49,6 +53,7 @@ class _Combiner(Reader):
         if found is None:
             kind = self.b.type(value)
             found = self.of[value] = self.keep(Value(ARGUMENT, kind.bits or 64, (), value, kind.kind == "float"))
+        if found not in self.source and self.values[found].number == value and self.values[found].op == ARGUMENT:
             self.source[found] = value
         return found
 
@@ -60,15 +65,59 @@ class _Combiner(Reader):
             if self.gone:
                 op.operands = [self.gone.get(value, value) for value in op.operands]
             if op.regions:
+                loop = op.results and op.name in _CARRYING
+                if loop:
+                    self._stays_zero(op)
+                    self._carried_twice(op)
                 for region in op.regions:
                     for each in region:
                         self.block(each)
+                if loop:
+                    while self._carried_twice(op):
+                        self.block(op.regions[0][0])
                 ops.append(op)
             elif not self._combined(op, ops):
                 ops.append(op)
         self.source = inside
         if len(ops) != len(block.ops):
             block.ops = ops
+
+    def _stays_zero(self, loop: Op) -> None:
+        """What a loop carries on that begins as zero, and is multiplied or masked by what it was, is that zero
+        (`SCCPSolver`, which takes for constant what nothing speaks against)."""
+        count, block = len(loop.results), loop.regions[0][0]
+        *_, last = block.ops
+        if len(last.operands) != count or len(block.arguments) < count:
+            return
+        for init, argument, carried, result in zip(
+            loop.operands[-count:], block.arguments[-count:], last.operands, loop.results, strict=True
+        ):
+            known = self.values[self.of[init]] if init in self.of else None
+            if known is None or known.op != CONSTANT or known.number or known.real:
+                continue
+            made = next((op for op in block.ops if carried in op.results), None)
+            if made is not None and argument in made.operands[: _ABSORBED_BY.get(made.name, 0)]:
+                for value in (argument, result):
+                    self.gone[value], self.of[value] = init, self.of[init]
+                self.changed = True
+
+    def _carried_twice(self, loop: Op) -> bool:
+        """What begins alike and goes on alike is carried once (`EliminateDuplicatePHINodes`). Whether anything was."""
+        count, block = len(loop.results), loop.regions[0][0]
+        last = block.ops[-1].operands
+        if count < 2 or len(last) != count or len(block.arguments) < count:
+            return False
+        known: dict[tuple[int, int], tuple[int, int]] = {}
+        found = False
+        for init, argument, carried, result in zip(
+            loop.operands[-count:], block.arguments[-count:], last, loop.results, strict=True
+        ):
+            key = self.of.get(init, -1 - init), self.gone.get(carried, carried)
+            first = known.setdefault(key, (argument, result))
+            if first[0] != argument and argument not in self.gone:
+                self.gone[argument], self.gone[result] = first
+                found = self.changed = True
+        return found
 
     def _combined(self, op: Op, ops: list[Op]) -> bool:
         """Whether an operation is one of others now. What it needs besides goes to `ops`."""
@@ -240,16 +289,40 @@ def _counts(blocks: Sequence[Block]) -> tuple[int, int]:
 
 
 def _without_unused(blocks: Sequence[Block], uses: dict[int, int]) -> None:
-    """Leave out what nobody uses, the last first."""
+    """Leave out what nobody uses, the last first: operations, and loops that do nothing else (`LoopDeletion`)."""
     for block in reversed(blocks):
         kept = []
         for op in reversed(block.ops):
-            pure = op.name.startswith(_PURE) or op.name in _LOADS
-            if pure and not op.regions and not any(uses.get(value) for value in op.results):
-                for value in op.operands:
-                    uses[value] -= 1
-                continue
+            if not any(uses.get(value) for value in op.results):
+                if not op.regions and (op.name.startswith(_PURE) or op.name in _LOADS):
+                    for value in op.operands:
+                        uses[value] -= 1
+                    continue
+                if op.name in _CARRYING and _does_nothing(op):
+                    _forget(op, uses)
+                    continue
             for region in op.regions:
                 _without_unused(region, uses)
             kept.append(op)
         block.ops = kept[::-1]
+
+
+def _does_nothing(loop: Op) -> bool:
+    """Whether all that is in a loop gives results alone."""
+    for op in loop.regions[0][0].ops:
+        if op.regions:
+            if op.name not in _CARRYING or not _does_nothing(op):
+                return False
+        elif not op.name.startswith(_PURE) and op.name not in _LOADS and op.name not in _ENDS:
+            return False
+    return True
+
+
+def _forget(op: Op, uses: dict[int, int]) -> None:
+    """Take the operands of an operation, and of those inside, out of what is used."""
+    for value in op.operands:
+        uses[value] -= 1
+    for region in op.regions:
+        for block in region:
+            for inner in block.ops:
+                _forget(inner, uses)

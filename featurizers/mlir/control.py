@@ -17,6 +17,7 @@ from featurizers.mlir.isomorphic import mark
 from featurizers.mlir.liveness import liveness
 from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, Chain, Form, Nest
+from featurizers.mlir.repeated import once
 
 _IF_WEIGHT = 0.5
 """A region whose condition depends on data is taken to run every second time, as the labels have it."""
@@ -100,6 +101,8 @@ def _counted(
         trip = mean(found)
     else:
         trip = float(max(ceil(min([length for length in known if length is not None]) / step), 0))
+        if carried and trip > 1 and once(block, trip):
+            trip = 1.0
     middle = (0.0 if lower is None else b.average(lower)) + trip * step / 2
     made = loop(b, nest, op, trip, not found, block, iv, middle, carried, step, lower=lower, level=level)
     made.lengths, made.bounded_by = found, level.depends if found else frozenset()
@@ -203,7 +206,10 @@ def _branch(b: Builder, blocks: Sequence[Block], nest: Nest, part: float, known:
     """A region that runs in this part of the iterations. known : not by data, whose branches end blocks at a cost that
     is no less than what they save on average."""
     loops, accesses, before = len(nest.children), len(nest.accesses), sum(nest.counts) - nest.skipped
+    overwritten = b.overwritten
+    b.overwritten = overwritten.copy()  # of what several regions write over, none needs a copy for another
     region(b, blocks, nest)
+    b.overwritten = overwritten
     written = nest.accesses[accesses:]
     for access in written:
         access.maybe = True

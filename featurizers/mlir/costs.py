@@ -119,7 +119,17 @@ def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
     if cpu.isa != "aarch64" or not cpu.scalable:
         return cpu.isa == "aarch64"
     alone = loop.strided or loop.gathered or loop.counts[opclass.LIBM] or loop.legality == CARRIED
-    return vf < _LEAST_SCALABLE or (bool(alone) and vf * loop.widest <= FIXED_BITS)
+    near = bool(alone) or (bool(loop.chains) and reduced_in_fixed(loop))
+    return vf < _LEAST_SCALABLE or (near and vf * loop.widest <= FIXED_BITS)
+
+
+_ONLY_FIXED = frozenset((opclass.FMAXIMUM, opclass.IMUL, _FMUL))
+
+
+def reduced_in_fixed(loop: Loop) -> bool:
+    """Whether there is no reduction of vectors of unknown length for what a loop carries on: products, and maxima that
+    propagate NaN (`isLegalToVectorizeReduction` of AArch64 and RISC-V)."""
+    return any(chain.op_class in _ONLY_FIXED for chain in loop.chains)
 
 
 _LEAST_SCALABLE = 4
@@ -158,7 +168,7 @@ also of its size. Roots and calls are as the first."""
 def call(loop: Loop, cpu: Cpu, lane: float) -> tuple[float, float]:
     """Of a call of the mathematical library alone, and for each lane of a vector, where to take it out and to put the
     result in costs `lane`. That of a half is of one that is promoted, to x86 without arithmetic of them."""
-    if cpu.isa == "x86" and not cpu.half and loop.is_float and loop.bits == _HALF:
+    if cpu.isa == "x86" and not cpu.half and loop.float_bits == _HALF:
         return 1.0, _HALF_LANE
     return _CALL, _CALL + lane
 

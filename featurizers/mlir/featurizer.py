@@ -39,7 +39,7 @@ class MlirFeaturizer(Featurizer[Program]):
     """
 
     kind = "mlir"
-    version = "10"
+    version = "11"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = PART_COLUMNS
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from featurizers.mlir.intervals import Interval
 from featurizers.mlir.known_bits import always, bounds
 from featurizers.mlir.patterns import pattern
 from featurizers.mlir.values import CONSTANT, Value
@@ -19,6 +20,8 @@ class Making(Protocol):
 
     values: list[Value]
     zeros: list[int]
+    intervals: list[Interval]
+    known: dict[Value, int]
 
     def constant(self, number: int, bits: int) -> int: ...
     def make(self, value: Value) -> int: ...
@@ -105,15 +108,20 @@ def _by_bounds(into: Making, value: Value, left: Value, right: Value) -> int | N
     one, other = into.zeros[args[0]], into.zeros[args[1]]
     if op in ("smax", "smin", "umax", "umin"):
         unsigned = op[0] == "u"
-        first, second = bounds(left, one, bits, unsigned), bounds(right, other, bits, unsigned)
+        first, second = (bounds(into.intervals[each], bits, unsigned) for each in args)
         if first[1] <= second[0]:
             return args[1] if "max" in op else args[0]
         if second[1] <= first[0]:
             return args[0] if "max" in op else args[1]
     if op in _UNSIGNED and one and (other or op == "ashr"):
         return into.make(Value(_UNSIGNED[op], bits, args))
-    if op == "udiv" and right.op == CONSTANT and right.number >> (bits - one):
-        return into.constant(0, bits)
+    if op in ("udiv", "urem") and right.op == CONSTANT:
+        most = bounds(into.intervals[args[0]], bits, True)[1]
+        if most < right.number:
+            return into.constant(0, bits) if op == "udiv" else args[0]
+        if op == "urem" and most < 2 * right.number and right.number & (right.number - 1):  # `expandUDivOrURem`
+            less = into.make(Value("add", bits, (args[0], into.constant(-right.number, bits))))
+            return into.make(Value("umin", bits, (args[0], less)))
     if op == "lshr" and right.op == CONSTANT and right.number >= bits - one:
         return into.constant(0, bits)
     return None
@@ -203,6 +211,10 @@ def _absorbed(into: Making, value: Value, left: Value, right: Value) -> int | No
             return right.args[1]
         if left.op == "sub" and left.args[0] == args[1]:
             return into.make(Value("sub", bits, (into.constant(0, bits), left.args[1])))
+        if left.op == "sub":  # what is taken off twice is taken off at once, where the sum of both is there
+            both = into.known.get(Value("add", bits, tuple(sorted((left.args[1], args[1])))))
+            if both is not None:
+                return into.make(Value("sub", bits, (left.args[0], both)))
     if op == "add":
         for one, inner in ((args[0], right), (args[1], left)):
             if inner.op == "sub" and inner.args[1] == one:
@@ -252,8 +264,8 @@ def _compare(into: Making, value: Value) -> int | None:
         if into.values[left].op == CONSTANT and into.values[right].op != CONSTANT:
             swapped = _SWAPPED.get(value.number, value.number)
             return into.make(Value("icmp", 1, (right, left), swapped))
-        one, other = into.values[left], into.values[right]
-        known = always(value.number, one.bits, one, other, into.zeros[left], into.zeros[right])
+        one = into.values[left]
+        known = always(value.number, one.bits, into.intervals[left], into.intervals[right])
         if known is not None:
             return into.constant(int(known), 1)
     return None

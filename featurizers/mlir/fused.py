@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
 THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG = range(7)
-EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER, OF_NUMBERS, NARROW, BYTES = range(7, 15)
+EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER, OF_NUMBERS, NARROW, BYTES, COPIED = range(7, 16)
 """Logic that is part of its user on x86; complements that go into logic; those of words and longer that go into `and`;
 shifts that go into logic; shifts to the right that are added; rotations; those of 64 bits; pairs of `xor`; all shifts
 by a number; the larger of two without signs less the smaller (``uabd``); bits of two values by a mask
 (``bsl``); upper halves of products; logic on a value and two numbers, which is written over that, so that it is loaded
-first, less rotations of what is loaded; rotations of less than words; shifts of bytes that no logic follows."""
+first, less rotations of what is loaded; rotations of less than words; shifts of bytes that no logic follows; copies of
+what is written over, see `overwritten`."""
 _WORD, _LONG = 32, 64
 _INPUTS = 3
 _NEON = 128
@@ -155,7 +156,7 @@ def beyond(loop: Loop, cpu: Cpu, vector: bool, near: bool = True) -> float:
     found = counting.beyond(loop, cpu, vector, near)
     if cpu.isa == "x86":
         if not vector:
-            return found + count(UPPER, 0.0) - count(COMPLEMENT_AND, 0.0)
+            return found + count(UPPER, 0.0) - count(COMPLEMENT_AND, 0.0) + max(count(COPIED, 0.0), 0.0)
         narrow = 0.0 if cpu.name in _TURNS_NARROW else 2.0 * count(NARROW, 0.0)
         return found + narrow + _UPPER_OF_X86 * count(UPPER, 0.0) + max(count(BYTES, 0.0), 0.0) - count(THREE, 0.0)
     found += (0.0 if vector else 1.0) * count(UPPER, 0.0) - count(COMPLEMENT, 0.0)

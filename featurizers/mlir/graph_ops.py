@@ -10,7 +10,7 @@ from featurizers.mlir.build import Builder
 from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import _conv, _einsum
-from featurizers.mlir.nest import Nest
+from featurizers.mlir.nest import CONSTANT, Nest
 from featurizers.mlir.opclass import BESIDE, CLASS, elementwise_class
 from featurizers.mlir.tensor_ops import (
     _copy,
@@ -47,12 +47,12 @@ def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         if op.operands[0] in b.zeros:
             b.zeros.add(result)
         return True
-    result_made(b, op, nest)
-    kind = b.type(result)
     if word in _VIEWS:
         if op.operands:
-            b.aliases[result] = (op.operands[0], None)
+            b.aliases[result] = (op.operands[0], {CONSTANT: 0})
         return True
+    result_made(b, op, nest)
+    kind = b.type(result)
     if word in _COPIES:
         _moved(b, op, nest, word)
         return True

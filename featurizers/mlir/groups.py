@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Moving
+from featurizers.mlir.sizes import shared_sums
 
 _OFFSET = 2048
 """Bytes that an ``addi`` adds, in either direction."""
@@ -31,6 +32,13 @@ def offsets(loop: Loop) -> float:
         first = min(constants)
         found += len(constants) - 1 + sum([place - first >= _OFFSET for place in constants])
     return float(found)
+
+
+def summed(loop: Loop) -> int:
+    """Sums of the index with those of loops around, by which several buffers are addressed: a vector loop of RISC-V
+    goes on by what is in a vector, so that no pointer moves in its place, and each iteration makes them."""
+    neighbours = {shape: stride for shape, stride in loop.by_shape().items() if abs(stride) == 1}
+    return shared_sums(loop, neighbours, frozenset()) if neighbours else 0
 
 
 def splats(loop: Loop) -> int:

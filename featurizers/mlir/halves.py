@@ -59,7 +59,7 @@ _CONVERTED = {0: 3.65, 1: 2.15}
 def expanded(loop: Loop, cpu: Cpu) -> float:
     """Operations that x86 makes lane by lane of vectors of halves: roots, and what rounds to a whole number
     (`X86TargetLowering` expands them; all others are widened). SLP leaves them alone."""
-    if cpu.isa != "x86" or cpu.half or not loop.is_float or loop.bits != _BITS:
+    if cpu.isa != "x86" or cpu.half or loop.float_bits != _BITS:
         return 0.0
     return loop.counts[_ROOT] + _rounded(loop)
 

@@ -31,6 +31,9 @@ def _uniform(b: Builder, op: Op, value: Any) -> None:
             b.zeros.add(op.results[0])
 
 
+_TWO = 2.0
+
+
 @handles("arith.constant", "llvm.mlir.constant", "index.constant")
 def _constant(b: Builder, op: Op, nest: Nest) -> None:
     value = op.attributes.get("value")
@@ -42,6 +45,8 @@ def _constant(b: Builder, op: Op, nest: Nest) -> None:
         b.literals.add(op.results[0])
         if isinstance(value, float) and value:
             b.floats.add((b.type(op.results[0]).bits, value))
+            if value == _TWO:
+                b.twos.add(op.results[0])
     if type(value) is int and op.results:
         b.forms[op.results[0]] = {CONSTANT: value}
         kind = b.type(op.results[0])
@@ -169,8 +174,8 @@ def _global(b: Builder, op: Op, nest: Nest) -> None:
 
 
 @handles("memref.cast", "memref.collapse_shape", "memref.expand_shape", "memref.memory_space_cast", "tensor.cast",
-         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor",
-         "bufferization.to_buffer")  # fmt: skip
+         "memref.assume_alignment", "vector.type_cast", "bufferization.to_tensor", "tensor.collapse_shape",
+         "tensor.expand_shape", "bufferization.to_buffer")  # fmt: skip
 def _same(b: Builder, op: Op, nest: Nest) -> None:
     if op.results:
         b.aliases[op.results[0]] = (op.operands[0], {CONSTANT: 0})
@@ -258,6 +263,18 @@ def _operations(subscripts: Sequence[Form | None], steps: Sequence[int]) -> int:
     return sum(stride != 1 for stride in values) + (len(values) - 1) + others if values else 0
 
 
+_BYTE = 8
+
+
+def _of_one_byte(b: Builder, value: int, bits: int) -> bool:
+    """Whether a number is the same byte all over, as memset writes it (`isBytewiseValue`)."""
+    number = b.number(value)
+    if number is None or bits < _BYTE:
+        return False
+    number &= (1 << bits) - 1
+    return number == (number & 255) * (((1 << bits) - 1) // 255)
+
+
 def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Form | None], store: bool) -> None:
     moved = b.type(op.operands[0] if store else op.results[0])
     lanes = moved.size if moved.kind == "vector" else 1
@@ -268,7 +285,7 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         found.constant *= lanes
     if nest.step > 1 and op.name.startswith("affine."):
         found.scale = max([abs((form or {}).get(nest.iv, 0)) // nest.step for form in subscripts], default=1)
-    found.fill = store and op.operands[0] in b.zeros
+    found.fill = store and (op.operands[0] in b.zeros or (lanes == 1 and _of_one_byte(b, op.operands[0], moved.bits)))
     nest.accesses.append(found)
     op_class = opclass.STORE if store else opclass.LOAD
     size = lanes * found.bits
@@ -285,6 +302,8 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
         nest.bits = found.bits
     if moved.is_float:
         nest.is_float = True
+        if found.bits > nest.float_bits:
+            nest.float_bits = found.bits
     else:
         found.whole = True
 
@@ -344,6 +363,8 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
+        if subscripts and op.operands[at + len(kind.shape)] in b.placed:
+            nest.accesses[-1].place = op.operands[at + len(kind.shape)]
 
 
 def _spreads(op: Op) -> bool:

@@ -88,7 +88,8 @@ def take(loop: Loop, child: Loop) -> None:
         _add(loop, key, extreme, times)
         loop.still.append(fixed)
         loop.bits = max(loop.bits, key[1])
-        loop.is_float = loop.is_float or key[0] in opclass.FLOAT_CLASSES
+        if key[0] in opclass.FLOAT_CLASSES:
+            loop.is_float, loop.float_bits = True, max(loop.float_bits, key[1])
     child.moved = []
 
 

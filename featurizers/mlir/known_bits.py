@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import ge, gt, le, lt
 
+from featurizers.mlir.intervals import Interval
 from featurizers.mlir.values import CONSTANT, Value
 
 _LEAST = frozenset(("or", "xor", "umax", "smax"))
 _SIGNED: dict[int, Callable[[int, int], bool]] = {2: lt, 3: le, 4: gt, 5: ge}
 _UNSIGNED = {6: 2, 7: 3, 8: 4, 9: 5}
+_NOT_EQUAL = 1
 
 
 def zeros(values: Sequence[Value], value: Value, of: Sequence[int]) -> int:
@@ -52,34 +54,20 @@ def zeros(values: Sequence[Value], value: Value, of: Sequence[int]) -> int:
     return 0
 
 
-def always(predicate: int, bits: int, left: Value, right: Value, zeros_left: int, zeros_right: int) -> bool | None:
-    """What a comparison always comes to, if that is known."""
-    if predicate not in _SIGNED and predicate not in _UNSIGNED:
-        return None
-    one, other = (
-        bounds(value, known, bits, predicate in _UNSIGNED)
-        for value, known in ((left, zeros_left), (right, zeros_right))
-    )
-    holds = _SIGNED[_UNSIGNED.get(predicate, predicate)]
-    corners = {holds(x, y) for x in one for y in other}
-    return (
-        corners.pop()
-        if len(corners) == 1 and (one[1] < other[0] or one[0] > other[1] or _touching(one, other))
-        else None
-    )
+def always(predicate: int, bits: int, left: Interval, right: Interval) -> bool | None:
+    """What a comparison of values of these bounds always comes to, if that is known."""
+    unsigned = predicate in _UNSIGNED
+    one, other = bounds(left, bits, unsigned), bounds(right, bits, unsigned)
+    holds = _SIGNED.get(_UNSIGNED.get(predicate, predicate))
+    if holds is None:  # whether they are equal
+        return predicate == _NOT_EQUAL if one[1] < other[0] or other[1] < one[0] else None
+    corners = {holds(one[0], other[1]), holds(one[1], other[0])}
+    return corners.pop() if len(corners) == 1 else None
 
 
-def _touching(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[1] == other[0] or one[0] == other[1]
-
-
-def bounds(value: Value, known: int, bits: int, unsigned: bool) -> tuple[int, int]:
-    """Least and most of a value with so many known zeros."""
-    if value.op == CONSTANT:
-        number = value.number
-        if not unsigned and number >> (bits - 1):
-            number -= 1 << bits
-        return number, number
-    if unsigned or known:
-        return 0, (1 << (bits - known)) - 1
-    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+def bounds(known: Interval, bits: int, unsigned: bool) -> Interval:
+    """Least and most of a value whose bounds as a signed number are known."""
+    if not unsigned or known[0] >= 0:
+        return known
+    every = 1 << bits
+    return (known[0] + every, known[1] + every) if known[1] < 0 else (0, every - 1)

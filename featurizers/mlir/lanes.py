@@ -124,6 +124,16 @@ def ways(loop: Loop, lanes: Lanes, nests: Sequence[Nest]) -> dict[int, Ways]:
     return found
 
 
+def shared(loop: Loop, most: int) -> frozenset[int]:
+    """Buffers of which all lanes of a vector read the same places: each is a splat."""
+    lanes, nests = lanes_of(loop, most)
+    if lanes is None:
+        return frozenset()
+    return frozenset(
+        [base for base, way in ways(loop, lanes, nests).items() if 2 * way.counts[SHARED] > sum(way.counts)]
+    )
+
+
 def _rows_of_sums(nest: Nest, lanes: Lanes, constants: list[int]) -> bool:
     """Whether these are terms of sums that are stored behind this nest: each row is a vector, also where the next one
     lies beside it."""

@@ -48,7 +48,7 @@ _SINGLE = 32
 
 _IN_VECTORS = {
     "cortex-a55": {"iadd": 2.0, "imul": 4.0, "extend": 2.0},
-    "neoverse-v1": {"logic": 2.0, "imul": 4.0, "iminmax": 2.0},
+    "neoverse-v1": {"iadd": 2.0, "logic": 2.0, "imul": 4.0, "iminmax": 2.0},
     "apple-m1": {"fmul": 2.0, "fdiv": 2.0, "fsqrt": 2.0, "logic": 2.0},
     "sifive-p670": {"fadd": 6.0, "fmul": 6.0, "fma": 6.0, "imul": 6.0, "iadd": 2.0, "logic": 2.0},
 }

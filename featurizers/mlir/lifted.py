@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.lanes import shared
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access
 from featurizers.mlir.registers import IN_FLIGHT, kept_sums
+from featurizers.mlir.slp import width
 
 if TYPE_CHECKING:
     from featurizers.mlir.codegen import LoopCode
@@ -76,7 +78,7 @@ def _left(rest: int, vf: int) -> float:
 
 def _registers(around: Loop, code: LoopCode, fixed: list[Access], cpu: Cpu) -> float:
     """Registers for what was loaded, in all copies of the loop that read other places. Halves wait as the singles that
-    they are computed as."""
+    they are computed as; what all lanes of a packed body share waits as a vector of its own."""
     loop = code.loop
     if code.vf > 1:
         each, least = code.vf / cpu.prefer_bits, _SINGLE if emulates_half(loop, cpu) else 0
@@ -84,7 +86,9 @@ def _registers(around: Loop, code: LoopCode, fixed: list[Access], cpu: Cpu) -> f
         left = _left(rest, code.vf) / code.unroll
         once = [max(max(a.bits, least) * each, 1.0) * code.interleave + left for a in fixed]
     else:
-        once = [_share(code)] * len(fixed)
+        packed = code.packed.share > _MOST_PACKED and cpu.isa != "riscv"
+        splats = shared(loop, width(cpu) // max(loop.bits, 8)) if packed else frozenset()
+        once = [1.0 if a.base in splats else _share(code) for a in fixed]
     varying: set[int] = set()
     if loop.factor > 1.0:
         unrolled, original = around.fixed, [a for nest in loop.nest.walk() for a in nest.accesses]

@@ -16,6 +16,7 @@ _MATHS = frozenset(name for name, index in opclass.OP_CLASS.items() if index == 
 _FUNCTIONS = frozenset({"math.erf", "math.erfc", "math.cbrt", "math.asinh", "math.acosh", "math.atanh"})
 """Calls from the start (`convert-math-to-libm`): no loop is vectorised with one, no load moves over it. The others are
 intrinsics until the back end."""
+_HALF = 16
 _LOADS = frozenset(name for name, index in opclass.OP_CLASS.items() if index == opclass.LOAD)
 
 
@@ -38,6 +39,7 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
     across: set[int] = set()
     called: set[int] = set()
     kept: set[int] = set()
+    rounding: set[int] = set()
     for op in reversed(ops):
         for value in op.results:
             if value in alive:
@@ -54,6 +56,8 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
                 kept.update(waiting)
                 nest.functions += 1
             called.update([value for value in op.operands if value not in alive])
+        elif op.name == "math.fma" and b.type(op.results[0]).bits == _HALF:
+            rounding.update([value for value in alive if floating[of[value]]])
         elif called and op.name in _LOADS:
             nest.called_loaded += op.results[0] in called
         for value in op.operands:
@@ -88,6 +92,7 @@ def liveness(b: Builder, block: Block, nest: Nest) -> None:
                 nest.held_floats += value not in b.literals
     nest.called_loaded += len(called.intersection(block.arguments)) if not nest.accesses else 0
     nest.across += len(across)
+    nest.across_rounding += len(rounding)
     nest.across_in_memory += sum([b.in_memory.get(value, False) for value in across - kept])
     nest.live_int = max(nest.live_int, most_ints)
     nest.live_bits = max(nest.live_bits, most_wide)

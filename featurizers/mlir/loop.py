@@ -27,22 +27,22 @@ _Key = TypeVar("_Key")
 class Loop(msgspec.Struct):
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    isa : the instruction set that sizes are for. bits, widths, is_float : as of `Nest`, with what is merged in. copies
-    : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions, total : with
-    the loops inside. fixed : loops whose copies are in the body. weight : executions of the body in all. around :
-    iterations of the loop around. factor : copies of this loop that unrolling the loop around it made, multiplicity :
-    in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of inner loops in one
-    iteration, in_turn : of all that stand one after the other, see `optimise._in_turn`. lifted : accesses that moved
-    out, to the body around; the first `lifted_early` of them before anything was unrolled. raw : size as full unrolling
-    finds it. indexing : operations on the index in the body, mixed : those of them on sums of indices; early : the same
-    then. forwarded : loads of what was stored just before, at places that stay written. runs : see `slp`. computed :
-    operations for addresses that are not linear. shapes : how the accesses of the body and of the loops inside move.
-    unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded, ways, live_bits,
-    held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded, functions, extremes :
-    as of `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear what a loop was of.
-    plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those executions that are left.
-    skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are unrolled for the last time;
-    deleted : of `raw`, those between the blocks of loops of one iteration.
+    isa : the instruction set that sizes are for. bits, widths, is_float, float_bits : as of `Nest`, with what is merged
+    in. copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
+    total : with the loops inside. fixed : loops whose copies are in the body. weight : executions of the body in all.
+    around : iterations of the loop around. factor : copies of this loop that unrolling the loop around it made,
+    multiplicity : in the whole function. path, critical : as of `Nest`. serial : dependent steps of accumulators of
+    inner loops in one iteration, in_turn : of all that stand one after the other, see `optimise._in_turn`. lifted :
+    accesses that moved out, to the body around; the first `lifted_early` of them before anything was unrolled. raw :
+    size as full unrolling finds it. indexing : operations on the index in the body, mixed : those of them on sums of
+    indices; early : the same then. forwarded : loads of what was stored just before, at places that stay written. runs
+    : see `slp`. computed : operations for addresses that are not linear. shapes : how the accesses of the body and of
+    the loops inside move. unit, strided, invariant, gathered : accesses by their stride. wide, typed, divided, guarded,
+    ways, live_bits, held_floats, literals, stacked, masks, whole_masks, across, across_in_memory, called_loaded,
+    functions, extremes : as of `Nest`. mix, narrowest, widest : see `widths`. moved_by_calls : calls that copy or clear
+    what a loop was of. plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those
+    executions that are left. skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are
+    unrolled for the last time; deleted : of `raw`, those between the blocks of loops of one iteration.
     overlapping : share of its executions whose overlap checks fail, see `overlaps`.
     serial_of : the buffers whose places take the steps of `serial`, 0 for values that are in none.
     settled : of `raw`, sums of indices that full unrolling left, which vary with none of the loops that are unrolled.
@@ -56,6 +56,7 @@ class Loop(msgspec.Struct):
     part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
     size of a version that never runs, until that is known.
     kept : products with the index of a loop around that are in this one until they move out.
+    resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
     """
 
@@ -69,6 +70,7 @@ class Loop(msgspec.Struct):
     bits: int = 0
     widths: int = 0
     is_float: bool = False
+    float_bits: int = 0
     children: list[Loop] = field(default_factory=list)
     copies: float = 1.0
     size: float = 0.0
@@ -143,6 +145,7 @@ class Loop(msgspec.Struct):
     folded: float = 0.0
     deleted: float = 0.0
     settled: float = 0.0
+    resumed: float = 0.0
     overlapping: float = 0.0
     serial_of: frozenset[int] = frozenset()
     held_around: bool = False

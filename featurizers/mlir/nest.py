@@ -58,7 +58,7 @@ class Access(msgspec.Struct, gc=False):
     fill : a store of zero. called : what memcpy or memset does. maybe : under a
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
     what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. spread : whether one
-    element is read into all lanes. scale : what an affine map multiplies
+    element is read into all lanes. place : its last index, where that is loaded. scale : what an affine map multiplies
     the index by, of a loop that the source has unrolled.
     """
 
@@ -78,6 +78,7 @@ class Access(msgspec.Struct, gc=False):
     shape: int = 0
     scale: int = 1
     spread: bool = False
+    place: int = 0
 
     @property
     def form(self) -> Form | None:
@@ -173,9 +174,9 @@ class Nest(msgspec.Struct):
 
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
-    code). bits : the widest element computed on. live_int, live_float : most values alive at a point of the body.
-    invariants : scalars from outside that the body uses, held_floats, literals : those of them of floating point, and
-    constants. path : longest chain of dependent operations in the body,
+    code). bits : the widest element computed on, float_bits : the widest of floats. live_int, live_float : most
+    values alive at a point of the body. invariants : scalars from outside that the body uses, held_floats,
+    literals : those of them of floating point, and constants. path : longest chain of dependent operations in the body,
     in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
     computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
     length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
@@ -191,7 +192,8 @@ class Nest(msgspec.Struct):
     owned : buffers that are made here, with the calls that each takes. masks : lanes of
     accesses under a mask, by the loops that it depends on; whole_masks : those in vectors of 128 bits.
     given : buffers of a function's body that are the caller's. across : floats that wait while the mathematical library
-    is called; in_memory : loaded ones that are operands there later; called_loaded : calls of what was just loaded;
+    is called; in_memory : loaded ones that are operands there later; rounding : while a fused product of halves is
+    rounded; called_loaded : calls of what was just loaded;
     functions : those that are no intrinsics. stepwise : a value that goes on through memory, where iterations are one
     block, see `stored`; passing : such values of loops around (`iv`), where this one is of a single iteration.
     extremes : operations of class FMINMAX by their kind, see `minmax`. by_masks : choices that are no branch
@@ -217,6 +219,7 @@ class Nest(msgspec.Struct):
     widths: int = 0
     bits: int = 0
     is_float: bool = False
+    float_bits: int = 0
     live_int: int = 0
     live_float: int = 0
     invariants: int = 0
@@ -256,6 +259,7 @@ class Nest(msgspec.Struct):
     given: set[int] = field(default_factory=set)
     across: int = 0
     across_in_memory: int = 0
+    across_rounding: int = 0
     called_loaded: int = 0
     functions: int = 0
     stepwise: Chain | None = None

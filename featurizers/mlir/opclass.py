@@ -49,7 +49,7 @@ _BY_NAME = {
     "iadd": "arith.addi arith.subi index.add index.sub",
     "imul": "arith.muli index.mul arith.mulsi_extended arith.mului_extended",
     "idiv": "arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.ceildivui arith.floordivsi"
-    " arith.remf index.divs index.divu index.rems index.remu",
+    " index.divs index.divu index.rems index.remu",
     "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz"
     " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl",
     "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui math.absi",
@@ -58,7 +58,7 @@ _BY_NAME = {
     "extend": "arith.extsi arith.extui arith.trunci arith.bitcast arith.index_castui",
     "libm": "math.exp math.exp2 math.expm1 math.log math.log2 math.log10 math.log1p math.sin math.cos math.tan"
     " math.tanh math.atan math.atan2 math.erf math.erfc math.powf math.fpowi math.ipowi math.cbrt math.asin math.acos"
-    " math.sinh math.cosh math.asinh math.acosh math.atanh math.sincos",
+    " math.sinh math.cosh math.asinh math.acosh math.atanh math.sincos arith.remf",
     "call": "func.call llvm.call func.call_indirect memref.alloc memref.dealloc memref.realloc",
     "branch": "cf.cond_br cf.switch",
     "shuffle": "vector.shuffle vector.broadcast vector.extract vector.insert vector.extract_strided_slice"
@@ -108,6 +108,8 @@ BESIDE = {"sigmoid": ("fadd", "fadd", "fdiv"), "logistic": ("fadd", "fadd", "fdi
           "clamp": ("fminmax",)}  # fmt: skip
 """What else such an operation is lowered to, of floats."""
 
+_OF_FLOATS = {"remainder": "libm"}
+
 _OF_INTEGERS = {
     "fadd": "iadd",
     "fmul": "imul",
@@ -123,4 +125,4 @@ def elementwise_class(word: str, is_float: bool) -> int | None:
     name = ELEMENTWISE.get(word)
     if name is None:
         return None
-    return CLASS[name if is_float else _OF_INTEGERS.get(name, name)]
+    return CLASS[_OF_FLOATS.get(word, name) if is_float else _OF_INTEGERS.get(name, name)]

@@ -74,7 +74,8 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     beside = len(nest.children) if nest.depth else len(nest.children) // 2  # `UnswitchSiblingsToplevelDiv`
     loop = Loop(
         nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
-        nest.widths, nest.is_float, [loop for child in nest.children for loop in _optimise(child, isa, beside)],
+        nest.widths, nest.is_float, nest.float_bits,
+        [loop for child in nest.children for loop in _optimise(child, isa, beside)],
         path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
         held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
         immediates=nest.immediates, wide=nest.wide.copy(), typed=nest.typed.copy(), divided=nest.divided.copy(),
@@ -203,7 +204,7 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
             if kept is None:
                 continue
             child = kept
-        elif again and _short_by_now(child):
+        elif again and _short_by_now(child, known):
             _merge(loop, child, known)
             loop.raw += unfolded(child, loop)
             changed = True
@@ -218,15 +219,20 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
     return changed
 
 
-def _short_by_now(loop: Loop) -> bool:
+def _short_by_now(loop: Loop, known: frozenset[int]) -> bool:
     """Whether a loop that was too long to be unrolled is short when a loop around is gone, and those inside are looked
-    at once more (`LPMUpdater::addSiblingLoops`): the blocks of loops of one iteration are put together by then."""
-    if not loop.exact or loop.children or not loop.deleted or loop.nest.unknown_trip:
+    at once more (`LPMUpdater::addSiblingLoops`): the blocks of loops of one iteration are put together by then, and
+    what begins with the index of a loop that is gone has constants."""
+    if not loop.exact or loop.children or loop.nest.unknown_trip:
         return False
-    size = max(loop.raw - loop.deleted, loop.size)
+    begun = [nest.starts for nest in loop.nest.walk()[1:] if nest.starts] if loop.resumed else []
+    gone = loop.deleted + (loop.resumed if all(starts <= known for starts in begun) else 0.0)
+    if not gone:
+        return False
+    size = max(loop.raw - gone, loop.size)
     loop.unrolled = _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
     if loop.unrolled:
-        loop.raw, loop.deleted = size, 0.0
+        loop.raw, loop.deleted, loop.resumed = size, 0.0, 0.0
     return loop.unrolled
 
 
@@ -391,6 +397,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
     loop.is_float = loop.is_float or below.is_float
+    loop.float_bits = max(loop.float_bits, below.float_bits)
     loop.hoisted += below.hoisted
     loop.folds += below.folds * trip
     loop.of_loaded += below.of_loaded * trip

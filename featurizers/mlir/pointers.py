@@ -152,15 +152,15 @@ class Spilled(msgspec.Struct, frozen=True):
 def spilled(root: Loop, cpu: Cpu, lanes: Lanes) -> Spilled:
     """What of a function's pointers and indices is on the stack."""
     row = stages(root, cpu, lanes)
-    stack = _Stack(kept(root.nest, row))
+    stack = _Stack(kept(root.nest, row), [number for number, stage in enumerate(row) if stage.calling >= 0])
     saved = _SAVED[cpu.isa]
     calls = loops = -float(cpu.int_registers)
     inner = 0.0
     for number, stage in enumerate(row):
         stack.leave(number - 1)
-        if number in stack.made:
-            calls = max(calls, stack.pressed(0.0, saved))
         stack.enter(number)
+        if stack.crossing:
+            calls = max(calls, stack.pressed(0.0, saved, crossing=True))
         if stage.calling >= 0:
             calls = max(calls, stack.pressed(stage.calling, saved))
         loops = max(loops, stack.pressed(stage.own, cpu.int_registers))
@@ -169,39 +169,48 @@ def spilled(root: Loop, cpu: Cpu, lanes: Lanes) -> Spilled:
 
 
 class _Stack:
-    """made : stages that call malloc. taken : values that wait on the stack, or did."""
+    """taken : values that wait on the stack, or did. crossing : those that live across a call, which need a register
+    that calls leave alone as long as they live, also where there is no call (`RAGreedy` gives one to all of a value,
+    and puts those of few uses on the stack before it divides others). calling : stages with a call in them."""
 
-    def __init__(self, values: list[Kept]):
+    def __init__(self, values: list[Kept], calling: list[int]):
         self.taken = 0
-        self.made = {value.first for value in values if value.made}
+        made = sorted({value.first for value in values if value.made})
         self._values = values
+        self.crossing = {
+            index
+            for index, value in enumerate(values)
+            if any(value.first < number <= value.last for number in made)
+            or any(value.first <= number <= value.last for number in calling)
+            or (value.made and len(made) > 1)
+        }
         self._first: dict[int, list[int]] = {}
         self._last: dict[int, list[int]] = {}
         for index, value in enumerate(values):
             self._first.setdefault(value.first, []).append(index)
             self._last.setdefault(value.last, []).append(index)
-        self._waiting = 0
+        self._waiting: set[int] = set()
         self._left: set[int] = set()
         self.enter(-1)
 
     def enter(self, number: int) -> None:
         """Values that wait from a stage on."""
         begun = self._first.get(number, ())
-        self._waiting += len(begun)
+        self._waiting.update(begun)
         self._left.update(begun)
 
     def leave(self, number: int) -> None:
         """Values that nothing needs after a stage."""
         gone = self._last.get(number, ())
-        self._waiting -= len(gone)
+        self._waiting.difference_update(gone)
         self._left.difference_update(gone)
 
-    def pressed(self, own: float, registers: int) -> float:
+    def pressed(self, own: float, registers: int, crossing: bool = False) -> float:
         """Values beyond the registers; as many as are not there yet go to the stack."""
-        left = len(self._left)
-        away = min(int(left + own - registers), left)
+        left = self._left & self.crossing if crossing else self._left
+        away = min(int(len(left) + own - registers), len(left))
         if away > 0:
             self.taken += away
-            ends = [(self._values[index].last, index) for index in self._left]
+            ends = [(self._values[index].last, index) for index in left]
             self._left.difference_update([index for _, index in nlargest(away, ends)])
-        return self._waiting + own - registers
+        return len(self._waiting & self.crossing if crossing else self._waiting) + own - registers

@@ -20,6 +20,8 @@ from featurizers.mlir.widths import free, mean_bits
 LOOP_CONTROL = 3.0
 _MASKED_CYCLES, _MASKED_CYCLES_OF_SVE = 2.0, 3.5
 """Of a lane under a mask that is looked at, in blocks of which half run: a branch, and a load into the lane."""
+_FADDA = {16: 19.0, 32: 11.0, 64: 8.0}
+"""Cycles of a whole vector's ``fadda`` on Neoverse V1, by element (`SchedNeoverseV1.td`)."""
 _IN_ORDER_LANE = {"x86": 4.0, "aarch64": 1.4, "riscv": 2.0, "amdgpu": 4.0}
 """Cycles per lane of a sum in order (`fadda`, `vfredosum`)."""
 _IN_ORDER_REGISTER = 2.0
@@ -59,8 +61,8 @@ def ports_of(
         uops, ints = uops - fewer, ints - fewer
     else:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
-    each = cpu.fdiv64_cycles if loop.bits > 32 else cpu.fdiv32_cycles
-    root = cpu.fsqrt64_cycles if loop.bits > 32 else cpu.fsqrt32_cycles
+    each = cpu.fdiv64_cycles if (loop.float_bits or loop.bits) > 32 else cpu.fdiv32_cycles
+    root = cpu.fsqrt64_cycles if (loop.float_bits or loop.bits) > 32 else cpu.fsqrt32_cycles
     divides = counts[_FDIV] * each + counts[_FSQRT] * root + counts[_IDIV] * cpu.idiv_cycles
     calls = calls_of(loop, cpu)
     control = LOOP_CONTROL / unroll if loop.nest.depth and unroll else 0.0
@@ -215,5 +217,8 @@ def in_order_cycles(loop: Loop, cpu: Cpu, lanes: int) -> float:
     """Of adding the lanes of a vector to a sum, one after the other: NEON has no instruction for it."""
     if cpu.isa == "aarch64" and not cpu.scalable:
         return latencies(cpu, loop.bits, True)[_FADD] * lanes
+    if cpu.isa == "aarch64":
+        whole = _FADDA.get(loop.bits, _FADDA[32])
+        return whole * max(lanes * loop.bits / cpu.prefer_bits, 1.0)
     grouped = _IN_ORDER_REGISTER * ceil(lanes * loop.bits / GROUPED_BITS) if cpu.isa == "riscv" else 0.0
     return _IN_ORDER_LANE[cpu.isa] * lanes + grouped

@@ -80,10 +80,11 @@ def driven_out(loop: Loop, cpu: Cpu, vf: int, interleave: int, unroll: int, pack
     """Floats that wait on the stack while the mathematical library is called, in all copies of a body. A vector is
     taken apart for the calls of its lanes: it waits itself, so do its upper parts, and what is there of the result.
     What is read again of a buffer that the body has stored to are results of calls, which wait for the last of them:
-    one each at most."""
+    one each at most. A fused product of halves is x86's in double precision, which `__truncdfhf2` rounds."""
     calls = loop.counts[opclass.LIBM]
+    rounding = loop.nest.across_rounding if cpu.isa == "x86" and vf == 1 and not packed.share else 0
     if not calls:
-        return 0.0
+        return float(rounding * unroll)
     waiting = loop.across - (loop.across_in_memory if cpu.load_folding else 0.0)
     forwarded = min(max(loop.forwarded, 0), calls)
     lanes = vf if vf > 1 else int(packed.lanes) if packed.share else 1
@@ -96,7 +97,7 @@ def driven_out(loop: Loop, cpu: Cpu, vf: int, interleave: int, unroll: int, pack
         return (apart * packed.share + waiting + forwarded) / lanes
     if _SAVED_FLOAT[cpu.isa]:
         return max(max(loop.live_float - 1.0, forwarded * unroll) - _SAVED_FLOAT[cpu.isa], 0.0)
-    return (waiting + forwarded) * unroll
+    return (max(waiting, rounding) + forwarded) * unroll
 
 
 _UPPER = {256: 1.0, 512: 3.0}

@@ -15,6 +15,7 @@ from featurizers.mlir.latency import after
 from featurizers.mlir.module import Block, Op
 from featurizers.mlir.nest import CONSTANT, Nest
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.overwritten import overwrite
 
 
 @handles("arith.addi", "arith.subi", "index.add", "index.sub")
@@ -74,6 +75,7 @@ def integer(b: Builder, op: Op, nest: Nest, op_class: int) -> None:
     nest.immediates += len(op.operands) > 1 and op.operands[1] in b.forms
     nest.bits = max(nest.bits, kind.bits)
     b.scalar(op, nest, op_class, kind.bits)
+    overwrite(b, op, nest)
     if op.operands[0] in b.ranges or op.operands[-1] in b.ranges:
         from featurizers.mlir.ranges import combined
 
@@ -123,6 +125,7 @@ def _inverse_root(b: Builder, op: Op, nest: Nest) -> None:
             tensor_op(b, op, nest, op_class)
             continue
         nest.is_float, nest.bits = True, max(nest.bits, kind.bits)
+        nest.float_bits = max(nest.float_bits, kind.bits)
         if kind.kind == "vector":
             wide(nest, kind, op_class)
         else:

@@ -9,10 +9,11 @@ from collections.abc import Set
 from math import gcd
 
 from featurizers.mlir import counting, divisions, minmax, opclass
+from featurizers.mlir.addresses import looked_up
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import Access, Moving, jumps
+from featurizers.mlir.nest import CONSTANT, Access, Moving, Nest, jumps
 from featurizers.mlir.widths import free
 
 _HALF = 16
@@ -28,10 +29,10 @@ def target_size(loop: Loop, shapes: int) -> float:
     if loop.fused:
         size += counting.size(loop)
     if counts[opclass.FMINMAX]:
-        of = minmax.OF_HALVES if loop.bits == _HALF else minmax.COSTS
+        of = minmax.OF_HALVES if loop.float_bits == _HALF else minmax.COSTS
         size += counts[opclass.FMINMAX] * (minmax.mean(loop.extremes, of, loop.isa) - 1.0)
     if loop.isa == "x86":
-        return size + counts[opclass.FMAXIMUM] * (loop.bits != _HALF) + len(loop.indexed)
+        return size + counts[opclass.FMAXIMUM] * (loop.float_bits != _HALF) + len(loop.indexed)
     size += 3.0 * counts[_FDIV]
     return size + counts[opclass.FMAXIMUM] + shapes if loop.isa == "riscv" else size
 
@@ -151,6 +152,47 @@ def near_stores(loop: Loop) -> int:
     return sum([users[key] != _SEVERAL for key in beyond])
 
 
+def neighbouring_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
+    """Sums of the index and a constant that places in several rows or buffers share: each row has a pointer of its own,
+    which the index is added to, so that the constant is no part of an address. The next index is there already, as it
+    is what the loop goes on with."""
+    if loop.nest.step != 1 or len(loop.accesses) < 2 or not loop.nest.depth or loop.unrolled_below:
+        return 0
+    start = _start(loop)
+    rows: dict[int, set[tuple[int, Moving | None, int]]] = {}
+    for moving, stride in by_shape.items():
+        pitch = _pitch(loop, moving, stride) if stride and not jumps(stride) else 0
+        if not pitch:
+            continue
+        for access in loop.accesses:
+            if access.moving == moving:
+                shift = (access.constant // stride - start + pitch // 2) % pitch - pitch // 2
+                if shift not in (0, 1) and abs(shift) * _WRITTEN_OUT < pitch:
+                    rows.setdefault(shift, set()).add((access.base, moving, access.constant))
+    return sum([len(places) > 1 for places in rows.values()])
+
+
+_WRITTEN_OUT = 8
+"""Iterations of a loop around that a body may hold side by side: what is as far away as these rows is no neighbour."""
+
+
+def _start(loop: Loop) -> int:
+    """What the index begins with, beside the indices of loops around."""
+    level = loop.nest.level
+    low = level.lows[0] if level is not None and level.lows else None
+    return low.get(CONSTANT, 0) if isinstance(low, dict) else 0
+
+
+def _pitch(loop: Loop, moving: Moving | None, stride: int) -> int:
+    """Iterations from one row to the next, where rows are told apart by the index of another loop; else 0."""
+    rows = [
+        abs(factor)
+        for key, factor in moving or ()
+        if key != loop.nest.iv and key not in loop.nest.starts and abs(factor) > abs(stride)
+    ]
+    return min(rows) // abs(stride) if rows and min(rows) % stride == 0 else 0
+
+
 _CALL_SIZE = 6.0
 
 
@@ -184,8 +226,9 @@ def measure(loop: Loop) -> None:
     mixed = min(summed, 2 * len(scaled))
     loop.doublings = sum([_is_power(factor // step) for factor, _ in scaled])
     loop.products, loop.shared = len(scaled) - loop.doublings, shared
-    loop.sums, loop.shifts = mixed, shifted + len(_shifted(loop))
-    loop.indexing = float(len(scaled) + shifted + mixed)
+    beside = neighbouring_sums(loop, by_shape)
+    loop.sums, loop.shifts = mixed, shifted + beside + len(_shifted(loop))
+    loop.indexing = float(len(scaled) + shifted + mixed + beside)
     loop.mixed = float(mixed)
     loop.size = size + loop.indexing
     _outside(loop, set(by_shape))
@@ -228,32 +271,56 @@ def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int
 def _written_out_inside(loop: Loop) -> int:
     """The same where the iterations are jammed into a loop inside, around which their indices stay: operations for
     these and for their products. Loops that begin with the index, as those of a tile do, have their own."""
-    iv, step = loop.nest.iv, loop.nest.step
-    if any(iv in inside.starts for inside in loop.nest.walk()):
+    if any(loop.nest.iv in inside.starts for inside in loop.nest.walk()):
         return 0
-    users: dict[int, set[_Place]] = {}
-    factors: dict[int, set[int]] = {}
-    for inside in [inside for child in loop.children for inside in child.walk()]:
-        for access in inside.accesses:
-            factor = abs(access.stride(iv)) // step
-            if factor and not jumps(factor):
-                shift = (access.constant + factor // 2) // factor % step
-                users.setdefault(shift, set()).add((access.base, access.moving, access.constant))
-                factors.setdefault(shift, set()).add(factor)
-    several = [shift for shift, places in users.items() if shift and len(places) > 1]
-    return len(several) + sum([len(factors[shift] - {1}) for shift in several if len(factors[shift]) > 1])
+    return sum([_jammed(child, loop.nest, []) for child in loop.children])
+
+
+_Jammed = dict[int, dict[int, set[int]]]
+
+
+def _jammed(inside: Loop, around: Nest, before: list[Access]) -> int:
+    """Of a body and those in it: each has its own indices, but for those of loads of bodies around, which stand before
+    it. One index with one product is part of the address that this is of (``(x + c) * s`` is ``x * s + c * s`` then),
+    or a sum where several buffers have it."""
+    known = _by_shift(before, around)
+    found = _by_shift([*before, *inside.accesses], around)
+    total = sum([_operations(factors) for factors in found.values()])
+    total -= sum([_operations(factors) for factors in known.values()])
+    if inside.children:
+        before = before + [access for access in inside.accesses if not access.store]
+        total += sum([_jammed(child, around, before) for child in inside.children])
+    return total
+
+
+def _by_shift(accesses: list[Access], around: Nest) -> _Jammed:
+    """Buffers by what the index of each iteration that was written out is multiplied with."""
+    found: _Jammed = {}
+    for access in accesses:
+        factor = abs(access.stride(around.iv)) // around.step
+        if factor and not jumps(factor):
+            shift = (access.constant + factor // 2) // factor % around.step
+            found.setdefault(shift, {}).setdefault(factor, set()).add(access.base)
+    found.pop(0, None)
+    return found
+
+
+def _operations(factors: dict[int, set[int]]) -> int:
+    if len(factors) > 1:
+        return 1 + len(factors.keys() - {1})
+    return any(len(bases) > 1 for bases in factors.values())
 
 
 def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
-    """Addresses that move with the index of a loop."""
+    """Addresses that move with the index of a loop, or with what it loads."""
     if loop.isa != "riscv":
         return 0
     moving = [access for access in loop.accesses if by_shape[access.moving]]
-    buffers: dict[int, set[int]] = {}
-    for access in moving if loop.nest.step > 1 else ():
-        buffers.setdefault(access.constant, set()).add(access.base)
-    shared = {constant for constant, bases in buffers.items() if len(bases) > 1}  # indices of several buffers
-    return len({(a.base, a.moving, a.constant if a.constant in shared else 0) for a in moving})
+    found = {(access.base, access.moving, 0) for access in moving}
+    for (_, shift), places in _addressed(loop, by_shape).items() if loop.nest.step > 1 else ():
+        if shift and len(places) > 1:  # indices of several buffers
+            found |= {place for place in places if by_shape[place[1]] > 0}
+    return len(found) + int(looked_up(loop) if None in by_shape and not loop.nest.uncounted else 0)
 
 
 _GUARD, _HOISTED_GUARD, _HOISTED_MINIMUM, _KNOWN_GUARD = 3.0, 5.0, 3.0, 4.0
@@ -314,7 +381,7 @@ def unfolded(child: Loop, around: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, unless it begins with another
     index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
     address still, unless it moves with no other loop."""
-    once = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0)
+    once, resumed = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0), around.resumed
     iv, fixed = child.nest.iv, 0.0
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
@@ -327,15 +394,19 @@ def unfolded(child: Loop, around: Loop) -> float:
     around.deleted += child.deleted * child.trip
     add_counts(around.kept, child.kept, 1.0)
     sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
-    if child.nest.starts and child.children and child.early_indexing > child.early_mixed:  # its copies add to the start
-        sums += (child.early_indexing - child.early_mixed) * child.trip + child.trip - 1.0
+    if child.nest.starts and child.early_indexing > child.early_mixed:  # its copies add to the start
+        begun = (child.early_indexing - child.early_mixed) * child.trip + child.trip - 1.0
+        if child.children:
+            sums += begun
+        else:
+            around.resumed += begun
     around.settled += sums + child.settled * child.trip
     for moving in child.early_indexed:
         rest = tuple([pair for pair in moving or () if pair[0] != iv])
         if moving is None or rest == moving:
             around.early_indexed += [moving] * int(child.trip)
             continue
-        fixed += child.trip - bool(rest)
+        fixed += (child.trip - bool(rest)) * (not child.nest.starts)
         if rest:
             around.early_indexed.append(rest)
-    return once * child.trip - fixed + sums
+    return once * child.trip - fixed + sums + around.resumed - resumed

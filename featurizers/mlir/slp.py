@@ -14,12 +14,13 @@ from typing import Any
 
 import msgspec
 
-from featurizers.mlir import costs, counting, divisions, fused, halves, opclass, widths
+from featurizers.mlir import costs, counting, divisions, fused, halves, opclass, reductions, widths
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access, Chain, Moving
+from featurizers.mlir.vectorise import CHOICE
 
 _INSERT = {"x86": 1.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 4.0}
 _LEAST, _LEAST_REDUCED = 2, 4
@@ -194,10 +195,13 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         if not _reduces(loop) or max(found.packable, default=1) >= _LEAST:
             return SCALAR
         seeds = [length for length in found.loads if length >= _LEAST_REDUCED]
-        reduced = 2.0 * len(seeds)
         if not seeds:
             return SCALAR
-    vectors, packed = _vectors(seeds, most, _LEAST if reduced else least)
+        least, reduced = _LEAST, 2.0 * len(seeds)
+        if cpu.isa != "riscv":  # whose groups of registers take as long as each by itself
+            most, least = reductions.lanes(loop, width(cpu), max(seeds)), _LEAST_REDUCED
+            reduced = reductions.across(loop, cpu, most) * max(len(found.stores), len(loop.chains), 1)
+    vectors, packed = _vectors(seeds, most, least)
     if not vectors or most < _LEAST:
         return SCALAR
     if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
@@ -221,6 +225,8 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         wide_loads, together = (count * (share if apart else 1.0) for count in _vectors(side_by_side, most))
         alone = max(loads - together, 0.0)
         gathered = alone >= packed  # an own one for each lane; fewer are shared by lanes
+        if reduced and cpu.isa != "riscv":
+            wide_loads = reductions.loads(loop, width(cpu), wide_loads, together)
         read = wide_loads + alone * (1.0 + (_INSERT[cpu.isa] if gathered else 0.0))
     else:
         operands = _read(loop, cpu, ways(loop, steps, nests), lanes, found.bits)
@@ -231,8 +237,9 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
         if cpu.isa == "riscv":
             strided = operands.steps / lanes
             addresses = operands.wide + vectors * (not carried) + 2.0 * strided - operands.steps
-    after = operations + max(kept, 0.0) + read + reduced
     before = work + stores + loads
+    chosen = (CHOICE[cpu.isa] - 1.0) * counts[opclass.IMINMAX]  # of scalars, which `ratio` is multiplied with as well
+    after = operations + max(kept, 0.0) + read + reduced * before / max(before + chosen, 1.0)
     dearer = counting.together(loop, cpu, int(lanes), True, width(cpu)) / lanes - counting.alone(loop, cpu)
     if before - after <= (_CALL_LANE * counts[opclass.LIBM] + max(dearer, 0.0)) * share:
         return SCALAR

@@ -15,6 +15,7 @@ import msgspec
 
 from featurizers.mlir.branches import MOST_CHOICES, SPECULATED
 from featurizers.mlir.folds import fold
+from featurizers.mlir.intervals import Interval, interval
 from featurizers.mlir.known_bits import zeros
 from featurizers.mlir.module import Block, Op
 from featurizers.mlir.patterns import turned
@@ -67,6 +68,7 @@ class Reader:
         self.b = b
         self.values: list[Value] = []
         self.zeros: list[int] = []
+        self.intervals: list[Interval] = []
         self.known: dict[Value, int] = {}
         self.of: dict[int, int] = {}
         self.bits: dict[int, tuple[int, tuple[int, ...]]] = {}
@@ -79,7 +81,12 @@ class Reader:
         found = self.known.get(value)
         if found is None:
             found = self.known[value] = len(self.values)
-            self.zeros.append(zeros(self.values, value, [self.zeros[argument] for argument in value.args]))
+            known = zeros(self.values, value, [self.zeros[argument] for argument in value.args])
+            bounds = interval(self.values, value, [self.intervals[argument] for argument in value.args], known)
+            if bounds[0] >= 0 and not value.real:
+                known = max(known, value.bits - bounds[1].bit_length())
+            self.zeros.append(known)
+            self.intervals.append(bounds)
             self.values.append(value)
         return found
 

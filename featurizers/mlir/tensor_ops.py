@@ -61,7 +61,8 @@ def touch(
     nest.counts[opclass.STORE if store else opclass.LOAD] += 1
     kind = b.type(value)
     nest.bits = max(nest.bits, kind.bits)
-    nest.is_float = nest.is_float or kind.is_float
+    if kind.is_float:
+        nest.is_float, nest.float_bits = True, max(nest.float_bits, kind.bits)
 
 
 def identity(rank: int, width: int | None = None) -> Subscripts:

@@ -11,6 +11,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Access, Moving
 from featurizers.mlir.sizes import near_stores, shifted_sums
 from featurizers.mlir.vectorise import of_fixed_length
 
@@ -38,6 +39,8 @@ def after_vectorising(
     body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
     if vf == 1 and ratio == 1.0:
         body = max(body - near_stores(loop), 1.0)
+    if cpu.isa == "aarch64" and vf == 1 and ratio < 1.0:
+        body += _scaled_addresses(loop)
     size = body * interleave + 3 + inner
     whole = int(trips)
     if vf > 1 and cpu.scalable and not (of_fixed_length(loop, cpu) or fixed(loop, cpu, vf)):
@@ -69,6 +72,26 @@ def after_vectorising(
     return partly(loop, cpu, size, whole), False
 
 
+_VECTOR_BITS = 128
+
+
+def _scaled_addresses(loop: Loop) -> int:
+    """Addresses of vectors that SLP makes on AArch64 which are no part of an access: the index is of elements, and a
+    register is added to a pointer as it is, or times the size of what is moved (`isLegalAddressingMode`). LLVM looks
+    at what is moved where an address has one user (`TargetTransformInfoImplCRTPBase::getInstructionCost`)."""
+    iv, step = loop.nest.iv, loop.nest.step
+    users: dict[tuple[int, Moving | None], list[Access]] = {}
+    for access in loop.accesses if step > 1 else ():
+        if access.bits > _BYTE and access.lanes == 1 and access.stride(iv) == step:
+            users.setdefault((access.base, access.moving), []).append(access)
+    found = 0
+    for accesses in users.values():
+        places = {access.constant for access in accesses}
+        found += len(places) == len(accesses) and sum([access.bits for access in accesses]) == _VECTOR_BITS
+    return found
+
+
+_BYTE = 8
 _ANALYSED, _THRESHOLD, _MOST_BOOST = 10, 300.0, 4.0
 
 

@@ -41,7 +41,7 @@ def vector_size(
         return 0.0
     if woven and not _together(loop, moved):
         return 0.0
-    half = loop.is_float and loop.bits == _HALF and not cpu.half
+    half = loop.float_bits == _HALF and not cpu.half
     size = counting.wide_size(loop, cpu, vf, False, cpu.prefer_bits) + fused.upper_size(loop) if loop.fused else 0.0
     for index in _PLAIN:
         for bits, source, _, share in shares(loop, index) if counts[index] else ():

@@ -77,14 +77,10 @@ def ordered_only(loop: Loop) -> bool:
     )
 
 
-_ONLY_FIXED = frozenset((opclass.FMAXIMUM, opclass.IMUL, CLASS["fmul"]))
-
-
 def of_fixed_length(loop: Loop, cpu: Cpu) -> bool:
-    """Whether RISC-V has no reduction of vectors of unknown length for what a loop carries on: it then has fixed ones,
-    whose last iterations are scalar (`RISCVTTIImpl::isLegalToVectorizeReduction`: no products, no maxima that propagate
-    NaN)."""
-    return cpu.isa == "riscv" and any(chain.op_class in _ONLY_FIXED for chain in loop.chains)
+    """Whether RISC-V has fixed vectors for what a loop carries on, see `reduced_in_fixed`: their last iterations are
+    scalar."""
+    return cpu.isa == "riscv" and costs.reduced_in_fixed(loop)
 
 
 def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
@@ -97,7 +93,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     length = known_length(loop)
     tiny = 0 < length < TINY_TRIP
     by_length = cpu.isa == "riscv" and not of_fixed_length(loop, cpu)
-    if cpu.isa == "riscv" and not cpu.half and loop.is_float and loop.bits == 16:
+    if cpu.isa == "riscv" and not cpu.half and loop.float_bits == 16:
         return scalar
     libm = loop.counts[opclass.LIBM]
     if libm and (cpu.isa == "riscv" or _libm_only(loop)):
@@ -231,7 +227,7 @@ def _candidates(loop: Loop, cpu: Cpu) -> list[int]:
     if 1 < length < widest and not cpu.scalable:
         wanted = 1 << int(log2(length))
         widest = min(widest, 2 * wanted if masks(cpu) and length > wanted else wanted)
-    if cpu.scalable and loop.counts[opclass.LIBM]:
+    if cpu.scalable and (loop.counts[opclass.LIBM] or (cpu.isa == "aarch64" and costs.reduced_in_fixed(loop))):
         widest = _FIXED_BITS // loop.widest
     elif cpu.scalable and cpu.isa == "aarch64" and loop.exact and loop.trip < widest / 2:
         return []
@@ -268,7 +264,7 @@ def _vector(
     left = uops - moves if whole else body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7)
     work = max(left - libm * CALL_WORK - extended + merged, 0.0 if whole else 1.0) * parts
     work += widths.conversions(loop, cpu, vf, fixed)
-    if loop.is_float and loop.bits == 16 and not cpu.half:
+    if loop.float_bits == 16 and not cpu.half:
         work *= max(vf * 32 / cpu.prefer_bits, 1.0) / parts
     work = max(work - loop.counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) * parts, 0.0 if whole else 1.0)
     if whole:
@@ -282,7 +278,8 @@ def _vector(
     picked, apart = 0, False
     wide = max(vf * woven * max(loop.bits, 8) / cpu.prefer_bits, 1.0)
     if woven:
-        work = max(body - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
+        own = body + (merged if cpu.isa == "x86" else 0.0)
+        work = max(own - moves * (0.7 if loop.is_float else 1.0), 1.0) * wide / woven
     for access, count in kinds:
         own_cost, own_work, alone = _move(loop, access, cpu, vf, folded)
         picked += count * (not woven and alone > 0 and vf * access[3] >= _FIXED_BITS)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from featurizers.mlir import minmax, opclass
 from featurizers.mlir.body import emulates_half
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.fused import COPIED
 from featurizers.mlir.latency import cycles as cycles_of
 from featurizers.mlir.latency import latencies, steps
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain, Moving
 from featurizers.mlir.opclass import CLASS, FLOAT_CLASSES
 
-_IMUL = CLASS["imul"]
+_IMUL, _EXTEND = CLASS["imul"], CLASS["extend"]
+_WORD = 32
 _HALF = 16
 _INSERTED = 2.0
 """Cycles until what is loaded is in a register's lowest lane."""
 
 _MAXIMUM_LATENCY = 4.5
-_WINDOW = 100.0
+_WINDOW = 110.0
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
 less what waits in the queue of a unit; chosen by labels)."""
 
@@ -82,9 +84,7 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     """Cycles of an iteration's longest chain, shared by the iterations that the core works on at once: the next one
     begins where the first micro-operation of the window retires, and all within it have begun. Copies of a body are one
     block, in which values that are stored and loaded again go on."""
-    chain = loop.serial_chain
-    steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors) if chain is not None else 0.0
-    longest = max(steps, own_path(loop, cpu, vectors))
+    longest = whole_path(loop, cpu, vectors)
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
@@ -95,6 +95,21 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     return longest / (1.0 + _WINDOW / max(uops, 1.0))
 
 
+def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
+    """Cycles from the first load of an iteration to its result: the path of a body as it is written, and the further
+    steps of an accumulator of loops that were unrolled completely into it."""
+    own, chain = own_path(loop, cpu, vectors), loop.serial_chain
+    if chain is None or not loop.serial:
+        return own
+    within = 0.0
+    if loop.critical is not loop.nest.critical:  # that of the loop inside, which has a step already
+        within = chain.steps
+        if chain.op_class >= 0:
+            within = min(dict(steps(loop.critical)).get(chain.op_class, 1.0), within)
+    further = max(loop.serial - within, 0.0)
+    return own + further / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors)
+
+
 def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
     """Cycles of a step of a vector loop that goes on in place beside rows that one pointer reaches by displacements,
     which leaves no index to share (`LoopStrengthReduce`): the store moves on the pointer that the next iteration loads
@@ -102,14 +117,15 @@ def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
     if cpu.isa != "aarch64" or cpu.scalable or loop.children or loop.chains or loop.trip <= vf:
         return 0.0
     written = [access for access in loop.accesses if access.store]
-    if len(written) != 1 or written[0].stride(loop.nest.iv) != 1:
+    stored = {(access.base, access.moving, access.constant) for access in written}
+    if len(stored) != 1 or written[0].stride(loop.nest.iv) != 1:
         return 0.0
     rows: dict[tuple[int, Moving | None], list[int]] = {}
     for access in loop.accesses:
         if not access.store and access.stride(loop.nest.iv):
             rows.setdefault((access.base, access.moving), []).append(access.constant * access.bits // 8)
     place = written[0].base, written[0].moving
-    if len(rows.pop(place, ())) != 1 or not any(_displaced(loop, key[1], at, vf) for key, at in rows.items()):
+    if len(set(rows.pop(place, ()))) != 1 or not any(_displaced(loop, key[1], at, vf) for key, at in rows.items()):
         return 0.0
     chain = loop.serial_chain
     steps = loop.serial / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, True) if chain is not None else 0.0
@@ -162,7 +178,7 @@ def overlapped(chain: float, uops: float) -> float:
 
 def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles of the longest chain of a body as it is written."""
-    return cycles_of(steps(loop.critical), cpu, loop.bits, loop.is_float, vectors)
+    return cycles_of(steps(loop.critical), cpu, loop.float_bits or loop.bits, loop.is_float, vectors)
 
 
 def through_one_register(loop: Loop, cpu: Cpu) -> float:
@@ -176,17 +192,29 @@ def through_one_register(loop: Loop, cpu: Cpu) -> float:
 def _by_inserts(loop: Loop, cpu: Cpu) -> float:
     """``vpinsrw`` from memory keeps the old value of the first vector register, which nobody wants: it is the result
     before this one, unless that register holds something throughout, which none does over a call: its operand and its
-    result are there. An iteration is a chain of all its results."""
+    result are there. An iteration is a chain of all its results, each of which takes all the steps of an accumulator of
+    a loop that was unrolled into it. What is only moved goes by that register, too."""
     counts = loop.counts
-    stores, read = counts[opclass.STORE], sum([not a.store and a.bits == _HALF for a in loop.accesses])
+    stores, read = counts[opclass.STORE], _halves_read(loop)
     called = counts[opclass.LIBM]
-    if not stores or not read or loop.chains or loop.lifted or (_first_taken(loop) and not called):
+    over_calls = called or counts[opclass.CALL]
+    if not stores or not read or loop.chains or loop.lifted or (_first_taken(loop) and not over_calls):
         return 0.0
-    known = latencies(cpu, loop.bits, True)
+    known = latencies(cpu, loop.float_bits, True)
+    computed = sum([counts[index] * known[index] for index in FLOAT_CLASSES])
+    if not computed and not called:
+        return max(cpu.insert_latency, _INSERTED) * read
     put_in = stores + cpu.insert_latency * min(read, 2.0 * stores)
     each = own_path(loop, cpu) - cpu.load_latency
-    converted = called * cpu.half_latency
-    return put_in + converted + min(stores * each, sum([counts[index] * known[index] for index in FLOAT_CLASSES]))
+    ops = sum([counts[index] for index in FLOAT_CLASSES])
+    chain = loop.serial_chain
+    if chain is not None and loop.serial > 1.0 and read > ops == counts[chain.op_class]:
+        each = max(each, loop.serial * _step_of_sum(loop, cpu, chain))
+    return put_in + called * cpu.half_latency + min(stores * each, computed)
+
+
+def _halves_read(loop: Loop) -> int:
+    return sum([not a.store and a.bits == _HALF and not a.whole for a in loop.accesses])
 
 
 def _first_taken(loop: Loop) -> bool:
@@ -198,14 +226,18 @@ def _first_taken(loop: Loop) -> bool:
 
 
 def inserted_into_sum(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of a step of a sum of halves on x86, in the first vector register: what is loaded is put into it as far as
-    its other lanes go (``vpinsrw``), so that a step waits for all of the one before."""
-    if _first_taken(loop) or not loop.counts[opclass.LOAD]:
+    """Cycles of a step of a sum on x86, in the first vector register, of what is loaded as halves: each is put into it
+    as far as its other lanes go (``vpinsrw``), so that a step waits for all of the one before."""
+    if _first_taken(loop) or not _halves_read(loop):
         return 0.0
-    op_class = max(loop.chains, key=_steps_of).op_class
-    known = latencies(cpu, loop.bits, True)[op_class] if op_class >= 0 else 0.0
-    more = dict(steps(loop.critical)).get(op_class, 1.0) - 1.0
-    return max(own_path(loop, cpu) - cpu.load_latency + _INSERTED - more * known, 1.0)
+    return _step_of_sum(loop, cpu, max(loop.chains, key=_steps_of))
+
+
+def _step_of_sum(loop: Loop, cpu: Cpu, chain: Chain) -> float:
+    known = latencies(cpu, loop.float_bits, True)[chain.op_class] if chain.op_class >= 0 else 0.0
+    more = dict(steps(loop.critical)).get(chain.op_class, 1.0) - 1.0
+    inserted = _INSERTED if loop.float_bits == _HALF else cpu.insert_latency + 1.0
+    return max(own_path(loop, cpu) - cpu.load_latency + inserted - more * known, 1.0)
 
 
 def _steps_of(chain: Chain) -> float:
@@ -226,28 +258,57 @@ def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
 
 def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     """Cycles from a carried value to its next one."""
-    more = 0.0 if vectors or chain.is_float else _added_to_products(chain, cpu, loop)
+    more = 0.0 if chain.is_float else _added_to_products(chain, cpu, loop, vectors)
+    more += 0.0 if vectors or chain.is_float else _copied(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
         return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
     return more + _latency(chain, cpu, loop, vectors) * chain.steps
 
 
+def _copied(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+    """Copies in a step of whole numbers, which an instruction of x86 writes over, see `overwritten`: its first use is
+    of the copy. Zen 4 renames registers instead, as llvm-mca-22 has it."""
+    if not loop.fused or cpu.isa != "x86" or cpu.fp_split:
+        return 0.0
+    each = loop.fused.get(COPIED, 0.0) / len(loop.chains or (chain,)) / (1.0 if chain.whole else chain_length(loop))
+    return min(max(each, 0.0), chain.steps)
+
+
 _BEHIND_ADDEND = 1.0
 """Cycles that ``madd`` of Cortex-A55 takes from its addend beyond those of a sum (`ReadIMA`)."""
 
 
-def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop) -> float:
+_ACCUMULATED = {"neoverse-v1": 1.0, "apple-m1": 3.0, "cortex-a55": 4.0}
+"""Of a sum of products of NEON's vectors (``mla``), from one addend to the next."""
+_ACCUMULATED_BY_SVE, _LONG_BY_SVE = 4.0, 2.0
+"""Of those of SVE's vectors, and where elements have 64 bits."""
+
+
+def added_by_sve(loop: Loop, cpu: Cpu, chain: Chain) -> float:
+    """Cycles that SVE takes for a sum of products of whole numbers beyond NEON."""
+    if chain.is_float or not _added_to_products(chain, cpu, loop, True):
+        return 0.0
+    return (_LONG_BY_SVE if chain.bits > _WORD else _ACCUMULATED_BY_SVE) - _ACCUMULATED["neoverse-v1"]
+
+
+def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     """What a sum of products of whole numbers takes beyond its sums, where both are one instruction."""
     products, kinds = loop.counts[_IMUL], dict(chain.kinds) or {chain.op_class: chain.steps}
-    if not products or not cpu.in_order or 2.0 * loop.folds < products or _IMUL in kinds:
+    if not products or 2.0 * loop.folds < products or _IMUL in kinds:
         return 0.0
-    return kinds.get(opclass.IADD, 0.0) * min(products / loop.counts[opclass.IADD], 1.0) * _BEHIND_ADDEND
+    if not vectors:
+        beyond = _BEHIND_ADDEND if cpu.in_order else 0.0
+    elif cpu.name in _ACCUMULATED and not loop.counts[_EXTEND]:
+        beyond = _ACCUMULATED[cpu.name] - latencies(cpu, chain.bits, False, True)[opclass.IADD]
+    else:
+        beyond = 0.0
+    return kinds.get(opclass.IADD, 0.0) * min(products / loop.counts[opclass.IADD], 1.0) * beyond
 
 
 def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     """Of the last operation on a carried value."""
     if chain.op_class < 0:
         return 1.0
-    known = latencies(cpu, loop.bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
+    known = latencies(cpu, loop.float_bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
     return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known

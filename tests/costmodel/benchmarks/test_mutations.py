@@ -11,6 +11,7 @@ import pytest
 
 from costmodel.benchmarks.mutation_seeds import Seed, seeds
 from costmodel.benchmarks.mutations import mutant, row_of
+from costmodel.benchmarks.mutators import zipped
 from costmodel.benchmarks.servers import Server, our_server
 from costmodel.kinds import load_bundle
 from costmodel.registry import PRETRAINED
@@ -47,6 +48,14 @@ def test_mutants_are_the_same_for_the_same_seed(sound: list[Seed]) -> None:
     first, second = ([mutant(sound, random.Random(f"1/{n}")) for n in range(50)] for _ in range(2))
     assert first == second
     assert len({json.dumps([m.path, m.body.hex()]) for m in first}) > 45
+
+
+def test_an_archive_is_the_same_whenever_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for seconds in (1e9, 1.1e9):
+        monkeypatch.setattr("time.time", lambda seconds=seconds: seconds)
+        made.append(zipped({"a.json": b"{}", "b.h": "int b;"}))
+    assert made[0] == made[1]
 
 
 def test_mutants_break_nothing(server: Server, kind: str) -> None:

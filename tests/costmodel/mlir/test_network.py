@@ -89,3 +89,15 @@ def test_trees_and_network_together_beat_trees_where_costs_are_products(monkeypa
         assert (learner.network is not None) == bool(networks)
         errors[networks] = np.median(np.abs(learner.predict(Features(new, COLUMNS)).point - cost(new)))
     assert errors[1] < errors[0]
+
+
+def test_what_is_likeliest_costs_less_than_what_lies_between() -> None:
+    import torch
+
+    from costmodel.mlir.network_training import _robust_loss
+
+    labels = torch.cat([torch.zeros(45), torch.linspace(1.0, 3.0, 55)])
+    costs = {
+        said: float(_robust_loss(torch.tensor(said), labels).mean()) for said in (0.0, float(labels.median()), 2.0)
+    }
+    assert min(costs, key=lambda said: costs[said]) == 0.0

@@ -170,3 +170,67 @@ def test_displacements_of_fixed_length_reach_many_places_from_a_pointer_further_
     """4096 elements from the first one there is a second pointer, not one for each place: llc spills none."""
     assert spills(rows(140, "i16"), "neoverse-v1") < 0.5
     assert spills(rows(240, "i1"), "neoverse-v1") < 1.0, "less than a byte"
+
+
+CHAIN = """func.func @f(%a: tensor<5x15x18xf64>, %b: tensor<5x15x18xf64>, %c: tensor<5x15x18xf64>,
+                      %d: tensor<5x15x18xf64>) -> tensor<5x15x18xf64> {
+  %0 = stablehlo.divide %a, %b : tensor<5x15x18xf64>
+  %1 = stablehlo.add %0, %c : tensor<5x15x18xf64>
+  %2 = stablehlo.add %1, %d : tensor<5x15x18xf64>
+  return %2 : tensor<5x15x18xf64> }"""
+
+
+def test_a_value_that_lives_across_a_call_needs_a_saved_register_as_long_as_it_lives() -> None:
+    """No more than six values live across any of the calls; seven that do so somewhere live in the first loop."""
+    assert spills(CHAIN, "skylake-avx512") == 1
+    assert spills(CHAIN.replace("stablehlo.add %1, %d", "stablehlo.add %1, %c"), "skylake-avx512") < 1
+
+
+RESHAPED = """func.func @f(%a: tensor<5x15x18xf64>, %b: tensor<5x15x18xf64>, %c: tensor<75x18xf64>,
+                      %d: tensor<75x18xf64>) -> tensor<75x18xf64> {
+  %0 = stablehlo.divide %a, %b : tensor<5x15x18xf64>
+  %1 = stablehlo.reshape %0 : (tensor<5x15x18xf64>) -> tensor<75x18xf64>
+  %2 = stablehlo.add %1, %c : tensor<75x18xf64>
+  %3 = stablehlo.add %2, %d : tensor<75x18xf64>
+  return %3 : tensor<75x18xf64> }"""
+
+
+def test_another_shape_of_a_tensor_is_the_same_buffer() -> None:
+    """Two are made, and freed."""
+    program = FEATURIZER.parse({"mlir": RESHAPED})
+    assert program.allocations == FEATURIZER.parse({"mlir": CHAIN}).allocations
+    assert spills(RESHAPED, "skylake-avx512") == 1
+
+
+def scatter(length: int, unrolled: str) -> str:
+    return f"""func.func @f(%at: memref<{length}xi64>, %a: memref<{length}xi16>, %b: memref<32xi16>) {{
+      affine.for %i = 0 to {length} {{
+        %0 = affine.load %a[%i] : memref<{length}xi16>
+        %1 = affine.load %at[%i] : memref<{length}xi64>
+        %2 = arith.index_cast %1 : i64 to index
+        {unrolled}
+        memref.store %0, %b[%2] : memref<32xi16> }}
+      return }}"""
+
+
+def test_risc_v_adds_loaded_indices_to_a_pointer() -> None:
+    """llc makes four instructions of each of eight copies (33), and three for AArch64: its accesses have an index."""
+    text = scatter(8, "")
+    on = {name: innermost(text, name).instructions for name in ("sifive-p670", "cortex-a55")}
+    assert 31 <= on["sifive-p670"] <= 35
+    assert on["cortex-a55"] < 29
+
+
+def test_what_is_loaded_and_stored_again_has_one_address() -> None:
+    """One sum for both; the other load of the same element of another buffer would be one more."""
+    again = "%3 = memref.load %b[%2] : memref<32xi16>\n%4 = arith.addi %0, %3 : i16"
+    text = scatter(8, again).replace("memref.store %0", "memref.store %4")
+    alone = innermost(scatter(8, ""), "sifive-p670").instructions
+    assert innermost(text, "sifive-p670").instructions - alone == pytest.approx(16, abs=2)
+
+
+def test_addresses_of_loaded_indices_count_to_the_unroller_of_risc_v() -> None:
+    """Two pointers and the sum with what is loaded are one each (`getGEPCost`), and nothing on AArch64."""
+    parsed = FEATURIZER.parse({"mlir": scatter(4096, "")})
+    size = {isa: parsed.loops_on(isa)[0].children[0].size for isa in ("riscv", "aarch64")}
+    assert size["riscv"] - size["aarch64"] == 3

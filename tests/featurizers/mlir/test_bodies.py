@@ -305,3 +305,23 @@ def test_pairs_of_accesses_are_no_more_than_half_of_what_is_left_of_them() -> No
       return }"""
     codes = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("neoverse-v1"))
     assert all(code.instructions >= 0 for code in codes)
+
+
+def test_a_product_with_two_is_a_sum_which_needs_what_is_loaded_in_a_register() -> None:
+    text = """func.func @f(%a: memref<64xf64>) {{
+      %c = arith.constant {} : f64
+      affine.for %i = 1 to 63 {{
+        %x = affine.load %a[%i - 1] : memref<64xf64>
+        %y = affine.load %a[%i] : memref<64xf64>
+        %z = affine.load %a[%i + 1] : memref<64xf64>
+        %p = arith.mulf %y, %c : f64
+        %q = arith.mulf %z, %c : f64
+        %s = arith.addf %x, %p : f64
+        %t = arith.addf %s, %q : f64
+        affine.store %t, %a[%i] : memref<64xf64> }}
+      return }}"""
+    found = [
+        FEATURIZER.parse({"mlir": text.format(factor)}).loops_on("x86")[0].children[0].of_loaded
+        for factor in ("3.0", "2.0")
+    ]
+    assert found == [3.0, 1.0]

@@ -178,3 +178,24 @@ def test_a_buffer_that_every_iteration_begins_anew_is_a_value() -> None:
 
 def codes(text: str, name: str) -> list[LoopCode]:
     return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))
+
+
+@pytest.mark.parametrize(
+    ("operation", "length", "left"),
+    [("addi %s, %k", 4000, 1), ("minsi %s, %k", 40, 1), ("minsi %s, %k", 4000, 2), ("muli %s, %k", 4000, 2)],
+)
+def test_iterations_that_do_the_same_to_what_is_carried_come_to_one(operation: str, length: int, left: int) -> None:
+    """A sum of what does not vary is a product; a minimum is one once the loop is unrolled, if it is."""
+    text = f"""func.func @f(%a: memref<2000xi32>, %b: memref<2000xi32>) {{
+      affine.for %i = 0 to 2000 {{
+        %x = affine.load %a[%i] : memref<2000xi32>
+        %r = affine.for %j = 0 to {length} iter_args(%s = %x) -> (i32) {{
+          %k = affine.load %a[7] : memref<2000xi32>
+          %t = arith.{operation} : i32
+          affine.yield %t : i32
+        }}
+        affine.store %r, %b[%i] : memref<2000xi32>
+      }}
+      return }}"""
+    (root,) = FEATURIZER.parse({"mlir": text}).loops
+    assert len([loop for loop in root.walk() if loop.nest.depth]) == left

@@ -191,3 +191,115 @@ def test_what_is_loaded_and_stored_back_is_nothing() -> None:
     assert moved("") == 0.0, "but its return"
     assert moved("", "%j") > 1.0
     assert moved("memref.store %s, %b[%i, %j] : memref<8x4xf32>") > moved("", "%j"), "the other may be the same buffer"
+
+
+def test_limits_that_are_always_met_leave_a_constant() -> None:
+    """A byte and fifteen, times 300, is beyond 255 (`CorrelatedValuePropagation`)."""
+    buffer = "memref<2000xi8>"
+    text = f"""func.func @f(%a: {buffer}, %b: {buffer}) {{
+      %less = arith.constant -15 : i32
+      %scale = arith.constant 300 : i32
+      %zero = arith.constant 0 : i32
+      %most = arith.constant MOST : i32
+      affine.for %i = 0 to 2000 {{
+        %x = affine.load %a[%i] : {buffer}
+        %y = arith.extui %x : i8 to i32
+        %s = arith.subi %y, %less : i32
+        %t = arith.muli %s, %scale : i32
+        %u = arith.maxsi %t, %zero : i32
+        %v = arith.minsi %u, %most : i32
+        %w = arith.trunci %v : i32 to i8
+        affine.store %w, %b[%i] : {buffer}
+      }}
+      return }}"""
+    found = [FEATURIZER.parse({"mlir": text.replace("MOST", most)}).loops[0] for most in ("255", "5000")]
+    assert [sum(loop.counts) + sum([sum(child.counts) for child in loop.children]) for loop in found] == [1.0, 7.0]
+
+
+def test_remainders_of_less_than_twice_the_divisor_are_minima() -> None:
+    assert counts("""%s = arith.remui %x, %most : KIND
+                     %t = arith.remui %s, %few : KIND
+                     %r = arith.addi %t, %y : KIND""") == counts(
+        """%s = arith.remui %x, %most : KIND
+           %r = arith.addi %s, %y : KIND"""
+    ), "60 is less than 100"
+    body = """%few1 = arith.constant 41 : KIND
+              %s = arith.remui %x, %most : KIND
+              %t = arith.remui %s, %few1 : KIND
+              %r = arith.addi %t, %y : KIND"""
+    found = counts(body)
+    assert (found["iminmax"], found["iadd"]) == (1.0, 3.0), "the rest of 60 is less than twice 41"
+
+
+def test_what_is_taken_off_twice_is_taken_off_at_once() -> None:
+    assert (
+        counts("""%z = arith.muli %x, %x : KIND
+                     %s = arith.addi %y, %z : KIND
+                     %t = arith.subi %x, %y : KIND
+                     %u = arith.subi %t, %z : KIND
+                     %r = arith.muli %s, %u : KIND""")["iadd"]
+        == 2.0
+    )
+
+
+@pytest.mark.parametrize(("start", "left"), [(0, False), (1, True)])
+def test_what_begins_as_zero_and_is_multiplied_stays_zero(start: int, left: bool) -> None:
+    """`SCCPSolver`: the loop inside carries nothing on, and is none."""
+    text = f"""func.func @f(%a: memref<2000xi32>, %b: memref<2000xi32>) {{
+      %start = arith.constant {start} : i32
+      affine.for %i = 0 to 2000 {{
+        %r = affine.for %j = 0 to 1000 iter_args(%x = %start) -> (i32) {{
+          %y = affine.load %a[%j] : memref<2000xi32>
+          %z = arith.muli %x, %y : i32
+          affine.yield %z : i32
+        }}
+        %s = affine.load %a[%i] : memref<2000xi32>
+        %t = arith.addi %r, %s : i32
+        affine.store %t, %b[%i] : memref<2000xi32>
+      }}
+      return }}"""
+    loops = FEATURIZER.parse({"mlir": text}).loops[0].walk()
+    assert any(loop.chains or loop.counts[CLASS["imul"]] for loop in loops) == left
+
+
+def test_what_is_carried_twice_is_carried_once() -> None:
+    """Sums that are taken off again by what another value carries on: what is stored is what was loaded."""
+    text = """func.func @f(%a: memref<2000xi16>, %b: memref<2000xi16>) {
+      %zero = arith.constant 0 : i32
+      %r:4 = affine.for %i = 0 to 2000 iter_args(%p = %zero, %q = %zero, %s = %zero, %t = %zero)
+          -> (i32, i32, i32, i32) {
+        %x = affine.load %a[%i] : memref<2000xi16>
+        %w = arith.extsi %x : i16 to i32
+        %u = arith.addi %p, %w : i32
+        %v = arith.addi %q, %u : i32
+        %y = arith.subi %v, %s : i32
+        %z = arith.subi %y, %t : i32
+        %n = arith.trunci %z : i32 to i16
+        affine.store %n, %b[%i] : memref<2000xi16>
+        affine.yield %u, %v, %v, %y : i32, i32, i32, i32
+      }
+      return }"""
+    loop = FEATURIZER.parse({"mlir": text}).loops[0].children[0]
+    assert {name: loop.counts[index] for name, index in CLASS.items() if loop.counts[index]} == {
+        "load": 1.0,
+        "store": 1.0,
+    }
+    assert not loop.chains
+    other = text.replace("%t = %zero", "%t = %one").replace("%r:4", "%one = arith.constant 1 : i32\n      %r:4")
+    assert FEATURIZER.parse({"mlir": other}).loops[0].children[0].counts[CLASS["iadd"]] > 0.0, "another beginning"
+
+
+def test_loops_that_do_nothing_are_none() -> None:
+    text = """func.func @f(%a: memref<2000xi32>, %b: memref<2000xi32>) {
+      %zero = arith.constant 0 : i32
+      affine.for %i = 0 to 2000 {
+        %r = affine.for %j = 0 to 1000 iter_args(%x = %zero) -> (i32) {
+          %y = affine.load %a[%j] : memref<2000xi32>
+          %z = arith.addi %x, %y : i32
+          affine.yield %z : i32
+        }
+        %s = arith.andi %r, %zero : i32
+        affine.store %s, %b[%i] : memref<2000xi32>
+      }
+      return }"""
+    assert FEATURIZER.parse({"mlir": text}).loops[0].counts[CLASS["call"]] == 1.0, "but the call that clears"

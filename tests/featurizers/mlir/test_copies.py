@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.codegen import LoopCode, generate
 
 FEATURIZER = MlirFeaturizer()
@@ -34,3 +34,17 @@ def test_a_row_is_copied_by_moves_that_may_overlap(name: str, unroll: int, instr
     (code,) = codes(rows(768, length, kind, "{llvm.noalias}"), name)
     assert (code.vf, code.unroll) == (1, unroll)
     assert code.instructions == pytest.approx(instructions, rel=0.35)
+
+
+@pytest.mark.parametrize(("value", "kind", "called"), [(-1, "i32", 1.0), (7, "i8", 1.0), (7, "i32", 0.0)])
+def test_rows_of_one_byte_are_set_by_one_call(value: int, kind: str, called: float) -> None:
+    """`isBytewiseValue`: a number whose bytes are the same."""
+    buffer = f"memref<40x200x{kind}>"
+    text = f"""func.func @f(%a: {buffer}) {{
+      %c = arith.constant {value} : {kind}
+      affine.for %i = 0 to 40 {{
+        affine.for %j = 0 to 200 {{
+          affine.store %c, %a[%i, %j] : {buffer} }} }}
+      return }}"""
+    (root,) = FEATURIZER.parse({"mlir": text}).loops
+    assert root.counts[opclass.CALL] == called

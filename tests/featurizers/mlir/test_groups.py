@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.groups import summed
 
 FEATURIZER = MlirFeaturizer()
 
@@ -115,3 +116,20 @@ WRITTEN_OUT = """func.func @f(%a: memref<256xf64>, %s: f64) -> f64 {
 def test_groups_of_fixed_length_are_too_large_to_be_unrolled() -> None:
     (code,) = codes(WRITTEN_OUT)
     assert (code.vf, code.full) == (4, False)
+
+
+def sums_of_indices(width: int) -> int:
+    """Of a copy of rows of 251, side by side or so far apart."""
+    text = f"""func.func @f(%a: memref<79x251xf32> {{llvm.noalias}}, %b: memref<79x{width}xf32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 79 {{ affine.for %j = 0 to 251 {{
+        %0 = affine.load %a[%i, %j] : memref<79x251xf32>
+        %1 = arith.addf %0, %0 : f32
+        affine.store %1, %b[%i, %j] : memref<79x{width}xf32> }} }}
+      return }}"""
+    return summed(codes(text)[-1].loop)
+
+
+def test_vector_loops_add_the_index_of_the_loop_around_in_each_iteration() -> None:
+    """llc: one ``add``, where the places are as far apart in both buffers, and ``sh2add`` for each."""
+    assert sums_of_indices(251) == 1
+    assert sums_of_indices(252) == 0

@@ -135,3 +135,62 @@ def test_a_root_of_a_half_costs_one_and_a_lane_of_a_vector_nearly_three(name: st
     code = code_of(text, name)
     assert code.vf == 1
     assert code.instructions == pytest.approx(99, rel=0.2)
+
+
+SCATTERED = """func.func @f(%i: memref<512xi64> {llvm.noalias}, %x: memref<512xf16> {llvm.noalias},
+                              %y: memref<900xf16> {llvm.noalias}) {
+  affine.for %n = 0 to 512 {
+    %a = affine.load %i[%n] : memref<512xi64>
+    %k = arith.index_cast %a : i64 to index
+    %b = memref.load %y[%k] : memref<900xf16>
+    %c = affine.load %x[%n] : memref<512xf16>
+    %d = arith.addf %b, %c : f16
+    memref.store %d, %y[%k] : memref<900xf16> }
+  return }"""
+
+MOVED = """func.func @f(%x: memref<64x16xf16> {llvm.noalias}, %y: memref<5x64xf16> {llvm.noalias}) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 5 {
+    %a = affine.load %x[%i, %j * 3] : memref<64x16xf16>
+    affine.store %a, %y[%j, %i] : memref<5x64xf16> } }
+  return }"""
+
+LARGEST = """func.func @f(%x: memref<40x16xf16> {llvm.noalias}, %y: memref<40xf16> {llvm.noalias}) {
+  affine.for %i = 0 to 40 { affine.for %j = 0 to 16 {
+    %a = affine.load %x[%i, %j] : memref<40x16xf16>
+    %b = affine.load %y[%i] : memref<40xf16>
+    %c = arith.maximumf %a, %b : f16
+    affine.store %c, %y[%i] : memref<40xf16> } }
+  return }"""
+
+CORRELATED = """func.func @f(%x: memref<260xf16>, %y: memref<260xf16>, %z: memref<1xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %r = affine.for %i = 0 to 260 iter_args(%t = %zero) -> (f32) {
+    %a = affine.load %x[%i] : memref<260xf16>
+    %b = arith.extf %a : f16 to f32
+    %c = affine.load %y[%i] : memref<260xf16>
+    %d = arith.extf %c : f16 to f32
+    %e = arith.mulf %b, %d : f32
+    %s = arith.addf %t, %e : f32
+    affine.yield %s : f32 }
+  affine.store %r, %z[0] : memref<1xf32>
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cycles"),
+    [
+        (SCATTERED, "skylake-avx512", 8764),
+        (SCATTERED, "znver4", 9267),
+        (MOVED, "znver4", 1290),
+        (LARGEST, "skylake-avx512", 14_495),
+        (LARGEST, "znver4", 11_484),
+        (CORRELATED, "skylake-avx512", 4176),
+        (CORRELATED, "znver4", 3654),
+    ],
+)
+def test_halves_go_through_the_first_vector_register(text: str, name: str, cycles: float) -> None:
+    assert code_of(text, name).cycles == pytest.approx(cycles, rel=0.2 if text == LARGEST else 0.1)
+
+
+def test_halves_beside_wide_indices_are_computed_as_halves() -> None:
+    assert code_of(SCATTERED, "znver4").instructions == pytest.approx(69, rel=0.1)

@@ -113,3 +113,25 @@ def test_what_vectors_leave_moves_out_as_well(name: str) -> None:
     code = innermost(text, name)
     assert 40 < code.spills * code.loop.multiplicity < 60
     assert code.lifted > 70
+
+
+JAMMED = """func.func @f(%a: memref<6x7xi32> {llvm.noalias}, %b: memref<20x7xi32> {llvm.noalias},
+                      %c: memref<6x20xi32> {llvm.noalias}) {
+  affine.for %j = 0 to 20 step 4 { affine.for %i = 0 to 6 { affine.for %k = 0 to 7 { COPIES } } }
+  return }"""
+
+COPY = """
+    %xN = affine.load %a[%i, %k] : memref<6x7xi32>
+    %yN = affine.load %b[%j + N, %k] : memref<20x7xi32>
+    %pN = arith.muli %xN, %yN : i32
+    %zN = affine.load %c[%i, %j + N] : memref<6x20xi32>
+    %sN = arith.addi %zN, %pN : i32
+    affine.store %sN, %c[%i, %j + N] : memref<6x20xi32>"""
+
+
+def test_what_all_lanes_of_a_packed_body_share_waits_in_a_register_each() -> None:
+    """26 of the 42 elements are spilled on Neoverse V1."""
+    code = innermost(JAMMED.replace("COPIES", "".join(COPY.replace("N", str(n)) for n in range(4))), "neoverse-v1")
+    assert code.packed.lanes == 4
+    assert code.lifted == 42
+    assert code.spills > 10

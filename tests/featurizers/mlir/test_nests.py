@@ -192,7 +192,8 @@ def test_loops_around_loops_are_unrolled_too_and_copy_what_is_inside() -> None:
     text = """func.func @f(%A: memref<4x1000xf32>) {
       affine.for %i = 0 to 4 { affine.for %j = 0 to 1000 {
         %a = affine.load %A[%i, %j] : memref<4x1000xf32>
-        affine.store %a, %A[%i, %j] : memref<4x1000xf32>
+        %b = arith.negf %a : f32
+        affine.store %b, %A[%i, %j] : memref<4x1000xf32>
       } }
       return }"""
     _, inner = parse(text).loops[0].walk()
@@ -204,7 +205,8 @@ def test_a_tile_that_may_be_cut_off_has_no_known_length() -> None:
       affine.for %i = 0 to 100 step 16 {
         affine.for %j = affine_map<(d0) -> (d0)>(%i) to min affine_map<(d0) -> (d0 + 16, 100)>(%i) {
           %x = affine.load %a[%j] : memref<100xf32>
-          affine.store %x, %a[%j] : memref<100xf32> } }
+          %y = arith.negf %x : f32
+          affine.store %y, %a[%j] : memref<100xf32> } }
       return }"""
     tile = parse(text).functions[0].body.children[0].children[0]
     assert not tile.exact

@@ -251,3 +251,17 @@ def jammed_sums(copies: int) -> str:
 def test_rows_of_sums_that_the_source_unrolled_are_vectors_of_the_sums_still(copies: int) -> None:
     root = FEATURIZER.parse({"mlir": jammed_sums(copies)}).loops_on("aarch64")[0]
     assert pack(root, cpu("neoverse-v1")).ratio < 0.4
+
+
+@pytest.mark.parametrize(
+    ("bits", "name", "instructions"), [(16, "skylake-avx512", 15), (16, "znver4", 15), (8, "znver4", 12)]
+)
+def test_lanes_of_a_sum_are_taken_together_by_halves(bits: int, name: str, instructions: int) -> None:
+    """Of so many numbers, their squares: bytes are halved once and added by ``vpsadbw``."""
+    text = SUM.replace("16xi32", f"32xi{bits}").replace("i32", f"i{bits}").replace("0 to 16", "0 to 32")
+    assert sum(code.instructions for code in codes(text, name)) == pytest.approx(instructions, rel=0.2)
+
+
+def test_terms_fill_several_registers_that_are_added_before_their_lanes_are() -> None:
+    """Sixteen words are four registers of NEON, and one is reduced."""
+    assert codes(SUM, "cortex-a55")[0].packed.lanes == 16

@@ -198,3 +198,36 @@ def test_results_of_calls_wait_for_the_last_of_them(name: str, registers: int, c
     roots = FEATURIZER.parse({"mlir": softmax(24)}).loops_on(cpu(name).isa)
     driven = sum(code.driven for root in roots for code in generate(root, cpu(name)))
     assert counted <= driven == 24 - registers
+
+
+REMAINDER = """func.func @f(%a: memref<64xf64> {llvm.noalias}, %b: memref<64xf64> {llvm.noalias}) {
+  %six = arith.constant 6.0 : f64
+  affine.for %i = 0 to 64 {
+    %x = affine.load %a[%i] : memref<64xf64>
+    %y = arith.remf %x, %six : f64
+    %z = arith.mulf %y, %x : f64
+    affine.store %z, %b[%i] : memref<64xf64> }
+  return }"""
+
+
+def test_a_remainder_of_floats_is_a_call_for_which_vectors_wait_on_the_stack() -> None:
+    """`fmod`, and fourteen `ld1`, `st1` and moves of the two lanes around it."""
+    assert last(REMAINDER, "cortex-a55").driven > 0
+    assert last(REMAINDER.replace("arith.remf", "arith.divf"), "cortex-a55").driven == 0
+
+
+HALVES = """func.func @f(%a: f16, %b: f16, %c: f16, %d: f16, %e: f16, %g: f16, %h: f16, %i: f16) -> (f16, f16, f16) {
+  %0 = math.fma %g, %b, %d : f16
+  %1 = math.sqrt %c : f16
+  %2 = arith.addf %g, %d : f16
+  %3 = arith.mulf %h, %2 : f16
+  %4 = arith.divf %i, %0 : f16
+  %5 = arith.minimumf %3, %1 : f16
+  return %3, %4, %5 : f16, f16, f16 }"""
+
+
+def test_x86_calls_a_function_to_round_a_fused_product_of_halves() -> None:
+    """`__truncdfhf2`, around which five arguments are stored; AArch64 has the instruction, and singles need no call."""
+    assert last(HALVES, "znver4").driven == 5
+    assert last(HALVES, "apple-m1").driven == 0
+    assert last(HALVES.replace("f16", "f32"), "znver4").driven == 0

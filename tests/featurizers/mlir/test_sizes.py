@@ -324,3 +324,73 @@ def test_masks_that_do_not_vary_are_made_around_and_others_of_four_instructions(
       }
       return }"""
     assert 12 in sizes(text, "skylake-avx512")
+
+
+@pytest.mark.parametrize(("shift", "size"), [(-1, 10), (0, 9), (1, 9)])
+def test_a_constant_beside_the_index_that_rows_share_is_a_sum_unless_the_loop_goes_on_with_it(
+    shift: int, size: float
+) -> None:
+    """Three rows have a pointer each."""
+    rows = "\n".join(f"%x{k} = affine.load %a[%i + {k - 1}, %j + {shift}] : memref<9x99xi32>" for k in range(3))
+    text = f"""func.func @f(%a: memref<9x99xi32> {{llvm.noalias}}, %b: memref<9x99xi32> {{llvm.noalias}}) {{
+      affine.for %i = 1 to 8 {{ affine.for %j = 1 to 8 {{
+        {rows}
+        %s = arith.addi %x0, %x1 : i32
+        %t = arith.addi %s, %x2 : i32
+        affine.store %t, %b[%i, %j] : memref<9x99xi32> }} }}
+      return }}"""
+    assert sizes(text, "apple-m1")[7] == size + (shift == 0)  # the store's sum is also that of a load then
+
+
+def test_indices_of_jammed_iterations_are_parts_of_addresses_in_bodies_that_have_one_product_of_them() -> None:
+    """opt-22: two products, and "completely unrolled loop with 6 iterations"."""
+    names = [f"%s{k}" for k in range(4)]
+    loads = "\n".join(
+        f"""%x{k} = affine.load %a[%i + {k}, %k] : memref<24x192xf64>
+        %p{k} = arith.mulf %x{k}, %y : f64
+        %t{k} = arith.addf %s{k}, %p{k} : f64"""
+        for k in range(4)
+    )
+    carried = ", ".join(f"{name} = %z" for name in names)
+    stores = "\n".join(f"affine.store %r#{k}, %c[%i + {k}, %j] : memref<24x240xf64>" for k in range(4))
+    text = f"""func.func @f(%a: memref<24x192xf64>, %b: memref<240x192xf64>, %c: memref<24x240xf64>, %z: f64) {{
+      affine.for %i = 0 to 24 step 4 {{ affine.for %j = 0 to 240 {{
+        %r:4 = affine.for %k = 0 to 192 iter_args({carried}) -> (f64, f64, f64, f64) {{
+          %y = affine.load %b[%j, %k] : memref<240x192xf64>
+          {loads}
+          affine.yield %t0, %t1, %t2, %t3 : f64, f64, f64, f64 }}
+        {stores} }} }}
+      return }}"""
+    assert sizes(text, "neoverse-v1")[6] == 16 + 9 + 6
+
+
+TILES = """func.func @f(%a: memref<16x35xi8> {llvm.noalias}, %b: memref<35x16xi8> {llvm.noalias}) {
+  affine.for %i = 0 to 35 step 7 { affine.for %j = 0 to 16 step 8 {
+    affine.for %p = affine_map<(d) -> (d)>(%i) to affine_map<(d) -> (d + 7)>(%i) {
+      affine.for %q = affine_map<(d) -> (d)>(%j) to affine_map<(d) -> (d + 8)>(%j) {
+        %x = affine.load %a[%q, %p] : memref<16x35xi8>
+        %y = affine.load %b[%p, %q] : memref<35x16xi8>
+        %s = arith.addi %x, %y : i8
+        affine.store %s, %b[%p, %q] : memref<35x16xi8> } } } }
+  return }"""
+
+
+def test_iterations_of_a_tile_have_indices_until_the_loop_that_it_begins_with_is_gone() -> None:
+    """opt-22: the two tiles side by side are unrolled first, and the seven rows of each then."""
+    found = sizes(TILES, "neoverse-v1")
+    assert (found[7] - 2) * 7 + 2 > 300
+    assert (found[2] - 2) * 2 + 2 > 300
+
+
+@pytest.mark.parametrize(("name", "size"), [("sifive-p670", 26), ("apple-m1", 18)])
+def test_indices_that_were_written_out_and_address_two_buffers_are_pointers_on_riscv(name: str, size: float) -> None:
+    lines = "\n".join(
+        f"""%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+        %x{k} = affine.load %a[%i{k}, %j] : memref<12x8xf32>
+        affine.store %x{k}, %b[%j, %i{k}] : memref<8x12xf32>"""
+        for k in range(4)
+    )
+    text = f"""func.func @f(%a: memref<12x8xf32> {{llvm.noalias}}, %b: memref<8x12xf32> {{llvm.noalias}}) {{
+      affine.for %j = 0 to 8 {{ affine.for %i = 0 to 12 step 4 {{ {lines} }} }}
+      return }}"""
+    assert sizes(text, name)[3] == size

@@ -211,3 +211,20 @@ def test_loops_of_copied_rows_are_unrolled() -> None:
           affine.store %2, %b[%i, %j] : memref<384x110xf32> } }
       return }"""
     assert innermost(text, "cortex-a55").unroll >= 8
+
+
+def copied(bits: int) -> str:
+    """Rows of 128 bits, written out."""
+    lines = "\n".join(
+        f"""%x{k} = affine.load %a[%i + {k}] : memref<512xi{bits}>
+        affine.store %x{k}, %b[%i + {k}] : memref<512xi{bits}>"""
+        for k in range(128 // bits)
+    )
+    return f"""func.func @f(%a: memref<512xi{bits}> {{llvm.noalias}}, %b: memref<512xi{bits}> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 512 step {128 // bits} {{ {lines} }}
+      return }}"""
+
+
+def test_addresses_of_packed_elements_are_instructions_where_an_index_is_not_scaled_by_the_vector() -> None:
+    """opt-22: "unrolled loop by a factor of 2"."""
+    assert innermost(copied(16), "neoverse-v1").unroll == 2
