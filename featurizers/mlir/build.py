@@ -118,7 +118,6 @@ class Builder:
                     if kind.bits > nest.bits:
                         nest.bits = kind.bits
                     if kind.kind == "float":
-                        nest.is_float = True
                         if kind.bits > nest.float_bits:
                             nest.float_bits = kind.bits
                     elif kind.kind == "vector":
@@ -225,7 +224,7 @@ def wide(nest: Nest, kind: Type, op_class: int, of: int = -1) -> None:
         nest.widths = size
     nest.bits = max(nest.bits, kind.bits)
     if kind.is_float:
-        nest.is_float, nest.float_bits = True, max(nest.float_bits, kind.bits)
+        nest.float_bits = max(nest.float_bits, kind.bits)
     if op_class == opclass.LIBM:
         nest.counts[op_class] += kind.size  # of each element
         return

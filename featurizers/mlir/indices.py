@@ -301,7 +301,6 @@ def _record(b: Builder, op: Op, nest: Nest, buffer: int, subscripts: Sequence[Fo
     if found.bits > nest.bits:
         nest.bits = found.bits
     if moved.is_float:
-        nest.is_float = True
         if found.bits > nest.float_bits:
             nest.float_bits = found.bits
     else:

@@ -89,7 +89,7 @@ def take(loop: Loop, child: Loop) -> None:
         loop.still.append(fixed)
         loop.bits = max(loop.bits, key[1])
         if key[0] in opclass.FLOAT_CLASSES:
-            loop.is_float, loop.float_bits = True, max(loop.float_bits, key[1])
+            loop.float_bits = max(loop.float_bits, key[1])
     child.moved = []
 
 

@@ -27,7 +27,7 @@ _Key = TypeVar("_Key")
 class Loop(msgspec.Struct):
     """A loop that is left after the middle end. counts, accesses : per iteration, of what stays in the body.
 
-    isa : the instruction set that sizes are for. bits, widths, is_float, float_bits : as of `Nest`, with what is merged
+    isa : the instruction set that sizes are for. bits, widths, float_bits : as of `Nest`, with what is merged
     in. copies : iterations of inner loops that full unrolling put into one. size : of the body in LLVM instructions,
     total : with the loops inside. fixed : loops whose copies are in the body. weight : executions of the body in all.
     around : iterations of the loop around. factor : copies of this loop that unrolling the loop around it made,
@@ -69,7 +69,6 @@ class Loop(msgspec.Struct):
     isa: str = "x86"
     bits: int = 0
     widths: int = 0
-    is_float: bool = False
     float_bits: int = 0
     children: list[Loop] = field(default_factory=list)
     copies: float = 1.0
@@ -196,6 +195,11 @@ class Loop(msgspec.Struct):
         if known is None or known[0] is not accesses or known[1] != len(accesses):
             known = self.known_strides = accesses, len(accesses), strides(accesses, self.nest.iv)
         return known[2]
+
+    @property
+    def is_float(self) -> bool:
+        """As of `Nest`."""
+        return self.float_bits > 0
 
     def walk(self) -> list[Loop]:
         """This loop and those below."""

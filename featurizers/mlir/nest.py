@@ -174,12 +174,13 @@ class Nest(msgspec.Struct):
 
     trip : iterations per execution. exact : known at compile time. iv : its number in forms. counts : per iteration
     by class, of scalar or vector operations. widths : of vector operations, the largest size in bits (0: scalar
-    code). bits : the widest element computed on, float_bits : the widest of floats. live_int, live_float : most
-    values alive at a point of the body. invariants : scalars from outside that the body uses, held_floats,
-    literals : those of them of floating point, and constants. path : longest chain of dependent operations in the body,
-    in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by what it
-    computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of known
-    length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on, empty
+    code). bits : the widest element computed on, float_bits : the widest of floats, 0 without any. live_int,
+    live_float : most values alive at a point of the body. invariants : scalars from outside that the body uses,
+    held_floats, literals : those of them of floating point, and constants. path : longest chain of dependent operations
+    in the body, in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by
+    what it computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of
+    known length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on,
+    empty
     where it is exact or not known, and lengths : the trip counts that occur, with their shares; least : the smallest
     of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share : of the
     iterations around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
@@ -218,7 +219,6 @@ class Nest(msgspec.Struct):
     chains: list[Chain] = field(default_factory=list)
     widths: int = 0
     bits: int = 0
-    is_float: bool = False
     float_bits: int = 0
     live_int: int = 0
     live_float: int = 0
@@ -273,6 +273,11 @@ class Nest(msgspec.Struct):
     straight: Straight | None = None
     fused: dict[int, float] = field(default_factory=dict)
     level: Level | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether any float is computed or moved."""
+        return self.float_bits > 0
 
     def walk(self) -> list[Nest]:
         """This nest and all below it, outermost first."""

@@ -74,7 +74,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     beside = len(nest.children) if nest.depth else len(nest.children) // 2  # `UnswitchSiblingsToplevelDiv`
     loop = Loop(
         nest, nest.trip, nest.exact, nest.counts.copy(), nest.accesses.copy(), nest.chains.copy(), isa, nest.bits,
-        nest.widths, nest.is_float, nest.float_bits,
+        nest.widths, nest.float_bits,
         [loop for child in nest.children for loop in _optimise(child, isa, beside)],
         path=nest.path, critical=nest.critical, live_int=nest.live_int, live_float=nest.live_float,
         held_floats=nest.held_floats, literals=nest.literals, folds=nest.folds, of_loaded=nest.of_loaded,
@@ -396,7 +396,6 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.mix = None
     loop.bits = max(loop.bits, below.bits)
     loop.widths = max(loop.widths, below.widths)
-    loop.is_float = loop.is_float or below.is_float
     loop.float_bits = max(loop.float_bits, below.float_bits)
     loop.hoisted += below.hoisted
     loop.folds += below.folds * trip

@@ -76,7 +76,7 @@ def _choose(b: Builder, op: Op, nest: Nest) -> None:
     integer(b, op, nest, opclass.SELECT)
     nest.immediates = immediates
     if b.type(op.results[0]).kind == "float":
-        nest.is_float, nest.float_bits = True, max(nest.float_bits, b.type(op.results[0]).bits)
+        nest.float_bits = max(nest.float_bits, b.type(op.results[0]).bits)
         return
     nest.by_masks += by_mask(b, *op.operands[1:])
     one, other = (bounds(b, value) for value in op.operands[1:])

@@ -124,7 +124,7 @@ def _inverse_root(b: Builder, op: Op, nest: Nest) -> None:
         if kind.kind == "tensor":
             tensor_op(b, op, nest, op_class)
             continue
-        nest.is_float, nest.bits = True, max(nest.bits, kind.bits)
+        nest.bits = max(nest.bits, kind.bits)
         nest.float_bits = max(nest.float_bits, kind.bits)
         if kind.kind == "vector":
             wide(nest, kind, op_class)

@@ -62,7 +62,7 @@ def touch(
     kind = b.type(value)
     nest.bits = max(nest.bits, kind.bits)
     if kind.is_float:
-        nest.is_float, nest.float_bits = True, max(nest.float_bits, kind.bits)
+        nest.float_bits = max(nest.float_bits, kind.bits)
 
 
 def identity(rank: int, width: int | None = None) -> Subscripts:

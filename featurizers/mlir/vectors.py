@@ -108,5 +108,5 @@ def _shuffle(b: Builder, op: Op, nest: Nest) -> None:
 def _note(nest: Nest, kind: Type) -> None:
     nest.bits = max(nest.bits, kind.bits)
     if kind.is_float:
-        nest.is_float, nest.float_bits = True, max(nest.float_bits, kind.bits)
+        nest.float_bits = max(nest.float_bits, kind.bits)
     nest.widths = max(nest.widths, min(kind.size * max(kind.bits, 8), 1 << 16))
