@@ -43,7 +43,8 @@ class Loop(msgspec.Struct):
     what a loop was of. plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those
     executions that are left. skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are
     unrolled for the last time; deleted : of `raw`, those between the blocks of loops of one iteration.
-    overlapping : share of its executions whose overlap checks fail, see `overlaps`.
+    overlapping : share of its executions whose overlap checks fail, see `overlaps`; refused : whether they always do,
+    so that there are no vectors.
     serial_of : the buffers whose places take the steps of `serial`, 0 for values that are in none.
     settled : of `raw`, sums of indices that full unrolling left, which vary with none of the loops that are unrolled.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
@@ -146,6 +147,7 @@ class Loop(msgspec.Struct):
     settled: float = 0.0
     resumed: float = 0.0
     overlapping: float = 0.0
+    refused: bool = False
     serial_of: frozenset[int] = frozenset()
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)

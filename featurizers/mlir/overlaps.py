@@ -45,6 +45,34 @@ def overlapping(loop: Loop, around: Sequence[Loop]) -> float:
     return failed / _SAMPLES
 
 
+def refused(loop: Loop, outer: Loop) -> bool:
+    """Whether the check that is made once for the loop around refuses the vectors whatever the buffers: it does where a
+    place goes backwards over that loop (``stride.check``), and the vectoriser drops a loop whose check is known to
+    fail. Places of two buffers that move alike are compared by their distance, in each iteration
+    (`tryToCreateDiffCheck`).
+
+    outer : the loop directly around."""
+    iv = outer.nest.iv
+    if not outer.nest.depth or outer.nest.uncounted or iv in loop.nest.bounded_by:
+        return False
+    bases: dict[int, list[Access]] = {}
+    for access in loop.accesses:
+        bases.setdefault(access.base, []).append(access)
+    checked = [accesses for accesses in bases.values() if accesses[0].external]
+    if len(checked) < 2 or not any(access.store for accesses in checked for access in accesses):
+        checked = []
+    checked += [found for found in bases.values() if found not in checked and _in_two_ways(found)]
+    if all(access.stride(iv) >= 0 for accesses in checked for access in accesses):
+        return False
+    steps = {(access.stride(iv), access.stride(loop.nest.iv)) for accesses in checked for access in accesses}
+    return len(steps) > 1 or any(len(accesses) > 1 for accesses in checked)
+
+
+def _in_two_ways(accesses: Sequence[Access]) -> bool:
+    """Whether a buffer that is written is used at places that move in different ways."""
+    return any(access.store for access in accesses) and len({access.moving for access in accesses}) > 1
+
+
 def _length(loop: Loop, point: Point) -> int:
     """Iterations of a loop at a point of those around."""
     level = loop.nest.level

@@ -88,7 +88,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     `uops`."""
     scalar = Plan(1, 1, 1.0, body, False)
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
-    if not legal or not loop.nest.depth or loop.trip < 2:
+    if not legal or loop.refused or not loop.nest.depth or loop.trip < 2:
         return scalar
     length = known_length(loop)
     tiny = 0 < length < TINY_TRIP

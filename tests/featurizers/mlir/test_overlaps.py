@@ -78,3 +78,29 @@ def test_sums_over_a_loop_that_is_unrolled_are_no_steps_of_the_sums_beside_them(
     code = innermost(SUMS, "znver4")
     assert code.loop.trip == 96
     assert code.chain_cycles < 18
+
+
+MIRRORED = """func.func @f(%a: memref<128x96xi16>, %b: memref<128x96xi16>) {
+  affine.for %i = 0 to 100 { affine.for %j = 0 to 96 {
+    %x = affine.load %a[FROM, %j] : memref<128x96xi16>
+    %y = arith.addi %x, %x : i16
+    affine.store %y, %b[TO, %j] : memref<128x96xi16> } }
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "vectors"),
+    [("%i", "%i", True), ("-%i + 99", "%i", False), ("%i", "-%i + 99", False), ("-%i + 99", "-%i + 99", True)],
+)
+@pytest.mark.parametrize("name", ["skylake-avx512", "apple-m1", "sifive-p670"])
+def test_a_check_that_is_made_before_a_loop_over_which_a_buffer_goes_backwards_always_fails(
+    name: str, source: str, to: str, vectors: bool
+) -> None:
+    """opt-22 has no vectors then, unless both buffers go alike."""
+    code = innermost(MIRRORED.replace("FROM", source).replace("TO", to), name)
+    assert (code.vf > 1) == vectors
+
+
+def test_buffers_that_are_told_apart_may_go_backwards() -> None:
+    text = MIRRORED.replace("FROM", "-%i + 99").replace("TO", "%i").replace("xi16>,", "xi16> {llvm.noalias},")
+    assert innermost(text.replace("xi16>)", "xi16> {llvm.noalias})"), "znver4").vf > 1
