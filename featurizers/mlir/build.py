@@ -79,6 +79,7 @@ class Builder:
     in_memory: dict[int, bool] = field(default_factory=dict)
     placed: dict[int, Form] = field(default_factory=dict)
     rounded: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
+    widened: dict[int, tuple[bool, int, bool]] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
     kept: Kept = field(default_factory=Kept)

@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import fused, opclass, widths
+from featurizers.mlir import fused, opclass, widened, widths
 from featurizers.mlir.addresses import looked_up
 from featurizers.mlir.around import combined, entry
 from featurizers.mlir.body import body_of, emulates_half
@@ -197,6 +197,8 @@ def _generate(
     picked = float(chosen.picked if cpu.gather else 0)
     if chosen.size:
         sized, picked = chosen.size, 0.0
+    if chosen.sums is not None:
+        sized += widened.size(chosen.sums, vf) - widened.work(chosen.sums, cpu, vf)
     vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
@@ -245,6 +247,8 @@ def _generate(
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     if vf > 1:
         ports = vector_ports(loop, cpu, chosen, uops, 1 if cpu.in_order else 0 if full else unroll * interleave)
+        if chosen.sums is not None:
+            ports, chain = _summed(loop, cpu, chosen, uops)
     else:
         ports = packed_ports(loop, cpu, packed, scalar, uops)
     ports /= vf if chosen.narrowed else 1
@@ -390,3 +394,14 @@ def _left_over(body: float, bodies: int) -> float:
     """Instructions behind the copies of a body: a loop of single ones, or these one after the other, after each of
     which the loop may end."""
     return body + LOOP_CONTROL if bodies == 1 else (body + _EXIT + _INDEX) * bodies
+
+
+def _summed(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> tuple[float, float]:
+    """Cycles of a vector iteration by the busiest resource, and by its sums, see `widened`."""
+    assert chosen.sums is not None
+    rest, own = widened.without(loop, chosen.sums, uops)
+    added = widened.work(chosen.sums, cpu, chosen.vf)
+    if cpu.in_order:
+        return vector_ports(rest, cpu, chosen, own, 1) + added, widened.wait(chosen.sums, cpu)
+    ports = vector_ports(rest, cpu, chosen, own + added, 0)
+    return max(ports, added / cpu.fp_ports), widened.wait(chosen.sums, cpu)

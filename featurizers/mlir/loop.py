@@ -13,6 +13,7 @@ from featurizers.mlir.nest import Access, Chain, Divided, Fixed, Moving, Nest, T
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
+    from featurizers.mlir.widened import Sums
 
 VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
 
@@ -44,7 +45,7 @@ class Loop(msgspec.Struct):
     executions that are left. skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are
     unrolled for the last time; deleted : of `raw`, those between the blocks of loops of one iteration.
     overlapping : share of its executions whose overlap checks fail, see `overlaps`; refused : whether they always do,
-    so that there are no vectors.
+    so that there are no vectors. summed : of a loop without its sums, these, see `widened`.
     serial_of : the buffers whose places take the steps of `serial`, 0 for values that are in none.
     settled : of `raw`, sums of indices that full unrolling left, which vary with none of the loops that are unrolled.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
@@ -148,6 +149,7 @@ class Loop(msgspec.Struct):
     resumed: float = 0.0
     overlapping: float = 0.0
     refused: bool = False
+    summed: Sums | None = None
     serial_of: frozenset[int] = frozenset()
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import fused, halves, minmax, opclass
+from featurizers.mlir import fused, halves, minmax, opclass, widened
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
@@ -57,7 +57,7 @@ def ports_of(
         near = not cpu.scalable or passes == 1.0
         merged = fused.beyond(loop, cpu, True, near) if loop.fused else 0.0
         uops, ints = uops + merged - fused.beyond(loop, cpu, False), ints + merged
-        fewer = fused.light(loop, cpu)
+        fewer = fused.light(loop, cpu) + widened.free(loop, cpu)
         uops, ints = uops - fewer, ints - fewer
     else:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)

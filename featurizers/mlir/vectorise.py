@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, fused, halves, minmax, opclass, widths
+from featurizers.mlir import costs, divisions, fused, halves, minmax, opclass, widened, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
@@ -47,7 +47,7 @@ class Plan(msgspec.Struct, frozen=True):
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
     taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
     to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars, with the
-    cost of one over that of an iteration, and its instructions."""
+    cost of one over that of an iteration, and its instructions. sums : see `widened`."""
 
     vf: int
     interleave: int
@@ -62,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     size: float = 0.0
     narrowed: bool = False
     widths: tuple[tuple[int, float, float], ...] = ()
+    sums: widened.Sums | None = None
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -109,10 +110,12 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     kinds = alike(loop)
     woven = interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
+    sums = widened.sums(loop, cpu)
+    other, own = (loop, body) if sums is None else widened.without(loop, sums, body)
     folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
     worthwhile: list[tuple[int, float, float]] = []
-    for vf in _candidates(loop, cpu):
+    for vf in _candidates(loop, cpu) if sums is None else widened.lanes(sums):
         if folded and (not masks(cpu) or (costs.fixed(loop, cpu, vf) and not whole_under_mask(loop, vf))):
             continue
         if loop.exact and loop.trip - last < vf and not folded:
@@ -121,8 +124,10 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         if cpu.isa == "riscv" and _held(loop, kinds, cpu, vf, folded) > cpu.vector_registers:
             continue
-        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
+        cost, work, picked = _vector(other, kinds, cpu, vf, own, uops, folded, woven)
         cost += costs.control(cpu, folded)
+        if sums is not None:
+            cost, work = cost + widened.cost(sums, vf), work + widened.work(sums, cpu, vf)
         if cost < alone * vf:
             worthwhile.append((vf, cost / alone, work))
         whole, rest = divmod(loop.trip, vf)
@@ -137,7 +142,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     if chosen.vf == 1:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
-    chosen = msgspec.structs.replace(chosen, widths=tuple(worthwhile))
+    chosen = msgspec.structs.replace(chosen, widths=tuple(worthwhile), sums=sums)
     if woven:
         one = narrowed(loop, cpu, chosen.vf, woven)
         together = [(kind, n, False) for kind, n in kinds]
@@ -304,7 +309,7 @@ def _wider(loop: Loop, cpu: Cpu, vf: int) -> float:
     if products and loop.bits <= 8 and cpu.isa == "x86":
         return more + products * (1.0 + (vf * 16 > cpu.prefer_bits))
     if products and loop.bits == _INDEX_BITS and cpu.isa == "aarch64" and not cpu.scalable:
-        return more + products * (_LONG_PRODUCT * vf - 1.0)
+        return more + products * (_LONG_PRODUCT * vf - 1.0) * (1.0 - widened.long_products(loop))
     return more
 
 
