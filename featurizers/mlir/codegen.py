@@ -305,7 +305,11 @@ def _generate(
         narrow, less = rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
         alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
+        if vf > 1 and cpu.isa == "x86" and not loop.is_float and not pack(loop, cpu).share:
+            alone = max(alone, through_one_register(loop, cpu))
         cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
+        if shorter and loop.chains and cpu.isa == "x86" and not ordered_only(loop):
+            cycles += combined(loop, cpu, narrow, 1)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += combined(loop, cpu, vf, interleave)
     if vf > 1 and loop.overlapping:

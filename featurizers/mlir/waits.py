@@ -18,7 +18,7 @@ _HALF = 16
 _INSERTED = 2.0
 """Cycles until what is loaded is in a register's lowest lane."""
 
-_MAXIMUM_LATENCY = 4.5
+MAXIMUM_LATENCY = 4.5
 _WINDOW = 110.0
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
 less what waits in the queue of a unit; chosen by labels)."""
@@ -311,4 +311,4 @@ def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     if chain.op_class < 0:
         return 1.0
     known = latencies(cpu, loop.float_bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
-    return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
+    return min(known, MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
