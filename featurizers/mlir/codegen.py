@@ -76,7 +76,8 @@ _MOST_PACKED = 0.5
 class LoopCode(msgspec.Struct):
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
 
-    vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
+    vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file, and
+    vectors_beyond : vectors among them.
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
     lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around.
     driven : values that calls drive out of registers.
@@ -104,6 +105,7 @@ class LoopCode(msgspec.Struct):
     scalar_instructions: float
     scalar_cycles: float
     lifted: float = 0.0
+    vectors_beyond: float = 0.0
     lanes_added: bool = False
     selected: bool = False
 
@@ -235,7 +237,8 @@ def _generate(
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
     held = waiting_in(loop, around, vf > 1 and full and unroll == 1 and loop.exact)
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices, held)
+    copied = unroll if full and loop.exact else 1
+    pressure, spills, vectors_beyond = registers(loop, cpu, vf, interleave, copied, packed, indices, held)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":
@@ -326,7 +329,7 @@ def _generate(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
         loop.checks if vf > 1 else 0, spills, pressure, run * loop.entries, ports, chain, packed, driven,
         chosen.margin, body * unroll + LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
-        lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop),
+        lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop), vectors_beyond=vectors_beyond,
     )  # fmt: skip
 
 

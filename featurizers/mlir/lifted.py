@@ -36,7 +36,7 @@ def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
         if kept:
             copies = max(loop.factor, 1.0)
             beyond = (kept * copies + IN_FLIGHT - cpu.vector_registers) / copies
-            code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
+            _beyond(code, beyond, kept / cpu.vector_registers)
         return
     if code.vf > 1:
         stay = _staying(loop, fixed)
@@ -45,7 +45,14 @@ def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     beside = sum([not access.store for access in loop.lifted]) * _share(code) + loop.live_float + loop.literals
     beyond = max(code.lifted + kept + beside - cpu.vector_registers, 0.0) / max(loop.factor, 1.0)
     code.instructions += beyond * loop.multiplicity * (1.0 if cpu.load_folding else 2.0)
-    code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, code.lifted / cpu.vector_registers)
+    _beyond(code, beyond, code.lifted / cpu.vector_registers)
+
+
+def _beyond(code: LoopCode, beyond: float, pressure: float) -> None:
+    if beyond > code.spills:
+        code.spills = beyond
+        code.vectors_beyond = beyond if code.vf > 1 or code.packed.share > _MOST_PACKED else 0.0
+    code.pressure = max(code.pressure, pressure)
 
 
 def _fixed(around: Loop, loop: Loop) -> list[Access]:

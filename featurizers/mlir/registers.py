@@ -11,6 +11,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.legal import GROUPED_BITS
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.slp import Packed
+from featurizers.mlir.widths import mean_bits
 
 _SAVED_INT = {"x86": 6, "aarch64": 10, "riscv": 12, "amdgpu": 0}
 _SAVED_FLOAT = {"x86": 0, "aarch64": 8, "riscv": 12, "amdgpu": 0}
@@ -21,13 +22,14 @@ VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
 
 def registers(
     loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int, waiting: int
-) -> tuple[float, float]:
-    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`.
-    waiting : see `waiting_in`."""
+) -> tuple[float, float, float]:
+    """Most pressing ratio of live values to registers, the values beyond, and which of those are vectors.
+    indices : see `scattered_indices`. waiting : see `waiting_in`."""
     held = waiting / packed.lanes
     if vf > 1 and loop.checks:
         held += _fixed_once_checked(loop)
     wide = vf > 1 or packed.share > 0.5
+    grouped = vf > 1 and cpu.isa == "riscv"  # values in groups of registers, as wide as what is computed
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:
         in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
@@ -36,22 +38,28 @@ def registers(
     streams = loop.streams + loop.nest.depth
     ints = float(loop.live_int + (streams if loop.nest.depth else 0) + indices)
     if wide and not loop.is_float:
-        in_flight += loop.live_int * interleave
+        pointers = _pointers(loop) if grouped else 0
+        in_flight += max(loop.live_int - pointers, 1) * interleave
         ints -= loop.live_int / 2
     if wide or loop.is_float:
         in_flight += held
     else:
         ints += held
     files: float = cpu.vector_registers
-    if vf > 1 and cpu.isa == "riscv":  # groups of registers
-        files /= max(vf * max(loop.widest, 8) / GROUPED_BITS, 1.0)
+    if grouped:
+        files /= max(vf * max(loop.widest, mean_bits(loop)) / GROUPED_BITS, 1.0)
     ahead = min(loop.live_float * (loop.copies - 1.0), _AHEAD) if cpu.in_order and held else 0.0
     over_float = max(in_flight + ahead - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
-    pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
+    pressure = max(in_flight / files, ints / cpu.int_registers)
     if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
         over_int = 2.0 * indices
-    return pressure, over_float + over_int
+    return pressure, over_float + over_int, over_float if wide else 0.0
+
+
+def _pointers(loop: Loop) -> int:
+    """Of `live_int`, buffers, which are in no vector."""
+    return len({access.base for access in (*loop.accesses, *loop.lifted)})
 
 
 def waiting_in(loop: Loop, around: int | None, once: bool) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.columns import COLUMNS, row
 
 FEATURIZER = MlirFeaturizer()
 
@@ -231,3 +232,48 @@ def test_x86_calls_a_function_to_round_a_fused_product_of_halves() -> None:
     assert last(HALVES, "znver4").driven == 5
     assert last(HALVES, "apple-m1").driven == 0
     assert last(HALVES.replace("f16", "f32"), "znver4").driven == 0
+
+
+TAPS = """func.func @f(%x: memref<1600xf32> {llvm.noalias}, %c: memref<TAPSxf32> {llvm.noalias},
+             %y: memref<1522xf32> {llvm.noalias}) {
+  %z = arith.constant 64.0 : f32
+  affine.for %i = 0 to 1522 {
+    %s = affine.for %k = 0 to TAPS iter_args(%a = %z) -> (f32) {
+      %p = affine.load %x[%i + %k] : memref<1600xf32>
+      %q = affine.load %c[%k] : memref<TAPSxf32>
+      %m = arith.mulf %p, %q : f32
+      %r = arith.addf %a, %m : f32
+      affine.yield %r : f32 }
+    affine.store %s, %y[%i] : memref<1522xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("name", "taps", "spills"),
+    [("sifive-p670", 24, 22), ("sifive-p670", 36, 46), ("znver4", 32, 3), ("znver4", 36, 7)],
+)
+def test_spills_of_vectors_are_reported_twice_on_risc_v(name: str, taps: int, spills: int) -> None:
+    """Coefficients wait in vectors of two registers each; once the scalars have registers as well, llc reports all."""
+    columns = row(FEATURIZER.parse({"mlir": TAPS.replace("TAPS", str(taps))}), cpu(name))
+    assert columns[[column.name for column in COLUMNS].index("est_spills")] == spills
+
+
+def test_groups_of_registers_are_as_wide_as_what_is_computed() -> None:
+    """Loads of 16 bits, sums of 32: sixteen lanes take four registers, and eight coefficients fill the file."""
+    text = TAPS.replace("TAPS", "8").replace("xf32", "xi16").replace("-> (f32)", "-> (i32)")
+    text = text.replace("64.0 : f32", "64 : i32").replace("yield %r : f32", "yield %r : i32")
+    text = text.replace("%m = arith.mulf %p, %q : f32", WIDER).replace("addf %a, %m : f32", "addi %a, %m : i32")
+    text = text.replace("affine.store %s", NARROWER + "affine.store %o")
+    code = last(text, "sifive-p670")
+    assert code.vf == 16
+    assert code.vectors_beyond > 0, "3, which llc reports twice"
+
+
+WIDER = """%u = arith.extsi %p : i16 to i32
+      %v = arith.extsi %q : i16 to i32
+      %m = arith.muli %u, %v : i32"""
+
+NARROWER = """%n = arith.constant 7 : i32
+    %h = arith.shrsi %s, %n : i32
+    %o = arith.trunci %h : i32 to i16
+    """
