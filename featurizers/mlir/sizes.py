@@ -86,17 +86,22 @@ def shifted_sums(loop: Loop) -> float:
 def scattered_indices(loop: Loop) -> int:
     """Of these sums, for each buffer, the indices that RISC-V has in a loop of vectors: each strided access goes on by
     one of its own (`RISCVGatherScatterLowering`). So does each of a sum with the indices of loops around, which is no
-    part of an address."""
+    part of an address, and of copies that the source has written out, unless their accesses are one of a whole group
+    (`getMaxInterleaveFactor`)."""
     if loop.isa != "riscv":
         return 0
     iv = loop.nest.iv
     users: dict[tuple[Moving, int], set[int]] = {}
-    for access in loop.accesses if loop.unrolled_below else ():
+    written = loop.nest.step > _IN_GROUP and not loop.unrolled_below
+    for access in loop.accesses if loop.unrolled_below or written else ():
         moving = access.moving
-        if moving and len(moving) > 1 and abs(access.stride(iv)) > 1:
+        if moving and len(moving) > 1 - written and abs(access.stride(iv)) > 1:
             users.setdefault((moving, access.constant), set()).add(access.base)
     return sum(_shifted(loop)) + sum([len(bases) for bases in users.values() if len(bases) > 1])
 
+
+_IN_GROUP = 8
+"""Accesses of a group that RISC-V has one instruction for (``vlseg8e32.v``)."""
 
 _SEVERAL = -1
 

@@ -277,3 +277,26 @@ NARROWER = """%n = arith.constant 7 : i32
     %h = arith.shrsi %s, %n : i32
     %o = arith.trunci %h : i32 to i16
     """
+
+
+def written_out(copies: int) -> str:
+    """A stencil of five points whose loop the source has unrolled."""
+    body = ""
+    for k in range(copies):
+        body += f"%i{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%i)\n"
+        for j in range(5):
+            body += f"%x{k}{j} = affine.load %a[%i{k} + {j - 2}] : memref<4096xi16>\n"
+            body += f"%m{k}{j} = arith.muli %x{k}{j}, %w{j} : i16\n"
+            if j:
+                before = f"s{k}{j - 1}" if j > 1 else f"m{k}0"
+                body += f"%s{k}{j} = arith.addi %{before}, %m{k}{j} : i16\n"
+        body += f"affine.store %s{k}4, %c[%i{k}] : memref<4096xi16>\n"
+    weights = "".join([f"%w{j} = arith.constant {weight} : i16\n" for j, weight in enumerate((5, 4, 4, 3, 4))])
+    return f"""func.func @f(%a: memref<4096xi16>, %c: memref<4096xi16>) {{
+      {weights} affine.for %i = 2 to 4000 step {copies} {{ {body} }} return }}"""
+
+
+def test_copies_that_the_source_has_written_out_have_indices_of_their_own_on_risc_v() -> None:
+    """Both buffers' of each copy; llc spills 44 times. Whole groups of eight are one access."""
+    assert last(written_out(16), "sifive-p670").spills >= 44
+    assert last(written_out(8), "sifive-p670").spills == 0
