@@ -58,8 +58,8 @@ def registers(
 
 
 def _pointers(loop: Loop) -> int:
-    """Of `live_int`, buffers, which are in no vector."""
-    return len({access.base for access in (*loop.accesses, *loop.lifted)})
+    """Of `live_int`, buffers, which are in no vector: as many as one block has."""
+    return max([len({access.base for access in nest.accesses}) for nest in loop.nest.walk()])
 
 
 def waiting_in(loop: Loop, around: int | None, once: bool) -> int:
