@@ -24,6 +24,7 @@ from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.packed_ports import packed_ports
+from featurizers.mlir.partial import partial_results
 from featurizers.mlir.ports import (
     LOOP_CONTROL,
     flags_of,
@@ -108,6 +109,17 @@ class LoopCode(msgspec.Struct):
     vectors_beyond: float = 0.0
     lanes_added: bool = False
     selected: bool = False
+
+
+def upper_parts(code: LoopCode, cpu: Cpu) -> bool:
+    """Whether a loop leaves something in the upper parts of x86's registers, which a function clears before it returns
+    (``vzeroupper``, `X86VZeroUpper.cpp`)."""
+    lanes = code.vf if code.vf > 1 else code.packed.lanes if code.packed.share else 1
+    size = min(lanes * max(code.loop.bits, 8), cpu.prefer_bits)
+    return cpu.isa == "x86" and max(size, code.loop.widths) > _LOWER_BITS
+
+
+_LOWER_BITS = 128
 
 
 def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
@@ -372,8 +384,7 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remaind
     vf, interleave, work = chosen.vf, chosen.interleave, chosen.work
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
-    for _ in loop.chains:
-        extra += interleave - 1 + 2 * log2(vf)
+    extra += partial_results(loop, cpu, vf, interleave)
     whole = loop.exact and loop.trip % (vf * interleave) == 0
     fallback = loop.checks > 0 and (whole or not remainder)  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):

@@ -178,10 +178,19 @@ _SAVED_PAIR = {"x86": 2.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
 """Instructions that save a register and bring it back: AArch64 does two at once."""
 
 
-def saves(found: Waiting, isa: str) -> float:
-    """Instructions around a function that makes calls, whose values wait in registers that it must leave as they were:
-    buffers, indices, and the address to return to."""
-    if found.calling < 0 or isa == "amdgpu":
+def saves(found: Waiting, addresses: float, isa: str) -> float:
+    """Instructions around a function for registers that it must leave as they were. One that makes calls keeps in them
+    what waits: buffers, indices, and the address to return to. Another one takes them where `addresses` and the
+    counters of its loops are more than all others hold."""
+    if isa == "amdgpu":
         return 0.0
+    if found.calling < 0:
+        held = addresses + found.deepest - _FREE[isa]
+        return min(max(held, 0.0), float(_SAVED_INT[isa])) * _SAVED_PAIR[isa]
     held = min(float(found.buffers + 2 * found.calling), float(_SAVED_INT[isa]))
     return (held + 1.0) * _SAVED_PAIR[isa]
+
+
+_FREE = {"x86": 10.0, "aarch64": 14.0, "riscv": 11.0}
+"""Addresses and counters up to which no register is saved. Registers that a function may write over are 9, 17 or 18,
+and 15 (bodies of AArch64 and RISC-V need some for themselves). Chosen by labels."""
