@@ -12,7 +12,7 @@ from math import ceil, log2
 import msgspec
 
 from featurizers.mlir import fused, opclass, widened, widths
-from featurizers.mlir.addresses import looked_up
+from featurizers.mlir.addresses import looked_up, moved_around
 from featurizers.mlir.around import combined, entry
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
@@ -34,7 +34,7 @@ from featurizers.mlir.ports import (
     vector_ports,
 )
 from featurizers.mlir.registers import driven_out, registers, waiting_in
-from featurizers.mlir.remainders import known_tail, rest_width, unknown_length
+from featurizers.mlir.remainders import behind_sve, known_tail, rest_width, unknown_length
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack, runs
 from featurizers.mlir.steady import straight_code
@@ -81,7 +81,8 @@ class LoopCode(msgspec.Struct):
     vectors_beyond : vectors among them.
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
     lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around.
-    driven : values that calls drive out of registers.
+    driven : values that calls drive out of registers. pointers : instructions for those of loops inside, which sizes
+    do not have (they are the back end's) and instructions have at the end.
     packed : what SLP made of the body. selected : whether it is a whole function, instruction by instruction.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
@@ -109,6 +110,7 @@ class LoopCode(msgspec.Struct):
     vectors_beyond: float = 0.0
     lanes_added: bool = False
     selected: bool = False
+    pointers: float = 0.0
 
 
 def upper_parts(code: LoopCode, cpu: Cpu) -> bool:
@@ -131,10 +133,12 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
         found = generate(child, cpu, root.nest.iv if root.nest.depth else None)
         direct.append(found[0])
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
-        size += sum(_size(code) * code.loop.factor for code in found)
+        size += sum(_size(code, cpu) * code.loop.factor for code in found)
         below += found
     left = [code for code in below if not code.full]
     own = _generate(root, cpu, inner, size, left, around)
+    if root.nest.depth and left and not own.full:
+        own.pointers = moved_around(root) * root.multiplicity
     if root.nest.depth and not own.full and len(root.children) == 1 and below[0].loop is root.children[0]:
         lift(root, below[0], cpu)
     if not root.chains and not root.serial and not root.nest.returns_into:
@@ -143,16 +147,24 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
+            code.pointers *= own.unroll
     known = None if own.packed.share else straight_code(root.nest.straight, cpu)
     if known is not None:
         own.instructions, own.cycles = known
         own.selected = True
-    return [own, *below]
+    found = [own, *below]
+    if not root.nest.depth:
+        for code in found:
+            code.instructions += code.pointers
+    return found
 
 
-def _size(code: LoopCode) -> float:
-    """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own."""
+def _size(code: LoopCode, cpu: Cpu) -> float:
+    """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own, and vectors of
+    x86, whose loads are operands."""
     own = code.instructions / code.loop.multiplicity
+    if code.vf > 1 and cpu.isa == "x86":
+        own += widths.operands(code.loop, code.vf, cpu) * code.interleave * code.unroll
     return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
 
 
@@ -194,7 +206,9 @@ def _generate(
     if packed.share and loop.counts[opclass.LIBM]:  # the call of a vector's lanes counts more than those that it is of
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
-    sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    sized = chosen.work + (widths.operands(loop, vf, cpu) if vf > 1 and cpu.isa == "x86" and loop.is_float else 0.0)
+    if vf > 1 and emulates_half(loop, cpu):
+        sized = min(sized, 2 * loop.size)
     if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
         sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
     if vf > 1 and loop.fused:  # the back end's doing
@@ -354,7 +368,7 @@ def _beyond_work(loop: Loop, cpu: Cpu, chosen: Plan) -> float:
         return 0.0
     size = 3.0 * loop.counts[_FDIV]
     if ordered_only(loop):
-        size += len(loop.chains) * (3.0 * vf - 2.0) - (0.0 if cpu.scalable else vf - 1.0)
+        size += len(loop.chains) * (3.0 * vf - 2.0) - (0.0 if cpu.scalable else 2.0 * (vf - 1.0))
     return size
 
 
@@ -388,24 +402,18 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remaind
     whole = loop.exact and loop.trip % (vf * interleave) == 0
     fallback = loop.checks > 0 and (whole or not remainder)  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
-        known = fallback and loop.exact
+        known = fallback and loop.exact and not unknown_length(loop, cpu, vf)
         copies = partly(loop, cpu, loop.size, int(loop.trip), known) if loop.checks else 1
         extra += body * copies + LOOP_CONTROL + 4.0
         if copies > 1 and not known:
             extra += _left_over(body, left_over(loop, cpu, copies))
-    if loop.exact and remainder and not loop.checks and unknown_length(loop, cpu, vf):
-        extra += _LENGTH
-        if vf * interleave < TINY_TRIP:
-            return extra + body + LOOP_CONTROL + 4.0
-        return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % max(_FIXED_BITS // loop.widest, 1))
+    if loop.exact and remainder and unknown_length(loop, cpu, vf):
+        return extra + behind_sve(loop, cpu, chosen, body)
     if not loop.exact:
         extra += _LENGTH
         if vf * interleave >= TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
             extra += work + LOOP_CONTROL + _EPILOGUE
     return extra
-
-
-_FIXED_BITS = 128
 
 
 def _left_over(body: float, bodies: int) -> float:

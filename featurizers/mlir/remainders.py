@@ -48,6 +48,22 @@ def unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     return cpu.isa == "aarch64" and cpu.scalable > 0 and not fixed(loop, cpu, vf)
 
 
+def behind_sve(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
+    """Instructions for what SVE's vectors leave of a loop of known length: how many iterations are whole vectors; a
+    loop of narrower vectors for long ones that leave enough for one of the length for which they are tuned; a plain
+    loop, which is not known to be none unless those narrower vectors leave nothing."""
+    lanes, narrow = chosen.vf * chosen.interleave, _FIXED_BITS // loop.widest
+    found, plain = _PARTS, True
+    if lanes >= TINY_TRIP and loop.trip % lanes >= narrow:
+        found += chosen.work + LOOP_CONTROL + _NARROWER
+        plain = bool(loop.trip % narrow)
+    return found + (body + LOOP_CONTROL if plain and not loop.checks else 0.0)
+
+
+_PARTS, _NARROWER = 13.0, 5.0
+"""Instructions that divide a length among loops, and that come to the narrower one."""
+
+
 def known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
     """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
     are unrolled while that is cheap."""

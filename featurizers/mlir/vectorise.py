@@ -265,7 +265,7 @@ def _vector(
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * costs.call(loop, cpu, _LANE[cpu.isa])[1]
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
     merged = fused.beyond(loop, cpu, True, fixed) - fused.beyond(loop, cpu, False)
-    whole = cpu.isa == "x86" and not loop.is_float and not woven
+    whole = cpu.isa == "x86" and not woven
     left = uops - moves if whole else body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7)
     work = max(left - libm * CALL_WORK - extended + merged, 0.0 if whole else 1.0) * parts
     work += widths.conversions(loop, cpu, vf, fixed)
@@ -299,7 +299,7 @@ def _vector(
     in_order = ordered_only(loop)
     if in_order:  # in place of the addition
         cost += (costs.in_order(loop, cpu, vf) - 1.0) * len(loop.chains)
-        work += 0.0 if cpu.scalable else vf - 1
+        work += 0.0 if cpu.scalable else 2.0 * (vf - 1.0)
     return cost, work, picked
 
 

@@ -50,3 +50,51 @@ def test_upper_parts_of_registers_are_cleared_before_x86_returns() -> None:
         for length in ("4", "8")
     )
     assert eight == four + 1
+
+
+def estimated(text: str, name: str) -> float:
+    return float(row(FEATURIZER.parse({"mlir": text}), cpu(name))[INSTRUCTIONS])
+
+
+def product(buffers: int, rows: int) -> str:
+    """A nest that multiplies so many buffers, element by element."""
+    kind = f"memref<{rows}x4000xf32>"
+    arguments = ", ".join(f"%a{k}: {kind} {{llvm.noalias}}" for k in range(buffers + 1))
+    loads = "\n".join(f"%x{k} = affine.load %a{k}[%j, %i] : {kind}" for k in range(buffers))
+    steps = "\n".join(f"%y{k} = arith.mulf {'%f' if not k else f'%y{k - 1}'}, %x{k} : f32" for k in range(buffers))
+    return f"""func.func @f({arguments}, %f: f32) {{
+      affine.for %j = 0 to {rows} {{ affine.for %i = 0 to 4000 {{
+        {loads}
+        {steps}
+        affine.store %y{buffers - 1}, %a{buffers}[%j, %i] : {kind} }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("name", "labels"), [("apple-m1", (23, 32, 41, 50)), ("neoverse-v1", (44, 53, 32, 35))])
+def test_a_loop_around_others_goes_on_with_their_pointers(name: str, labels: tuple[int, ...]) -> None:
+    found = [estimated(product(buffers, 32), name) for buffers in (1, 2, 3, 4)]
+    assert found == [pytest.approx(label, rel=0.1) for label in labels]
+
+
+def test_loads_of_floats_are_operands_of_vectors_on_x86() -> None:
+    """``vmulps (%rdi,%rax,4), %ymm0, %ymm1``: of two loads one, and a store."""
+    assert estimated(product(1, 1), "skylake-avx512") == pytest.approx(24, rel=0.15)
+    assert estimated(product(2, 1), "skylake-avx512") == pytest.approx(40, rel=0.15)
+
+
+@pytest.mark.parametrize(("length", "kind", "labelled"), [(4000, "f32", 33), (1001, "f32", 44), (4000, "f64", 33)])
+def test_what_sve_leaves_is_a_plain_loop_behind_a_narrower_one(length: int, kind: str, labelled: int) -> None:
+    """The narrower one is there for lengths that leave enough of vectors of 256 bits, two at a time: 1001, not 4000."""
+    of = f"memref<{length}x{kind}>"
+    text = f"""func.func @f(%a: {of}, %b: {of} {{llvm.noalias}}) {{
+      affine.for %i = 0 to {length} {{
+        %x = affine.load %a[%i] : {of}
+        %y = arith.addf %x, %x : {kind}
+        affine.store %y, %b[%i] : {of} }}
+      return }}"""
+    assert estimated(text, "neoverse-v1") == pytest.approx(labelled, rel=0.1)
+
+
+@pytest.mark.parametrize(("kind", "labelled"), [("f32", 37), ("f64", 21)])
+def test_neon_takes_lanes_out_to_add_them_in_order(kind: str, labelled: int) -> None:
+    assert estimated(reduced("addf", kind), "apple-m1") == pytest.approx(labelled, rel=0.1)
