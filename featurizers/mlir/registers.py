@@ -10,6 +10,7 @@ from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.legal import GROUPED_BITS
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Access
 from featurizers.mlir.slp import Packed
 from featurizers.mlir.widths import mean_bits
 
@@ -120,7 +121,7 @@ def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int, share:
     of a body that is no loop's vectors."""
     own = loop.nest.iv
     stores = [a for a in loop.accesses if a.store and a.moving and a.stride(own) and not a.stride(around)]
-    if not stores or (lanes == 1 and len(loop.accesses) * share * copies > _PROMOTED):
+    if not stores or _accesses(loop, cpu, lanes, copies, share) > _PROMOTED:
         return 0.0
     several = len({access.base for access in loop.accesses if access.external}) > 1
     loads = {(a.base, a.moving, a.constant) for a in loop.accesses if not a.store}
@@ -132,10 +133,27 @@ def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int, share:
                 found += share * copies
                 continue
             stride = abs(a.stride(own))
-            wide = max(a.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
-            found += wide * copies + loop.trip % lanes
+            if cpu.gather and stride > _IN_GROUP and a.bits >= _SCATTERED_BITS:
+                continue  # scattered, by calls that LICM leaves where they are
+            found += _wide(a, cpu, lanes, stride) * copies + loop.trip % lanes
     return found
 
+
+def _wide(access: Access, cpu: Cpu, lanes: int, stride: int) -> float:
+    return max(access.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
+
+
+def _accesses(loop: Loop, cpu: Cpu, lanes: int, copies: int, share: float) -> float:
+    """Of all copies in the body around."""
+    if lanes == 1:
+        return len(loop.accesses) * share * copies
+    own, rest = loop.nest.iv, loop.trip % lanes
+    return loop.factor * sum([_wide(a, cpu, lanes, abs(a.stride(own))) * copies + rest for a in loop.accesses])
+
+
+_IN_GROUP, _SCATTERED_BITS = 8, 32
+"""Most accesses of a group that the vectoriser makes one of (`MaxInterleaveGroupFactor`); elements that x86 and SVE
+scatter (``vscatterdps``)."""
 
 _PROMOTED = 250.0
 """Accesses of a body beyond which `LICM` leaves its sums in memory (`licm-mssa-max-acc-promotion`)."""
