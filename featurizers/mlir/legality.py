@@ -66,6 +66,8 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         return TOO_FEW
     for accesses in bases.values():
         stores = [a for a in accesses if a.store]
+        if len(accesses) == 1 and _scattered(accesses[0], by_shape):
+            continue
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
         if any(jumps(by_shape[s.moving]) for s in stores):
@@ -75,6 +77,11 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
     return CARRIED if any(not chain.reassociable for chain in loop.chains) else VECTORISABLE
+
+
+def _scattered(access: Access, by_shape: dict[Moving | None, int]) -> bool:
+    """Whether a store goes anywhere in a buffer that nothing else uses: a scatter, which keeps the order of lanes."""
+    return access.moving is None or jumps(by_shape[access.moving])
 
 
 def _dependent(accesses: list[Access], by_shape: dict[Moving | None, int], last: int) -> bool:
