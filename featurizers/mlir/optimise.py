@@ -22,7 +22,7 @@ from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
-from featurizers.mlir.overlaps import overlapping, refused
+from featurizers.mlir.overlaps import goes_on, overlapping, refused
 from featurizers.mlir.sizes import measure, unfolded
 from featurizers.mlir.unroll import CALL_LATENCY, calls
 from featurizers.mlir.unswitch import divided_by, unmet, versions
@@ -54,7 +54,7 @@ def _weigh(loop: Loop, entries: float, copies: float, around: list[Loop]) -> Non
     loop.depth = len(around)
     if loop.checks and not loop.children:
         loop.overlapping = overlapping(loop, around[1:])
-        loop.refused = bool(around) and refused(loop, around[-1])
+        loop.refused = bool(around) and (refused(loop, around[-1]) or goes_on(loop, around[-1]))
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip

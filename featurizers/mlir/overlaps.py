@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from featurizers.mlir.domain import Point
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Access, Moving
+from featurizers.mlir.nest import Access, Moving, Nest
 
 _SAMPLES = 8
 """Iterations of the loops further out for which ranges are compared."""
@@ -66,6 +66,33 @@ def refused(loop: Loop, outer: Loop) -> bool:
         return False
     steps = {(access.stride(iv), access.stride(loop.nest.iv)) for accesses in checked for access in accesses}
     return len(steps) > 1 or any(len(accesses) > 1 for accesses in checked)
+
+
+def goes_on(loop: Loop, outer: Loop) -> bool:
+    """Whether a sum of floats is stored in each iteration, since other buffers may overlap, at a place that stays the
+    same over the loop around: the next execution goes on with the value, which has three uses then, and is no sum in
+    order (`checkOrderedReduction`)."""
+    if not any(chain.is_float for chain in loop.chains):
+        return False
+    iv, around = loop.nest.iv, [nest.iv for nest in _between(outer.nest, loop.nest) if nest.depth and nest.trip > 1]
+    stored = {access.base for access in loop.accesses if access.store and not access.stride(iv)}
+    if not around or not stored:
+        return False
+    written = [
+        access for nest in loop.nest.walk() for access in nest.accesses if access.store and access.base in stored
+    ]
+    return any(access.moving is not None and not access.stride(around[-1]) for access in written)
+
+
+def _between(outer: Nest, nest: Nest) -> list[Nest]:
+    """The nests from one to another inside it, which is not among them; none where it is not found."""
+    for child in outer.children:
+        if child.iv == nest.iv:
+            return [outer]
+        found = _between(child, nest)
+        if found:
+            return [outer, *found]
+    return []
 
 
 def _in_two_ways(accesses: Sequence[Access]) -> bool:

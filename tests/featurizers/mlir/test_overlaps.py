@@ -104,3 +104,22 @@ def test_a_check_that_is_made_before_a_loop_over_which_a_buffer_goes_backwards_a
 def test_buffers_that_are_told_apart_may_go_backwards() -> None:
     text = MIRRORED.replace("FROM", "-%i + 99").replace("TO", "%i").replace("xi16>,", "xi16> {llvm.noalias},")
     assert innermost(text.replace("xi16>)", "xi16> {llvm.noalias})"), "znver4").vf > 1
+
+
+SUMMED = """func.func @f(%a: memref<64x256xf32>, %o: memref<64xf32>) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 256 {
+    %s = affine.load %o[PLACE] : memref<64xf32>
+    %v = affine.load %a[%i, %j] : memref<64x256xf32>
+    %n = arith.addf %s, %v : f32
+    affine.store %n, %o[PLACE] : memref<64xf32> } }
+  return }"""
+
+
+@pytest.mark.parametrize("name", ["apple-m1", "neoverse-v1", "sifive-p670"])
+def test_a_sum_that_the_next_execution_goes_on_with_is_none_in_order_while_it_is_stored(name: str) -> None:
+    """opt-22: cannot prove it is safe to reorder floating-point operations."""
+    assert innermost(SUMMED.replace("PLACE", "%i"), name).vf > 1
+    assert innermost(SUMMED.replace("PLACE", "3"), name).vf == 1
+    alone = SUMMED.replace("PLACE", "3").replace("f32>,", "f32> {llvm.noalias},", 1)
+    alone = alone.replace("f32>)", "f32> {llvm.noalias})", 1)
+    assert innermost(alone, name).vf > 1
