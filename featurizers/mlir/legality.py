@@ -140,7 +140,41 @@ def _told_apart(accesses: list[Access]) -> int:
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:
-    """Pairs of buffers that may overlap, one of which is written."""
+    """Pairs of buffers that may overlap, one of which is written; of their parts, where there are so many places that
+    not all are compared."""
     outside = [accesses for accesses in bases.values() if accesses[0].external]
+    if len(outside) > 1 and sum([len(accesses) for accesses in outside]) > _COMPARED:
+        return _of_parts(outside)
     written = sum([True in [a.store for a in accesses] for accesses in outside])
     return written * (len(outside) - written) + written * (written - 1) // 2
+
+
+_COMPARED = 100
+"""Comparisons after which each place is a range of its own (`MemoryCheckMergeThreshold`)."""
+
+
+def _of_parts(outside: list[list[Access]]) -> int:
+    """Checks between ranges, to which places that move alike are put together
+    (`RuntimePointerChecking::groupChecks`)."""
+    left, pairs, all_written, all_read = _COMPARED, 0, 0, 0
+    for accesses in outside:
+        places: dict[tuple[Moving | None, int], bool] = {}
+        for access in accesses:
+            place = access.moving, access.constant
+            places[place] = places.get(place, False) or access.store
+        shapes: list[Moving | None] = []
+        stores: list[bool] = []
+        for (moving, _), store in places.items():
+            known = shapes.index(moving) if moving in shapes else -1
+            if 0 <= known < left:
+                left -= known + 1
+                stores[known] = stores[known] or store
+            else:
+                left -= len(shapes)
+                shapes.append(moving)
+                stores.append(store)
+        written = sum(stores)
+        read = len(stores) - written
+        pairs += written * (all_written + all_read) + read * all_written
+        all_written, all_read = all_written + written, all_read + read
+    return pairs

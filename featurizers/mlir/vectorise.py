@@ -89,7 +89,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     `uops`."""
     scalar = Plan(1, 1, 1.0, body, False)
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
-    if not legal or loop.refused or not loop.nest.depth or loop.trip < 2:
+    if not legal or loop.refused or loop.checks > _MOST_CHECKS or not loop.nest.depth or loop.trip < 2:
         return scalar
     length = known_length(loop)
     tiny = 0 < length < TINY_TRIP
@@ -201,6 +201,8 @@ def _preferred(loop: Loop, cpu: Cpu, before: int, vf: int) -> bool:
 
 _NEVER = 9.0
 _CHECK_COST, _SHARE_OF_CHECKS = 4.0, 10.0
+_MOST_CHECKS = 128
+"""Of overlap (`VectorizeMemoryCheckThreshold`)."""
 
 
 def _checked(loop: Loop) -> float:

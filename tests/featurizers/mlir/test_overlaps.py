@@ -123,3 +123,21 @@ def test_a_sum_that_the_next_execution_goes_on_with_is_none_in_order_while_it_is
     alone = SUMMED.replace("PLACE", "3").replace("f32>,", "f32> {llvm.noalias},", 1)
     alone = alone.replace("f32>)", "f32> {llvm.noalias})", 1)
     assert innermost(alone, name).vf > 1
+
+
+def summed(rows: int) -> str:
+    body = [f"%v{k} = affine.load %a[{k}, %i] : memref<{rows}x64xf32>" for k in range(rows)]
+    body += [f"%s{k + 1} = arith.addf %s{k}, %v{k} : f32" for k in range(rows)]
+    return f"""func.func @f(%a: memref<{rows}x64xf32>, %o: memref<64xf32>) {{
+      %s0 = arith.constant 1.0 : f32
+      affine.for %i = 0 to 64 {{
+        {chr(10).join(body)}
+        affine.store %s{rows}, %o[%i] : memref<64xf32> }}
+      return }}"""
+
+
+def test_places_beyond_a_hundred_are_ranges_of_their_own_and_128_checks_are_the_most() -> None:
+    """opt-22: too many memory checks needed, from 229 rows on."""
+    assert innermost(summed(100), "skylake-avx512").loop.checks == 1
+    assert innermost(summed(228), "skylake-avx512").vf == 8
+    assert innermost(summed(230), "skylake-avx512").vf == 1

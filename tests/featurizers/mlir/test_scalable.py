@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.tails import predicated
 
 FEATURIZER = MlirFeaturizer()
 
@@ -270,3 +271,25 @@ def test_no_vectors_of_unknown_length_without_one_iteration() -> None:
     code = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("neoverse-v1"))[-1]
     assert code.vf == 1
     assert code.full
+
+
+WOVEN_STORES = """func.func @f(%a: memref<9x1600xf64> {llvm.noalias}, %b: memref<9x3300xf64> {llvm.noalias}) {
+  affine.for %i = 0 to 8 { affine.for %j = 0 to 1501 {
+    %x = affine.load %a[%i, %j] : memref<9x1600xf64>
+    %y = affine.load %a[%i + 1, %j] : memref<9x1600xf64>
+    %s = arith.addf %x, %y : f64
+    %t = arith.mulf %s, %s : f64
+    %u = arith.addf %t, %x : f64
+    %v = arith.mulf %u, %t : f64
+    %w = arith.mulf %v, %u : f64
+    affine.store %w, %b[%i, %j * 2] : memref<9x3300xf64>
+    affine.store %u, %b[%i, %j * 2 + 1] : memref<9x3300xf64> } }
+  return }"""
+
+
+def test_stores_that_leave_nothing_between_them_are_under_no_predicate() -> None:
+    """opt-22: a group of two, and no ``llvm.get.active.lane.mask``."""
+    loop = codes(WOVEN_STORES, "neoverse-v1")[-1].loop
+    assert not predicated(loop, cpu("neoverse-v1"))
+    apart = WOVEN_STORES.replace("%j * 2 + 1]", "%j * 2 + 5]")
+    assert predicated(codes(apart, "neoverse-v1")[-1].loop, cpu("neoverse-v1"))
