@@ -34,6 +34,8 @@ def registers(
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:
         in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
+    if vf == 1:  # in vectors that SLP has packed
+        in_flight *= 1.0 - packed.share * (1.0 - 1.0 / packed.lanes)
     in_flight = max(in_flight, loop.live_bits / VECTOR_BITS[cpu.isa])
     in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
     streams = loop.streams + loop.nest.depth
@@ -144,11 +146,11 @@ def _wide(access: Access, cpu: Cpu, lanes: int, stride: int) -> float:
 
 
 def _accesses(loop: Loop, cpu: Cpu, lanes: int, copies: int, share: float) -> float:
-    """Of all copies in the body around."""
+    """Of all copies in the body around, as LLVM's IR has them: of a group, its vectors are members of one."""
     if lanes == 1:
         return len(loop.accesses) * share * copies
-    own, rest = loop.nest.iv, loop.trip % lanes
-    return loop.factor * sum([_wide(a, cpu, lanes, abs(a.stride(own))) * copies + rest for a in loop.accesses])
+    each = [max(access.bits * lanes / cpu.prefer_bits, 1.0) * copies for access in loop.accesses]
+    return loop.factor * (sum(each) + loop.trip % lanes * len(each))
 
 
 _IN_GROUP, _SCATTERED_BITS = 8, 32

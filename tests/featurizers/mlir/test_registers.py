@@ -300,3 +300,30 @@ def test_copies_that_the_source_has_written_out_have_indices_of_their_own_on_ris
     """Both buffers' of each copy; llc spills 44 times. Whole groups of eight are one access."""
     assert last(written_out(16), "sifive-p670").spills >= 44
     assert last(written_out(8), "sifive-p670").spills == 0
+
+
+def products(terms: int) -> str:
+    """Four products, whose terms are all there before the first is used."""
+    body = "".join([f"%c{k} = arith.constant {k + 3}.0 : f32\n" for k in range(2 * terms)])
+    for lane in range(4):
+        body += f"%x{lane} = affine.load %a[{lane}] : memref<4xf32>\n"
+        for k in range(terms):
+            body += f"%m{lane}_{k} = arith.mulf %x{lane}, %c{2 * k} : f32\n"
+            body += f"%p{lane}_{k} = arith.addf %m{lane}_{k}, %c{2 * k + 1} : f32\n"
+    for lane in range(4):
+        before = f"p{lane}_0"
+        for k in range(1, terms):
+            body += f"%q{lane}_{k} = arith.divf %p{lane}_{terms - k}, %{before} : f32\n"
+            before = f"q{lane}_{k}"
+        body += f"affine.store %{before}, %b[{lane}] : memref<4xf32>\n"
+    ends = "%a: memref<4xf32> {llvm.noalias}, %b: memref<4xf32> {llvm.noalias}"
+    return f"func.func @f({ends}) {{ {body} return }}"
+
+
+@pytest.mark.parametrize("name", ["apple-m1", "znver4"])
+def test_what_slp_packs_lives_in_vectors(name: str) -> None:
+    """62 floats in as many registers as four go into: llc spills none."""
+    code = last(products(12), name)
+    assert code.packed.lanes == 4
+    assert code.loop.live_float > cpu(name).vector_registers
+    assert code.spills == 0
