@@ -24,6 +24,7 @@ from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.packed_ports import packed_ports
+from featurizers.mlir.paired import pairs
 from featurizers.mlir.partial import partial_results
 from featurizers.mlir.ports import (
     LOOP_CONTROL,
@@ -36,7 +37,7 @@ from featurizers.mlir.ports import (
 from featurizers.mlir.registers import driven_out, registers, waiting_in
 from featurizers.mlir.remainders import behind_sve, known_tail, rest_width, unknown_length
 from featurizers.mlir.sizes import scattered_indices
-from featurizers.mlir.slp import SCALAR, Packed, pack, runs
+from featurizers.mlir.slp import SCALAR, Packed, pack
 from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly, plain_iterations
@@ -240,7 +241,7 @@ def _generate(
     open_ended = chosen.last or (vf > 1 and unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
-    main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
+    main = (body * strided_cost * interleave - pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
         main += (beside(loop, body) + packed.addresses) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
@@ -378,19 +379,6 @@ _FDIV = opclass.CLASS["fdiv"]
 def _masked_share(loop: Loop, lanes: int) -> float:
     """Of the executions of a loop, those that end with a vector under a mask: lengths that are not whole vectors."""
     return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
-
-
-def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
-    """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), in an iteration of the new loop."""
-    if cpu.isa != "aarch64" or loop.widths:
-        return 0.0
-    if chosen.vf > 1:
-        return 0.0 if not fixed(loop, cpu, chosen.vf) or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
-    if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
-        return 0.0  # loads and stores that may overlap stay in order
-    found = runs(loop)
-    pairs = sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths)
-    return min(float(pairs), (loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]) / 2)
 
 
 def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remainder: bool) -> float:

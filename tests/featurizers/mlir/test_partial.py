@@ -98,3 +98,34 @@ def test_what_sve_leaves_is_a_plain_loop_behind_a_narrower_one(length: int, kind
 @pytest.mark.parametrize(("kind", "labelled"), [("f32", 37), ("f64", 21)])
 def test_neon_takes_lanes_out_to_add_them_in_order(kind: str, labelled: int) -> None:
     assert estimated(reduced("addf", kind), "apple-m1") == pytest.approx(labelled, rel=0.1)
+
+
+@pytest.mark.parametrize(("kind", "labelled"), [("i16", 37), ("i32", 31)])
+def test_bytes_and_halves_have_no_pairs(kind: str, labelled: int) -> None:
+    """Twelve elements that are looked up: ``stp w8, w9, [x2]``, but ``strh w8, [x2]`` and ``strh w9, [x2, #2]``."""
+    text = f"""func.func @f(%t: memref<256x{kind}> {{llvm.noalias}}, %a: memref<12xi8> {{llvm.noalias}},
+                            %b: memref<12x{kind}> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 12 {{
+        %x = affine.load %a[%i] : memref<12xi8>
+        %p = arith.index_castui %x : i8 to index
+        %y = memref.load %t[%p] : memref<256x{kind}>
+        affine.store %y, %b[%i] : memref<12x{kind}> }}
+      return }}"""
+    assert estimated(text, "apple-m1") == pytest.approx(labelled, rel=0.1)
+
+
+def test_loads_that_extend_are_instructions_of_their_own() -> None:
+    """``movswl``, twice, ``imull``, ``shrl`` and ``movw`` for each of 22 products; no load is an operand."""
+    text = """func.func @f(%a: memref<12x22xi16>, %b: memref<12x22xi16>, %c: memref<12x22xi16>) {
+      %s = arith.constant 11 : i32
+      affine.for %j = 0 to 12 { affine.for %i = 0 to 22 {
+        %x = affine.load %a[%j, %i] : memref<12x22xi16>
+        %y = affine.load %b[%j, %i] : memref<12x22xi16>
+        %u = arith.extsi %x : i16 to i32
+        %v = arith.extsi %y : i16 to i32
+        %p = arith.muli %u, %v : i32
+        %q = arith.shrsi %p, %s : i32
+        %r = arith.trunci %q : i32 to i16
+        affine.store %r, %c[%j, %i] : memref<12x22xi16> } }
+      return }"""
+    assert estimated(text, "skylake-avx512") == pytest.approx(115, rel=0.1)
