@@ -36,6 +36,7 @@ from featurizers.mlir.ports import (
 )
 from featurizers.mlir.registers import driven_out, registers, waiting_in
 from featurizers.mlir.remainders import behind_sve, known_tail, rest_width, unknown_length
+from featurizers.mlir.rounding import instructions as rounding
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack
 from featurizers.mlir.steady import straight_code
@@ -246,7 +247,7 @@ def _generate(
         main += (beside(loop, body) + packed.addresses) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
-        instructions += 0.0 if full else LOOP_CONTROL
+        instructions += 0.0 if full else LOOP_CONTROL + (rounding(loop.nest, cpu.isa) * unroll if vf == 1 else 0.0)
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, chosen, body, remainder)

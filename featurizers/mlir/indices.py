@@ -12,6 +12,7 @@ from featurizers.mlir.invariant import loaded
 from featurizers.mlir.module import DYNAMIC, Block, Op
 from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
 from featurizers.mlir.placed import place, rounded, subscript
+from featurizers.mlir.rounding import divide
 
 CALLS_OF_A_BUFFER = 2.0
 """malloc and free. A tensor's pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new
@@ -96,6 +97,8 @@ def _places(b: Builder, op: Op, nest: Nest, first: int) -> list[Form | None]:
         for at, tree in enumerate(affine_map[3]):
             if tree is not None and found[at] is None:
                 found[at] = rounded(b, tree, operands, nest)
+                if found[at] is None:
+                    divide(tree, operands, nest)
     return found
 
 

@@ -129,3 +129,35 @@ def test_loads_that_extend_are_instructions_of_their_own() -> None:
         affine.store %r, %c[%j, %i] : memref<12x22xi16> } }
       return }"""
     assert estimated(text, "skylake-avx512") == pytest.approx(115, rel=0.1)
+
+
+@pytest.mark.parametrize(("name", "labels"), [("apple-m1", (18, 27, 22)), ("skylake-avx512", (56, 111, 62))])
+def test_rounded_indices_are_found_in_the_loop_in_which_they_vary(name: str, labels: tuple[int, ...]) -> None:
+    """A remainder takes as much more as the code has of it, within half of that."""
+    text = """func.func @f(%a: memref<600xf32>, %b: memref<100x200xf32>, %n: index) {
+      %z = arith.constant 0.0 : f32
+      affine.for %j = 0 to %n {
+        %r = affine.for %i = 0 to %n iter_args(%s = %z) -> (f32) {
+          %x = affine.load %a[INDEX] : memref<600xf32>
+          %q = arith.divf %s, %x : f32
+          %y = arith.addf %q, %x : f32
+          affine.yield %y : f32 }
+        affine.store %r, %b[%j, 0] : memref<100x200xf32> }
+      return }"""
+    plain, rest, quotient = (
+        row(FEATURIZER.parse({"mlir": text.replace("INDEX", index), "dims": {"*": 32}}), cpu(name))[INSTRUCTIONS]
+        for index in ("%i", "%i mod 5", "%i floordiv 3")
+    )
+    assert plain < quotient < rest
+    assert rest - plain == pytest.approx(labels[1] - labels[0], rel=0.6)
+
+
+def test_rounded_indices_of_loops_that_are_unrolled_completely_are_numbers() -> None:
+    text = """func.func @f(%a: memref<8xi32>, %b: memref<8xi32> {llvm.noalias}) {
+      affine.for %i = 0 to 8 {
+        %x = affine.load %a[INDEX] : memref<8xi32>
+        affine.store %x, %b[%i mod 8] : memref<8xi32> }
+      return }"""
+    assert estimated(text.replace("INDEX", "%i mod 5"), "znver4") == estimated(
+        text.replace("INDEX", "%i mod 3"), "znver4"
+    )
