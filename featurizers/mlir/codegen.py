@@ -35,7 +35,7 @@ from featurizers.mlir.ports import (
     vector_ports,
 )
 from featurizers.mlir.registers import driven_out, registers, waiting_in
-from featurizers.mlir.remainders import behind_sve, known_tail, rest_width, unknown_length
+from featurizers.mlir.remainders import behind_sve, known_tail, one_by_one, rest_width, unknown_length
 from featurizers.mlir.rounding import instructions as rounding
 from featurizers.mlir.sizes import scattered_indices
 from featurizers.mlir.slp import SCALAR, Packed, pack
@@ -336,9 +336,8 @@ def _generate(
         narrow, less = rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
         alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
-        if vf > 1 and cpu.isa == "x86" and not loop.is_float and not pack(loop, cpu).share:
-            alone = max(alone, through_one_register(loop, cpu))
-        cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
+        single = max(scalar, alone) if vf == 1 else one_by_one(loop, cpu, scalar, alone)
+        cycles += shorter * max(ports * less, chain / interleave) + rest * single
         if shorter and loop.chains and cpu.isa == "x86" and not ordered_only(loop):
             cycles += combined(loop, cpu, narrow, 1)
     if vf > 1 and loop.chains and not ordered_only(loop):

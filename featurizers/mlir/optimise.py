@@ -6,8 +6,6 @@ Thresholds are those of LLVM's sources: `LoopUnrollPass.cpp` (UnrollThreshold 30
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
 from math import ceil
 
 import msgspec
@@ -18,6 +16,7 @@ from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.invariant import move_out, take
 from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
+from featurizers.mlir.lengths import by_length, shorten, twin
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
@@ -202,9 +201,10 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
                 _merge(loop, short, known)
                 loop.raw += unfolded(short, loop)
                 changed = True
-            if kept is None:
-                continue
-            child = kept
+            for alone in kept:
+                changed = _clean_late(loop, alone) or changed
+            loop.children += kept
+            continue
         elif again and _short_by_now(child, known):
             _merge(loop, child, known)
             loop.raw += unfolded(child, loop)
@@ -265,36 +265,20 @@ def _known(loop: Loop, iv: int) -> None:
                 _clean_late(loop, child)
 
 
-def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
-    """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
+def _divided(loop: Loop) -> tuple[Loop | None, list[Loop]]:
+    """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it, each
+    of which LLVM vectorises by its own length."""
     lengths = loop.lengths or ((round(loop.trip), 1.0),)
     short = [(n, part) for n, part in lengths if n <= 1 or _unrolled_size(loop, loop.total, n) < UNROLL_THRESHOLD]
     if not short or len(short) == len(lengths):
-        _shorten(loop, lengths)
-        loop.unrolled = bool(short)
-        return (loop, None) if short else (None, loop)
-    unrolled = _copy(loop)
-    _shorten(unrolled, short)
-    _shorten(loop, lengths[len(short) :])
-    return unrolled, loop
-
-
-def _shorten(loop: Loop, lengths: Sequence[tuple[int, float]]) -> None:
-    """Leave the executions of these lengths."""
-    part = sum([share for _, share in lengths])
-    loop.lengths = tuple([(n, share / part) for n, share in lengths]) if len(lengths) > 1 else ()
-    loop.trip = sum([n * share for n, share in lengths]) / part
-    loop.factor *= part
-
-
-def _copy(loop: Loop) -> Loop:
-    found = copy(loop)
-    found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
-    found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
-    found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
-    found.extremes, found.still, found.kept = loop.extremes.copy(), loop.still.copy(), loop.kept.copy()
-    found.children = [_copy(child) for child in loop.children]
-    return found
+        if not short:
+            return None, by_length(loop, lengths)
+        shorten(loop, lengths)
+        loop.unrolled = True
+        return loop, []
+    unrolled = twin(loop)
+    shorten(unrolled, short)
+    return unrolled, by_length(loop, lengths[len(short) :])
 
 
 def _worth_it(loop: Loop) -> bool:

@@ -9,9 +9,11 @@ from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL
+from featurizers.mlir.slp import SCALAR, pack
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import partly
 from featurizers.mlir.vectorise import Plan
+from featurizers.mlir.waits import through_one_register
 
 _FIXED_BITS = 128
 
@@ -85,3 +87,17 @@ def _vectors_left(loop: Loop, chosen: Plan) -> tuple[float, int]:
         return 0.0, left
     times, left = divmod(left, width)
     return (work * times if work * times <= 300 else work + LOOP_CONTROL), left
+
+
+_SUMMED = 4
+"""Terms of one iteration from which on SLP takes what vectors leave for a reduction."""
+
+
+def one_by_one(loop: Loop, cpu: Cpu, scalar: float, chain: float) -> float:
+    """Cycles of an iteration that vectors leave: SLP packs sums that stand side by side, as in other loops."""
+    if cpu.isa != "x86":
+        return max(scalar, chain)
+    packed = pack(loop, cpu) if loop.chains else SCALAR
+    if not packed.share and not loop.is_float and max(loop.copies, loop.serial) < _SUMMED:
+        chain = max(chain, through_one_register(loop, cpu))
+    return max(scalar * packed.ratio, chain)
