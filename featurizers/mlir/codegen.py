@@ -19,7 +19,7 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats, summed
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, around_sve, offsets, splats, summed
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
@@ -387,6 +387,8 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remaind
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
     extra += partial_results(loop, cpu, vf, interleave)
+    if unknown_length(loop, cpu, vf):
+        extra += around_sve(loop, chosen.folded)
     whole = loop.exact and loop.trip % (vf * interleave) == 0
     fallback = loop.checks > 0 and (whole or not remainder)  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):

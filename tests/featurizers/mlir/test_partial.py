@@ -161,3 +161,22 @@ def test_rounded_indices_of_loops_that_are_unrolled_completely_are_numbers() -> 
     assert estimated(text.replace("INDEX", "%i mod 5"), "znver4") == estimated(
         text.replace("INDEX", "%i mod 3"), "znver4"
     )
+
+
+def test_sve_begins_with_a_mask_and_has_an_index_for_each_row() -> None:
+    """Products of four rows of 52, under masks: ``whilelo`` and what it takes, rows by index, columns in all lanes."""
+    text = """func.func @f(%a: memref<4x19xf32> {llvm.noalias}, %b: memref<4x52xf32> {llvm.noalias},
+                            %c: memref<19x52xf32> {llvm.noalias}) {
+      %z = arith.constant 0.0 : f32
+      affine.for %i = 0 to 19 { affine.for %j = 0 to 52 {
+        %r = affine.for %k = 0 to 4 iter_args(%s = %z) -> (f32) {
+          %x = affine.load %a[%k, %i] : memref<4x19xf32>
+          %y = affine.load %b[%k, %j] : memref<4x52xf32>
+          %p = arith.mulf %x, %y : f32
+          %t = arith.addf %s, %p : f32
+          affine.yield %t : f32 }
+        %x = affine.load %c[%i, %j] : memref<19x52xf32>
+        %y = arith.addf %r, %x : f32
+        affine.store %y, %c[%i, %j] : memref<19x52xf32> } }
+      return }"""
+    assert estimated(text, "neoverse-v1") == pytest.approx(49, rel=0.1)
