@@ -176,7 +176,7 @@ def _begun_anew(code: LoopCode, cpu: Cpu) -> float:
     busy = code.port_cycles * code.interleave
     if not code.full or cpu.in_order or code.chain_cycles <= busy or code.vf > 1:
         return 1.0
-    return max(busy / code.chain_cycles, overlapped(1.0, code.executed / max(code.loop.entries, 1.0)))
+    return max(busy / code.chain_cycles, overlapped(1.0, code.executed / max(code.loop.entries, 1.0), cpu))
 
 
 def _generate(
@@ -301,17 +301,18 @@ def _generate(
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
         if full and not cpu.in_order and not cpu.scalable:
-            chain = overlapped(chain, chosen.work * interleave * unroll)
+            chain = overlapped(chain, chosen.work * interleave * unroll, cpu)
     if vf == 1 and cpu.isa == "x86" and chain and (emulates_half(loop, cpu) or (loop.is_float and not packed.share)):
         chain = max(
             chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
         )
     if vf == 1 and not packed.share and cpu.isa == "x86":
         chain = max(chain, through_one_register(loop, cpu))
-    if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
+    kept = interleave == 1 or not loop.exact  # short tiles have no copies
+    if vf == unroll == 1 and kept and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
     if vf > interleave == unroll == 1:
-        chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full else through_group(loop, cpu))
+        chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full or chosen.woven else through_group(loop, cpu))
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports

@@ -45,9 +45,9 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
-    to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars, with the
-    cost of one over that of an iteration, and its instructions. sums : see `widened`."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed, woven : see `woven`. size : of a vector
+    iteration to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars,
+    with the cost of one over that of an iteration, and its instructions. sums : see `widened`."""
 
     vf: int
     interleave: int
@@ -61,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True):
     last: bool = False
     size: float = 0.0
     narrowed: bool = False
+    woven: int = 0
     widths: tuple[tuple[int, float, float], ...] = ()
     sums: widened.Sums | None = None
 
@@ -148,7 +149,8 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
         together = [(kind, n, False) for kind, n in kinds]
         size = vector_size(loop, cpu, 1 if one else chosen.vf, count, together, woven)
         work = chosen.work / chosen.vf if one else chosen.work
-        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=work, narrowed=one, size=size)
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=work, narrowed=one, size=size,
+                                       woven=woven)  # fmt: skip
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
     size = vector_size(loop, cpu, chosen.vf, count, moved)
     if not loop.strided + loop.gathered:

@@ -20,8 +20,11 @@ _INSERTED = 2.0
 
 MAXIMUM_LATENCY = 4.5
 _WINDOW = 110.0
+_WINDOWS = {"neoverse-v1": 200.0, "skylake-avx512": 160.0}
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
-less what waits in the queue of a unit; chosen by labels)."""
+less what waits in the queue of a unit, which Neoverse V1's model does not limit; chosen by labels)."""
+_WAITING = {"skylake-avx512": 60.0}
+"""Operations that wait for their operands at most (`SKXPortAny`): loads and stores of a body seldom do."""
 
 
 def in_parts(loop: Loop, cpu: Cpu) -> bool:
@@ -88,11 +91,18 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
-    stepwise = loop.nest.stepwise
+    stepwise, moved = loop.nest.stepwise, loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
     if stepwise is not None and unroll > 1:
         longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
-        uops *= unroll
-    return longest / (1.0 + _WINDOW / max(uops, 1.0))
+        return longest / (1.0 + _begun(cpu, uops, moved) / unroll)
+    return longest / (1.0 + _begun(cpu, uops, moved))
+
+
+def _begun(cpu: Cpu, uops: float, moved: float = 0.0) -> float:
+    """Iterations of so many micro-operations that a core begins beside one that waits. moved : loads and stores."""
+    begun = _WINDOWS.get(cpu.name, _WINDOW) / max(uops, 1.0)
+    waiting = _WAITING.get(cpu.name, 0.0)
+    return min(begun, waiting / max(uops - moved, 1.0)) if waiting else begun
 
 
 def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
@@ -170,10 +180,10 @@ def _displaced(loop: Loop, moving: Moving | None, places: list[int], vf: int) ->
     return moving is not None and len(places) > 1 and loop.by_shape().get(moving) == 1 and reached
 
 
-def overlapped(chain: float, uops: float) -> float:
+def overlapped(chain: float, uops: float, cpu: Cpu) -> float:
     """Cycles of a chain whose loop is unrolled completely into a block of so many micro-operations: that of the block's
     next execution is another."""
-    return chain / (1.0 + _WINDOW / max(uops, 1.0))
+    return chain / (1.0 + _begun(cpu, uops))
 
 
 def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
@@ -246,11 +256,13 @@ def _steps_of(chain: Chain) -> float:
 
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     """Whether a store moves on the pointer that the next iteration loads by (``str s0, [x0, #148]!``): llvm-mca has it
-    wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer."""
+    wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer;
+    such a store goes as far as nine bits say."""
     if cpu.isa != "aarch64" or loop.children or not loop.nest.depth or (cpu.unroll_ops and not loop.widths):
         return False
     written = [access for access in loop.accesses if access.store]
-    if len(written) != 1 or abs(written[0].stride(loop.nest.iv)) < 2:
+    stride = abs(written[0].stride(loop.nest.iv)) if len(written) == 1 else 0
+    if stride < 2 or stride * written[0].bits // 8 >= _UNSCALED:
         return False
     place = written[0].base, written[0].moving
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
