@@ -66,15 +66,16 @@ def _shifted(loop: Loop) -> list[int]:
     (`visitGetElementPtrInst`)."""
     if not loop.unrolled_below:
         return []
-    iv = loop.nest.iv
-    users: dict[tuple[Moving, int], set[int]] = {}
-    least: dict[Moving, int] = {}
-    for access in loop.accesses:
-        moving = access.moving
-        if moving and len(moving) == 1 and access.stride(iv):  # others: `shared_sums`
-            users.setdefault((moving, access.constant), set()).add(access.base)
-            least[moving] = min(least.get(moving, access.constant), access.constant)
-    return [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+    found: list[int] = []
+    for moving, stride in loop.by_shape().items():
+        if stride and moving and len(moving) == 1:  # others: `shared_sums`
+            users: dict[int, set[int]] = {}
+            for access in loop.accesses:
+                if access.moving == moving:
+                    users.setdefault(access.constant, set()).add(access.base)
+            least = min(users)
+            found += [len(bases) for at, bases in users.items() if len(bases) > 1 and at > least]
+    return found
 
 
 def shifted_sums(loop: Loop) -> float:
@@ -216,11 +217,12 @@ def measure(loop: Loop) -> None:
     if None in by_shape:
         loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
         size += loop.computed
-    for shape, stride in by_shape.items():
-        if shape is not None and step == 1 and abs(stride) > 1:
-            scaled.add((abs(stride), 0))
+    for shape, stride in by_shape.items() if step == 1 else ():
+        size_of = abs(stride)
+        if size_of > 1 and shape is not None:
+            scaled.add((size_of, 0))
             summed += not jumps(stride) and any(
-                abs(factor) == abs(stride) and key != iv and key not in begins for key, factor in shape
+                [abs(factor) == size_of and key != iv and key not in begins for key, factor in shape]
             )
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
     shared = shared_sums(loop, by_shape, begins)
@@ -339,17 +341,21 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
-        iv = loop.nest.iv
-        own = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
-        for child in loop.children:
-            shapes |= child.shapes
-        scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
-        products = sum([stride > 1 and stride - 1 not in scaled and stride not in own for stride in scaled])
+        below = set[Moving | None]().union(*[child.shapes for child in loop.children])
+        own, inside = _factors(loop.nest, shapes), _factors(loop.nest, below)
+        products = sum([stride > 1 and not (stride - 1 in own or stride - 1 in inside) for stride in inside - own])
         products += _written_out_inside(loop) if loop.nest.step > 1 else 0
-        guards = [_guards(child, loop, True) for child in loop.children]
+        shapes |= below
+        guards = [_guards(child, loop, True) for child in loop.children if child.children or not child.exact]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.indexing += products
         loop.folded = len(loop.children) + sum([folded for _, folded in guards])
+
+
+def _factors(nest: Nest, shapes: Set[Moving | None]) -> set[int]:
+    """What the index of a loop is multiplied by."""
+    iv, step = nest.iv, nest.step
+    return {abs(factor) // step for shape in shapes if shape for key, factor in shape if key == iv}
 
 
 def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
@@ -367,8 +373,9 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
         elif not bounds and inside and (not loop.nest.uncounted or loop.nest.share < 1.0):
             size = 2.0
     for child in loop.children:
-        more = _guards(child, around, False)
-        size, folded = size + more[0], folded + more[1]
+        if child.children or not child.exact:
+            more = _guards(child, around, False)
+            size, folded = size + more[0], folded + more[1]
     return size, folded
 
 
