@@ -83,6 +83,9 @@ def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | N
                     total = None
                     break
                 assert total is not None
+                if factor == 1 and len(total) == 1 and not result[0]:
+                    total |= form
+                    continue
                 for key, coefficient in form.items():
                     total[key] = total.get(key, 0) + factor * coefficient
         found.append(total)

@@ -43,7 +43,7 @@ def judge(loop: Loop) -> None:
             loop.gathered += 1
         elif step == 0:
             loop.invariant += 1
-        elif step == max(access.lanes, 1):
+        elif step == access.lanes:
             loop.unit += 1
         else:
             loop.strided += 1

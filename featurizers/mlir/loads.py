@@ -129,7 +129,7 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
     begun: dict[Key, bool] = {}
     for access in loop.accesses:
         if access.moving in still:
-            key = _key(access)
+            key: Key = access.base, access.moving, access.constant
             if key in fixed:
                 begun.setdefault(key, access.store and not access.maybe)
                 if access.store:
@@ -168,7 +168,9 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
             loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - writes[key], 0.0)
     if unread:
         loop.accesses = [
-            a for a in loop.accesses if a.moving not in still or _key(a) not in (gone if a.store else unread)
+            a
+            for a in loop.accesses
+            if a.moving not in still or (a.base, a.moving, a.constant) not in (gone if a.store else unread)
         ]
 
 
@@ -284,7 +286,7 @@ class _Unread:
         """Forget those that this may read."""
         if not self.at:
             return
-        if access.external and self.external:
+        if access.external and self.external and self.external != {access.base}:
             for base in self.external - {access.base}:
                 del self.at[base]
             self.external &= {access.base}

@@ -222,7 +222,7 @@ def measure(loop: Loop) -> None:
         if size_of > 1 and shape is not None:
             scaled.add((size_of, 0))
             summed += not jumps(stride) and any(
-                [abs(factor) == size_of and key != iv and key not in begins for key, factor in shape]
+                abs(factor) == size_of and key != iv and key not in begins for key, factor in shape
             )
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
     shared = shared_sums(loop, by_shape, begins)

@@ -70,7 +70,7 @@ def widths_moved(loop: Loop) -> tuple[int, int]:
     moved = [access.bits for access in loop.accesses] + [chain.bits for chain in loop.chains if chain.bits]
     if not moved:
         return max(loop.bits, 8), max(loop.bits, 8)
-    return max(min(moved), 8), max(*moved, 8)
+    return max(min(moved), 8), max(max(moved), 8)
 
 
 def group_bits(cpu: Cpu, fixed: bool) -> int:
