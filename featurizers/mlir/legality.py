@@ -6,6 +6,7 @@ Source (LLVM 22): `LoopAccessAnalysis.cpp`. How many checks are worth it, `vecto
 from __future__ import annotations
 
 from featurizers.mlir import opclass
+from featurizers.mlir.loads import Written
 from featurizers.mlir.loop import (
     CARRIED,
     DEPENDENCE,
@@ -76,7 +77,46 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
             if _dependent(accesses, by_shape, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
+    if _carried_past_a_store(loop, by_shape):
+        return DEPENDENCE
     return CARRIED if any(not chain.reassociable for chain in loop.chains) else VECTORISABLE
+
+
+def _carried_past_a_store(loop: Loop, by_shape: dict[Moving | None, int]) -> bool:
+    """Whether what is loaded behind a store is what the next iteration needs before that store, as in a stencil that
+    the source has unrolled: GVN carries it on, and its uses cannot move behind the load, as a recurrence in vectors
+    would have them (`RecurrenceDescriptor::isFixedOrderRecurrence`). In the row that is written, several buffers share
+    sums of indices, and GVN does not find the addresses of the next iteration."""
+    stores = [access for access in loop.accesses if access.store]
+    if len(stores) < 2:
+        return False
+    written, iv = Written(stores), loop.nest.iv
+    for moving, places in _behind_stores(loop, written).items():
+        step = by_shape[moving]
+        pitch = min([abs(factor) for key, factor in moving if key != iv], default=0)
+        if not step or jumps(step) or pitch <= abs(step):
+            continue
+        rows = {_row(store.constant, pitch) for store in stores if store.moving == moving}
+        for (base, at), before in places.items():
+            if places.get((base, at + step), before) > before and _row(at, pitch) not in rows:
+                return True
+    return False
+
+
+def _behind_stores(loop: Loop, written: Written) -> dict[Moving, dict[tuple[int, int], int]]:
+    """The places that are read and that no store may overwrite, with how many stores stand before."""
+    found: dict[Moving, dict[tuple[int, int], int]] = {}
+    stored = 0
+    for access in loop.accesses:
+        if access.store:
+            stored += 1
+        elif access.moving and not written.may_overwrite(access):
+            found.setdefault(access.moving, {}).setdefault((access.base, access.constant), stored)
+    return found
+
+
+def _row(constant: int, pitch: int) -> int:
+    return (constant + pitch // 2) // pitch
 
 
 def _scattered(access: Access, by_shape: dict[Moving | None, int]) -> bool:
