@@ -180,3 +180,22 @@ def test_sve_begins_with_a_mask_and_has_an_index_for_each_row() -> None:
         affine.store %y, %c[%i, %j] : memref<19x52xf32> } }
       return }"""
     assert estimated(text, "neoverse-v1") == pytest.approx(49, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "labelled"),
+    [
+        ("%r = arith.maximumf %x, %c : f32", 3), ("%r = arith.minimumf %x, %z : f32", 3),
+        ("%s = arith.maximumf %x, %d : f32 %r = arith.minimumf %s, %c : f32", 5), ("%r = arith.mulf %x, %c : f32", 2),
+    ],
+)  # fmt: skip
+def test_x86_loads_what_a_maximum_that_propagates_nan_is_of(steps: str, labelled: int) -> None:
+    """``vmaxss %xmm0, %xmm1, %xmm0`` gives its second operand where that is NaN: the constant is the first one, which
+    is none in memory, as that of a product is."""
+    text = f"""func.func @f(%x: f32) -> f32 {{
+      %z = arith.constant 0.0 : f32
+      %c = arith.constant 6.5 : f32
+      %d = arith.constant -3.5 : f32
+      {steps}
+      return %r : f32 }}"""
+    assert [estimated(text, name) for name in ("skylake-avx512", "znver4")] == [labelled, labelled]
