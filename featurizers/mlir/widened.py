@@ -25,8 +25,9 @@ _EXTEND = CLASS["extend"]
 _REGISTER = 128
 _BYTE, _WORD, _LONG_BITS = 8, 32, 64
 _BITS = 256
-LONG_PRODUCTS = -1
-"""Kind of `Nest.fused`: products of 64 bits of what was extended, for which NEON has an instruction (``smull``)."""
+_PRODUCTS = -1 << 7
+"""Kinds of `Nest.fused` from here on: products of what was extended, by their bits, for which NEON has an instruction
+(``smull``)."""
 
 
 class Sums(NamedTuple):
@@ -56,8 +57,8 @@ def multiplied(b: Builder, op: Op, nest: Nest) -> None:
     left, right = (b.widened.get(value) for value in op.operands)
     if left is not None and left == right and not left[2]:
         b.widened[op.results[0]] = left[0], left[1], True
-        if b.type(op.results[0]).bits == _LONG_BITS:
-            nest.fused[LONG_PRODUCTS] = nest.fused.get(LONG_PRODUCTS, 0.0) + 1.0
+        kind = -b.type(op.results[0]).bits
+        nest.fused[kind] = nest.fused.get(kind, 0.0) + 1.0
 
 
 def added(b: Builder, op: Op, nest: Nest) -> None:
@@ -74,22 +75,23 @@ def long_products(loop: Loop, written: bool = False) -> float:
     products = loop.counts[opclass.IMUL]
     if written:
         products += loop.typed.get((CLASS["logic"], _LONG_BITS, 0, True), 0.0)
-    return min(loop.fused.get(LONG_PRODUCTS, 0.0) / products, 1.0) if products else 0.0
+    return min(loop.fused.get(-_LONG_BITS, 0.0) / products, 1.0) if products else 0.0
 
 
 def free(loop: Loop, cpu: Cpu) -> float:
     """Extensions that are part of such products."""
     if cpu.isa != "aarch64" or cpu.scalable or not loop.fused:
         return 0.0
-    return min(2.0 * loop.fused.get(LONG_PRODUCTS, 0.0), loop.counts[_EXTEND])
+    products = sum([times for key, times in loop.fused.items() if _PRODUCTS <= key < 0])
+    return min(2.0 * products, loop.counts[_EXTEND])
 
 
 def last_steps(loop: Loop, cpu: Cpu, vf: int, bits: int, source: int) -> float:
     """Registers of NEON that an extension does not take, for such a product extends its operands."""
-    if bits != _LONG_BITS or source >= bits or cpu.isa != "aarch64" or cpu.scalable or not loop.fused:
+    if source >= bits or cpu.isa != "aarch64" or cpu.scalable or not loop.fused:
         return 0.0
     extensions = sum([times for (kind, own, *_), times in loop.typed.items() if kind == _EXTEND and own == bits])
-    share = min(2.0 * loop.fused.get(LONG_PRODUCTS, 0.0) / max(extensions, 1.0), 1.0)
+    share = min(2.0 * loop.fused.get(-bits, 0.0) / max(extensions, 1.0), 1.0)
     return share * max(vf * bits / _REGISTER, 1.0)
 
 
@@ -100,7 +102,7 @@ def sums(loop: Loop, cpu: Cpu) -> Sums | None:
         return loop.summed
     if cpu.isa != "aarch64" or not loop.fused or not loop.chains:
         return None
-    kinds = [(-key, times) for key, times in loop.fused.items() if key < LONG_PRODUCTS and times > 0]
+    kinds = [(-key, times) for key, times in loop.fused.items() if key < _PRODUCTS and times > 0]
     if len(kinds) != 1 or loop.strided or loop.gathered or loop.invariant:
         return None
     key, terms = kinds[0]
