@@ -51,27 +51,17 @@ def whole_under_mask(loop: Loop, vf: int) -> bool:
 
 def predicated(loop: Loop, cpu: Cpu) -> bool:
     """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
-    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), without interleaved groups, which
-    strided stores are only if nothing is left between them."""
+    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), without interleaved groups, of
+    which strided stores are one too, whatever is left between them."""
     if cpu.isa != "aarch64" or not cpu.scalable or loop.chains:
         return False
     iv = loop.nest.iv
-    stored: dict[tuple[int, Moving, int], set[int]] = {}
     for access in loop.accesses:
         stride = access.stride(iv)
-        if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
+        if stride == -1 or 1 < abs(stride) <= _MOST_INTERLEAVED:
             return False
-        if 1 < abs(stride) <= _MOST_INTERLEAVED and access.moving:
-            stored.setdefault((access.base, access.moving, abs(stride)), set()).add(access.constant)
-    if any(_whole(places, stride) for (_, _, stride), places in stored.items()):
-        return False
     size = sum(loop.counts) if loop.counts[opclass.LIBM] else loop.size - 3.0  # a call is one instruction
     return size + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE
-
-
-def _whole(places: set[int], stride: int) -> bool:
-    """Whether a group of strided places begins at one of these and has all its members."""
-    return any(places.issuperset(range(place, place + stride)) for place in places)
 
 
 _MOST_INTERLEAVED = 8

@@ -287,9 +287,9 @@ WOVEN_STORES = """func.func @f(%a: memref<9x1600xf64> {llvm.noalias}, %b: memref
   return }"""
 
 
-def test_stores_that_leave_nothing_between_them_are_under_no_predicate() -> None:
-    """opt-22: a group of two, and no ``llvm.get.active.lane.mask``."""
-    loop = codes(WOVEN_STORES, "neoverse-v1")[-1].loop
-    assert not predicated(loop, cpu("neoverse-v1"))
-    apart = WOVEN_STORES.replace("%j * 2 + 1]", "%j * 2 + 5]")
-    assert predicated(codes(apart, "neoverse-v1")[-1].loop, cpu("neoverse-v1"))
+@pytest.mark.parametrize(("place", "vf"), [("%j * 2 + 1", 4), ("%j * 2 + 5", 2)])
+def test_strided_stores_are_under_no_predicate(place: str, vf: int) -> None:
+    """opt-22: ``vscale x 2`` where nothing is left between them, else 2; no ``llvm.get.active.lane.mask``."""
+    code = codes(WOVEN_STORES.replace("%j * 2 + 1", place), "neoverse-v1")[-1]
+    assert not predicated(code.loop, cpu("neoverse-v1"))
+    assert code.vf == vf
