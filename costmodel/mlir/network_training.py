@@ -37,7 +37,7 @@ def fit_columns(
     """
     scaling = ColumnScaling.fit(x)
     centre, scale = (0.0, 1.0) if logistic else (float(np.median(y)), max(float(np.std(y)), 1e-6))
-    z, target = scaling(x).astype(np.float32), ((y - centre) / scale).astype(np.float32)
+    z, target = scaling(x), ((y - centre) / scale).astype(np.float32)
     weights = (w / w.mean()).astype(np.float32)
     loss = _log_loss if logistic else _robust_loss(len(y))
     layers = [_trained(z, target, weights, loss, epochs, seed + member) for member in range(members)]
