@@ -60,6 +60,7 @@ class Loop(msgspec.Struct):
     kept : products with the index of a loop around that are in this one until they move out.
     resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
+    tied : of `indexing`, constants put into sums with the indices of loops around; early_tied : the same then.
     """
 
     nest: Nest
@@ -167,6 +168,8 @@ class Loop(msgspec.Struct):
     unmet: float = 0.0
     begun: float = 0.0
     early_begun: float = 0.0
+    tied: float = 0.0
+    early_tied: float = 0.0
     kept: dict[int, float] = field(default_factory=dict)
     fused: dict[int, float] = field(default_factory=dict)
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None

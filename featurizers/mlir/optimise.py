@@ -11,6 +11,7 @@ from math import ceil
 import msgspec
 
 from featurizers.mlir import opclass
+from featurizers.mlir.boosts import UNROLL_THRESHOLD, constant_by_now, worth_it
 from featurizers.mlir.carried import carried_on
 from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.invariant import move_out, take
@@ -23,13 +24,10 @@ from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
 from featurizers.mlir.overlaps import goes_on, overlapping, refused
 from featurizers.mlir.sizes import measure, unfolded
-from featurizers.mlir.unroll import CALL_LATENCY, calls
 from featurizers.mlir.unswitch import divided_by, unmet, versions
 
-UNROLL_THRESHOLD = 300
 BACK_EDGE = {"amdgpu": 5.0}
 """Instructions of a loop's end where they are not two: AMD's GPUs keep the mask of threads in three more."""
-_ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
 
@@ -96,7 +94,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
-    loop.early_indexed, loop.early_begun = loop.indexed.copy(), loop.begun
+    loop.early_indexed, loop.early_begun, loop.early_tied = loop.indexed.copy(), loop.begun, loop.tied
     if loop.children:
         loop.raw -= min(sum([child.kept.get(nest.iv, 0.0) for child in loop.children]), loop.indexing)
         _merge_all(loop)
@@ -107,7 +105,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     loop.total = loop.raw + sum([(child.total + child.unmet) * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = (
-            loop.trip <= 1 or _unrolled_size(loop, loop.total, loop.trip) < UNROLL_THRESHOLD or _worth_it(loop)
+            loop.trip <= 1 or _unrolled_size(loop, loop.total, loop.trip) < UNROLL_THRESHOLD or worth_it(loop)
         )
         if loop.unrolled and loop.children:
             if loop.trip <= 1:
@@ -228,10 +226,9 @@ def _short_by_now(loop: Loop, known: frozenset[int]) -> bool:
         return False
     begun = [nest.starts for nest in loop.nest.walk()[1:] if nest.starts] if loop.resumed else []
     gone = loop.deleted + (loop.resumed if all(starts <= known for starts in begun) else 0.0)
-    if not gone:
-        return False
-    size = max(loop.raw - gone, loop.size)
-    loop.unrolled = _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
+    size = max(loop.raw - gone, loop.size) if gone else loop.raw
+    loop.unrolled = bool(gone) and _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
+    loop.unrolled = loop.unrolled or constant_by_now(loop, known, size)
     if loop.unrolled:
         loop.raw, loop.deleted, loop.resumed = size, 0.0, 0.0
     return loop.unrolled
@@ -279,18 +276,6 @@ def _divided(loop: Loop) -> tuple[Loop | None, list[Loop]]:
     unrolled = twin(loop)
     shorten(unrolled, short)
     return unrolled, by_length(loop, lengths[len(short) :])
-
-
-def _worth_it(loop: Loop) -> bool:
-    """LLVM goes through short innermost loops (`analyzeLoopUnrollCost`): what folds away when the index is known raises
-    the threshold in proportion, up to four times, as does what does not vary: it is computed once."""
-    if loop.children or loop.trip > _ANALYSED or calls(loop):
-        return False
-    size = loop.raw + CALL_LATENCY * loop.counts[opclass.LIBM]
-    free = loop.early_indexing - loop.early_mixed
-    once = loop.settled
-    rolled, left = loop.trip * size, loop.trip * max(size - 3.0 - free - once, 1.0) + once
-    return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 
 
 def _forget(around: Loop, loop: Loop, iv: int, clean: bool) -> None:

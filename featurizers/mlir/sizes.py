@@ -224,6 +224,7 @@ def measure(loop: Loop) -> None:
             summed += not jumps(stride) and any(
                 abs(factor) == size_of and key != iv and key not in begins for key, factor in shape
             )
+    loop.tied = 0.0
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
     shared = shared_sums(loop, by_shape, begins)
     if loop.nest.starts and not begins:
@@ -251,14 +252,40 @@ def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tup
     affine map multiplies is another index: a product and a sum. scaled : strides that the index is multiplied by; they
     are added here."""
     step = loop.nest.step
-    users = _addressed(loop, by_shape)
-    for (_, shift), addresses in users.items():
+    shifts = 0
+    for (_, shift), addresses in _addressed(loop, by_shape).items():
         factors = {abs(by_shape[moving]) // step for _, moving, _ in addresses}
         several = len(factors) > 1
         scaled.update([(factor * step, shift if several else 0) for factor in factors if factor > 1])
-    return sum([shift > 0 and len(addresses) > 1 for (_, shift), addresses in users.items()])
+        if shift and len(addresses) > 1:
+            shifts += several or not _of_one_sum(loop, addresses, shift, max(factors))
+            loop.tied += _of_bits(loop, addresses)
+    return shifts
 
 
+def _of_bits(loop: Loop, addresses: set[_Place]) -> bool:
+    """Whether the index of an iteration that was written out is put beside the bits of the indices of loops around, and
+    its constant last (``or disjoint`` of all, which are reassociated)."""
+    (moving, _), *others = {(moving, constant) for _, moving, constant in addresses}
+    step = loop.nest.step
+    if others or loop.nest.starts or not moving or len(moving) == 1 or abs(dict(moving)[loop.nest.iv]) != step:
+        return False
+    bits = 1 << int(loop.trip * step - 1).bit_length()
+    return all(factor % bits == 0 for key, factor in moving if key != loop.nest.iv)
+
+
+def _of_one_sum(loop: Loop, addresses: set[_Place], shift: int, factor: int) -> bool:
+    """Whether an index that was written out is only in one sum with the indices of loops around: what is constant in
+    this loop is added before it then (`hoistAdd`, `LoopInvariantCodeMotion`). Not where it is bits that the index does
+    not have (``or disjoint``)."""
+    (moving, _), *others = {(moving, constant) for _, moving, constant in addresses}
+    if others or loop.nest.starts or not moving or len(moving) == 1:
+        return False
+    start = _start(loop)
+    return factor > 1 or shift >= gcd(start, loop.nest.step, 1 << _INDEX_BITS)
+
+
+_INDEX_BITS = 64
 _Place = tuple[int, Moving | None, int]
 
 
