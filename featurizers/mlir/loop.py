@@ -60,7 +60,8 @@ class Loop(msgspec.Struct):
     kept : products with the index of a loop around that are in this one until they move out.
     resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
-    tied : of `indexing`, constants put into sums with the indices of loops around; early_tied : the same then.
+    tied : of `indexing`, constants put into sums with the indices of loops around, without what is gone beside it when
+    the index is known; early_tied : the same then. pointers, ways_in : see `riscv_pointers`; early : those of `raw`.
     """
 
     nest: Nest
@@ -170,6 +171,10 @@ class Loop(msgspec.Struct):
     early_begun: float = 0.0
     tied: float = 0.0
     early_tied: float = 0.0
+    pointers: int = 0
+    early_pointers: int = 0
+    ways_in: set[tuple[int, Moving | None]] = field(default_factory=set)
+    early_ways: set[tuple[int, Moving | None]] = field(default_factory=set)
     kept: dict[int, float] = field(default_factory=dict)
     fused: dict[int, float] = field(default_factory=dict)
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None

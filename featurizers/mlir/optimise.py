@@ -95,6 +95,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
     loop.early_indexed, loop.early_begun, loop.early_tied = loop.indexed.copy(), loop.begun, loop.tied
+    loop.early_pointers, loop.early_ways = loop.pointers, loop.ways_in
     if loop.children:
         loop.raw -= min(sum([child.kept.get(nest.iv, 0.0) for child in loop.children]), loop.indexing)
         _merge_all(loop)

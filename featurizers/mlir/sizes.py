@@ -13,8 +13,10 @@ from featurizers.mlir.addresses import looked_up
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import CONSTANT, Access, Moving, Nest, jumps
+from featurizers.mlir.nest import Access, Moving, Nest, jumps
+from featurizers.mlir.riscv_pointers import Place, left_pointers, pointers
 from featurizers.mlir.widths import free
+from featurizers.mlir.written_out import of_bits, of_one_sum, start_of
 
 _HALF = 16
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
@@ -164,7 +166,7 @@ def neighbouring_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     is what the loop goes on with."""
     if loop.nest.step != 1 or len(loop.accesses) < 2 or not loop.nest.depth or loop.unrolled_below:
         return 0
-    start = _start(loop)
+    start = start_of(loop)
     rows: dict[int, set[tuple[int, Moving | None, int]]] = {}
     for moving, stride in by_shape.items():
         pitch = _pitch(loop, moving, stride) if stride and not jumps(stride) else 0
@@ -180,13 +182,6 @@ def neighbouring_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
 
 _WRITTEN_OUT = 8
 """Iterations of a loop around that a body may hold side by side: what is as far away as these rows is no neighbour."""
-
-
-def _start(loop: Loop) -> int:
-    """What the index begins with, beside the indices of loops around."""
-    level = loop.nest.level
-    low = level.lows[0] if level is not None and level.lows else None
-    return low.get(CONSTANT, 0) if isinstance(low, dict) else 0
 
 
 def _pitch(loop: Loop, moving: Moving | None, stride: int) -> int:
@@ -258,42 +253,16 @@ def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tup
         several = len(factors) > 1
         scaled.update([(factor * step, shift if several else 0) for factor in factors if factor > 1])
         if shift and len(addresses) > 1:
-            shifts += several or not _of_one_sum(loop, addresses, shift, max(factors))
-            loop.tied += _of_bits(loop, addresses)
+            shifts += several or not of_one_sum(loop, addresses, shift, max(factors))
+            loop.tied += of_bits(loop, addresses)
     return shifts
 
 
-def _of_bits(loop: Loop, addresses: set[_Place]) -> bool:
-    """Whether the index of an iteration that was written out is put beside the bits of the indices of loops around, and
-    its constant last (``or disjoint`` of all, which are reassociated)."""
-    (moving, _), *others = {(moving, constant) for _, moving, constant in addresses}
-    step = loop.nest.step
-    if others or loop.nest.starts or not moving or len(moving) == 1 or abs(dict(moving)[loop.nest.iv]) != step:
-        return False
-    bits = 1 << int(loop.trip * step - 1).bit_length()
-    return all(factor % bits == 0 for key, factor in moving if key != loop.nest.iv)
-
-
-def _of_one_sum(loop: Loop, addresses: set[_Place], shift: int, factor: int) -> bool:
-    """Whether an index that was written out is only in one sum with the indices of loops around: what is constant in
-    this loop is added before it then (`hoistAdd`, `LoopInvariantCodeMotion`). Not where it is bits that the index does
-    not have (``or disjoint``)."""
-    (moving, _), *others = {(moving, constant) for _, moving, constant in addresses}
-    if others or loop.nest.starts or not moving or len(moving) == 1:
-        return False
-    start = _start(loop)
-    return factor > 1 or shift >= gcd(start, loop.nest.step, 1 << _INDEX_BITS)
-
-
-_INDEX_BITS = 64
-_Place = tuple[int, Moving | None, int]
-
-
-def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int, int], set[_Place]]:
+def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int, int], set[Place]]:
     """The addresses that are made of each index of a loop that the source unrolled, by what multiplies it in an affine
     map and by the iteration."""
     step = loop.nest.step
-    users: dict[tuple[int, int], set[_Place]] = {}
+    users: dict[tuple[int, int], set[Place]] = {}
     for access in loop.accesses:
         stride = abs(by_shape[access.moving])
         if stride >= step:
@@ -349,12 +318,12 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     """Addresses that move with the index of a loop, or with what it loads."""
     if loop.isa != "riscv":
         return 0
-    moving = [access for access in loop.accesses if by_shape[access.moving]]
-    found = {(access.base, access.moving, 0) for access in moving}
+    alone: set[Place] = set()
     for (_, shift), places in _addressed(loop, by_shape).items() if loop.nest.step > 1 else ():
         if shift and len(places) > 1:  # indices of several buffers
-            found |= {place for place in places if by_shape[place[1]] > 0}
-    return len(found) + int(looked_up(loop) if None in by_shape and not loop.nest.uncounted else 0)
+            alone |= {place for place in places if by_shape[place[1]] > 0}
+    found = pointers(loop, by_shape, start_of(loop), alone)
+    return found + int(looked_up(loop) if None in by_shape and not loop.nest.uncounted else 0)
 
 
 _GUARD, _HOISTED_GUARD, _HOISTED_MINIMUM, _KNOWN_GUARD = 3.0, 5.0, 3.0, 4.0
@@ -421,6 +390,7 @@ def unfolded(child: Loop, around: Loop) -> float:
     index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
     address still, unless it moves with no other loop."""
     once, resumed = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0), around.resumed
+    left = left_pointers(child, around) if child.isa == "riscv" and not child.nest.starts else 0.0
     iv, fixed = child.nest.iv, 0.0
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
@@ -429,7 +399,7 @@ def unfolded(child: Loop, around: Loop) -> float:
         add_counts(around.kept, {**child.kept, **dict.fromkeys(child.nest.starts, kept)}, 1.0)
         around.deleted += _DELETED + child.deleted
         around.settled += child.settled
-        return once + _DELETED + kept - moves.count(())
+        return once + _DELETED + kept - moves.count(()) + left
     around.deleted += child.deleted * child.trip
     add_counts(around.kept, child.kept, 1.0)
     sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
@@ -448,4 +418,4 @@ def unfolded(child: Loop, around: Loop) -> float:
         fixed += (child.trip - bool(rest)) * (not child.nest.starts)
         if rest:
             around.early_indexed.append(rest)
-    return once * child.trip - fixed + sums + around.resumed - resumed
+    return once * child.trip - fixed + sums + around.resumed - resumed + left
