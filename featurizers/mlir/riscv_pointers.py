@@ -28,8 +28,10 @@ def pointers(loop: Loop, by_shape: dict[Moving | None, int], start: int, alone: 
         if not stride:
             continue
         place = access.base, access.moving, access.constant
-        if len(users[access.moving, access.constant]) > 1 or place in alone:
+        if len(users[access.moving, access.constant]) > 1:
             found.add((*place, _SHARED))
+        elif place in alone:
+            found.add((*place, _NEXT))
         elif jumps(stride) or not access.moving or _mixed(loop, access.moving, stride):
             found.add((access.base, access.moving, 0, _OTHER))
         else:
@@ -42,7 +44,7 @@ def pointers(loop: Loop, by_shape: dict[Moving | None, int], start: int, alone: 
     own = [
         (base, moving, kind)
         for base, moving, _, kind in found
-        if kind == _BEGUN or ((base, moving) not in begun and (kind not in _OF_SUMS or len(moving or ()) == 1))
+        if kind == _BEGUN or ((base, moving) not in begun and kind not in _OF_SUMS)
     ]
     loop.ways_in, loop.pointers = {(base, moving) for base, moving, kind in own if kind != _BEGUN}, len(own)
     if not loop.nest.starts:
@@ -55,7 +57,10 @@ _OF_SUMS = _SHARED, _OTHER
 
 
 def _mixed(loop: Loop, moving: Moving, stride: int) -> bool:
-    """Whether a row is that of a sum with another index, which copies of the loop have as well."""
+    """Whether a row is that of a sum with another index, which copies of the loop have as well; so they have where the
+    index is taken from a sum."""
+    if stride < 0 and len(moving) > 1:
+        return True
     return abs(stride) > 1 and any(abs(factor) == abs(stride) and key != loop.nest.iv for key, factor in moving)
 
 
@@ -66,7 +71,7 @@ def _row(loop: Loop, moving: Moving, stride: int, constant: int) -> tuple[int, i
     outer = [abs(factor) for factor in others if abs(factor) > abs(stride)]
     if outer:
         row, column = _divided(constant, min(outer), stride < 0)
-        if abs(column) * _WRITTEN_OUT >= min(outer):  # of a loop around, whose iterations are side by side
+        if not loop.unrolled_below and abs(column) * _WRITTEN_OUT >= min(outer):  # of a loop around, side by side
             return constant, _PLAIN
         return row, _NEXT if column == stride else _PLAIN
     if not others:
@@ -103,4 +108,42 @@ def left_pointers(child: Loop, around: Loop) -> float:
     around.early_ways = around.early_ways | new
     moving_here = [moving for _, moving in new if any(key == own for key, _ in moving)]
     around.early_pointers += sum([not _mixed(around, moving, dict(moving)[own]) for moving in moving_here])
-    return len(moving_here) - child.early_pointers * child.trip
+    return len(moving_here) + _far(child) - child.early_pointers * child.trip
+
+
+def _far(child: Loop) -> float:
+    """Copies that no displacement reaches from the first."""
+    found, trip = 0.0, int(child.trip)
+    for access in {(a.base, a.moving): a for a in child.accesses if (a.base, a.moving) in child.early_ways}.values():
+        reached = _REACH * 8 // max(abs(access.stride(child.nest.iv)) * access.bits, 1) + 1
+        found += max(trip - reached, 0)
+    return found
+
+
+_REACH = 2047
+"""Bytes."""
+
+
+def row_pointers(loop: Loop) -> int:
+    """Pointers to what the loops inside go along, one for each way of a buffer that moves with this loop, too; not of a
+    loop that begins with the index."""
+    iv, inside = loop.nest.iv, loop.nest.walk()[1:]
+    if any(iv in nest.starts for nest in inside):
+        return 0
+    inner = {nest.iv for nest in inside}
+    found = set()
+    for below in loop.walk()[1:]:
+        users = _users(below)
+        for access in below.accesses:
+            if len(users[access.moving, access.constant]) > 1:
+                continue
+            keys = {key for key, _ in access.moving or ()}
+            if iv in keys and not keys.isdisjoint(inner):
+                way = tuple([pair for pair in access.moving or () if pair[0] not in inner])
+                found.add((access.base, way))
+    new = found - loop.ways_in
+    loop.ways_in = loop.ways_in | found
+    loop.pointers += len(new)
+    if not loop.nest.starts:
+        loop.tied -= len(new)
+    return len(new)

@@ -14,7 +14,7 @@ from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
 from featurizers.mlir.nest import Access, Moving, Nest, jumps
-from featurizers.mlir.riscv_pointers import Place, left_pointers, pointers
+from featurizers.mlir.riscv_pointers import Place, left_pointers, pointers, row_pointers
 from featurizers.mlir.widths import free
 from featurizers.mlir.written_out import of_bits, of_one_sum, start_of
 
@@ -344,6 +344,7 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
         shapes |= below
         guards = [_guards(child, loop, True) for child in loop.children if child.children or not child.exact]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
+        loop.size += row_pointers(loop) if loop.isa == "riscv" else 0
         loop.indexing += products
         loop.folded = len(loop.children) + sum([folded for _, folded in guards])
 

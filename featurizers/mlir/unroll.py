@@ -37,7 +37,7 @@ def after_vectorising(
     """
     if not loop.nest.depth:
         return 1, False
-    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
+    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - _reloaded(loop) - loop.folded) * ratio
     if vf == 1 and ratio == 1.0:
         body = max(body - near_stores(loop), 1.0)
     if cpu.isa == "aarch64" and vf == 1 and ratio < 1.0:
@@ -65,6 +65,11 @@ def after_vectorising(
     if cpu.unroll_ops and vf == 1 and ratio == 1.0:
         size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
+
+
+def _reloaded(loop: Loop) -> int:
+    """What is gone of loads of what the iteration before has stored; on RISC-V with their pointers."""
+    return loop.nest.reloads * (2 if loop.isa == "riscv" else 1)
 
 
 _VECTOR_BITS = 128

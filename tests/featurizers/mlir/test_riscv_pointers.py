@@ -60,3 +60,17 @@ PRODUCT = """func.func @f(%a: memref<11x5xf32> {llvm.noalias}, %b: memref<5x6xf3
 def test_copies_go_on_from_one_pointer() -> None:
     found = sizes(PRODUCT, "sifive-p670")
     assert (found[5], found[6]) == (10, 28)
+
+
+def test_around_a_loop_each_buffer_has_a_pointer_to_its_row() -> None:
+    """opt-22: 17 for the loop inside, of two products, and a product and a pointer for each of two rows around it."""
+    text = """func.func @f(%a: memref<14x2xi32>, %b: memref<2x183xi32>, %c: memref<14x183xi32>) {
+      affine.for %i = 0 to 14 { affine.for %j = 0 to 183 { affine.for %k = 0 to 2 {
+        %x = affine.load %a[%i, %k] : memref<14x2xi32>
+        %y = affine.load %b[%k, %j] : memref<2x183xi32>
+        %p = arith.muli %x, %y : i32
+        %z = affine.load %c[%i, %j] : memref<14x183xi32>
+        %s = arith.addi %z, %p : i32
+        affine.store %s, %c[%i, %j] : memref<14x183xi32> } } }
+      return }"""
+    assert 14 not in sizes(text, "sifive-p670")
