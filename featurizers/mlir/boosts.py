@@ -46,11 +46,11 @@ def _boosted(loop: Loop, size: float, free: float) -> bool:
 
 
 def worth_it_late(loop: Loop, vf: int, trips: int, size: float) -> bool:
-    """Once more behind the vectorisers. (Not of vectors whose lanes are no neighbours, whose sizes are not known well
-    enough but on x86.)"""
+    """Once more behind the vectorisers; nothing is known of an index that begins with another. (Not of vectors whose
+    lanes are no neighbours, whose sizes are not known well enough but on x86.)"""
     if calls(loop) or (vf > 1 and loop.isa != "x86" and (loop.strided or loop.gathered)):
         return False
     slow = CALL_LATENCY * vf * loop.counts[opclass.LIBM]
-    free = loop.indexing - loop.mixed - loop.tied if vf == 1 else 0.0
+    free = loop.indexing - loop.mixed - loop.tied if vf == 1 and not loop.nest.starts else 0.0
     left = max(size - 3.0 - free, 1.0) + slow
     return trips * left < UNROLL_THRESHOLD * min((size + slow) / left, _MOST_BOOST)
