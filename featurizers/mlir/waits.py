@@ -25,6 +25,8 @@ _WINDOWS = {"neoverse-v1": 200.0, "skylake-avx512": 160.0}
 less what waits in the queue of a unit, which Neoverse V1's model does not limit; chosen by labels)."""
 _WAITING = {"skylake-avx512": 60.0}
 """Operations that wait for their operands at most (`SKXPortAny`): loads and stores of a body seldom do."""
+_MULTIPLIER = {"apple-m1": 32.0}
+"""Products of whole numbers that wait at most (`CyUnitIM`)."""
 
 
 def in_parts(loop: Loop, cpu: Cpu) -> bool:
@@ -91,11 +93,13 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
-    stepwise, moved = loop.nest.stepwise, loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]
+    stepwise, begun = loop.nest.stepwise, _begun(cpu, uops, loop.counts[opclass.LOAD] + loop.counts[opclass.STORE])
+    if cpu.name in _MULTIPLIER and not vectors and not loop.is_float and loop.counts[_IMUL]:
+        begun = min(begun, _MULTIPLIER[cpu.name] / loop.counts[_IMUL])
     if stepwise is not None and unroll > 1:
         longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
-        return longest / (1.0 + _begun(cpu, uops, moved) / unroll)
-    return longest / (1.0 + _begun(cpu, uops, moved))
+        begun /= unroll
+    return longest / (1.0 + begun)
 
 
 def _begun(cpu: Cpu, uops: float, moved: float = 0.0) -> float:
@@ -109,7 +113,7 @@ def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles from the first load of an iteration to its result: the path of a body as it is written, and the further
     steps of an accumulator of loops that were unrolled completely into it."""
     own, chain = own_path(loop, cpu, vectors), loop.serial_chain
-    if chain is None or not loop.serial:
+    if chain is None or not loop.serial or (not vectors and _begins_by_product(chain, loop, cpu)):
         return own
     within = 0.0
     if loop.critical is not loop.nest.critical:  # that of the loop inside, which has a step already
@@ -118,6 +122,15 @@ def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
             within = min(dict(steps(loop.critical)).get(chain.op_class, 1.0), within)
     further = max(loop.serial - within, 0.0)
     return own + further / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors)
+
+
+def _begins_by_product(chain: Chain, loop: Loop, cpu: Cpu) -> bool:
+    """Whether a sum of products begins at zero, so that its first is ``mul``, which is ``madd`` without an addend:
+    llvm-mca-22 has no ``madd`` of M1 wait for such a one, nor for those behind it."""
+    kept = loop.chains or loop.nest.returns_into or chain.base or chain.stored
+    return (
+        cpu.name in _MULTIPLIER and not kept and not chain.is_float and _added_to_products(chain, cpu, loop, False) > 0
+    )
 
 
 def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
@@ -310,7 +323,9 @@ def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> flo
     if not products or 2.0 * loop.folds < products or _IMUL in kinds:
         return 0.0
     if not vectors:
-        beyond = _BEHIND_ADDEND if cpu.in_order else 0.0
+        known = latencies(cpu, chain.bits, False)
+        behind = known[_IMUL] - known[opclass.IADD] if cpu.name in _MULTIPLIER else 0.0  # which hands on no addend
+        beyond = _BEHIND_ADDEND if cpu.in_order else behind
     elif cpu.name in _ACCUMULATED and not loop.counts[_EXTEND]:
         beyond = _ACCUMULATED[cpu.name] - latencies(cpu, chain.bits, False, True)[opclass.IADD]
     else:

@@ -385,3 +385,43 @@ def test_a_store_moves_on_a_pointer_as_far_as_nine_bits_say(width: int, labelled
 
 def test_copies_of_a_body_share_a_pointer() -> None:
     assert cycles(column(37, "{llvm.noalias}"), "apple-m1") == pytest.approx(830, rel=0.1)
+
+
+def products(terms: int) -> str:
+    """Sums of whole numbers that are in memory from the first, by rows."""
+    return f"""func.func @f(%a: memref<64x{terms}xi64> {{llvm.noalias}}, %b: memref<64x{terms}xi64> {{llvm.noalias}},
+                          %c: memref<64xi64> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 64 {{ affine.for %j = 0 to {terms} {{
+        %x = affine.load %a[%i, %j] : memref<64x{terms}xi64>
+        %y = affine.load %b[%i, %j] : memref<64x{terms}xi64>
+        %p = arith.muli %x, %y : i64
+        %t = affine.load %c[%i] : memref<64xi64>
+        %u = arith.addi %t, %p : i64
+        affine.store %u, %c[%i] : memref<64xi64> }} }}
+      return }}"""
+
+
+def from_zero(terms: int) -> str:
+    """The same, from zero."""
+    return f"""func.func @f(%a: memref<64x{terms}xi64> {{llvm.noalias}}, %b: memref<64x{terms}xi64> {{llvm.noalias}},
+                          %c: memref<64xi64> {{llvm.noalias}}) {{
+      %z = arith.constant 0 : i64
+      affine.for %i = 0 to 64 {{
+        %s = affine.for %j = 0 to {terms} iter_args(%t = %z) -> (i64) {{
+          %x = affine.load %a[%i, %j] : memref<64x{terms}xi64>
+          %y = affine.load %b[%i, %j] : memref<64x{terms}xi64>
+          %p = arith.muli %x, %y : i64
+          %u = arith.addi %t, %p : i64
+          affine.yield %u : i64 }}
+        affine.store %s, %c[%i] : memref<64xi64> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("terms", "labelled"), [(24, 2929), (40, 6744)])
+def test_each_product_of_m1_waits_for_its_addend(terms: int, labelled: float) -> None:
+    assert cycles(products(terms), "apple-m1") == pytest.approx(labelled, rel=0.2)
+
+
+@pytest.mark.parametrize(("terms", "labelled"), [(9, 611), (24, 1571), (40, 2648)])
+def test_but_not_for_a_product_without_one(terms: int, labelled: float) -> None:
+    assert cycles(from_zero(terms), "apple-m1") == pytest.approx(labelled, rel=0.05)
