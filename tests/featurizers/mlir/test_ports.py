@@ -215,3 +215,9 @@ def quotients(length: int, bits: int, more: int) -> str:
 def test_one_of_two_units_of_sve_divides(bits: int, more: int, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": quotients(4096, bits, more)}).loops_on("aarch64")[0], cpu("neoverse-v1"))
     assert code[-1].cycles == pytest.approx(cycles, rel=0.12)
+
+
+@pytest.mark.parametrize(("bits", "cycles"), [(32, 25716), (64, 76000)])
+def test_divisions_of_groups_of_registers(bits: int, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": quotients(4096, bits, 0)}).loops_on("riscv")[0], cpu("sifive-p670"))
+    assert code[-1].cycles == pytest.approx(cycles, rel=0.1)
