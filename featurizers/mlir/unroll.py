@@ -48,7 +48,8 @@ def after_vectorising(
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
-    if loop.exact and not loop.children and 1 < whole <= ANALYSED and worth_it_late(loop, vf, whole, size):
+    known = cpu.isa == "x86" or ratio == 1.0  # of what SLP packs, sizes are not
+    if known and loop.exact and not loop.children and 1 < whole <= ANALYSED and worth_it_late(loop, vf, whole, size):
         return whole, True
     if loop.counts[opclass.CALL] > loop.moved_by_calls or loop.functions:
         return 1, False
