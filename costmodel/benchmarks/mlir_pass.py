@@ -23,6 +23,8 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     (processor seconds of the pass over those of the tools, nest by nest), `speedup_geomean` (over no tiling), and the
     same of the others.
     """
+    from iree.compiler import ir
+
     from costmodel.passes import CostModel
     from costmodel.passes.mlir import LoopTuner
     from costmodel.passes.mlir.nests import held_out
@@ -36,8 +38,8 @@ def run(data: Path | None, mirror: Path | None) -> dict[str, Any]:
     except LookupError as error:
         raise InputError("The benchmark 'mlir-pass'", f"needs a model of the kind 'mlir': {error}") from error
     nests = [nest for nest in held_out(2 * len(labelled) + 64) if nest.name in labelled]
-    tuner = LoopTuner(model)
-    rows = [_row(nest, labelled[nest.name], tuner) for nest in nests]
+    tuner, context = LoopTuner(model), ir.Context()  # one for all functions, as a compiler has it
+    rows = [_row(nest, labelled[nest.name], tuner, context) for nest in nests]
     return {"benchmark": "mlir-pass", "rows": _by_family(rows), "summary": _summary(rows)}
 
 
@@ -51,7 +53,7 @@ def _labelled(folder: Path) -> dict[str, Row]:
     return rows
 
 
-def _row(nest: Any, label: Mapping[str, Any], tuner: Any) -> Row:
+def _row(nest: Any, label: Mapping[str, Any], tuner: Any, context: Any) -> Row:
     """One nest: cycles as it is, with mlir-opt's tile, as the pass writes it and at best; and what deciding took.
 
     Labels of ways to write it that the pass refuses (they may compute something else, see `may_tile`, `may_unroll`)
@@ -59,7 +61,7 @@ def _row(nest: Any, label: Mapping[str, Any], tuner: Any) -> Row:
     """
     from iree.compiler import ir
 
-    with ir.Context():
+    with context:
         module = ir.Module.parse(nest.text)
     started = time.process_time()
     tuner(module)

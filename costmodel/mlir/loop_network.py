@@ -16,7 +16,18 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.mlir.network import STEP, ColumnScaling, Layers, Weights, affine, clipped, layered, signed_logs, silu
+from costmodel.mlir.network import (
+    STEP,
+    ColumnScaling,
+    Hidden,
+    Layers,
+    Weights,
+    affine,
+    clipped,
+    layered,
+    signed_logs,
+    silu,
+)
 from costmodel.regressors.base import Array
 from featurizers.core import Column, FloatArray
 
@@ -79,20 +90,20 @@ class LoopNetwork:
     scaling: ColumnScaling
     loops: LoopScaling
     program: Layers
-    context: tuple[Weights, Weights]
+    context: tuple[Hidden, Hidden]
     loop: Layers
 
     def predict(self, x: FloatArray) -> Array:
         """Log of the cost over the estimate, float64 (n,), of columns (n, columns)."""
         return self.of_scaled(self.scaling(x), x)
 
-    def of_scaled(self, z: Weights, x: FloatArray) -> Array:
+    def of_scaled(self, z: Hidden, x: FloatArray) -> Array:
         """The same, of columns that `scaling` has scaled (n, k), beside them as they are."""
         hidden = silu(affine(self.program[0], z))
         common = layered(self.program[1:], hidden)
         own = self.loops(x.take(self.columns.own, axis=1))
         context = affine(self.context, hidden)
-        beside = np.empty((*own.shape[:2], own.shape[2] + context.shape[1]))
+        beside = np.empty((*own.shape[:2], own.shape[2] + context.shape[1]), np.float32)
         beside[:, :, : own.shape[2]] = own
         beside[:, :, own.shape[2] :] = context[:, None, :]
         factors = np.concatenate([layered(self.loop, beside)[:, :, 0], common[:, 1:]], axis=1)
@@ -127,7 +138,7 @@ class LoopNetwork:
         def layers(name: str) -> Layers:
             count = sum(key.startswith(f"{name}.") and key.endswith(".bias") for key in arrays)
             return tuple(
-                (arrays[f"{name}.{k}.weights"].astype(np.float64), arrays[f"{name}.{k}.bias"].astype(np.float64))
+                (arrays[f"{name}.{k}.weights"].astype(np.float32), arrays[f"{name}.{k}.bias"].astype(np.float32))
                 for k in range(count)
             )
 

@@ -21,10 +21,11 @@ MOST = 5.0
 """Columns count for at most so many standard deviations from their mean."""
 _LEAST_SCALE = 0.02
 _CONSTANT = 1e-3
-STEP = 1e-9
-"""Points are multiples of it: sums of one program alone and among others differ behind that."""
+STEP = 1e-6
+"""Points are multiples of it: layers are of 32 bits, whose sums in C (in another order, of 64) differ behind that."""
 Weights = npt.NDArray[np.float64]
-Layers = tuple[tuple[Weights, Weights], ...]
+Hidden = npt.NDArray[np.float32]
+Layers = tuple[tuple[Hidden, Hidden], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class ColumnScaling:
         scale = np.maximum(spread[columns], _LEAST_SCALE)
         return cls(columns, short(center[columns]), short(scale))
 
-    def __call__(self, x: FloatArray) -> Weights:
+    def __call__(self, x: FloatArray) -> Hidden:
         """(n, columns) -> (n, k)."""
-        return clipped(signed_logs(x.take(self.columns, axis=1)), self.center, self.scale)
+        return clipped(signed_logs(x.take(self.columns, axis=1)), self.center, self.scale).astype(np.float32)
 
     def same(self, other: Self) -> bool:
         """Whether it scales as this one does."""
@@ -65,9 +66,9 @@ class ColumnNetwork:
         """What was learned, float64 (n,), of columns (n, columns)."""
         return self.of_scaled(self.scaling(x))
 
-    def of_scaled(self, z: Weights) -> Array:
+    def of_scaled(self, z: Hidden) -> Array:
         """The same, of columns that `scaling` has scaled (n, k)."""
-        total = layered(self.members[0], z)[:, 0]
+        total = layered(self.members[0], z)[:, 0].astype(np.float64)
         for layers in self.members[1:]:
             total = total + layered(layers, z)[:, 0]
         return np.asarray(np.rint(total / (len(self.members) * STEP)) * STEP)
@@ -97,7 +98,7 @@ class ColumnNetwork:
         places = sorted({tuple(map(int, name.split(".")[:2])) for name in arrays if name[0].isdigit()})
         members = tuple(
             tuple(
-                (arrays[f"{m}.{k}.weights"].astype(np.float64), arrays[f"{m}.{k}.bias"].astype(np.float64))
+                (arrays[f"{m}.{k}.weights"].astype(np.float32), arrays[f"{m}.{k}.bias"].astype(np.float32))
                 for other, k in places
                 if other == m
             )
@@ -108,7 +109,7 @@ class ColumnNetwork:
 
 def rounded(layers: Layers) -> Layers:
     """As they will be after `save` and `load`: what is judged is what is kept."""
-    return tuple((short(weights), short(bias)) for weights, bias in layers)
+    return tuple((_single(weights), _single(bias)) for weights, bias in layers)
 
 
 def signed_logs(x: FloatArray) -> Weights:
@@ -126,14 +127,15 @@ def clipped(logs: Weights, center: Weights, scale: Weights) -> Weights:
     return np.minimum(logs, MOST, out=logs)
 
 
-def affine(layer: tuple[Weights, Weights], z: Weights) -> Weights:
-    """z (..., in) by one layer's weights (in, out) and bias (out,)."""
-    out = z @ layer[0]
+def affine(layer: tuple[Hidden, Hidden], z: Hidden) -> Hidden:
+    """z (..., in) by one layer's weights (in, out) and bias (out,). Row by row, so that one alone is the same as among
+    others; most are asked alone, which takes as long as the weights take to come from memory: hence 32 bits."""
+    out: Hidden = (z[..., None, :] @ layer[0])[..., 0, :]
     out += layer[1]
     return out
 
 
-def silu(z: Weights) -> Weights:
+def silu(z: Hidden) -> Hidden:
     """z times its logistic, written over z."""
     logistic = np.minimum(-z, 80.0)
     np.exp(logistic, out=logistic)
@@ -142,7 +144,7 @@ def silu(z: Weights) -> Weights:
     return z
 
 
-def layered(layers: Layers, z: Weights) -> Weights:
+def layered(layers: Layers, z: Hidden) -> Hidden:
     """All layers, with SiLU between them."""
     for layer in layers[:-1]:
         z = silu(affine(layer, z))
@@ -151,6 +153,10 @@ def layered(layers: Layers, z: Weights) -> Weights:
 
 def _half(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
     return np.asarray(np.clip(values, -6e4, 6e4), dtype=np.float16)
+
+
+def _single(values: npt.NDArray[Any]) -> Hidden:
+    return np.ascontiguousarray(_half(values), dtype=np.float32)
 
 
 def short(values: npt.NDArray[Any]) -> Weights:

@@ -22,9 +22,10 @@ _CONTEXT, _LOOP_HIDDEN, _LOOP_DROPPED = 24, (96, 48), 0.1
 _LEAST_SCALE = 0.02
 _BATCH = 128
 _LEARNING_RATE, _FIRST_RATE, _DECAY = 3e-3, 1e-3, 0.02
-_TOLERANCE = 0.3
+_TOLERANCE, _OF_FEW = 0.3, 0.15
 """Errors beyond so many standard deviations of the labels count by their logarithm (Cauchy's loss): where the estimate
-missed a decision of the compiler it is wrong by a factor, and halfway between two decisions is never right."""
+missed a decision of the compiler it is wrong by a factor, and halfway between two decisions is never right. With fewer
+rows than `_MANY` (the second) a network that bends towards large errors learns their noise."""
 
 
 def fit_columns(
@@ -36,9 +37,9 @@ def fit_columns(
     """
     scaling = ColumnScaling.fit(x)
     centre, scale = (0.0, 1.0) if logistic else (float(np.median(y)), max(float(np.std(y)), 1e-6))
-    z, target = scaling(x).astype(np.float32), ((y - centre) / scale).astype(np.float32)
+    z, target = scaling(x), ((y - centre) / scale).astype(np.float32)
     weights = (w / w.mean()).astype(np.float32)
-    loss = _log_loss if logistic else _robust_loss
+    loss = _log_loss if logistic else _robust_loss(len(y))
     layers = [_trained(z, target, weights, loss, epochs, seed + member) for member in range(members)]
     return ColumnNetwork(scaling, tuple(rounded(_in_units(own, centre, scale)) for own in layers))
 
@@ -48,12 +49,12 @@ def fit_loops(x: FloatArray, y: Array, w: Array, columns: LoopColumns, epochs: i
     scaling, own = ColumnScaling.fit(x), x[:, columns.own]
     logs = signed_logs(own).reshape(-1, own.shape[2])
     loops = LoopScaling(short(logs.mean(axis=0)), short(np.maximum(logs.std(axis=0), _LEAST_SCALE)))
-    spread = max(float(np.std(y)), 1e-6)
+    spread, loss = max(float(np.std(y)), 1e-6), _robust_loss(len(y))
     inputs = [scaling(x), loops(own), columns.log_shares(x), y, w / w.mean()]
     tensors = [torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)) for values in inputs]
     with seeded(seed):
         network = _Loops(tensors[0].shape[1], own.shape[2], len(y))
-        _descend(network, tensors, lambda said, wanted: _robust_loss(said / spread, wanted / spread), epochs, seed)
+        _descend(network, tensors, lambda said, wanted: loss(said / spread, wanted / spread), epochs, seed)
     return LoopNetwork(
         columns, scaling, loops, rounded(_layers(network.first, network.second)),
         rounded(_layers(network.context))[0], rounded(_layers(network.loop)),
@@ -109,8 +110,9 @@ def _descend(network: nn.Module, tensors: list[Any], loss: Loss, epochs: int, se
         _epoch(network, tensors, loss, order.permutation(len(tensors[0])), optimiser, schedule)
 
 
-def _robust_loss(said: Any, y: Any) -> Any:
-    return _TOLERANCE**2 * torch.log1p(((said - y) / _TOLERANCE) ** 2)
+def _robust_loss(rows: int) -> Loss:
+    tolerance = _TOLERANCE if rows >= _MANY else _OF_FEW
+    return lambda said, y: tolerance**2 * torch.log1p(((said - y) / tolerance) ** 2)
 
 
 def _log_loss(said: Any, y: Any) -> Any:

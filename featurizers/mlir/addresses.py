@@ -64,3 +64,21 @@ def looked_up(loop: Loop) -> float:
         if access.place and access.moving is None:
             places.setdefault((access.base, access.place), [0, 0])[access.store] += 1
     return float(sum([max(counts) for counts in places.values()]))
+
+
+def moved_around(loop: Loop) -> float:
+    """Instructions of a loop around others for the pointers that they go through. Each begins anew in every iteration,
+    from one that goes on by a row at its end (`LoopStrengthReduce` has an induction variable for each buffer and way in
+    which it is gone through, but where several share one)."""
+    iv = loop.nest.iv
+    ways = {
+        (access.base, access.moving)
+        for one in loop.walk()
+        for access in one.accesses
+        if access.moving is not None and access.stride(iv)
+    }
+    return _POINTER[loop.isa] * len(ways)
+
+
+_POINTER = {"x86": 1.5, "aarch64": 1.5, "riscv": 2.0, "amdgpu": 0.0}
+"""Chosen by labels of `train` and `validation`; one to begin, and one to go on, where none is shared."""

@@ -17,6 +17,7 @@ _HALF_COST = 4.0
 _FLOAT = opclass.FLOAT_CLASSES
 _FOLDING = tuple(opclass.OF_MEMORY)
 _FOLDED_BITS = 32
+_EXTEND = CLASS["extend"]
 INT_CLASSES = tuple(
     CLASS[name] for name in ("iadd", "imul", "idiv", "logic", "compare", "select", "extend", "other", "iminmax")
 )
@@ -49,11 +50,13 @@ def body_of(loop: Loop, cpu: Cpu) -> tuple[float, float]:
 
 
 def _folded(loop: Loop, counts: list[float]) -> float:
-    """Loads that are operands of what x86 computes: half of them, or those that operations are known to use."""
-    loads = counts[opclass.LOAD]
+    """Loads that are operands of what x86 computes: half of them, or those that operations are known to use. Those that
+    are extended are instructions of their own (``movswl``), and `free` has their extensions."""
+    extended = sum([n for (kind, _, _, loaded), n in loop.typed.items() if kind == _EXTEND and loaded])
+    loads = max(counts[opclass.LOAD] - extended, 0.0)
     if loop.bits < _FOLDED_BITS and not loop.is_float:
         return min(loads / 2, sum(counts[index] for index in _FLOAT))
-    return min(max(loads / 2, loop.of_loaded), sum(counts[index] for index in _FOLDING), loads)
+    return min(max(loads / 2, loop.of_loaded - extended), sum(counts[index] for index in _FOLDING), loads)
 
 
 def masked_by_branches(loop: Loop, masked: float, cpu: Cpu) -> float:

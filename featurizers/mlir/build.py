@@ -38,7 +38,8 @@ class Builder:
     smaller ones of two whole numbers, ranges : what is known of their bounds. single : loops that run once, whose
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
-    that are loaded or computed, as moving anyhow with the loops that they are in. around : the loop around each.
+    that are loaded or computed, as moving anyhow with the loops that they vary in; rounded : those of affine maps.
+    around : the loop around each.
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
     function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
     the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
@@ -77,6 +78,8 @@ class Builder:
     begun: dict[int, int] = field(default_factory=dict)
     in_memory: dict[int, bool] = field(default_factory=dict)
     placed: dict[int, Form] = field(default_factory=dict)
+    rounded: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
+    widened: dict[int, tuple[bool, int, bool]] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
     kept: Kept = field(default_factory=Kept)

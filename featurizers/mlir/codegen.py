@@ -11,19 +11,21 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import fused, opclass, widths
-from featurizers.mlir.addresses import looked_up
+from featurizers.mlir import fused, opclass, widened, widths
+from featurizers.mlir.addresses import looked_up, moved_around
 from featurizers.mlir.around import combined, entry
 from featurizers.mlir.body import body_of, emulates_half
 from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
-from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, offsets, splats, summed
+from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, around_sve, offsets, splats, summed
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.packed_ports import packed_ports
+from featurizers.mlir.paired import pairs
+from featurizers.mlir.partial import partial_results
 from featurizers.mlir.ports import (
     LOOP_CONTROL,
     flags_of,
@@ -33,9 +35,10 @@ from featurizers.mlir.ports import (
     vector_ports,
 )
 from featurizers.mlir.registers import driven_out, registers, waiting_in
-from featurizers.mlir.remainders import known_tail, rest_width, unknown_length
+from featurizers.mlir.remainders import behind_sve, known_tail, one_by_one, rest_width, unknown_length
+from featurizers.mlir.rounding import instructions as rounding
 from featurizers.mlir.sizes import scattered_indices
-from featurizers.mlir.slp import SCALAR, Packed, pack, runs
+from featurizers.mlir.slp import SCALAR, Packed, pack
 from featurizers.mlir.steady import straight_code
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import after_vectorising, left_over, partly, plain_iterations
@@ -76,10 +79,12 @@ _MOST_PACKED = 0.5
 class LoopCode(msgspec.Struct):
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
 
-    vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file.
+    vf, interleave, unroll : 1 where the decision was against. spills : values beyond the register file, and
+    vectors_beyond : vectors among them.
     margin : of the vectoriser's decision, see `vectorise.Plan`. scalar_instructions, scalar_cycles : of plain code.
     lanes_added : whether it leaves a reduction over lanes. lifted : vectors that moved out of a loop around.
-    driven : values that calls drive out of registers.
+    driven : values that calls drive out of registers. pointers : instructions for those of loops inside, which sizes
+    do not have (they are the back end's) and instructions have at the end.
     packed : what SLP made of the body. selected : whether it is a whole function, instruction by instruction.
     per_iteration : cycles of one iteration of the source's loop; bound : 0 ports, 1 recurrence.
     """
@@ -104,8 +109,21 @@ class LoopCode(msgspec.Struct):
     scalar_instructions: float
     scalar_cycles: float
     lifted: float = 0.0
+    vectors_beyond: float = 0.0
     lanes_added: bool = False
     selected: bool = False
+    pointers: float = 0.0
+
+
+def upper_parts(code: LoopCode, cpu: Cpu) -> bool:
+    """Whether a loop leaves something in the upper parts of x86's registers, which a function clears before it returns
+    (``vzeroupper``, `X86VZeroUpper.cpp`)."""
+    lanes = code.vf if code.vf > 1 else code.packed.lanes if code.packed.share else 1
+    size = min(lanes * max(code.loop.bits, 8), cpu.prefer_bits)
+    return cpu.isa == "x86" and max(size, code.loop.widths) > _LOWER_BITS
+
+
+_LOWER_BITS = 128
 
 
 def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
@@ -117,10 +135,12 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
         found = generate(child, cpu, root.nest.iv if root.nest.depth else None)
         direct.append(found[0])
         inner += sum(code.instructions / code.loop.multiplicity * code.loop.factor for code in found)
-        size += sum(_size(code) * code.loop.factor for code in found)
+        size += sum(_size(code, cpu) * code.loop.factor for code in found)
         below += found
     left = [code for code in below if not code.full]
     own = _generate(root, cpu, inner, size, left, around)
+    if root.nest.depth and left and not own.full:
+        own.pointers = moved_around(root) * root.multiplicity
     if root.nest.depth and not own.full and len(root.children) == 1 and below[0].loop is root.children[0]:
         lift(root, below[0], cpu)
     if not root.chains and not root.serial and not root.nest.returns_into:
@@ -129,16 +149,24 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
     if root.children and own.unroll > 1:
         for code in below:
             code.instructions *= own.unroll
+            code.pointers *= own.unroll
     known = None if own.packed.share else straight_code(root.nest.straight, cpu)
     if known is not None:
         own.instructions, own.cycles = known
         own.selected = True
-    return [own, *below]
+    found = [own, *below]
+    if not root.nest.depth:
+        for code in found:
+            code.instructions += code.pointers
+    return found
 
 
-def _size(code: LoopCode) -> float:
-    """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own."""
+def _size(code: LoopCode, cpu: Cpu) -> float:
+    """Of one copy of a loop in LLVM instructions; scalar code of some targets takes fewer of its own, and vectors of
+    x86, whose loads are operands."""
     own = code.instructions / code.loop.multiplicity
+    if code.vf > 1 and cpu.isa == "x86":
+        own += widths.operands(code.loop, code.vf, cpu) * code.interleave * code.unroll
     return own if code.vf > 1 or code.packed.share else max(code.loop.size * code.unroll, own)
 
 
@@ -148,7 +176,7 @@ def _begun_anew(code: LoopCode, cpu: Cpu) -> float:
     busy = code.port_cycles * code.interleave
     if not code.full or cpu.in_order or code.chain_cycles <= busy or code.vf > 1:
         return 1.0
-    return max(busy / code.chain_cycles, overlapped(1.0, code.executed / max(code.loop.entries, 1.0)))
+    return max(busy / code.chain_cycles, overlapped(1.0, code.executed / max(code.loop.entries, 1.0), cpu))
 
 
 def _generate(
@@ -180,7 +208,9 @@ def _generate(
     if packed.share and loop.counts[opclass.LIBM]:  # the call of a vector's lanes counts more than those that it is of
         rest = max(loop.size - 3 - loop.counts[opclass.LIBM], 0.0)
         size_ratio = (rest * packed.ratio + _LIBM_LANE * loop.counts[opclass.LIBM]) / max(loop.size - 3, 1.0)
-    sized = chosen.work if vf == 1 or not emulates_half(loop, cpu) else min(chosen.work, 2 * loop.size)
+    sized = chosen.work + (widths.operands(loop, vf, cpu) if vf > 1 and cpu.isa == "x86" and loop.is_float else 0.0)
+    if vf > 1 and emulates_half(loop, cpu):
+        sized = min(sized, 2 * loop.size)
     if vf > 1 and loop.counts[opclass.LIBM]:  # lanes are taken apart for their calls, and each is one
         sized = max(sized - loop.counts[opclass.LIBM] * (vf * LANE_WORK - 3.0 * vf + 2.0), loop.size - 3.0)
     if vf > 1 and loop.fused:  # the back end's doing
@@ -197,6 +227,8 @@ def _generate(
     picked = float(chosen.picked if cpu.gather else 0)
     if chosen.size:
         sized, picked = chosen.size, 0.0
+    if chosen.sums is not None:
+        sized += widened.size(chosen.sums, vf) - widened.work(chosen.sums, cpu, vf)
     vectors = vf > 1  # of the loop vectoriser's (`llvm.loop.isvectorized`): neither the source's nor SLP's
     if cpu.isa == "riscv":  # accesses that are not to neighbours, and reductions, make them too large
         vectors = vectors or any(c.vf > 1 and (c.loop.strided or c.loop.gathered or c.lanes_added) for c in left)
@@ -210,12 +242,12 @@ def _generate(
     open_ended = chosen.last or (vf > 1 and unknown_length(loop, cpu, vf))
     leaves = not loop.exact or loop.trip % lanes != 0 or loop.checks > 0 or open_ended
     remainder = lanes > 1 and not folded and leaves
-    main = (body * strided_cost * interleave - _pairs(loop, cpu, chosen, packed)) * unroll
+    main = (body * strided_cost * interleave - pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
         main += (beside(loop, body) + packed.addresses) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
-        instructions += 0.0 if full else LOOP_CONTROL
+        instructions += 0.0 if full else LOOP_CONTROL + (rounding(loop.nest, cpu.isa) * unroll if vf == 1 else 0.0)
         instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, chosen, body, remainder)
@@ -233,7 +265,8 @@ def _generate(
     indices = scattered_indices(loop) if vf > 1 else 0
     instructions += 2.0 * indices
     held = waiting_in(loop, around, vf > 1 and full and unroll == 1 and loop.exact)
-    pressure, spills = registers(loop, cpu, vf, interleave, unroll if full and loop.exact else 1, packed, indices, held)
+    copied = unroll if full and loop.exact else 1
+    pressure, spills, vectors_beyond = registers(loop, cpu, vf, interleave, copied, packed, indices, held)
     driven = driven_out(loop, cpu, vf, interleave, unroll, packed) * loop.multiplicity
     instructions += 2 * spills
     if vf > 1 and cpu.isa == "riscv":
@@ -245,6 +278,8 @@ def _generate(
         scalar *= max(1.0 - loop.skipped / max(sum(loop.counts), 1.0), 0.0)
     if vf > 1:
         ports = vector_ports(loop, cpu, chosen, uops, 1 if cpu.in_order else 0 if full else unroll * interleave)
+        if chosen.sums is not None:
+            ports, chain = _summed(loop, cpu, chosen, uops)
     else:
         ports = packed_ports(loop, cpu, packed, scalar, uops)
     ports /= vf if chosen.narrowed else 1
@@ -266,17 +301,18 @@ def _generate(
     if vf > 1 and ordered_only(loop):
         chain = in_order_cycles(loop, cpu, lanes)
         if full and not cpu.in_order and not cpu.scalable:
-            chain = overlapped(chain, chosen.work * interleave * unroll)
+            chain = overlapped(chain, chosen.work * interleave * unroll, cpu)
     if vf == 1 and cpu.isa == "x86" and chain and (emulates_half(loop, cpu) or (loop.is_float and not packed.share)):
         chain = max(
             chain, inserted_into_sum(loop, cpu) * max(c.steps * (1.0 if c.whole else length) for c in loop.chains)
         )
     if vf == 1 and not packed.share and cpu.isa == "x86":
         chain = max(chain, through_one_register(loop, cpu))
-    if vf == unroll == 1 and not packed.share and steps_by_store(loop, cpu):
+    kept = interleave == 1 or not loop.exact  # short tiles have no copies
+    if vf == unroll == 1 and kept and not packed.share and steps_by_store(loop, cpu):
         chain = max(chain, own_path(loop, cpu) + 1.0)
     if vf > interleave == unroll == 1:
-        chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full else through_group(loop, cpu))
+        chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full or chosen.woven else through_group(loop, cpu))
     if vf == 1:
         ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports
@@ -301,7 +337,10 @@ def _generate(
         narrow, less = rest_width(loop, cpu, chosen)
         shorter, rest = loop.parts(narrow, lanes) if narrow > 1 else (0.0, rest)
         alone = chain / lanes if vf > 1 and ordered_only(loop) else chain
-        cycles += shorter * max(ports * less, chain / interleave) + rest * max(scalar, alone)
+        single = max(scalar, alone) if vf == 1 else one_by_one(loop, cpu, scalar, alone)
+        cycles += shorter * max(ports * less, chain / interleave) + rest * single
+        if shorter and loop.chains and cpu.isa == "x86" and not ordered_only(loop):
+            cycles += combined(loop, cpu, narrow, 1)
     if vf > 1 and loop.chains and not ordered_only(loop):
         cycles += combined(loop, cpu, vf, interleave)
     if vf > 1 and loop.overlapping:
@@ -318,7 +357,7 @@ def _generate(
         loop, instructions * loop.multiplicity, cycles, vf, interleave, unroll, full, remainder,
         loop.checks if vf > 1 else 0, spills, pressure, run * loop.entries, ports, chain, packed, driven,
         chosen.margin, body * unroll + LOOP_CONTROL, loop.trip * max(scalar, chain) * loop.entries,
-        lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop),
+        lanes_added=vf > 1 and bool(loop.chains) and not ordered_only(loop), vectors_beyond=vectors_beyond,
     )  # fmt: skip
 
 
@@ -331,7 +370,7 @@ def _beyond_work(loop: Loop, cpu: Cpu, chosen: Plan) -> float:
         return 0.0
     size = 3.0 * loop.counts[_FDIV]
     if ordered_only(loop):
-        size += len(loop.chains) * (3.0 * vf - 2.0) - (0.0 if cpu.scalable else vf - 1.0)
+        size += len(loop.chains) * (3.0 * vf - 2.0) - (0.0 if cpu.scalable else 2.0 * (vf - 1.0))
     return size
 
 
@@ -343,39 +382,24 @@ def _masked_share(loop: Loop, lanes: int) -> float:
     return sum([share for length, share in loop.lengths or ((loop.trip, 1.0),) if length % lanes])
 
 
-def _pairs(loop: Loop, cpu: Cpu, chosen: Plan, packed: Packed) -> float:
-    """Neighbouring accesses that AArch64 makes with one instruction (`ldp`, `stp`), in an iteration of the new loop."""
-    if cpu.isa != "aarch64" or loop.widths:
-        return 0.0
-    if chosen.vf > 1:
-        return 0.0 if not fixed(loop, cpu, chosen.vf) or chosen.interleave < 2 else loop.unit * chosen.interleave / 2
-    if len(loop.accesses) < 2 or (loop.checks and loop.counts[opclass.STORE] > 1):
-        return 0.0  # loads and stores that may overlap stay in order
-    found = runs(loop)
-    pairs = sum(int(length / packed.lanes) // 2 for lengths in (found.loads, found.stores) for length in lengths)
-    return min(float(pairs), (loop.counts[opclass.LOAD] + loop.counts[opclass.STORE]) / 2)
-
-
 def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remainder: bool) -> float:
     """Checks, broadcasts, combining reductions, the scalar remainder."""
     vf, interleave, work = chosen.vf, chosen.interleave, chosen.work
     extra = loop.checks * _CHECK + (4.0 if loop.checks else 0.0)
     extra += loop.nest.invariants * 0.5 + loop.moved_out  # which all lanes have
-    for _ in loop.chains:
-        extra += interleave - 1 + 2 * log2(vf)
+    extra += partial_results(loop, cpu, vf, interleave)
+    if unknown_length(loop, cpu, vf):
+        extra += around_sve(loop, chosen.folded)
     whole = loop.exact and loop.trip % (vf * interleave) == 0
     fallback = loop.checks > 0 and (whole or not remainder)  # all of the loop once more, for buffers that overlap
     if fallback or (remainder and not (loop.exact and not loop.checks)):
-        known = fallback and loop.exact
+        known = fallback and loop.exact and not unknown_length(loop, cpu, vf)
         copies = partly(loop, cpu, loop.size, int(loop.trip), known) if loop.checks else 1
         extra += body * copies + LOOP_CONTROL + 4.0
         if copies > 1 and not known:
             extra += _left_over(body, left_over(loop, cpu, copies))
-    if loop.exact and remainder and not loop.checks and unknown_length(loop, cpu, vf):
-        extra += _LENGTH
-        if vf * interleave < TINY_TRIP:
-            return extra + body + LOOP_CONTROL + 4.0
-        return extra + work + LOOP_CONTROL + _EPILOGUE + body * (loop.trip % max(_FIXED_BITS // loop.widest, 1))
+    if loop.exact and remainder and unknown_length(loop, cpu, vf):
+        return extra + behind_sve(loop, cpu, chosen, body)
     if not loop.exact:
         extra += _LENGTH
         if vf * interleave >= TINY_TRIP and cpu.isa != "riscv":  # what is left goes through a narrower loop first
@@ -383,10 +407,18 @@ def _around_vector_loop(loop: Loop, cpu: Cpu, chosen: Plan, body: float, remaind
     return extra
 
 
-_FIXED_BITS = 128
-
-
 def _left_over(body: float, bodies: int) -> float:
     """Instructions behind the copies of a body: a loop of single ones, or these one after the other, after each of
     which the loop may end."""
     return body + LOOP_CONTROL if bodies == 1 else (body + _EXIT + _INDEX) * bodies
+
+
+def _summed(loop: Loop, cpu: Cpu, chosen: Plan, uops: float) -> tuple[float, float]:
+    """Cycles of a vector iteration by the busiest resource, and by its sums, see `widened`."""
+    assert chosen.sums is not None
+    rest, own = widened.without(loop, chosen.sums, uops)
+    added = widened.work(chosen.sums, cpu, chosen.vf)
+    if cpu.in_order:
+        return vector_ports(rest, cpu, chosen, own, 1) + added, widened.wait(chosen.sums, cpu)
+    ports = vector_ports(rest, cpu, chosen, own + added, 0)
+    return max(ports, added / cpu.fp_ports), widened.wait(chosen.sums, cpu)

@@ -240,24 +240,33 @@ def combine(b: Builder, blocks: Sequence[Block]) -> None:
 def _without_stored_back(block: Block) -> bool:
     """Leave out stores of what was loaded from the same place, where no write lies between (`DSEState::storeIsNoop`).
     Whether there were any."""
+    values = {op.results[0] for op in block.ops if op.name in _LOADED}
+    found = bool(values) and any(op.operands[0] in values for op in block.ops if op.name in _STORES)
+    if found:
+        found = _stored_back_left_out(block)
+    for op in block.ops:
+        for region in op.regions:
+            for inner in region:
+                found = _without_stored_back(inner) or found
+    return found
+
+
+def _stored_back_left_out(block: Block) -> bool:
+    """Of one block that stores what it loaded anywhere, not those inside."""
     loaded: dict[int, tuple[object, ...]] = {}
-    found = False
     kept = []
     for op in block.ops:
         if op.name in _STORES:
             value, *place = op.operands
             if value in loaded and loaded[value] == (*place, op.attributes.get("map")):
-                found = True
                 continue
             loaded.clear()
         elif op.name in _LOADED:
             loaded[op.results[0]] = (*op.operands, op.attributes.get("map"))
         elif not op.name.startswith(_PURE):
             loaded.clear()
-        for region in op.regions:
-            for inner in region:
-                found = _without_stored_back(inner) or found
         kept.append(op)
+    found = len(kept) < len(block.ops)
     block.ops = kept
     return found
 

@@ -59,3 +59,28 @@ def move(b: Builder, nest: Nest, source: int, target: int, shape: Sequence[int],
         nest.counts[opclass.CALL] += 1.0
     if not plain:
         nest.counts[opclass.STORE] += 2 * (_DESCRIPTOR + 2 * len(shape))
+
+
+def handed_out(b: Builder, nest: Nest, value: int) -> None:
+    """A tensor that the caller has given, written in place or not, is copied to where it wants the result
+    (`BufferResultsToOutParams`)."""
+    size = 1
+    for dim in b.shape(value):
+        size *= dim
+    called = size * max(b.type(value).bits, 8) > 8 * _INLINE_BYTES
+    for store in (False, True):
+        found = access(b, value, [{CONSTANT: 0}] * len(b.type(value).shape), store, size)
+        found.called = called
+        if store:
+            found.constant = _ELSEWHERE
+        nest.accesses.append(found)
+        if not called:
+            nest.counts[opclass.STORE if store else opclass.LOAD] += max(size * found.bits / 512, 1.0)
+    if called:
+        nest.counts[_LOGIC] += _JUMPED
+
+
+_LOGIC, _JUMPED = opclass.CLASS["logic"], 4.0
+"""A call that nothing follows is a jump, behind its three arguments."""
+_ELSEWHERE = 1 << 30
+"""Elements from a buffer to that of the result, which has no number of its own."""

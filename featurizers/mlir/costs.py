@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import counting, divisions, minmax, opclass
+from featurizers.mlir import counting, divisions, minmax, opclass, widened
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import CARRIED, Loop, Share
 from featurizers.mlir.opclass import CLASS
@@ -89,6 +89,7 @@ def arithmetic(loop: Loop, cpu: Cpu, vf: int) -> float:
             if source and bits != source:
                 of_load = loaded and index == _EXTEND
                 each = conversion(cpu, vf, bits, source, of_load, near) * (varying if of_load else 1.0)
+                each -= widened.last_steps(loop, cpu, vf, bits, source) if index == _EXTEND else 0.0
             if index != _EXTEND:
                 each += _vector(_written(index, loaded), bits, loop, cpu, vf, max(vf * max(bits, source) / size, 1.0))
             total += counts[index] * share * (each if source or index != _EXTEND else max(vf * bits / size, 1.0))
@@ -119,6 +120,8 @@ def fixed(loop: Loop, cpu: Cpu, vf: int) -> bool:
     if cpu.isa != "aarch64" or not cpu.scalable:
         return cpu.isa == "aarch64"
     alone = loop.strided or loop.gathered or loop.counts[opclass.LIBM] or loop.legality == CARRIED
+    if loop.chains and widened.fits(loop, cpu, vf):
+        return True
     near = bool(alone) or (bool(loop.chains) and reduced_in_fixed(loop))
     return vf < _LEAST_SCALABLE or (near and vf * loop.widest <= FIXED_BITS)
 
@@ -209,7 +212,8 @@ def _vector(index: int, bits: int, loop: Loop, cpu: Cpu, vf: int, registers: flo
         if index == _IDIV:
             return 12.0 * vf if near and not cpu.scalable else vf if bits < _WORD else 2.0 * registers
         if index == opclass.IMUL and bits > _WORD and not cpu.scalable:
-            return 7.0 * vf
+            share = widened.long_products(loop, True)
+            return 7.0 * vf * (1.0 - share) + registers * share
         if index in (opclass.FMAXIMUM, opclass.FMINMAX):
             return registers if near else 2.0 * registers
         if index == opclass.IMINMAX:

@@ -44,3 +44,20 @@ def summed(loop: Loop) -> int:
 def splats(loop: Loop) -> int:
     """Scalars from the loop around that are put into all lanes before the loop."""
     return sum([not access.store for access in loop.lifted])
+
+
+def around_sve(loop: Loop, folded: bool) -> float:
+    """Instructions around a loop of SVE's vectors: the mask of the first of those that run under one (``whilelo``), and
+    where the last begins; scalars from the loop around in all lanes; an index for each place of a buffer beyond the
+    first, and the sum that they are added to, since accesses of scalable vectors have no displacement in bytes."""
+    iv = loop.nest.iv
+    places: dict[tuple[int, Moving | None], set[int]] = {}
+    for access in loop.accesses:
+        if abs(access.stride(iv)) == 1:
+            places.setdefault((access.base, access.moving), set()).add(access.constant)
+    apart = sum([len(constants) for constants in places.values() if len(constants) > 1])
+    return (_MASKED if folded else 0.0) + apart + splats(loop)
+
+
+_MASKED = 3.0
+"""Beyond what is before any vector loop, of loops of few instructions (looked up)."""

@@ -10,7 +10,9 @@ from featurizers.mlir.build import Builder, add_forms, handles, row_major
 from featurizers.mlir.domain import Bound
 from featurizers.mlir.invariant import loaded
 from featurizers.mlir.module import DYNAMIC, Block, Op
-from featurizers.mlir.nest import CONSTANT, JUMP, Access, Form, Nest, moving_of
+from featurizers.mlir.nest import CONSTANT, Access, Form, Nest, moving_of
+from featurizers.mlir.placed import place, rounded, subscript
+from featurizers.mlir.rounding import divide
 
 CALLS_OF_A_BUFFER = 2.0
 """malloc and free. A tensor's pointer is then aligned by arithmetic, after which LLVM no longer knows that it is a new
@@ -60,19 +62,10 @@ def _cast(b: Builder, op: Op, nest: Nest) -> None:
     if form is not None:
         b.forms[op.results[0]] = form
     else:
-        b.placed[op.results[0]] = _anywhere(b, nest.iv)
+        b.placed[op.results[0]] = place(b, op.operands[0], nest)
     waited = b.ready.get(op.operands[0])
     if waited is not None:
         b.ready[op.results[0]] = waited
-
-
-def _anywhere(b: Builder, iv: int | None) -> Form:
-    """A place that each iteration of this loop, and of all around it, may have elsewhere."""
-    found: Form = {}
-    while iv is not None:
-        found[iv] = JUMP + len(b.placed)
-        iv = b.around.get(iv)
-    return found
 
 
 def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | None]:
@@ -90,9 +83,25 @@ def apply(b: Builder, affine_map: Any, operands: Sequence[int]) -> list[Form | N
                     total = None
                     break
                 assert total is not None
+                if factor == 1 and len(total) == 1 and not result[0]:
+                    total |= form
+                    continue
                 for key, coefficient in form.items():
                     total[key] = total.get(key, 0) + factor * coefficient
         found.append(total)
+    return found
+
+
+def _places(b: Builder, op: Op, nest: Nest, first: int) -> list[Form | None]:
+    """Subscripts by an affine map on the operands from `first` on."""
+    affine_map, operands = op.attributes["map"], op.operands[first:]
+    found = apply(b, affine_map, operands)
+    if None in found:
+        for at, tree in enumerate(affine_map[3]):
+            if tree is not None and found[at] is None:
+                found[at] = rounded(b, tree, operands, nest)
+                if found[at] is None:
+                    divide(tree, operands, nest)
     return found
 
 
@@ -324,12 +333,12 @@ def _loaded(b: Builder, op: Op, nest: Nest, access: Access) -> None:
 
 @handles("affine.load", "affine.vector_load")
 def _affine_load(b: Builder, op: Op, nest: Nest) -> None:
-    _record(b, op, nest, op.operands[0], apply(b, op.attributes["map"], op.operands[1:]), False)
+    _record(b, op, nest, op.operands[0], _places(b, op, nest, 1), False)
 
 
 @handles("affine.store", "affine.vector_store")
 def _affine_store(b: Builder, op: Op, nest: Nest) -> None:
-    _record(b, op, nest, op.operands[1], apply(b, op.attributes["map"], op.operands[2:]), True)
+    _record(b, op, nest, op.operands[1], _places(b, op, nest, 2), True)
 
 
 @handles("memref.load", "vector.load", "vector.transfer_read")
@@ -342,16 +351,6 @@ def _store(b: Builder, op: Op, nest: Nest) -> None:
     _plain(b, op, nest, 1, True)
 
 
-def _subscript(b: Builder, value: int, nest: Nest) -> Form | None:
-    """An index as a linear form; one that a loop around has loaded or computed stays where it is in this one."""
-    form = b.forms.get(value)
-    if form is None:
-        form = b.placed.get(value)
-        if form is not None and nest.iv in form:
-            return None
-    return form
-
-
 def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     """An access whose buffer is operand `at`, followed by one index per dimension."""
     buffer = op.operands[at]
@@ -359,7 +358,7 @@ def _plain(b: Builder, op: Op, nest: Nest, at: int, store: bool) -> None:
     if kind.kind != "memref":
         nest.counts[opclass.STORE if store else opclass.LOAD] += 1
         return
-    subscripts = [_subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
+    subscripts = [subscript(b, v, nest) for v in op.operands[at + 1 : at + 1 + len(kind.shape)]]
     if not op.name.startswith("vector.transfer") or _plain_transfer(b, op, nest, buffer, subscripts, store):
         _record(b, op, nest, buffer, subscripts, store)
         if subscripts and op.operands[at + len(kind.shape)] in b.placed:
@@ -432,6 +431,12 @@ _WHOLE_BITS = 128
 @handles("func.return")
 def _return(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor that is returned is written into a buffer of the caller."""
-    returned = sum(b.type(value).kind == "tensor" for value in op.operands)
+    from featurizers.mlir.copies import handed_out
+
+    returned = [made_as(b, value) for value in op.operands if b.type(value).kind == "tensor"]
+    made = CALLS_OF_A_BUFFER * sum([value not in nest.given for value in returned])
+    nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - made, 0.0)
+    for value in returned:
+        if value in nest.given:
+            handed_out(b, nest, value)
     nest.given.update([made_as(b, value) for value in op.operands])
-    nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - CALLS_OF_A_BUFFER * returned, 0.0)

@@ -16,19 +16,16 @@ if TYPE_CHECKING:
     from featurizers.mlir.loop import Loop
     from featurizers.mlir.module import Op
 
-_ALL = -1
+ALL = -1
 """Loops that a value may vary in, where nothing is known of it."""
 
 
 def note(b: Builder, op: Op, nest: Nest, key: Typed, extreme: int) -> None:
     """Which loops a result varies in, and which buffers it is of: loop i is bit 2 i, buffer k is bit 2 k + 1."""
-    depends, found = b.depends, 0
+    found = 0
     for value in op.operands:
-        known = depends.get(value)
-        if known is None:
-            known = depends[value] = _given(b, value)
-        found |= known
-    depends[op.results[0]] = found
+        found |= varies_in(b, value)
+    b.depends[op.results[0]] = found
     if found & nest.scope != nest.scope:
         bases = tuple([(base, base not in b.local) for base, number in b.numbers.items() if found >> number & 1])
         nest.still.append((found, bases, key, extreme, 1.0))
@@ -36,7 +33,7 @@ def note(b: Builder, op: Op, nest: Nest, key: Typed, extreme: int) -> None:
 
 def loaded(b: Builder, value: int, access: Access) -> None:
     """A load varies in the loops that its address does."""
-    found = _ALL
+    found = ALL
     if access.moving is not None:
         number = b.numbers.get(access.base)
         if number is None:
@@ -47,11 +44,19 @@ def loaded(b: Builder, value: int, access: Access) -> None:
     b.depends[value] = found
 
 
+def varies_in(b: Builder, value: int) -> int:
+    """The loops that a value varies in, and the buffers that it is of, as bits."""
+    known = b.depends.get(value)
+    if known is None:
+        known = b.depends[value] = _given(b, value)
+    return known
+
+
 def _given(b: Builder, value: int) -> int:
     """An index varies in the loops of its form; numbers in none."""
     form = b.forms.get(value)
     if form is None:
-        return 0 if value in b.literals else _ALL
+        return 0 if value in b.literals else ALL
     return sum([1 << 2 * iv for iv, factor in form.items() if iv != CONSTANT and factor])
 
 

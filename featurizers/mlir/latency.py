@@ -55,6 +55,8 @@ _IN_VECTORS = {
 """Of vectors, where those of a core take another time than scalars do: M1 divides them as fast as it multiplies."""
 _DOUBLE = {"apple-m1": {"fadd": 5.0, "fmul": 5.0, "fma": 5.0}}
 """Of double precision, scalars and vectors."""
+_LONG = {"apple-m1": {"imul": 5.0}}
+"""Of scalars of 64 bits."""
 _HALF = {
     "apple-m1": {"fadd": 2.0, "fminmax": 2.0, "fmaximum": 2.0},
     "cortex-a55": {"fdiv": 8.0},
@@ -85,6 +87,8 @@ def _latencies(name: str, bits: int, is_float: bool, vectors: bool) -> tuple[flo
         known.update(_IN_VECTORS.get(name, {}))
     if is_float and bits > _SINGLE:
         known.update(_DOUBLE.get(name, {}))
+    if bits > _SINGLE and not is_float and not vectors:
+        known.update(_LONG.get(name, {}))
     if is_float and bits < _SINGLE:
         known.update(_HALF.get(name, {}))
         known.update(_HALVES.get(name, {}) if vectors else {})

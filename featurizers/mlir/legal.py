@@ -201,6 +201,8 @@ def beyond_units(loop: Loop) -> float:
             own = {"aarch64": 2.0 * each, "riscv": 4.0}.get(isa, float(each))
         elif kind == _FMA and bits == 16 and isa == "riscv":
             own = 2.0 * lanes  # taken apart
+        elif kind == _FMA and bits == 16 and isa == "x86":
+            own = 2.0 * registers(isa, lanes, bits)  # `llvm.fmuladd`: a product and a sum
         else:
             own = _shared_size(of, each, isa) if kind == SHARED else _split(kind, each, isa)
         extra += (rows * own - units(key) * len(classes(key))) * count

@@ -6,6 +6,7 @@ Source (LLVM 22): `LoopAccessAnalysis.cpp`. How many checks are worth it, `vecto
 from __future__ import annotations
 
 from featurizers.mlir import opclass
+from featurizers.mlir.loads import Written
 from featurizers.mlir.loop import (
     CARRIED,
     DEPENDENCE,
@@ -43,7 +44,7 @@ def judge(loop: Loop) -> None:
             loop.gathered += 1
         elif step == 0:
             loop.invariant += 1
-        elif step == max(access.lanes, 1):
+        elif step == access.lanes:
             loop.unit += 1
         else:
             loop.strided += 1
@@ -66,6 +67,8 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
         return TOO_FEW
     for accesses in bases.values():
         stores = [a for a in accesses if a.store]
+        if len(accesses) == 1 and _scattered(accesses[0], by_shape):
+            continue
         if any(s.moving is None or (not by_shape[s.moving] and not loop.memory_chain) for s in stores):
             return NOT_LINEAR
         if any(jumps(by_shape[s.moving]) for s in stores):
@@ -74,7 +77,51 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
             if _dependent(accesses, by_shape, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
+    if _carried_past_a_store(loop, by_shape):
+        return DEPENDENCE
     return CARRIED if any(not chain.reassociable for chain in loop.chains) else VECTORISABLE
+
+
+def _carried_past_a_store(loop: Loop, by_shape: dict[Moving | None, int]) -> bool:
+    """Whether what is loaded behind a store is what the next iteration needs before that store, as in a stencil that
+    the source has unrolled: GVN carries it on, and its uses cannot move behind the load, as a recurrence in vectors
+    would have them (`RecurrenceDescriptor::isFixedOrderRecurrence`). In the row that is written, several buffers share
+    sums of indices, and GVN does not find the addresses of the next iteration."""
+    stores = [access for access in loop.accesses if access.store]
+    if len(stores) < 2:
+        return False
+    written, iv = Written(stores), loop.nest.iv
+    for moving, places in _behind_stores(loop, written).items():
+        step = by_shape[moving]
+        pitch = min([abs(factor) for key, factor in moving if key != iv], default=0)
+        if not step or jumps(step) or pitch <= abs(step):
+            continue
+        rows = {_row(store.constant, pitch) for store in stores if store.moving == moving}
+        for (base, at), before in places.items():
+            if places.get((base, at + step), before) > before and _row(at, pitch) not in rows:
+                return True
+    return False
+
+
+def _behind_stores(loop: Loop, written: Written) -> dict[Moving, dict[tuple[int, int], int]]:
+    """The places that are read and that no store may overwrite, with how many stores stand before."""
+    found: dict[Moving, dict[tuple[int, int], int]] = {}
+    stored = 0
+    for access in loop.accesses:
+        if access.store:
+            stored += 1
+        elif access.moving and not written.may_overwrite(access):
+            found.setdefault(access.moving, {}).setdefault((access.base, access.constant), stored)
+    return found
+
+
+def _row(constant: int, pitch: int) -> int:
+    return (constant + pitch // 2) // pitch
+
+
+def _scattered(access: Access, by_shape: dict[Moving | None, int]) -> bool:
+    """Whether a store goes anywhere in a buffer that nothing else uses: a scatter, which keeps the order of lanes."""
+    return access.moving is None or jumps(by_shape[access.moving])
 
 
 def _dependent(accesses: list[Access], by_shape: dict[Moving | None, int], last: int) -> bool:
@@ -133,7 +180,41 @@ def _told_apart(accesses: list[Access]) -> int:
 
 
 def _checks(bases: dict[int, list[Access]]) -> int:
-    """Pairs of buffers that may overlap, one of which is written."""
+    """Pairs of buffers that may overlap, one of which is written; of their parts, where there are so many places that
+    not all are compared."""
     outside = [accesses for accesses in bases.values() if accesses[0].external]
+    if len(outside) > 1 and sum([len(accesses) for accesses in outside]) > _COMPARED:
+        return _of_parts(outside)
     written = sum([True in [a.store for a in accesses] for accesses in outside])
     return written * (len(outside) - written) + written * (written - 1) // 2
+
+
+_COMPARED = 100
+"""Comparisons after which each place is a range of its own (`MemoryCheckMergeThreshold`)."""
+
+
+def _of_parts(outside: list[list[Access]]) -> int:
+    """Checks between ranges, to which places that move alike are put together
+    (`RuntimePointerChecking::groupChecks`)."""
+    left, pairs, all_written, all_read = _COMPARED, 0, 0, 0
+    for accesses in outside:
+        places: dict[tuple[Moving | None, int], bool] = {}
+        for access in accesses:
+            place = access.moving, access.constant
+            places[place] = places.get(place, False) or access.store
+        shapes: list[Moving | None] = []
+        stores: list[bool] = []
+        for (moving, _), store in places.items():
+            known = shapes.index(moving) if moving in shapes else -1
+            if 0 <= known < left:
+                left -= known + 1
+                stores[known] = stores[known] or store
+            else:
+                left -= len(shapes)
+                shapes.append(moving)
+                stores.append(store)
+        written = sum(stores)
+        read = len(stores) - written
+        pairs += written * (all_written + all_read) + read * all_written
+        all_written, all_read = all_written + written, all_read + read
+    return pairs

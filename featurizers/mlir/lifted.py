@@ -14,7 +14,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import shared
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Access
-from featurizers.mlir.registers import IN_FLIGHT, kept_sums
+from featurizers.mlir.registers import IN_FLIGHT, kept_sums, waiting_in
 from featurizers.mlir.slp import width
 
 if TYPE_CHECKING:
@@ -36,16 +36,34 @@ def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
         if kept:
             copies = max(loop.factor, 1.0)
             beyond = (kept * copies + IN_FLIGHT - cpu.vector_registers) / copies
-            code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, kept / cpu.vector_registers)
+            _beyond(code, beyond, kept / cpu.vector_registers)
         return
     if code.vf > 1:
         stay = _staying(loop, fixed)
         code.cycles *= stay + (1.0 - stay) / around.trip
     code.lifted = _registers(around, code, fixed, cpu)
-    beside = sum([not access.store for access in loop.lifted]) * _share(code) + loop.live_float + loop.literals
-    beyond = max(code.lifted + kept + beside - cpu.vector_registers, 0.0) / max(loop.factor, 1.0)
-    code.instructions += beyond * loop.multiplicity * (1.0 if cpu.load_folding else 2.0)
-    code.spills, code.pressure = max(code.spills, beyond), max(code.pressure, code.lifted / cpu.vector_registers)
+    spare = cpu.vector_registers - code.lifted - kept - max(loop.live_float, IN_FLIGHT) - loop.literals
+    loaded, beyond = [
+        max(waiting_in(loop, around.nest.iv, once) * _share(code) - spare, 0.0) / max(loop.factor, 1.0)
+        for once in (False, _used_once(code))
+    ]  # what is no operand in memory is put into all lanes, spilled or not
+    code.instructions += (beyond if cpu.load_folding else 2.0 * loaded) * loop.multiplicity
+    _beyond(code, beyond, code.lifted / cpu.vector_registers)
+
+
+def _used_once(code: LoopCode) -> bool:
+    """Whether a single vector is left of a loop, and nothing beside it: what the loop around loads for it waits for
+    nothing else, and is loaded, or an operand in memory, where it is used."""
+    loop, lanes = code.loop, code.vf * code.interleave * code.unroll
+    stores = sum([access.store for access in loop.accesses])
+    return lanes == code.vf > 1 and loop.trip % lanes == 0 and stores == 1 and not loop.chains
+
+
+def _beyond(code: LoopCode, beyond: float, pressure: float) -> None:
+    if beyond > code.spills:
+        code.spills = beyond
+        code.vectors_beyond = beyond if code.vf > 1 or code.packed.share > _MOST_PACKED else 0.0
+    code.pressure = max(code.pressure, pressure)
 
 
 def _fixed(around: Loop, loop: Loop) -> list[Access]:

@@ -17,7 +17,7 @@ def _key(access: Access) -> Key:
     return access.base, access.moving, access.constant
 
 
-class _Written:
+class Written:
     """The stores of a loop, by what they may overwrite."""
 
     def __init__(self, stores: Iterable[Access]):
@@ -101,7 +101,7 @@ def hoist(loop: Loop) -> None:
     stores = [a for a in loop.accesses if a.store]
     for child in loop.children:
         stores += [a for inner in child.walk() for a in inner.accesses if a.store]
-    written = _Written(stores)
+    written = Written(stores)
     kept = []
     fixed_stores: dict[Key, Access] = {}
     for access in loop.accesses:
@@ -120,7 +120,7 @@ def hoist(loop: Loop) -> None:
         _registers(loop, still, written, fixed_stores)
 
 
-def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Key, Access]) -> None:
+def _registers(loop: Loop, still: set[Moving], written: Written, fixed: dict[Key, Access]) -> None:
     """Places that the body reads and writes in every iteration, and nothing else may write, live in registers. What
     is written before it is read is no accumulator: each iteration has a value of its own. still : how what does not
     vary moves over the loops around."""
@@ -129,7 +129,7 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
     begun: dict[Key, bool] = {}
     for access in loop.accesses:
         if access.moving in still:
-            key = _key(access)
+            key: Key = access.base, access.moving, access.constant
             if key in fixed:
                 begun.setdefault(key, access.store and not access.maybe)
                 if access.store:
@@ -168,7 +168,9 @@ def _registers(loop: Loop, still: set[Moving], written: _Written, fixed: dict[Ke
             loop.counts[opclass.STORE] = max(loop.counts[opclass.STORE] - writes[key], 0.0)
     if unread:
         loop.accesses = [
-            a for a in loop.accesses if a.moving not in still or _key(a) not in (gone if a.store else unread)
+            a
+            for a in loop.accesses
+            if a.moving not in still or (a.base, a.moving, a.constant) not in (gone if a.store else unread)
         ]
 
 
@@ -284,7 +286,7 @@ class _Unread:
         """Forget those that this may read."""
         if not self.at:
             return
-        if access.external and self.external:
+        if access.external and self.external and self.external != {access.base}:
             for base in self.external - {access.base}:
                 del self.at[base]
             self.external &= {access.base}

@@ -13,6 +13,7 @@ from featurizers.mlir.nest import Access, Chain, Divided, Fixed, Moving, Nest, T
 
 if TYPE_CHECKING:
     from featurizers.mlir.slp import Runs
+    from featurizers.mlir.widened import Sums
 
 VECTORISABLE, NOT_INNERMOST, HAS_CALL, CARRIED, DEPENDENCE, NOT_LINEAR, WIDE_ALREADY, TOO_FEW = range(8)
 
@@ -43,7 +44,8 @@ class Loop(msgspec.Struct):
     what a loop was of. plain : see `legal`. depth : loops around that are left. lengths : as of `Nest`, of those
     executions that are left. skipped : as of `Nest`. folded : of its size, the branches that are gone when loops are
     unrolled for the last time; deleted : of `raw`, those between the blocks of loops of one iteration.
-    overlapping : share of its executions whose overlap checks fail, see `overlaps`.
+    overlapping : share of its executions whose overlap checks fail, see `overlaps`; refused : whether they always do,
+    so that there are no vectors. summed : of a loop without its sums, these, see `widened`.
     serial_of : the buffers whose places take the steps of `serial`, 0 for values that are in none.
     settled : of `raw`, sums of indices that full unrolling left, which vary with none of the loops that are unrolled.
     held_around : whether a loop around, or the function, needs floats that wait in registers all the time.
@@ -58,6 +60,8 @@ class Loop(msgspec.Struct):
     kept : products with the index of a loop around that are in this one until they move out.
     resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
+    tied : of `indexing`, constants put into sums with the indices of loops around, without what is gone beside it when
+    the index is known; early_tied : the same then. pointers, ways_in : see `riscv_pointers`; early : those of `raw`.
     """
 
     nest: Nest
@@ -146,6 +150,8 @@ class Loop(msgspec.Struct):
     settled: float = 0.0
     resumed: float = 0.0
     overlapping: float = 0.0
+    refused: bool = False
+    summed: Sums | None = None
     serial_of: frozenset[int] = frozenset()
     held_around: bool = False
     passing: list[tuple[int, Chain]] = field(default_factory=list)
@@ -163,6 +169,12 @@ class Loop(msgspec.Struct):
     unmet: float = 0.0
     begun: float = 0.0
     early_begun: float = 0.0
+    tied: float = 0.0
+    early_tied: float = 0.0
+    pointers: int = 0
+    early_pointers: int = 0
+    ways_in: set[tuple[int, Moving | None]] = field(default_factory=set)
+    early_ways: set[tuple[int, Moving | None]] = field(default_factory=set)
     kept: dict[int, float] = field(default_factory=dict)
     fused: dict[int, float] = field(default_factory=dict)
     known_strides: tuple[list[Access], int, dict[Moving | None, int]] | None = None

@@ -203,6 +203,7 @@ class Nest(msgspec.Struct):
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
     have (0: any number). straight : of a function of scalars in one block. fused : see `fused`. level : its bounds,
     where they are known.
+    divisions : see `rounding`.
     """
 
     label: str
@@ -264,6 +265,7 @@ class Nest(msgspec.Struct):
     functions: int = 0
     stepwise: Chain | None = None
     passing: list[tuple[int, Chain]] = field(default_factory=list)
+    divisions: dict[str, int] = field(default_factory=dict)
     extremes: dict[int, float] = field(default_factory=dict)
     scope: int = 0
     by_masks: float = 0.0

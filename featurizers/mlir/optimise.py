@@ -6,31 +6,28 @@ Thresholds are those of LLVM's sources: `LoopUnrollPass.cpp` (UnrollThreshold 30
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
 from math import ceil
 
 import msgspec
 
 from featurizers.mlir import opclass
+from featurizers.mlir.boosts import UNROLL_THRESHOLD, constant_by_now, worth_it
 from featurizers.mlir.carried import carried_on
 from featurizers.mlir.idioms import is_copy, moved
 from featurizers.mlir.invariant import move_out, take
 from featurizers.mlir.legal import COPY_SIZE
 from featurizers.mlir.legality import judge
+from featurizers.mlir.lengths import by_length, shorten, twin
 from featurizers.mlir.loads import common, hoist, moves, unread
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import unmask
 from featurizers.mlir.nest import PASSED, Access, Chain, Nest, iterations
-from featurizers.mlir.overlaps import overlapping
+from featurizers.mlir.overlaps import goes_on, overlapping, refused
 from featurizers.mlir.sizes import measure, unfolded
-from featurizers.mlir.unroll import CALL_LATENCY, calls
 from featurizers.mlir.unswitch import divided_by, unmet, versions
 
-UNROLL_THRESHOLD = 300
 BACK_EDGE = {"amdgpu": 5.0}
 """Instructions of a loop's end where they are not two: AMD's GPUs keep the mask of threads in three more."""
-_ANALYSED, _MOST_BOOST = 10, 4.0
 _MAX_EXPANDED = 4096
 """Accesses that a fully unrolled nest is followed through; beyond, they are counted without looking for equal ones."""
 
@@ -54,6 +51,7 @@ def _weigh(loop: Loop, entries: float, copies: float, around: list[Loop]) -> Non
     loop.depth = len(around)
     if loop.checks and not loop.children:
         loop.overlapping = overlapping(loop, around[1:])
+        loop.refused = bool(around) and (refused(loop, around[-1]) or goes_on(loop, around[-1]))
     loop.multiplicity = copies * loop.factor
     loop.entries = entries
     loop.weight = entries * loop.trip
@@ -96,7 +94,8 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     _clean(loop)
     loop.lifted_early = len(loop.lifted)
     loop.raw, loop.early_indexing, loop.early_mixed = loop.size, loop.indexing, loop.mixed
-    loop.early_indexed, loop.early_begun = loop.indexed.copy(), loop.begun
+    loop.early_indexed, loop.early_begun, loop.early_tied = loop.indexed.copy(), loop.begun, loop.tied
+    loop.early_pointers, loop.early_ways = loop.pointers, loop.ways_in
     if loop.children:
         loop.raw -= min(sum([child.kept.get(nest.iv, 0.0) for child in loop.children]), loop.indexing)
         _merge_all(loop)
@@ -107,7 +106,7 @@ def _optimise(nest: Nest, isa: str, siblings: int = 1) -> list[Loop]:
     loop.total = loop.raw + sum([(child.total + child.unmet) * child.factor for child in loop.children])
     if nest.depth and nest.exact and not nest.unknown_trip:
         loop.unrolled = (
-            loop.trip <= 1 or _unrolled_size(loop, loop.total, loop.trip) < UNROLL_THRESHOLD or _worth_it(loop)
+            loop.trip <= 1 or _unrolled_size(loop, loop.total, loop.trip) < UNROLL_THRESHOLD or worth_it(loop)
         )
         if loop.unrolled and loop.children:
             if loop.trip <= 1:
@@ -201,9 +200,10 @@ def _settle(loop: Loop, known: frozenset[int], again: bool) -> bool:
                 _merge(loop, short, known)
                 loop.raw += unfolded(short, loop)
                 changed = True
-            if kept is None:
-                continue
-            child = kept
+            for alone in kept:
+                changed = _clean_late(loop, alone) or changed
+            loop.children += kept
+            continue
         elif again and _short_by_now(child, known):
             _merge(loop, child, known)
             loop.raw += unfolded(child, loop)
@@ -227,10 +227,9 @@ def _short_by_now(loop: Loop, known: frozenset[int]) -> bool:
         return False
     begun = [nest.starts for nest in loop.nest.walk()[1:] if nest.starts] if loop.resumed else []
     gone = loop.deleted + (loop.resumed if all(starts <= known for starts in begun) else 0.0)
-    if not gone:
-        return False
-    size = max(loop.raw - gone, loop.size)
-    loop.unrolled = _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
+    size = max(loop.raw - gone, loop.size) if gone else loop.raw
+    loop.unrolled = bool(gone) and _unrolled_size(loop, size, loop.trip) < UNROLL_THRESHOLD
+    loop.unrolled = loop.unrolled or constant_by_now(loop, known, size)
     if loop.unrolled:
         loop.raw, loop.deleted, loop.resumed = size, 0.0, 0.0
     return loop.unrolled
@@ -264,48 +263,20 @@ def _known(loop: Loop, iv: int) -> None:
                 _clean_late(loop, child)
 
 
-def _divided(loop: Loop) -> tuple[Loop | None, Loop | None]:
-    """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it."""
+def _divided(loop: Loop) -> tuple[Loop | None, list[Loop]]:
+    """Copies of a loop whose lengths are known now: those that are unrolled, and those that are too long for it, each
+    of which LLVM vectorises by its own length."""
     lengths = loop.lengths or ((round(loop.trip), 1.0),)
     short = [(n, part) for n, part in lengths if n <= 1 or _unrolled_size(loop, loop.total, n) < UNROLL_THRESHOLD]
     if not short or len(short) == len(lengths):
-        _shorten(loop, lengths)
-        loop.unrolled = bool(short)
-        return (loop, None) if short else (None, loop)
-    unrolled = _copy(loop)
-    _shorten(unrolled, short)
-    _shorten(loop, lengths[len(short) :])
-    return unrolled, loop
-
-
-def _shorten(loop: Loop, lengths: Sequence[tuple[int, float]]) -> None:
-    """Leave the executions of these lengths."""
-    part = sum([share for _, share in lengths])
-    loop.lengths = tuple([(n, share / part) for n, share in lengths]) if len(lengths) > 1 else ()
-    loop.trip = sum([n * share for n, share in lengths]) / part
-    loop.factor *= part
-
-
-def _copy(loop: Loop) -> Loop:
-    found = copy(loop)
-    found.counts, found.accesses, found.chains = loop.counts.copy(), loop.accesses.copy(), loop.chains.copy()
-    found.wide, found.typed, found.divided = loop.wide.copy(), loop.typed.copy(), loop.divided.copy()
-    found.decided, found.lifted = loop.decided.copy(), loop.lifted.copy()
-    found.extremes, found.still, found.kept = loop.extremes.copy(), loop.still.copy(), loop.kept.copy()
-    found.children = [_copy(child) for child in loop.children]
-    return found
-
-
-def _worth_it(loop: Loop) -> bool:
-    """LLVM goes through short innermost loops (`analyzeLoopUnrollCost`): what folds away when the index is known raises
-    the threshold in proportion, up to four times, as does what does not vary: it is computed once."""
-    if loop.children or loop.trip > _ANALYSED or calls(loop):
-        return False
-    size = loop.raw + CALL_LATENCY * loop.counts[opclass.LIBM]
-    free = loop.early_indexing - loop.early_mixed
-    once = loop.settled
-    rolled, left = loop.trip * size, loop.trip * max(size - 3.0 - free - once, 1.0) + once
-    return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
+        if not short:
+            return None, by_length(loop, lengths)
+        shorten(loop, lengths)
+        loop.unrolled = True
+        return loop, []
+    unrolled = twin(loop)
+    shorten(unrolled, short)
+    return unrolled, by_length(loop, lengths[len(short) :])
 
 
 def _forget(around: Loop, loop: Loop, iv: int, clean: bool) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from featurizers.mlir.domain import Point
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import Access, Moving
+from featurizers.mlir.nest import Access, Moving, Nest
 
 _SAMPLES = 8
 """Iterations of the loops further out for which ranges are compared."""
@@ -43,6 +43,61 @@ def overlapping(loop: Loop, around: Sequence[Loop]) -> float:
         reach = {within.nest.iv: max(_length(within, point) - 1, 0) for within in inside}
         failed += any(a.meets(b, point, reach) for a, b in pairs)
     return failed / _SAMPLES
+
+
+def refused(loop: Loop, outer: Loop) -> bool:
+    """Whether the check that is made once for the loop around refuses the vectors whatever the buffers: it does where a
+    place goes backwards over that loop (``stride.check``), and the vectoriser drops a loop whose check is known to
+    fail. Places of two buffers that move alike are compared by their distance, in each iteration
+    (`tryToCreateDiffCheck`).
+
+    outer : the loop directly around."""
+    iv = outer.nest.iv
+    if not outer.nest.depth or outer.nest.uncounted or iv in loop.nest.bounded_by:
+        return False
+    bases: dict[int, list[Access]] = {}
+    for access in loop.accesses:
+        bases.setdefault(access.base, []).append(access)
+    checked = [accesses for accesses in bases.values() if accesses[0].external]
+    if len(checked) < 2 or not any(access.store for accesses in checked for access in accesses):
+        checked = []
+    checked += [found for found in bases.values() if found not in checked and _in_two_ways(found)]
+    if all(access.stride(iv) >= 0 for accesses in checked for access in accesses):
+        return False
+    steps = {(access.stride(iv), access.stride(loop.nest.iv)) for accesses in checked for access in accesses}
+    return len(steps) > 1 or any(len(accesses) > 1 for accesses in checked)
+
+
+def goes_on(loop: Loop, outer: Loop) -> bool:
+    """Whether a sum of floats is stored in each iteration, since other buffers may overlap, at a place that stays the
+    same over the loop around: the next execution goes on with the value, which has three uses then, and is no sum in
+    order (`checkOrderedReduction`)."""
+    if not any(chain.is_float for chain in loop.chains):
+        return False
+    iv, around = loop.nest.iv, [nest.iv for nest in _between(outer.nest, loop.nest) if nest.depth and nest.trip > 1]
+    stored = {access.base for access in loop.accesses if access.store and not access.stride(iv)}
+    if not around or not stored:
+        return False
+    written = [
+        access for nest in loop.nest.walk() for access in nest.accesses if access.store and access.base in stored
+    ]
+    return any(access.moving is not None and not access.stride(around[-1]) for access in written)
+
+
+def _between(outer: Nest, nest: Nest) -> list[Nest]:
+    """The nests from one to another inside it, which is not among them; none where it is not found."""
+    for child in outer.children:
+        if child.iv == nest.iv:
+            return [outer]
+        found = _between(child, nest)
+        if found:
+            return [outer, *found]
+    return []
+
+
+def _in_two_ways(accesses: Sequence[Access]) -> bool:
+    """Whether a buffer that is written is used at places that move in different ways."""
+    return any(access.store for access in accesses) and len({access.moving for access in accesses}) > 1
 
 
 def _length(loop: Loop, point: Point) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from featurizers.mlir import fused, halves, minmax, opclass
+from featurizers.mlir import fused, halves, minmax, opclass, widened
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
@@ -57,7 +57,7 @@ def ports_of(
         near = not cpu.scalable or passes == 1.0
         merged = fused.beyond(loop, cpu, True, near) if loop.fused else 0.0
         uops, ints = uops + merged - fused.beyond(loop, cpu, False), ints + merged
-        fewer = fused.light(loop, cpu)
+        fewer = fused.light(loop, cpu) + widened.free(loop, cpu)
         uops, ints = uops - fewer, ints - fewer
     else:
         ints += counts[opclass.IMINMAX] * (CHOICE[cpu.isa] - 1.0) - free(loop, cpu.isa)
@@ -174,13 +174,17 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -
     divides = counts[_FDIV] + (1.5 if cpu.isa == "x86" else 1.0) * counts[_FSQRT] * (not rooted)
     calls = counts[opclass.LIBM] * _call(cpu, True)
     mean = mean_bits(loop)
-    parts = max(chosen.vf * (32 if half else mean) / cpu.prefer_bits, 1.0)
-    passes = max(cpu.passes * min(chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
+    members = max(chosen.woven, 1)  # of a group, in one vector each of which a body has as many operations
+    parts = max(members * chosen.vf * (32 if half else mean) / cpu.prefer_bits, 1.0) / members
+    passes = max(cpu.passes * min(members * chosen.vf * mean / cpu.prefer_bits, 1.0), 1.0)
     paired = cpu.isa == "aarch64" and chosen.interleave > 1 and not cpu.scalable and loop.unit
     pairs = cpu.pair_cycles / 2 if paired and cpu.pair_cycles else 1.0
     scattered = chosen.scattered
     bound = ports_of(loop, cpu, uops - counts[opclass.LIBM] * CALL_WORK, copies, passes, pairs, scattered)
     divided = divides * (cpu.vdiv64_cycles if bits > 32 else cpu.vdiv32_cycles)
+    if cpu.scalable and cpu.isa == "aarch64" and divides:
+        others = float_work(loop, counts, cpu, True) - divides
+        divided = _by_one_of_two(divided * passes / cpu.passes, others * passes, cpu)
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0
@@ -197,6 +201,11 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -
         + in_order
         + rooted
     )
+
+
+def _by_one_of_two(divided: float, others: float, cpu: Cpu) -> float:
+    """Cycles of SVE's units, of which the first divides (`V1UnitV0`), and computes with the other while it does not."""
+    return max(divided, divided / 2 + others / cpu.fp_ports)
 
 
 _FLAGS, _FLAGS_OF_FLOATS = 3.0, 4.0

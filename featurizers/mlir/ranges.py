@@ -5,7 +5,7 @@ Source (LLVM 22): `CorrelatedValuePropagation.cpp` (`processMinMaxIntrinsic`), w
 
 from __future__ import annotations
 
-from featurizers.mlir import fused, opclass
+from featurizers.mlir import fused, opclass, widened
 from featurizers.mlir.build import Builder, handles
 from featurizers.mlir.module import Op
 from featurizers.mlir.nest import CONSTANT, Nest
@@ -45,7 +45,9 @@ def _convert(b: Builder, op: Op, nest: Nest) -> None:
     if op.name == "arith.trunci":
         if found is not None:
             note(b, op, found)
-    elif found is not None and (found[0] >= 0 or op.name == "arith.extsi"):
+        return
+    widened.extended(b, op)
+    if found is not None and (found[0] >= 0 or op.name == "arith.extsi"):
         b.ranges[op.results[0]] = found
     elif kind.bits < _KNOWN_BITS:
         half = 1 << (kind.bits - 1)

@@ -21,7 +21,7 @@ _BY_ONE = 2.0
 _HALVING = 2.0
 """A shuffle and an operation on what is left."""
 _BYTE, _WORD, _REGISTER = 8, 16, 128
-_SUM_OF_BYTES, _EXTREME = 4.0, 5.0
+SUM_OF_BYTES, EXTREME = 4.0, 5.0
 """Of the last 128 bits: bytes are added by ``vpsadbw``, behind one halving; extremes of bytes and words by
 ``vphminposuw``, whose operand and result are turned around (`combineMinMaxReduction`)."""
 
@@ -53,9 +53,9 @@ def across(loop: Loop, cpu: Cpu, lanes: int) -> float:
     bits, op_class = _bits(loop), _operation(loop)
     own = max(min(lanes, cpu.prefer_bits // bits), 2)
     if op_class == IMINMAX and bits <= _WORD:
-        return _HALVING * log2(max(own * bits / _REGISTER, 1)) + _EXTREME
+        return _HALVING * log2(max(own * bits / _REGISTER, 1)) + EXTREME
     if op_class == _IADD and bits == _BYTE:
-        return _HALVING * log2(max(own * bits / _REGISTER, 1)) + _SUM_OF_BYTES
+        return _HALVING * log2(max(own * bits / _REGISTER, 1)) + SUM_OF_BYTES
     return _HALVING * log2(own) + 1.0
 
 

@@ -10,7 +10,9 @@ from featurizers.mlir import opclass
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.legal import GROUPED_BITS
 from featurizers.mlir.loop import Loop
+from featurizers.mlir.nest import Access
 from featurizers.mlir.slp import Packed
+from featurizers.mlir.widths import mean_bits
 
 _SAVED_INT = {"x86": 6, "aarch64": 10, "riscv": 12, "amdgpu": 0}
 _SAVED_FLOAT = {"x86": 0, "aarch64": 8, "riscv": 12, "amdgpu": 0}
@@ -21,37 +23,46 @@ VECTOR_BITS = {"x86": 512, "aarch64": 128, "riscv": 128, "amdgpu": 32}
 
 def registers(
     loop: Loop, cpu: Cpu, vf: int, interleave: int, copies: int, packed: Packed, indices: int, waiting: int
-) -> tuple[float, float]:
-    """Most pressing ratio of live values to registers, and the values beyond. indices : see `scattered_indices`.
-    waiting : see `waiting_in`."""
+) -> tuple[float, float, float]:
+    """Most pressing ratio of live values to registers, the values beyond, and which of those are vectors.
+    indices : see `scattered_indices`. waiting : see `waiting_in`."""
     held = waiting / packed.lanes
     if vf > 1 and loop.checks:
         held += _fixed_once_checked(loop)
     wide = vf > 1 or packed.share > 0.5
+    grouped = vf > 1 and cpu.isa == "riscv"  # values in groups of registers, as wide as what is computed
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:
         in_flight = max(in_flight, min(loop.live_float * max(copies, 1), loop.live_float + 8))
+    if vf == 1:  # in vectors that SLP has packed
+        in_flight *= 1.0 - packed.share * (1.0 - 1.0 / packed.lanes)
     in_flight = max(in_flight, loop.live_bits / VECTOR_BITS[cpu.isa])
     in_flight += len(loop.chains) * (interleave - 1) / packed.lanes
     streams = loop.streams + loop.nest.depth
     ints = float(loop.live_int + (streams if loop.nest.depth else 0) + indices)
     if wide and not loop.is_float:
-        in_flight += loop.live_int * interleave
+        pointers = _pointers(loop) if grouped else 0
+        in_flight += max(loop.live_int - pointers, 1) * interleave
         ints -= loop.live_int / 2
     if wide or loop.is_float:
         in_flight += held
     else:
         ints += held
     files: float = cpu.vector_registers
-    if vf > 1 and cpu.isa == "riscv":  # groups of registers
-        files /= max(vf * max(loop.widest, 8) / GROUPED_BITS, 1.0)
+    if grouped:
+        files /= max(vf * max(loop.widest, mean_bits(loop)) / GROUPED_BITS, 1.0)
     ahead = min(loop.live_float * (loop.copies - 1.0), _AHEAD) if cpu.in_order and held else 0.0
     over_float = max(in_flight + ahead - files, 0.0)
     over_int = max(ints - cpu.int_registers, 0.0)
-    pressure = max(in_flight / cpu.vector_registers, ints / cpu.int_registers)
+    pressure = max(in_flight / files, ints / cpu.int_registers)
     if indices and over_int:  # all alike, they are all split: stored before the loop and where they go on
         over_int = 2.0 * indices
-    return pressure, over_float + over_int
+    return pressure, over_float + over_int, over_float if wide else 0.0
+
+
+def _pointers(loop: Loop) -> int:
+    """Of `live_int`, buffers, which are in no vector: as many as one block has."""
+    return max([len({access.base for access in nest.accesses}) for nest in loop.nest.walk()])
 
 
 def waiting_in(loop: Loop, around: int | None, once: bool) -> int:
@@ -112,7 +123,7 @@ def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int, share:
     of a body that is no loop's vectors."""
     own = loop.nest.iv
     stores = [a for a in loop.accesses if a.store and a.moving and a.stride(own) and not a.stride(around)]
-    if not stores or (lanes == 1 and len(loop.accesses) * share * copies > _PROMOTED):
+    if not stores or _accesses(loop, cpu, lanes, copies, share) > _PROMOTED:
         return 0.0
     several = len({access.base for access in loop.accesses if access.external}) > 1
     loads = {(a.base, a.moving, a.constant) for a in loop.accesses if not a.store}
@@ -124,10 +135,27 @@ def kept_sums(loop: Loop, around: int, cpu: Cpu, lanes: int, copies: int, share:
                 found += share * copies
                 continue
             stride = abs(a.stride(own))
-            wide = max(a.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
-            found += wide * copies + loop.trip % lanes
+            if cpu.gather and stride > _IN_GROUP and a.bits >= _SCATTERED_BITS:
+                continue  # scattered, by calls that LICM leaves where they are
+            found += _wide(a, cpu, lanes, stride) * copies + loop.trip % lanes
     return found
 
+
+def _wide(access: Access, cpu: Cpu, lanes: int, stride: int) -> float:
+    return max(access.bits * lanes / cpu.prefer_bits, 1.0) if stride & (stride - 1) == 0 else float(lanes)
+
+
+def _accesses(loop: Loop, cpu: Cpu, lanes: int, copies: int, share: float) -> float:
+    """Of all copies in the body around, as LLVM's IR has them: of a group, its vectors are members of one."""
+    if lanes == 1:
+        return len(loop.accesses) * share * copies
+    each = [max(access.bits * lanes / cpu.prefer_bits, 1.0) * copies for access in loop.accesses]
+    return loop.factor * (sum(each) + loop.trip % lanes * len(each))
+
+
+_IN_GROUP, _SCATTERED_BITS = 8, 32
+"""Most accesses of a group that the vectoriser makes one of (`MaxInterleaveGroupFactor`); elements that x86 and SVE
+scatter (``vscatterdps``)."""
 
 _PROMOTED = 250.0
 """Accesses of a body beyond which `LICM` leaves its sums in memory (`licm-mssa-max-acc-promotion`)."""
@@ -170,10 +198,19 @@ _SAVED_PAIR = {"x86": 2.0, "aarch64": 1.0, "riscv": 2.0, "amdgpu": 0.0}
 """Instructions that save a register and bring it back: AArch64 does two at once."""
 
 
-def saves(found: Waiting, isa: str) -> float:
-    """Instructions around a function that makes calls, whose values wait in registers that it must leave as they were:
-    buffers, indices, and the address to return to."""
-    if found.calling < 0 or isa == "amdgpu":
+def saves(found: Waiting, addresses: float, isa: str) -> float:
+    """Instructions around a function for registers that it must leave as they were. One that makes calls keeps in them
+    what waits: buffers, indices, and the address to return to. Another one takes them where `addresses` and the
+    counters of its loops are more than all others hold."""
+    if isa == "amdgpu":
         return 0.0
+    if found.calling < 0:
+        held = addresses + found.deepest - _FREE[isa]
+        return min(max(held, 0.0), float(_SAVED_INT[isa])) * _SAVED_PAIR[isa]
     held = min(float(found.buffers + 2 * found.calling), float(_SAVED_INT[isa]))
     return (held + 1.0) * _SAVED_PAIR[isa]
+
+
+_FREE = {"x86": 10.0, "aarch64": 14.0, "riscv": 11.0}
+"""Addresses and counters up to which no register is saved. Registers that a function may write over are 9, 17 or 18,
+and 15 (bodies of AArch64 and RISC-V need some for themselves). Chosen by labels."""

@@ -9,9 +9,11 @@ from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import LOOP_CONTROL
+from featurizers.mlir.slp import SCALAR, pack
 from featurizers.mlir.tails import TINY_TRIP
 from featurizers.mlir.unroll import partly
 from featurizers.mlir.vectorise import Plan
+from featurizers.mlir.waits import through_one_register
 
 _FIXED_BITS = 128
 
@@ -48,6 +50,22 @@ def unknown_length(loop: Loop, cpu: Cpu, vf: int) -> bool:
     return cpu.isa == "aarch64" and cpu.scalable > 0 and not fixed(loop, cpu, vf)
 
 
+def behind_sve(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
+    """Instructions for what SVE's vectors leave of a loop of known length: how many iterations are whole vectors; a
+    loop of narrower vectors for long ones that leave enough for one of the length for which they are tuned; a plain
+    loop, which is not known to be none unless those narrower vectors leave nothing."""
+    lanes, narrow = chosen.vf * chosen.interleave, _FIXED_BITS // loop.widest
+    found, plain = _PARTS, True
+    if lanes >= TINY_TRIP and loop.trip % lanes >= narrow:
+        found += chosen.work + LOOP_CONTROL + _NARROWER
+        plain = bool(loop.trip % narrow)
+    return found + (body + LOOP_CONTROL if plain and not loop.checks else 0.0)
+
+
+_PARTS, _NARROWER = 13.0, 5.0
+"""Instructions that divide a length among loops, and that come to the narrower one."""
+
+
 def known_tail(loop: Loop, cpu: Cpu, chosen: Plan, body: float) -> float:
     """The remainder of a loop of known length: a narrower vector body for long ones, then single iterations, which
     are unrolled while that is cheap."""
@@ -69,3 +87,17 @@ def _vectors_left(loop: Loop, chosen: Plan) -> tuple[float, int]:
         return 0.0, left
     times, left = divmod(left, width)
     return (work * times if work * times <= 300 else work + LOOP_CONTROL), left
+
+
+_SUMMED = 4
+"""Terms of one iteration from which on SLP takes what vectors leave for a reduction."""
+
+
+def one_by_one(loop: Loop, cpu: Cpu, scalar: float, chain: float) -> float:
+    """Cycles of an iteration that vectors leave: SLP packs sums that stand side by side, as in other loops."""
+    if cpu.isa != "x86":
+        return max(scalar, chain)
+    packed = pack(loop, cpu) if loop.chains else SCALAR
+    if not packed.share and not loop.is_float and max(loop.copies, loop.serial) < _SUMMED:
+        chain = max(chain, through_one_register(loop, cpu))
+    return max(scalar * packed.ratio, chain)

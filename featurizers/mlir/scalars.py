@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featurizers.mlir import divisions, fused, opclass
+from featurizers.mlir import divisions, fused, opclass, widened
 from featurizers.mlir.build import Builder, add_forms, handles, tensor_op, wide
 from featurizers.mlir.latency import after
 from featurizers.mlir.module import Block, Op
@@ -29,6 +29,8 @@ def _add(b: Builder, op: Op, nest: Nest) -> None:
         _distance(b, op, nest)
         integer(b, op, nest, opclass.IADD)
         added(b, op, nest)
+        if b.widened and op.name == "arith.addi":
+            widened.added(b, op, nest)
         if b.shifts:
             fused.added(b, op, nest)
 
@@ -57,6 +59,7 @@ def _multiply(b: Builder, op: Op, nest: Nest) -> None:
                 return
     if not product(b, op, nest):
         integer(b, op, nest, opclass.CLASS["imul"])
+        widened.multiplied(b, op, nest)
         if op.operands[0] in b.ones:
             b.ones.add(op.results[0])
 

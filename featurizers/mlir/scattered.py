@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 
 import msgspec
@@ -80,18 +80,54 @@ def _gathers(loop: Loop, cpu: Cpu, vf: int, bits: int) -> bool:
 def alike(loop: Loop) -> Kinds:
     """The kinds of access of a body, with how many there are of each."""
     by_shape = loop.by_shape()
-    groups: dict[tuple[int, Moving | None, int, bool, int, int], list[int]] = {}
+    groups: dict[tuple[int, Moving | None, int, bool, int, int, int], list[int]] = {}
+    in_order, stored = _stay_in_order(loop, by_shape), 0
     for access in loop.accesses:
-        own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes)
+        stored += in_order and access.store
+        own = (access.base, access.moving, by_shape[access.moving], access.store, access.bits, access.lanes, stored)
         groups.setdefault(own, []).append(access.constant)
     found: dict[Alike, int] = {}
-    for (_, moving, stride, store, bits, lanes), constants in groups.items():
+    for (_, moving, stride, store, bits, lanes, _), constants in groups.items():
         linear = moving is not None and not jumps(stride)
         scattered = linear and abs(stride) > max(lanes, 1)
         for members in _clusters(constants, abs(stride)) if scattered else (len(constants),):
             key = linear, stride if linear else 0, store, bits, lanes, members if scattered else 0
             found[key] = found.get(key, 0) + members
     return list(found.items())
+
+
+_MOST_DEPENDENCES = 100
+
+
+def _stay_in_order(loop: Loop, by_shape: Mapping[Moving | None, int]) -> bool:
+    """Whether no access of a group is moved over a store: LLVM keeps fewer dependences than so many
+    (`MaxDependences`), and where there are more it knows none of them, and moves nothing
+    (`InterleavedAccessInfo::canReorderMemAccessesForInterleavedGroups`)."""
+    accesses = loop.accesses
+    if len(accesses) * (len(accesses) - 1) < 2 * _MOST_DEPENDENCES or not any(a.store for a in accesses):
+        return False
+    places: dict[tuple[int, Moving | None, int], dict[int, list[bool]]] = {}
+    for access in accesses:
+        step = abs(by_shape[access.moving])
+        if step and not jumps(step):
+            iteration, lane = divmod(access.constant, step)
+            places.setdefault((access.base, access.moving, lane), {}).setdefault(iteration, []).append(access.store)
+    return sum([_dependences(lane, loop.trip) for lane in places.values()]) >= _MOST_DEPENDENCES
+
+
+def _dependences(lane: Mapping[int, list[bool]], trip: float) -> int:
+    """Pairs of accesses, one of which stores, that meet at one place, if not in the same iteration. lane : which of the
+    accesses to a place store, by the iteration that is there first."""
+    found = 0
+    met: list[tuple[int, int, int]] = []
+    for iteration, stores in sorted(lane.items()):
+        written, every = sum(stores), len(stores)
+        found += written * (written - 1) // 2 + written * (every - written)
+        for before, other, of in met:
+            if iteration - before < trip:
+                found += written * of + other * (every - written)
+        met.append((iteration, written, every))
+    return found
 
 
 def _clusters(constants: list[int], stride: int) -> list[int]:

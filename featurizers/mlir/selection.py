@@ -124,8 +124,8 @@ class Code:
         repeated = cost("aarch64", frozenset([(width, value & ((1 << width) - 1))]))
         return max(min(*parts, int(max(repeated, 1.0))), 1)
 
-    def literal(self, value: int) -> int:
-        """A register with a number of floating point."""
+    def literal(self, value: int, first: bool = False) -> int:
+        """A register with a number of floating point. first : x86's first operand, which is none in memory."""
         known = self.values[value]
         key = known.number, -known.bits
         found = self.numbers.get(key)
@@ -133,7 +133,7 @@ class Code:
             (number,) = unpack("<d", known.number.to_bytes(8, "little"))
             isa = self.cpu.isa
             if isa == "x86":
-                if self.uses[value] < _OFTEN:
+                if self.uses[value] < _OFTEN and not first:
                     return 0  # an operand in memory
                 found = self.emit("load", lasts=float(self.cpu.load_latency), real=True)
             elif isa == "aarch64" and (short(number) or not number):
@@ -269,6 +269,10 @@ def _x86_extreme(code: Code, value: Value, of: tuple[int, ...], known: tuple[flo
         made = code.emit("fadd", of[0], code.emit("zero", real=True), lasts=known[opclass.FMINMAX], real=True)
         flags = code.emit("fcompare", of[0], of[0], lasts=known[opclass.SELECT])
         return code.emit("fchoice", made, of[0], flags, tied=HARD, lasts=1.0, real=True)
+    if constants and _EXTREMES[value.op]:  # where the other is NaN, it is the second operand that is given
+        of = tuple(
+            [code.literal(arg, True) if code.values[arg].op == CONSTANT else code.register(arg) for arg in value.args]
+        )
     if constants:
         return code.emit("fadd", *of, lasts=_EXTREME_LATENCY.get(code.cpu.name, known[opclass.FMINMAX]), real=True)
     least = _EXTREME_LATENCY.get(code.cpu.name, known[opclass.FMINMAX])

@@ -13,8 +13,10 @@ from featurizers.mlir.addresses import looked_up
 from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
-from featurizers.mlir.nest import CONSTANT, Access, Moving, Nest, jumps
+from featurizers.mlir.nest import Access, Moving, Nest, jumps
+from featurizers.mlir.riscv_pointers import Place, left_pointers, pointers, row_pointers
 from featurizers.mlir.widths import free
+from featurizers.mlir.written_out import of_bits, of_one_sum, start_of
 
 _HALF = 16
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
@@ -66,15 +68,16 @@ def _shifted(loop: Loop) -> list[int]:
     (`visitGetElementPtrInst`)."""
     if not loop.unrolled_below:
         return []
-    iv = loop.nest.iv
-    users: dict[tuple[Moving, int], set[int]] = {}
-    least: dict[Moving, int] = {}
-    for access in loop.accesses:
-        moving = access.moving
-        if moving and len(moving) == 1 and access.stride(iv):  # others: `shared_sums`
-            users.setdefault((moving, access.constant), set()).add(access.base)
-            least[moving] = min(least.get(moving, access.constant), access.constant)
-    return [len(bases) for (moving, at), bases in users.items() if len(bases) > 1 and at > least[moving]]
+    found: list[int] = []
+    for moving, stride in loop.by_shape().items():
+        if stride and moving and len(moving) == 1:  # others: `shared_sums`
+            users: dict[int, set[int]] = {}
+            for access in loop.accesses:
+                if access.moving == moving:
+                    users.setdefault(access.constant, set()).add(access.base)
+            least = min(users)
+            found += [len(bases) for at, bases in users.items() if len(bases) > 1 and at > least]
+    return found
 
 
 def shifted_sums(loop: Loop) -> float:
@@ -86,17 +89,22 @@ def shifted_sums(loop: Loop) -> float:
 def scattered_indices(loop: Loop) -> int:
     """Of these sums, for each buffer, the indices that RISC-V has in a loop of vectors: each strided access goes on by
     one of its own (`RISCVGatherScatterLowering`). So does each of a sum with the indices of loops around, which is no
-    part of an address."""
+    part of an address, and of copies that the source has written out, unless their accesses are one of a whole group
+    (`getMaxInterleaveFactor`)."""
     if loop.isa != "riscv":
         return 0
     iv = loop.nest.iv
     users: dict[tuple[Moving, int], set[int]] = {}
-    for access in loop.accesses if loop.unrolled_below else ():
+    written = loop.nest.step > _IN_GROUP and not loop.unrolled_below
+    for access in loop.accesses if loop.unrolled_below or written else ():
         moving = access.moving
-        if moving and len(moving) > 1 and abs(access.stride(iv)) > 1:
+        if moving and len(moving) > 1 - written and abs(access.stride(iv)) > 1:
             users.setdefault((moving, access.constant), set()).add(access.base)
     return sum(_shifted(loop)) + sum([len(bases) for bases in users.values() if len(bases) > 1])
 
+
+_IN_GROUP = 8
+"""Accesses of a group that RISC-V has one instruction for (``vlseg8e32.v``)."""
 
 _SEVERAL = -1
 
@@ -158,7 +166,7 @@ def neighbouring_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     is what the loop goes on with."""
     if loop.nest.step != 1 or len(loop.accesses) < 2 or not loop.nest.depth or loop.unrolled_below:
         return 0
-    start = _start(loop)
+    start = start_of(loop)
     rows: dict[int, set[tuple[int, Moving | None, int]]] = {}
     for moving, stride in by_shape.items():
         pitch = _pitch(loop, moving, stride) if stride and not jumps(stride) else 0
@@ -174,13 +182,6 @@ def neighbouring_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
 
 _WRITTEN_OUT = 8
 """Iterations of a loop around that a body may hold side by side: what is as far away as these rows is no neighbour."""
-
-
-def _start(loop: Loop) -> int:
-    """What the index begins with, beside the indices of loops around."""
-    level = loop.nest.level
-    low = level.lows[0] if level is not None and level.lows else None
-    return low.get(CONSTANT, 0) if isinstance(low, dict) else 0
 
 
 def _pitch(loop: Loop, moving: Moving | None, stride: int) -> int:
@@ -211,12 +212,14 @@ def measure(loop: Loop) -> None:
     if None in by_shape:
         loop.computed = sum([access.constant for access in loop.accesses if access.moving is None])
         size += loop.computed
-    for shape, stride in by_shape.items():
-        if shape is not None and step == 1 and abs(stride) > 1:
-            scaled.add((abs(stride), 0))
+    for shape, stride in by_shape.items() if step == 1 else ():
+        size_of = abs(stride)
+        if size_of > 1 and shape is not None:
+            scaled.add((size_of, 0))
             summed += not jumps(stride) and any(
-                abs(factor) == abs(stride) and key != iv and key not in begins for key, factor in shape
+                abs(factor) == size_of and key != iv and key not in begins for key, factor in shape
             )
+    loop.tied = 0.0
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
     shared = shared_sums(loop, by_shape, begins)
     if loop.nest.starts and not begins:
@@ -244,22 +247,22 @@ def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tup
     affine map multiplies is another index: a product and a sum. scaled : strides that the index is multiplied by; they
     are added here."""
     step = loop.nest.step
-    users = _addressed(loop, by_shape)
-    for (_, shift), addresses in users.items():
+    shifts = 0
+    for (_, shift), addresses in _addressed(loop, by_shape).items():
         factors = {abs(by_shape[moving]) // step for _, moving, _ in addresses}
         several = len(factors) > 1
         scaled.update([(factor * step, shift if several else 0) for factor in factors if factor > 1])
-    return sum([shift > 0 and len(addresses) > 1 for (_, shift), addresses in users.items()])
+        if shift and len(addresses) > 1:
+            shifts += several or not of_one_sum(loop, addresses, shift, max(factors))
+            loop.tied += of_bits(loop, addresses)
+    return shifts
 
 
-_Place = tuple[int, Moving | None, int]
-
-
-def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int, int], set[_Place]]:
+def _addressed(loop: Loop, by_shape: dict[Moving | None, int]) -> dict[tuple[int, int], set[Place]]:
     """The addresses that are made of each index of a loop that the source unrolled, by what multiplies it in an affine
     map and by the iteration."""
     step = loop.nest.step
-    users: dict[tuple[int, int], set[_Place]] = {}
+    users: dict[tuple[int, int], set[Place]] = {}
     for access in loop.accesses:
         stride = abs(by_shape[access.moving])
         if stride >= step:
@@ -315,12 +318,12 @@ def _pointers(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
     """Addresses that move with the index of a loop, or with what it loads."""
     if loop.isa != "riscv":
         return 0
-    moving = [access for access in loop.accesses if by_shape[access.moving]]
-    found = {(access.base, access.moving, 0) for access in moving}
+    alone: set[Place] = set()
     for (_, shift), places in _addressed(loop, by_shape).items() if loop.nest.step > 1 else ():
         if shift and len(places) > 1:  # indices of several buffers
-            found |= {place for place in places if by_shape[place[1]] > 0}
-    return len(found) + int(looked_up(loop) if None in by_shape and not loop.nest.uncounted else 0)
+            alone |= {place for place in places if by_shape[place[1]] > 0}
+    found = pointers(loop, by_shape, start_of(loop), alone)
+    return found + int(looked_up(loop) if None in by_shape and not loop.nest.uncounted else 0)
 
 
 _GUARD, _HOISTED_GUARD, _HOISTED_MINIMUM, _KNOWN_GUARD = 3.0, 5.0, 3.0, 4.0
@@ -334,17 +337,22 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
     """What the loops inside need of this one: the way into each, and what varies with it in their addresses."""
     loop.shapes, loop.folded = shapes, 0.0
     if loop.children:
-        iv = loop.nest.iv
-        own = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
-        for child in loop.children:
-            shapes |= child.shapes
-        scaled = {abs(factor) // loop.nest.step for shape in shapes for key, factor in shape or () if key == iv}
-        products = sum([stride > 1 and stride - 1 not in scaled and stride not in own for stride in scaled])
+        below = set[Moving | None]().union(*[child.shapes for child in loop.children])
+        own, inside = _factors(loop.nest, shapes), _factors(loop.nest, below)
+        products = sum([stride > 1 and not (stride - 1 in own or stride - 1 in inside) for stride in inside - own])
         products += _written_out_inside(loop) if loop.nest.step > 1 else 0
-        guards = [_guards(child, loop, True) for child in loop.children]
+        shapes |= below
+        guards = [_guards(child, loop, True) for child in loop.children if child.children or not child.exact]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
+        loop.size += row_pointers(loop) if loop.isa == "riscv" else 0
         loop.indexing += products
         loop.folded = len(loop.children) + sum([folded for _, folded in guards])
+
+
+def _factors(nest: Nest, shapes: Set[Moving | None]) -> set[int]:
+    """What the index of a loop is multiplied by."""
+    iv, step = nest.iv, nest.step
+    return {abs(factor) // step for shape in shapes if shape for key, factor in shape if key == iv}
 
 
 def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
@@ -362,8 +370,9 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
         elif not bounds and inside and (not loop.nest.uncounted or loop.nest.share < 1.0):
             size = 2.0
     for child in loop.children:
-        more = _guards(child, around, False)
-        size, folded = size + more[0], folded + more[1]
+        if child.children or not child.exact:
+            more = _guards(child, around, False)
+            size, folded = size + more[0], folded + more[1]
     return size, folded
 
 
@@ -382,6 +391,7 @@ def unfolded(child: Loop, around: Loop) -> float:
     index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
     address still, unless it moves with no other loop."""
     once, resumed = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0), around.resumed
+    left = left_pointers(child, around) if child.isa == "riscv" and not child.nest.starts else 0.0
     iv, fixed = child.nest.iv, 0.0
     if child.trip == 1:
         moves = [moving and tuple([pair for pair in moving if pair[0] != iv]) for moving in child.early_indexed]
@@ -390,7 +400,7 @@ def unfolded(child: Loop, around: Loop) -> float:
         add_counts(around.kept, {**child.kept, **dict.fromkeys(child.nest.starts, kept)}, 1.0)
         around.deleted += _DELETED + child.deleted
         around.settled += child.settled
-        return once + _DELETED + kept - moves.count(())
+        return once + _DELETED + kept - moves.count(()) + left
     around.deleted += child.deleted * child.trip
     add_counts(around.kept, child.kept, 1.0)
     sums = 2.0 * child.early_mixed * max(child.trip - 1.0, 0.0)
@@ -409,4 +419,4 @@ def unfolded(child: Loop, around: Loop) -> float:
         fixed += (child.trip - bool(rest)) * (not child.nest.starts)
         if rest:
             around.early_indexed.append(rest)
-    return once * child.trip - fixed + sums + around.resumed - resumed
+    return once * child.trip - fixed + sums + around.resumed - resumed + left

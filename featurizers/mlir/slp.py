@@ -111,10 +111,10 @@ def runs(loop: Loop) -> Runs:
             lanes.setdefault((access.base, access.moving, access.shape), []).append(access.constant)
         ascending = _ascending(read)
         alike = not places or not read or _ascending(places) == ascending
-        packed = _lengths(lanes) if len(lanes) > len(places) else None
-        stores = _lengths(places) + [1] * apart
+        packed = lengths(lanes) if len(lanes) > len(places) else None
+        stores = lengths(places) + [1] * apart
         bits = max(bits if places else loop.bits, 8)
-        loop.runs = Runs(stores, _lengths(read), bits, alike, stores if packed is None else packed, ascending)
+        loop.runs = Runs(stores, lengths(read), bits, alike, stores if packed is None else packed, ascending)
     return loop.runs
 
 
@@ -124,7 +124,7 @@ def _ascending(places: dict[tuple[int, Moving], list[int]]) -> bool:
     return 2 * steps.count(1) >= len(steps)
 
 
-def _lengths(places: Mapping[Any, list[int]]) -> list[int]:
+def lengths(places: Mapping[Any, list[int]]) -> list[int]:
     found = []
     for constants in places.values():
         if len(constants) == 1:
@@ -313,7 +313,7 @@ def _undisturbed(loop: Loop) -> list[int]:
             external = base if access.external else external
             if not access.apart and not access.maybe and access.lanes == 1 and moving is not None:
                 lanes.setdefault((base, moving, access.shape, part), []).append(access.constant)
-    return _lengths(lanes)
+    return lengths(lanes)
 
 
 _NOWHERE = -1
@@ -343,7 +343,7 @@ def _stored_after(loop: Loop) -> list[int]:
     for access in loop.lifted:
         if access.store and access.moving is not None:
             places.setdefault((access.base, access.moving), []).append(access.constant)
-    return _lengths(places)
+    return lengths(places)
 
 
 def wide(loop: Loop, cpu: Cpu, lanes: float) -> float:

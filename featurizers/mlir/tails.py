@@ -51,13 +51,14 @@ def whole_under_mask(loop: Loop, vf: int) -> bool:
 
 def predicated(loop: Loop, cpu: Cpu) -> bool:
     """Whether all iterations of SVE run under a predicate: those of bodies that are long enough, without reductions
-    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), which reads no interleaved groups."""
+    and not backwards (`preferPredicateOverEpilogue`, `TailFoldingOpts::Simple`), without interleaved groups, of
+    which strided stores are one too, whatever is left between them."""
     if cpu.isa != "aarch64" or not cpu.scalable or loop.chains:
         return False
     iv = loop.nest.iv
     for access in loop.accesses:
         stride = access.stride(iv)
-        if stride == -1 or (not access.store and 1 < abs(stride) <= _MOST_INTERLEAVED):
+        if stride == -1 or 1 < abs(stride) <= _MOST_INTERLEAVED:
             return False
     size = sum(loop.counts) if loop.counts[opclass.LIBM] else loop.size - 3.0  # a call is one instruction
     return size + len(loop.accesses) + _OF_LOOP >= _PREDICATED_SIZE

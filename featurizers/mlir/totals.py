@@ -7,7 +7,7 @@ from math import log2
 
 from featurizers.mlir import opclass
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.module import Block, Op
+from featurizers.mlir.module import Op
 from featurizers.mlir.program import Program
 
 TOTALS = (
@@ -83,9 +83,10 @@ def _memory(program: Program, loops: list[Loop]) -> tuple[float, float]:
         footprint += kind.size * max(kind.bits, 8) / 8
     distance = 0.0
     for loop in loops:
-        iv, depth = loop.nest.iv, loop.nest.depth
-        if any(a.moving is not None and len(a.moving) < depth for a in loop.accesses):
-            distance = max(distance, sum([a.bits / 8 * a.lanes * loop.trip for a in loop.accesses if a.stride(iv)]))
+        depth, strides = loop.nest.depth, loop.by_shape()
+        if any(moving is not None and len(moving) < depth for moving in strides):
+            run = [a.bits / 8 * a.lanes * loop.trip for a in loop.accesses if strides[a.moving]]
+            distance = max(distance, sum(run))
     return footprint, distance
 
 
@@ -106,12 +107,9 @@ def _dialects(program: Program) -> tuple[list[float], list[float]]:
                 weighted[index] += inner
                 for region in op.regions:
                     for block in region:
-                        visit_block(block, inner)
+                        visit(block.ops, inner)
             else:
                 weighted[index] += weight
-
-    def visit_block(block: Block, weight: float) -> None:
-        visit(block.ops, weight)
 
     visit(program.module.ops, 1.0)
     return plain, weighted

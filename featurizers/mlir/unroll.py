@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import gcd
 
 from featurizers.mlir import opclass
+from featurizers.mlir.boosts import ANALYSED, worth_it_late
 from featurizers.mlir.costs import fixed
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
@@ -36,7 +37,7 @@ def after_vectorising(
     """
     if not loop.nest.depth:
         return 1, False
-    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - loop.nest.reloads - loop.folded) * ratio
+    body = max(work - scattered, work / 2) if vf > 1 else (loop.size - 3 - _reloaded(loop) - loop.folded) * ratio
     if vf == 1 and ratio == 1.0:
         body = max(body - near_stores(loop), 1.0)
     if cpu.isa == "aarch64" and vf == 1 and ratio < 1.0:
@@ -47,13 +48,8 @@ def after_vectorising(
         return 1, False
     if loop.exact and whole >= 1 and whole * max(size - 2, 1) + 2 <= 300:
         return max(whole, 1), True
-    if (
-        cpu.isa == "x86"
-        and loop.exact
-        and not loop.children
-        and 1 < whole <= _ANALYSED
-        and _worth_it(loop, vf, whole, size)
-    ):
+    known = cpu.isa == "x86" or ratio == 1.0  # of what SLP packs, sizes are not
+    if known and loop.exact and not loop.children and 1 < whole <= ANALYSED and worth_it_late(loop, vf, whole, size):
         return whole, True
     if loop.counts[opclass.CALL] > loop.moved_by_calls or loop.functions:
         return 1, False
@@ -70,6 +66,11 @@ def after_vectorising(
     if cpu.unroll_ops and vf == 1 and ratio == 1.0:
         size += shifted_sums(loop)
     return partly(loop, cpu, size, whole), False
+
+
+def _reloaded(loop: Loop) -> int:
+    """What is gone of loads of what the iteration before has stored; on RISC-V with their pointers."""
+    return loop.nest.reloads * (2 if loop.isa == "riscv" else 1)
 
 
 _VECTOR_BITS = 128
@@ -92,27 +93,6 @@ def _scaled_addresses(loop: Loop) -> int:
 
 
 _BYTE = 8
-_ANALYSED, _THRESHOLD, _MOST_BOOST = 10, 300.0, 4.0
-
-
-def _worth_it(loop: Loop, vf: int, trips: int, size: float) -> bool:
-    """What is gone when the index is known raises the threshold in proportion (`analyzeLoopUnrollCost`), once more
-    behind the vectorisers: the loop's own control, and what is computed of the index alone. (On x86, whose sizes are
-    known well enough for it to matter.)"""
-    if calls(loop):
-        return False
-    slow = CALL_LATENCY * vf * loop.counts[opclass.LIBM]
-    left = max(size - 3.0 - (loop.indexing - loop.mixed if vf == 1 else 0.0), 1.0) + slow
-    return trips * left < _THRESHOLD * min((size + slow) / left, _MOST_BOOST)
-
-
-def calls(loop: Loop) -> bool:
-    """Whether a body calls functions, which LLVM does not go through; those of the mathematical library are none."""
-    return loop.counts[opclass.CALL] + loop.functions > 0
-
-
-CALL_LATENCY = 9.0
-"""Of a lane of such a function, beyond its size, where sizes are of latency as well (``-cost-kind=size-latency``)."""
 
 
 def _only_uncounted(loop: Loop) -> bool:

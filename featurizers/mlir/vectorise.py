@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import costs, divisions, fused, halves, minmax, opclass, widths
+from featurizers.mlir import costs, divisions, fused, halves, minmax, opclass, widened, widths
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import LESS_IN_VECTORS
 from featurizers.mlir.loop import CARRIED, VECTORISABLE, Loop
@@ -45,9 +45,9 @@ class Plan(msgspec.Struct, frozen=True):
     """vf, interleave : 1 where the decision was against. cost : of one vector iteration over one of the source's.
     work : instructions of one vector iteration. folded : the last iterations run under a mask. picked : accesses that
     are gathers or scatters. margin : cost of the best vector loop over that of the scalar one, 0 where there is none.
-    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed : see `woven`. size : of a vector iteration
-    to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars, with the
-    cost of one over that of an iteration, and its instructions."""
+    taken_apart : see `_taken_apart`. last : see `keeps_last`. narrowed, woven : see `woven`. size : of a vector
+    iteration to the unroller, 0 where `vector_size` has none. widths : lanes of vectors that cost less than scalars,
+    with the cost of one over that of an iteration, and its instructions. sums : see `widened`."""
 
     vf: int
     interleave: int
@@ -61,7 +61,9 @@ class Plan(msgspec.Struct, frozen=True):
     last: bool = False
     size: float = 0.0
     narrowed: bool = False
+    woven: int = 0
     widths: tuple[tuple[int, float, float], ...] = ()
+    sums: widened.Sums | None = None
 
 
 def ordered_only(loop: Loop) -> bool:
@@ -88,7 +90,7 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     `uops`."""
     scalar = Plan(1, 1, 1.0, body, False)
     legal = loop.legality == VECTORISABLE or (ordered_only(loop) and bool(cpu.ordered_reductions))
-    if not legal or not loop.nest.depth or loop.trip < 2:
+    if not legal or loop.refused or loop.checks > _MOST_CHECKS or not loop.nest.depth or loop.trip < 2:
         return scalar
     length = known_length(loop)
     tiny = 0 < length < TINY_TRIP
@@ -109,10 +111,12 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     kinds = alike(loop)
     woven = interwoven(loop, cpu, kinds)
     total, chosen, margin = alone * loop.trip, scalar, _NEVER
+    sums = widened.sums(loop, cpu)
+    other, own = (loop, body) if sums is None else widened.without(loop, sums, body)
     folded = by_length or predicated(loop, cpu) or (tiny and (not loop.exact or length % longest(loop, cpu) != 0))
     last = not folded and keeps_last(loop)
     worthwhile: list[tuple[int, float, float]] = []
-    for vf in _candidates(loop, cpu):
+    for vf in _candidates(loop, cpu) if sums is None else widened.lanes(sums):
         if folded and (not masks(cpu) or (costs.fixed(loop, cpu, vf) and not whole_under_mask(loop, vf))):
             continue
         if loop.exact and loop.trip - last < vf and not folded:
@@ -121,8 +125,10 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
             continue
         if cpu.isa == "riscv" and _held(loop, kinds, cpu, vf, folded) > cpu.vector_registers:
             continue
-        cost, work, picked = _vector(loop, kinds, cpu, vf, body, uops, folded, woven)
+        cost, work, picked = _vector(other, kinds, cpu, vf, own, uops, folded, woven)
         cost += costs.control(cpu, folded)
+        if sums is not None:
+            cost, work = cost + widened.cost(sums, vf), work + widened.work(sums, cpu, vf)
         if cost < alone * vf:
             worthwhile.append((vf, cost / alone, work))
         whole, rest = divmod(loop.trip, vf)
@@ -137,13 +143,14 @@ def plan(loop: Loop, cpu: Cpu, body: float, uops: float) -> Plan:
     count = 1 if chosen.vf == 1 and cpu.isa != "aarch64" else _interleave(loop, cpu, chosen, alone)
     if chosen.vf == 1:
         return msgspec.structs.replace(chosen, interleave=count, margin=margin)
-    chosen = msgspec.structs.replace(chosen, widths=tuple(worthwhile))
+    chosen = msgspec.structs.replace(chosen, widths=tuple(worthwhile), sums=sums)
     if woven:
         one = narrowed(loop, cpu, chosen.vf, woven)
         together = [(kind, n, False) for kind, n in kinds]
         size = vector_size(loop, cpu, 1 if one else chosen.vf, count, together, woven)
         work = chosen.work / chosen.vf if one else chosen.work
-        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=work, narrowed=one, size=size)
+        return msgspec.structs.replace(chosen, interleave=count, margin=margin, work=work, narrowed=one, size=size,
+                                       woven=woven)  # fmt: skip
     moved = [(kind, n, _move(loop, kind, cpu, chosen.vf, chosen.folded)[2] > 0) for kind, n in kinds]
     size = vector_size(loop, cpu, chosen.vf, count, moved)
     if not loop.strided + loop.gathered:
@@ -196,6 +203,8 @@ def _preferred(loop: Loop, cpu: Cpu, before: int, vf: int) -> bool:
 
 _NEVER = 9.0
 _CHECK_COST, _SHARE_OF_CHECKS = 4.0, 10.0
+_MOST_CHECKS = 128
+"""Of overlap (`VectorizeMemoryCheckThreshold`)."""
 
 
 def _checked(loop: Loop) -> float:
@@ -260,7 +269,7 @@ def _vector(
     cost = costs.arithmetic(loop, cpu, vf) + vf * libm * costs.call(loop, cpu, _LANE[cpu.isa])[1]
     extended = loop.counts[_EXTEND] - widths.free(loop, cpu.isa)
     merged = fused.beyond(loop, cpu, True, fixed) - fused.beyond(loop, cpu, False)
-    whole = cpu.isa == "x86" and not loop.is_float and not woven
+    whole = cpu.isa == "x86" and not woven
     left = uops - moves if whole else body - moves * (1.0 if cpu.isa == "aarch64" and fixed else 0.7)
     work = max(left - libm * CALL_WORK - extended + merged, 0.0 if whole else 1.0) * parts
     work += widths.conversions(loop, cpu, vf, fixed)
@@ -294,7 +303,7 @@ def _vector(
     in_order = ordered_only(loop)
     if in_order:  # in place of the addition
         cost += (costs.in_order(loop, cpu, vf) - 1.0) * len(loop.chains)
-        work += 0.0 if cpu.scalable else vf - 1
+        work += 0.0 if cpu.scalable else 2.0 * (vf - 1.0)
     return cost, work, picked
 
 
@@ -304,7 +313,7 @@ def _wider(loop: Loop, cpu: Cpu, vf: int) -> float:
     if products and loop.bits <= 8 and cpu.isa == "x86":
         return more + products * (1.0 + (vf * 16 > cpu.prefer_bits))
     if products and loop.bits == _INDEX_BITS and cpu.isa == "aarch64" and not cpu.scalable:
-        return more + products * (_LONG_PRODUCT * vf - 1.0)
+        return more + products * (_LONG_PRODUCT * vf - 1.0) * (1.0 - widened.long_products(loop))
     return more
 
 

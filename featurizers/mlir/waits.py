@@ -18,10 +18,15 @@ _HALF = 16
 _INSERTED = 2.0
 """Cycles until what is loaded is in a register's lowest lane."""
 
-_MAXIMUM_LATENCY = 4.5
+MAXIMUM_LATENCY = 4.5
 _WINDOW = 110.0
+_WINDOWS = {"neoverse-v1": 200.0, "skylake-avx512": 160.0}
 """Micro-operations among which a core that looks past an instruction that waits finds work (llvm-mca's hold 140 to 256,
-less what waits in the queue of a unit; chosen by labels)."""
+less what waits in the queue of a unit, which Neoverse V1's model does not limit; chosen by labels)."""
+_WAITING = {"skylake-avx512": 60.0}
+"""Operations that wait for their operands at most (`SKXPortAny`): loads and stores of a body seldom do."""
+_MULTIPLIER = {"apple-m1": 32.0}
+"""Products of whole numbers that wait at most (`CyUnitIM`)."""
 
 
 def in_parts(loop: Loop, cpu: Cpu) -> bool:
@@ -88,18 +93,27 @@ def path_of(loop: Loop, cpu: Cpu, uops: float, unroll: int = 1, vectors: bool = 
     back = loop.nest.returns_into
     if back and not loop.nest.depth and not loop.children and (back == "float" or cpu.isa != "x86"):
         return longest  # llvm-mca repeats the block, whose result is its own argument
-    stepwise = loop.nest.stepwise
+    stepwise, begun = loop.nest.stepwise, _begun(cpu, uops, loop.counts[opclass.LOAD] + loop.counts[opclass.STORE])
+    if cpu.name in _MULTIPLIER and not vectors and not loop.is_float and loop.counts[_IMUL]:
+        begun = min(begun, _MULTIPLIER[cpu.name] / loop.counts[_IMUL])
     if stepwise is not None and unroll > 1:
         longest = longest / unroll + wait_of(stepwise, cpu, loop) * (unroll - 1) / unroll
-        uops *= unroll
-    return longest / (1.0 + _WINDOW / max(uops, 1.0))
+        begun /= unroll
+    return longest / (1.0 + begun)
+
+
+def _begun(cpu: Cpu, uops: float, moved: float = 0.0) -> float:
+    """Iterations of so many micro-operations that a core begins beside one that waits. moved : loads and stores."""
+    begun = _WINDOWS.get(cpu.name, _WINDOW) / max(uops, 1.0)
+    waiting = _WAITING.get(cpu.name, 0.0)
+    return min(begun, waiting / max(uops - moved, 1.0)) if waiting else begun
 
 
 def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
     """Cycles from the first load of an iteration to its result: the path of a body as it is written, and the further
     steps of an accumulator of loops that were unrolled completely into it."""
     own, chain = own_path(loop, cpu, vectors), loop.serial_chain
-    if chain is None or not loop.serial:
+    if chain is None or not loop.serial or (not vectors and _begins_by_product(chain, loop, cpu)):
         return own
     within = 0.0
     if loop.critical is not loop.nest.critical:  # that of the loop inside, which has a step already
@@ -108,6 +122,15 @@ def whole_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
             within = min(dict(steps(loop.critical)).get(chain.op_class, 1.0), within)
     further = max(loop.serial - within, 0.0)
     return own + further / max(chain.steps, 1.0) * wait_of(chain, cpu, loop, vectors)
+
+
+def _begins_by_product(chain: Chain, loop: Loop, cpu: Cpu) -> bool:
+    """Whether a sum of products begins at zero, so that its first is ``mul``, which is ``madd`` without an addend:
+    llvm-mca-22 has no ``madd`` of M1 wait for such a one, nor for those behind it."""
+    kept = loop.chains or loop.nest.returns_into or chain.base or chain.stored
+    return (
+        cpu.name in _MULTIPLIER and not kept and not chain.is_float and _added_to_products(chain, cpu, loop, False) > 0
+    )
 
 
 def through_pointer(loop: Loop, cpu: Cpu, vf: int) -> float:
@@ -170,10 +193,10 @@ def _displaced(loop: Loop, moving: Moving | None, places: list[int], vf: int) ->
     return moving is not None and len(places) > 1 and loop.by_shape().get(moving) == 1 and reached
 
 
-def overlapped(chain: float, uops: float) -> float:
+def overlapped(chain: float, uops: float, cpu: Cpu) -> float:
     """Cycles of a chain whose loop is unrolled completely into a block of so many micro-operations: that of the block's
     next execution is another."""
-    return chain / (1.0 + _WINDOW / max(uops, 1.0))
+    return chain / (1.0 + _begun(cpu, uops))
 
 
 def own_path(loop: Loop, cpu: Cpu, vectors: bool = False) -> float:
@@ -246,11 +269,13 @@ def _steps_of(chain: Chain) -> float:
 
 def steps_by_store(loop: Loop, cpu: Cpu) -> bool:
     """Whether a store moves on the pointer that the next iteration loads by (``str s0, [x0, #148]!``): llvm-mca has it
-    wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer."""
+    wait for what is stored. Accesses of neighbours share an index instead, and copies of an unrolled body a pointer;
+    such a store goes as far as nine bits say."""
     if cpu.isa != "aarch64" or loop.children or not loop.nest.depth or (cpu.unroll_ops and not loop.widths):
         return False
     written = [access for access in loop.accesses if access.store]
-    if len(written) != 1 or abs(written[0].stride(loop.nest.iv)) < 2:
+    stride = abs(written[0].stride(loop.nest.iv)) if len(written) == 1 else 0
+    if stride < 2 or stride * written[0].bits // 8 >= _UNSCALED:
         return False
     place = written[0].base, written[0].moving
     return sum(not access.store and (access.base, access.moving) == place for access in loop.accesses) == 1
@@ -298,7 +323,9 @@ def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> flo
     if not products or 2.0 * loop.folds < products or _IMUL in kinds:
         return 0.0
     if not vectors:
-        beyond = _BEHIND_ADDEND if cpu.in_order else 0.0
+        known = latencies(cpu, chain.bits, False)
+        behind = known[_IMUL] - known[opclass.IADD] if cpu.name in _MULTIPLIER else 0.0  # which hands on no addend
+        beyond = _BEHIND_ADDEND if cpu.in_order else behind
     elif cpu.name in _ACCUMULATED and not loop.counts[_EXTEND]:
         beyond = _ACCUMULATED[cpu.name] - latencies(cpu, chain.bits, False, True)[opclass.IADD]
     else:
@@ -311,4 +338,4 @@ def _latency(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> float:
     if chain.op_class < 0:
         return 1.0
     known = latencies(cpu, loop.float_bits if chain.is_float else chain.bits, chain.is_float, vectors)[chain.op_class]
-    return min(known, _MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known
+    return min(known, MAXIMUM_LATENCY) if chain.op_class == opclass.FMAXIMUM else known

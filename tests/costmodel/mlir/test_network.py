@@ -75,7 +75,7 @@ def test_the_c_of_it_says_the_same(network: ColumnNetwork, tmp_path: Path) -> No
     x = rows(200, seed=4)
     x[5, 0] = np.nan
     got = [function(np.ascontiguousarray(row).ctypes.data_as(ctypes.c_void_p)) for row in x]
-    np.testing.assert_allclose(got, network.predict(x), atol=2e-9)
+    np.testing.assert_allclose(got, network.predict(x), atol=2e-6)
 
 
 def test_trees_and_network_together_beat_trees_where_costs_are_products(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,6 @@ def test_what_is_likeliest_costs_less_than_what_lies_between() -> None:
     from costmodel.mlir.network_training import _robust_loss
 
     labels = torch.cat([torch.zeros(45), torch.linspace(1.0, 3.0, 55)])
-    costs = {
-        said: float(_robust_loss(torch.tensor(said), labels).mean()) for said in (0.0, float(labels.median()), 2.0)
-    }
+    loss = _robust_loss(len(labels))
+    costs = {said: float(loss(torch.tensor(said), labels).mean()) for said in (0.0, float(labels.median()), 2.0)}
     assert min(costs, key=lambda said: costs[said]) == 0.0

@@ -34,6 +34,7 @@ def reduced(kind: str, *steps: str, rows: int = 1, length: int = 1024) -> str:
 
 PRODUCTS = "%p = arith.muli %x, %y", "%s = arith.addi %t, %p"
 SUMS = "%p = arith.xori %x, %y", "%s = arith.addi %t, %p"
+MAXIMA = "%p = arith.addf %x, %y", "%s = arith.maximumf %t, %p"
 
 
 def test_a_sum_of_products_of_vectors_waits_for_its_addend() -> None:
@@ -111,3 +112,40 @@ def test_terms_that_slp_reduces_at_once_are_added_by_halves() -> None:
     code = codes(text, "neoverse-v1")[-1]
     assert code.packed.reduced
     assert code.cycles < 371 * 13  # labelled: 371 times 8.7
+
+
+@pytest.mark.parametrize(("kind", "steps", "labelled"), [("f64", MAXIMA, 4339), ("i32", SUMS, 689)])
+def test_partial_results_of_x86_come_together_step_by_step(kind: str, steps: tuple[str, ...], labelled: float) -> None:
+    """Of maxima that propagate NaN, each step waits for the one before; of sums, a permutation and a sum."""
+    code = codes(reduced(kind, *steps, rows=60, length=128), "znver4")[1]
+    assert code.cycles == pytest.approx(labelled, rel=0.15)
+
+
+def products_of_bytes(sums: int) -> str:
+    """Of columns of 64 bytes with so many others, side by side."""
+    names = range(sums)
+    bodies = "".join(
+        f"""
+          %x{n} = affine.load %a[%i, {n}] : memref<64x4xi8>
+          %p{n} = arith.muli %x{n}, %y : i8
+          %s{n} = arith.addi %t{n}, %p{n} : i8"""
+        for n in names
+    )
+    started, summed, kinds = (", ".join(of) for of in ([f"%t{n} = %z" for n in names], [f"%s{n}" for n in names],
+                                                       ["i8"] * sums))  # fmt: skip
+    stores = "\n".join(f"affine.store %r#{n}, %c[{n}, %j] : memref<4x3xi8>" for n in names)
+    return f"""func.func @f(%a: memref<64x4xi8> {{llvm.noalias}}, %b: memref<64x3xi8> {{llvm.noalias}},
+                             %c: memref<4x3xi8> {{llvm.noalias}}, %z: i8) {{
+      affine.for %j = 0 to 3 {{
+        %r:{sums} = affine.for %i = 0 to 64 iter_args({started}) -> ({kinds}) {{
+          %y = affine.load %b[%i, %j] : memref<64x3xi8>{bodies}
+          affine.yield {summed} : {kinds} }}
+        {stores} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("sums", "labelled"), [(1, 291), (4, 259)])
+def test_products_of_bytes_that_vectors_leave_go_through_one_register(sums: int, labelled: float) -> None:
+    """``imulb`` is of `al` alone: 3 cycles for each of the 32 iterations behind the one vector, unless SLP has put
+    several sums together."""
+    assert codes(products_of_bytes(sums), "znver4")[0].cycles == pytest.approx(labelled, rel=0.3)

@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu, opclass
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.columns import COLUMNS, row
 
 FEATURIZER = MlirFeaturizer()
 
@@ -48,3 +49,12 @@ def test_rows_of_one_byte_are_set_by_one_call(value: int, kind: str, called: flo
       return }}"""
     (root,) = FEATURIZER.parse({"mlir": text}).loops
     assert root.counts[opclass.CALL] == called
+
+
+@pytest.mark.parametrize(("name", "shape", "instructions"), [("cortex-a55", "27x12xf32", 5), ("apple-m1", "4xf32", 3)])
+def test_a_tensor_that_is_returned_as_it_was_given_is_copied(name: str, shape: str, instructions: int) -> None:
+    """Arguments and a jump to memcpy; a load and a store."""
+    text = f"func.func @f(%a: tensor<{shape}>) -> tensor<{shape}> {{ return %a : tensor<{shape}> }}"
+    program = FEATURIZER.parse({"mlir": text})
+    values = dict(zip([column.name for column in COLUMNS], row(program, cpu(name)), strict=True))
+    assert values["est_instructions"] == pytest.approx(instructions, abs=1.0)

@@ -22,6 +22,21 @@ def test_a_tile_that_is_cut_off_is_two_loops_once_those_around_are_unrolled() ->
     assert code.vf == 4, "the other one, of two iterations, is in the function's body"
 
 
+def test_tiles_of_each_length_are_vectorised_by_themselves() -> None:
+    """The rest of 23 has narrower vectors and single iterations behind them, the whole tile has neither."""
+    steps = " ".join([f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i64" for k in range(19)])
+    text = f"""func.func @f(%a: memref<55xi64>, %c: i64) {{
+      affine.for %t = 0 to 55 step 32 {{
+        affine.for %k = affine_map<(d0) -> (d0)>(%t) to min affine_map<(d0) -> (d0 + 32, 55)>(%t) {{
+          %x0 = affine.load %a[%k] : memref<55xi64>
+          {steps}
+          affine.store %x19, %a[%k] : memref<55xi64> }} }}
+      return }}"""
+    found = codes(text, "znver4")
+    assert [code.loop.trip for code in found] == [23, 32]
+    assert sum([code.instructions for code in found]) == pytest.approx(246, rel=0.03)
+
+
 def test_a_loop_around_others_is_unrolled_once_their_bodies_are_packed() -> None:
     text = """func.func @f(%a: memref<7x100x16xf32>, %c: f32) {
       affine.for %t = 0 to 7 { affine.for %i = 0 to 100 { affine.for %k = 0 to 16 {

@@ -135,3 +135,36 @@ def test_what_all_lanes_of_a_packed_body_share_waits_in_a_register_each() -> Non
     assert code.packed.lanes == 4
     assert code.lifted == 42
     assert code.spills > 10
+
+
+def matrices(order: str, sizes: dict[str, int], kind: str = "f32") -> str:
+    """A product of matrices with its loops in this order."""
+    a, b, c = [f"memref<{sizes[x]}x{sizes[y]}x{kind}>" for x, y in ("ik", "kj", "ij")]
+    multiply, add = ("mulf", "addf") if kind == "f32" else ("muli", "addi")
+    loops = " ".join([f"affine.for %{loop} = 0 to {sizes[loop]} {{" for loop in order])
+    return f"""func.func @f(%a: {a} {{llvm.noalias}}, %b: {b} {{llvm.noalias}}, %c: {c} {{llvm.noalias}}) {{
+      {loops}
+        %x = affine.load %a[%i, %k] : {a}
+        %y = affine.load %b[%k, %j] : {b}
+        %p = arith.{multiply} %x, %y : {kind}
+        %z = affine.load %c[%i, %j] : {c}
+        %s = arith.{add} %z, %p : {kind}
+        affine.store %s, %c[%i, %j] : {c} }} }} }}
+      return }}"""
+
+
+def test_sums_that_are_scattered_stay_in_memory() -> None:
+    """In nine zmm, each by two ``vscatterqps``, and two scalars."""
+    assert innermost(matrices("jki", {"i": 146, "k": 39, "j": 9}), "znver4").spills == 0
+
+
+def test_sums_stay_in_memory_where_a_body_has_many_accesses() -> None:
+    text = matrices("kij", {"i": 12, "k": 60, "j": 46}, "i16")
+    assert innermost(text, "skylake-avx512").spills == 0
+
+
+@pytest.mark.parametrize(("length", "most"), [(30, 1), (36, 7)])
+def test_what_is_used_once_in_a_single_vector_is_an_operand_in_memory(length: int, most: int) -> None:
+    """Rows of the second matrix wait; of 30 none is spilled, of 36 six."""
+    code = innermost(matrices("ikj", {"i": 64, "k": length, "j": 8}), "znver4")
+    assert length - 30 <= code.spills <= most

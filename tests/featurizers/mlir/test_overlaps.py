@@ -78,3 +78,66 @@ def test_sums_over_a_loop_that_is_unrolled_are_no_steps_of_the_sums_beside_them(
     code = innermost(SUMS, "znver4")
     assert code.loop.trip == 96
     assert code.chain_cycles < 18
+
+
+MIRRORED = """func.func @f(%a: memref<128x96xi16>, %b: memref<128x96xi16>) {
+  affine.for %i = 0 to 100 { affine.for %j = 0 to 96 {
+    %x = affine.load %a[FROM, %j] : memref<128x96xi16>
+    %y = arith.addi %x, %x : i16
+    affine.store %y, %b[TO, %j] : memref<128x96xi16> } }
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "vectors"),
+    [("%i", "%i", True), ("-%i + 99", "%i", False), ("%i", "-%i + 99", False), ("-%i + 99", "-%i + 99", True)],
+)
+@pytest.mark.parametrize("name", ["skylake-avx512", "apple-m1", "sifive-p670"])
+def test_a_check_that_is_made_before_a_loop_over_which_a_buffer_goes_backwards_always_fails(
+    name: str, source: str, to: str, vectors: bool
+) -> None:
+    """opt-22 has no vectors then, unless both buffers go alike."""
+    code = innermost(MIRRORED.replace("FROM", source).replace("TO", to), name)
+    assert (code.vf > 1) == vectors
+
+
+def test_buffers_that_are_told_apart_may_go_backwards() -> None:
+    text = MIRRORED.replace("FROM", "-%i + 99").replace("TO", "%i").replace("xi16>,", "xi16> {llvm.noalias},")
+    assert innermost(text.replace("xi16>)", "xi16> {llvm.noalias})"), "znver4").vf > 1
+
+
+SUMMED = """func.func @f(%a: memref<64x256xf32>, %o: memref<64xf32>) {
+  affine.for %i = 0 to 64 { affine.for %j = 0 to 256 {
+    %s = affine.load %o[PLACE] : memref<64xf32>
+    %v = affine.load %a[%i, %j] : memref<64x256xf32>
+    %n = arith.addf %s, %v : f32
+    affine.store %n, %o[PLACE] : memref<64xf32> } }
+  return }"""
+
+
+@pytest.mark.parametrize("name", ["apple-m1", "neoverse-v1", "sifive-p670"])
+def test_a_sum_that_the_next_execution_goes_on_with_is_none_in_order_while_it_is_stored(name: str) -> None:
+    """opt-22: cannot prove it is safe to reorder floating-point operations."""
+    assert innermost(SUMMED.replace("PLACE", "%i"), name).vf > 1
+    assert innermost(SUMMED.replace("PLACE", "3"), name).vf == 1
+    alone = SUMMED.replace("PLACE", "3").replace("f32>,", "f32> {llvm.noalias},", 1)
+    alone = alone.replace("f32>)", "f32> {llvm.noalias})", 1)
+    assert innermost(alone, name).vf > 1
+
+
+def summed(rows: int) -> str:
+    body = [f"%v{k} = affine.load %a[{k}, %i] : memref<{rows}x64xf32>" for k in range(rows)]
+    body += [f"%s{k + 1} = arith.addf %s{k}, %v{k} : f32" for k in range(rows)]
+    return f"""func.func @f(%a: memref<{rows}x64xf32>, %o: memref<64xf32>) {{
+      %s0 = arith.constant 1.0 : f32
+      affine.for %i = 0 to 64 {{
+        {chr(10).join(body)}
+        affine.store %s{rows}, %o[%i] : memref<64xf32> }}
+      return }}"""
+
+
+def test_places_beyond_a_hundred_are_ranges_of_their_own_and_128_checks_are_the_most() -> None:
+    """opt-22: too many memory checks needed, from 229 rows on."""
+    assert innermost(summed(100), "skylake-avx512").loop.checks == 1
+    assert innermost(summed(228), "skylake-avx512").vf == 8
+    assert innermost(summed(230), "skylake-avx512").vf == 1

@@ -165,3 +165,59 @@ def test_divisions_go_on_beside_calls() -> None:
     program = FEATURIZER.parse({"mlir": text})
     cycles = generate(program.loops_on("riscv")[0], cpu("sifive-p670"))[-1].cycles
     assert cycles == pytest.approx(18480.75, rel=0.05)
+
+
+def side_by_side(members: int, bits: int) -> str:
+    """So many neighbours in each iteration, which all go the same way."""
+    body = "".join(
+        f"""%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+            %x{k} = affine.load %a[%i{k}] : memref<512xf{bits}>
+            %y{k} = arith.mulf %x{k}, %x{k} : f{bits}
+            %z{k} = arith.addf %y{k}, %c : f{bits}
+            affine.store %z{k}, %b[%i{k}] : memref<512xf{bits}>\n"""
+        for k in range(members)
+    )
+    return f"""func.func @f(%a: memref<512xf{bits}> {{llvm.noalias}}, %b: memref<512xf{bits}> {{llvm.noalias}},
+                         %c: f{bits}) {{
+      affine.for %i = 0 to 512 step {members} {{
+        {body} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "bits", "cycles"),
+    [("znver4", 4, 32, 34.5), ("znver4", 8, 32, 34.8), ("apple-m1", 4, 32, 132), ("apple-m1", 8, 32, 132),
+     ("apple-m1", 4, 64, 260)],
+)  # fmt: skip
+def test_neighbours_that_the_source_unrolled_fill_vectors(name: str, members: int, bits: int, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": side_by_side(members, bits)}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+    assert code.cycles == pytest.approx(cycles, rel=0.1)
+
+
+def quotients(length: int, bits: int, more: int) -> str:
+    """With so many sums beside each division."""
+    sums = "".join(f"%s{k + 1} = arith.addf %s{k}, %x : f{bits}\n" for k in range(more))
+    return f"""func.func @f(%a: memref<{length}xf{bits}> {{llvm.noalias}},
+                         %b: memref<{length}xf{bits}> {{llvm.noalias}},
+                         %c: memref<{length}xf{bits}> {{llvm.noalias}}) {{
+      affine.for %i = 0 to {length} {{
+        %x = affine.load %a[%i] : memref<{length}xf{bits}>
+        %y = affine.load %b[%i] : memref<{length}xf{bits}>
+        %s0 = arith.divf %x, %y : f{bits}
+        {sums}
+        affine.store %s{more}, %c[%i] : memref<{length}xf{bits}> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("bits", "more", "cycles"), [(32, 0, 3630), (64, 0, 7276), (32, 8, 4247), (32, 12, 5271), (64, 12, 10585)]
+)
+def test_one_of_two_units_of_sve_divides(bits: int, more: int, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": quotients(4096, bits, more)}).loops_on("aarch64")[0], cpu("neoverse-v1"))
+    assert code[-1].cycles == pytest.approx(cycles, rel=0.12)
+
+
+@pytest.mark.parametrize(("bits", "cycles"), [(32, 25716), (64, 76000)])
+def test_divisions_of_groups_of_registers(bits: int, cycles: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": quotients(4096, bits, 0)}).loops_on("riscv")[0], cpu("sifive-p670"))
+    assert code[-1].cycles == pytest.approx(cycles, rel=0.1)

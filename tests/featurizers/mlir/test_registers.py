@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.columns import COLUMNS, row
 
 FEATURIZER = MlirFeaturizer()
 
@@ -231,3 +232,98 @@ def test_x86_calls_a_function_to_round_a_fused_product_of_halves() -> None:
     assert last(HALVES, "znver4").driven == 5
     assert last(HALVES, "apple-m1").driven == 0
     assert last(HALVES.replace("f16", "f32"), "znver4").driven == 0
+
+
+TAPS = """func.func @f(%x: memref<1600xf32> {llvm.noalias}, %c: memref<TAPSxf32> {llvm.noalias},
+             %y: memref<1522xf32> {llvm.noalias}) {
+  %z = arith.constant 64.0 : f32
+  affine.for %i = 0 to 1522 {
+    %s = affine.for %k = 0 to TAPS iter_args(%a = %z) -> (f32) {
+      %p = affine.load %x[%i + %k] : memref<1600xf32>
+      %q = affine.load %c[%k] : memref<TAPSxf32>
+      %m = arith.mulf %p, %q : f32
+      %r = arith.addf %a, %m : f32
+      affine.yield %r : f32 }
+    affine.store %s, %y[%i] : memref<1522xf32> }
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("name", "taps", "spills"),
+    [("sifive-p670", 24, 22), ("sifive-p670", 36, 46), ("znver4", 32, 3), ("znver4", 36, 7)],
+)
+def test_spills_of_vectors_are_reported_twice_on_risc_v(name: str, taps: int, spills: int) -> None:
+    """Coefficients wait in vectors of two registers each; once the scalars have registers as well, llc reports all."""
+    columns = row(FEATURIZER.parse({"mlir": TAPS.replace("TAPS", str(taps))}), cpu(name))
+    assert columns[[column.name for column in COLUMNS].index("est_spills")] == spills
+
+
+def test_groups_of_registers_are_as_wide_as_what_is_computed() -> None:
+    """Loads of 16 bits, sums of 32: sixteen lanes take four registers, and eight coefficients fill the file."""
+    text = TAPS.replace("TAPS", "8").replace("xf32", "xi16").replace("-> (f32)", "-> (i32)")
+    text = text.replace("64.0 : f32", "64 : i32").replace("yield %r : f32", "yield %r : i32")
+    text = text.replace("%m = arith.mulf %p, %q : f32", WIDER).replace("addf %a, %m : f32", "addi %a, %m : i32")
+    text = text.replace("affine.store %s", NARROWER + "affine.store %o")
+    code = last(text, "sifive-p670")
+    assert code.vf == 16
+    assert code.vectors_beyond > 0, "3, which llc reports twice"
+
+
+WIDER = """%u = arith.extsi %p : i16 to i32
+      %v = arith.extsi %q : i16 to i32
+      %m = arith.muli %u, %v : i32"""
+
+NARROWER = """%n = arith.constant 7 : i32
+    %h = arith.shrsi %s, %n : i32
+    %o = arith.trunci %h : i32 to i16
+    """
+
+
+def written_out(copies: int) -> str:
+    """A stencil of five points whose loop the source has unrolled."""
+    body = ""
+    for k in range(copies):
+        body += f"%i{k} = affine.apply affine_map<(d0) -> (d0 + {k})>(%i)\n"
+        for j in range(5):
+            body += f"%x{k}{j} = affine.load %a[%i{k} + {j - 2}] : memref<4096xi16>\n"
+            body += f"%m{k}{j} = arith.muli %x{k}{j}, %w{j} : i16\n"
+            if j:
+                before = f"s{k}{j - 1}" if j > 1 else f"m{k}0"
+                body += f"%s{k}{j} = arith.addi %{before}, %m{k}{j} : i16\n"
+        body += f"affine.store %s{k}4, %c[%i{k}] : memref<4096xi16>\n"
+    weights = "".join([f"%w{j} = arith.constant {weight} : i16\n" for j, weight in enumerate((5, 4, 4, 3, 4))])
+    return f"""func.func @f(%a: memref<4096xi16>, %c: memref<4096xi16>) {{
+      {weights} affine.for %i = 2 to 4000 step {copies} {{ {body} }} return }}"""
+
+
+def test_copies_that_the_source_has_written_out_have_indices_of_their_own_on_risc_v() -> None:
+    """Both buffers' of each copy; llc spills 44 times. Whole groups of eight are one access."""
+    assert last(written_out(16), "sifive-p670").spills >= 44
+    assert last(written_out(8), "sifive-p670").spills == 0
+
+
+def products(terms: int) -> str:
+    """Four products, whose terms are all there before the first is used."""
+    body = "".join([f"%c{k} = arith.constant {k + 3}.0 : f32\n" for k in range(2 * terms)])
+    for lane in range(4):
+        body += f"%x{lane} = affine.load %a[{lane}] : memref<4xf32>\n"
+        for k in range(terms):
+            body += f"%m{lane}_{k} = arith.mulf %x{lane}, %c{2 * k} : f32\n"
+            body += f"%p{lane}_{k} = arith.addf %m{lane}_{k}, %c{2 * k + 1} : f32\n"
+    for lane in range(4):
+        before = f"p{lane}_0"
+        for k in range(1, terms):
+            body += f"%q{lane}_{k} = arith.divf %p{lane}_{terms - k}, %{before} : f32\n"
+            before = f"q{lane}_{k}"
+        body += f"affine.store %{before}, %b[{lane}] : memref<4xf32>\n"
+    ends = "%a: memref<4xf32> {llvm.noalias}, %b: memref<4xf32> {llvm.noalias}"
+    return f"func.func @f({ends}) {{ {body} return }}"
+
+
+@pytest.mark.parametrize("name", ["apple-m1", "znver4"])
+def test_what_slp_packs_lives_in_vectors(name: str) -> None:
+    """62 floats in as many registers as four go into: llc spills none."""
+    code = last(products(12), name)
+    assert code.packed.lanes == 4
+    assert code.loop.live_float > cpu(name).vector_registers
+    assert code.spills == 0

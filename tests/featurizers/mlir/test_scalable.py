@@ -6,6 +6,7 @@ import pytest
 
 from featurizers.mlir import MlirFeaturizer, cpu
 from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir.tails import predicated
 
 FEATURIZER = MlirFeaturizer()
 
@@ -270,3 +271,25 @@ def test_no_vectors_of_unknown_length_without_one_iteration() -> None:
     code = generate(FEATURIZER.parse({"mlir": text}).loops_on("aarch64")[0], cpu("neoverse-v1"))[-1]
     assert code.vf == 1
     assert code.full
+
+
+WOVEN_STORES = """func.func @f(%a: memref<9x1600xf64> {llvm.noalias}, %b: memref<9x3300xf64> {llvm.noalias}) {
+  affine.for %i = 0 to 8 { affine.for %j = 0 to 1501 {
+    %x = affine.load %a[%i, %j] : memref<9x1600xf64>
+    %y = affine.load %a[%i + 1, %j] : memref<9x1600xf64>
+    %s = arith.addf %x, %y : f64
+    %t = arith.mulf %s, %s : f64
+    %u = arith.addf %t, %x : f64
+    %v = arith.mulf %u, %t : f64
+    %w = arith.mulf %v, %u : f64
+    affine.store %w, %b[%i, %j * 2] : memref<9x3300xf64>
+    affine.store %u, %b[%i, %j * 2 + 1] : memref<9x3300xf64> } }
+  return }"""
+
+
+@pytest.mark.parametrize(("place", "vf"), [("%j * 2 + 1", 4), ("%j * 2 + 5", 2)])
+def test_strided_stores_are_under_no_predicate(place: str, vf: int) -> None:
+    """opt-22: ``vscale x 2`` where nothing is left between them, else 2; no ``llvm.get.active.lane.mask``."""
+    code = codes(WOVEN_STORES.replace("%j * 2 + 1", place), "neoverse-v1")[-1]
+    assert not predicated(code.loop, cpu("neoverse-v1"))
+    assert code.vf == vf

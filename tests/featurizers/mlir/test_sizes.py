@@ -39,6 +39,7 @@ def copies(buffers: int, width: int) -> str:
 def test_an_iteration_written_out_is_a_part_of_its_one_address_and_operations_of_two(name: str) -> None:
     assert sizes(copies(1, 64), name)[7] == 12
     assert sizes(copies(2, 64), name)[7] == 27
+    assert sizes(copies(2, 48), name)[7] == 25
 
 
 PRODUCT = """func.func @f(

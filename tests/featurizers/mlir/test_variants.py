@@ -107,14 +107,14 @@ def test_sums_in_order_are_three_for_each_lane_to_the_unroller(name: str) -> Non
 
 
 def test_chains_that_each_execution_begins_anew_overlap() -> None:
-    """Those of a loop that is unrolled completely, in the body around: llvm-mca has 152 cycles, 126 additions."""
-    text = """func.func @f(%a: memref<3xf32> {llvm.noalias}, %b: memref<3x2x3x21xf32> {llvm.noalias}) {
+    """Those of a loop that is unrolled completely, in the body around: llvm-mca has 500 cycles, 450 additions."""
+    text = """func.func @f(%a: memref<3xf32> {llvm.noalias}, %b: memref<3x2x3x25xf32> {llvm.noalias}) {
       affine.for %t = 0 to 3 step 32 { affine.for %i = affine_map<(d) -> (d)>(%t) to affine_map<(d) -> (d + 3)>(%t) {
         %0 = affine.load %a[%i] : memref<3xf32>
         %1 = affine.for %j = 0 to 2 iter_args(%x = %0) -> (f32) {
           %2 = affine.for %k = 0 to 3 iter_args(%y = %x) -> (f32) {
-            %3 = affine.for %l = 0 to 21 iter_args(%z = %y) -> (f32) {
-              %4 = affine.load %b[%i, %j, %k, %l] : memref<3x2x3x21xf32>
+            %3 = affine.for %l = 0 to 25 iter_args(%z = %y) -> (f32) {
+              %4 = affine.load %b[%i, %j, %k, %l] : memref<3x2x3x25xf32>
               %5 = arith.addf %z, %4 : f32
               affine.yield %5 : f32
             }
@@ -125,8 +125,8 @@ def test_chains_that_each_execution_begins_anew_overlap() -> None:
         affine.store %1, %a[%i] : memref<3xf32>
       } }
       return }"""
-    (full,) = [code for code in codes(text, "sifive-p670") if code.full]
-    assert 400 < full.cycles < 600  # 762 one after the other
+    (full,) = [code for code in codes(text, "neoverse-v1") if code.full]
+    assert 450 < full.cycles < 650  # 900 one after the other
 
 
 def side_by_side(one: str, two: str) -> str:

@@ -322,3 +322,29 @@ def test_groups_of_accesses_are_read_in_the_widest_registers() -> None:
         affine.store %s6, %b[%i] : memref<999xf32> }}
       return }}"""
     assert chosen(text, "skylake-avx512").vf == 4
+
+
+def box(copies: int, rows: tuple[int, ...] = (-1, 0, 1), attribute: str = "{llvm.noalias}") -> str:
+    """Sums of three neighbours in each of these rows, so many columns of which the source has written out."""
+    steps = []
+    for n in range(copies):
+        places = [(row, n + column) for row in rows for column in (-1, 0, 1)]
+        steps += [
+            f"%x{n}_{at} = affine.load %a[%i + {row}, %j + {column}] : memref<24x130xf32>"
+            for at, (row, column) in enumerate(places)
+        ]
+        steps.append(f"%s{n}_1 = arith.addf %x{n}_0, %x{n}_1 : f32")
+        steps += [f"%s{n}_{at} = arith.addf %s{n}_{at - 1}, %x{n}_{at} : f32" for at in range(2, len(places))]
+        steps.append(f"affine.store %s{n}_{len(places) - 1}, %b[%i, %j + {n}] : memref<24x130xf32>")
+    body = "\n".join(steps)
+    return f"""func.func @f(%a: memref<24x130xf32> {attribute}, %b: memref<24x130xf32> {attribute}) {{
+      affine.for %i = 1 to 23 {{ affine.for %j = 1 to 129 step {copies} {{
+        {body} }} }}
+      return }}"""
+
+
+def test_what_gvn_carries_past_a_store_is_in_the_way_of_vectors() -> None:
+    """Of two copies, the second loads what the first one needs next, but not in the row that is written, nor where the
+    store may overwrite it."""
+    texts = box(1), box(2), box(4), box(2, rows=(0,)), box(2, attribute="")
+    assert [chosen(text, "znver4").vf for text in texts] == [16, 1, 1, 16, 16]

@@ -344,3 +344,84 @@ def pairs(points: int) -> str:
 def test_a_group_of_neighbours_is_loaded_by_a_pointer_that_its_load_moves_on() -> None:
     """``ld2 {v0.4s, v1.4s}, [x0], #32``, which llvm-mca has the next one wait for on M1 (7 cycles)."""
     assert cycles(pairs(4), "apple-m1") == pytest.approx(940, rel=0.1)
+
+
+def summed(terms: int) -> str:
+    """Of each of 64 rows, in order."""
+    return f"""func.func @f(%a: memref<64x{terms}xf32> {{llvm.noalias}}, %b: memref<64xf32> {{llvm.noalias}}) {{
+      %z = arith.constant 0.0 : f32
+      affine.for %i = 0 to 64 {{
+        %s = affine.for %j = 0 to {terms} iter_args(%t = %z) -> (f32) {{
+          %x = affine.load %a[%i, %j] : memref<64x{terms}xf32>
+          %u = arith.addf %t, %x : f32
+          affine.yield %u : f32 }}
+        affine.store %s, %b[%i] : memref<64xf32> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "terms", "labelled"),
+    [("neoverse-v1", 24, 615), ("neoverse-v1", 40, 1501), ("skylake-avx512", 24, 794), ("skylake-avx512", 40, 1344)],
+)  # fmt: skip
+def test_as_many_chains_are_under_way_as_the_window_of_a_core_holds(name: str, terms: int, labelled: float) -> None:
+    assert cycles(summed(terms), name) == pytest.approx(labelled, rel=0.1)
+
+
+def column(width: int, noalias: str = "") -> str:
+    return f"""func.func @f(%a: memref<8x64x{width}xf32> {noalias}, %b: memref<64x7xf32> {noalias}, %c: f32) {{
+      affine.for %k = 0 to 8 {{ affine.for %i = 0 to 64 {{
+        %x = affine.load %a[%k, %i, 0] : memref<8x64x{width}xf32>
+        %v = affine.load %b[%i, 1] : memref<64x7xf32>
+        %y = arith.mulf %x, %c : f32
+        %w = arith.addf %y, %v : f32
+        affine.store %w, %a[%k, %i, 0] : memref<8x64x{width}xf32> }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("width", "labelled"), [(37, 6703), (108, 956)])
+def test_a_store_moves_on_a_pointer_as_far_as_nine_bits_say(width: int, labelled: float) -> None:
+    assert cycles(column(width), "apple-m1") == pytest.approx(labelled, rel=0.2)
+
+
+def test_copies_of_a_body_share_a_pointer() -> None:
+    assert cycles(column(37, "{llvm.noalias}"), "apple-m1") == pytest.approx(830, rel=0.1)
+
+
+def products(terms: int) -> str:
+    """Sums of whole numbers that are in memory from the first, by rows."""
+    return f"""func.func @f(%a: memref<64x{terms}xi64> {{llvm.noalias}}, %b: memref<64x{terms}xi64> {{llvm.noalias}},
+                          %c: memref<64xi64> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 64 {{ affine.for %j = 0 to {terms} {{
+        %x = affine.load %a[%i, %j] : memref<64x{terms}xi64>
+        %y = affine.load %b[%i, %j] : memref<64x{terms}xi64>
+        %p = arith.muli %x, %y : i64
+        %t = affine.load %c[%i] : memref<64xi64>
+        %u = arith.addi %t, %p : i64
+        affine.store %u, %c[%i] : memref<64xi64> }} }}
+      return }}"""
+
+
+def from_zero(terms: int) -> str:
+    """The same, from zero."""
+    return f"""func.func @f(%a: memref<64x{terms}xi64> {{llvm.noalias}}, %b: memref<64x{terms}xi64> {{llvm.noalias}},
+                          %c: memref<64xi64> {{llvm.noalias}}) {{
+      %z = arith.constant 0 : i64
+      affine.for %i = 0 to 64 {{
+        %s = affine.for %j = 0 to {terms} iter_args(%t = %z) -> (i64) {{
+          %x = affine.load %a[%i, %j] : memref<64x{terms}xi64>
+          %y = affine.load %b[%i, %j] : memref<64x{terms}xi64>
+          %p = arith.muli %x, %y : i64
+          %u = arith.addi %t, %p : i64
+          affine.yield %u : i64 }}
+        affine.store %s, %c[%i] : memref<64xi64> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("terms", "labelled"), [(24, 2929), (40, 6744)])
+def test_each_product_of_m1_waits_for_its_addend(terms: int, labelled: float) -> None:
+    assert cycles(products(terms), "apple-m1") == pytest.approx(labelled, rel=0.2)
+
+
+@pytest.mark.parametrize(("terms", "labelled"), [(9, 611), (24, 1571), (40, 2648)])
+def test_but_not_for_a_product_without_one(terms: int, labelled: float) -> None:
+    assert cycles(from_zero(terms), "apple-m1") == pytest.approx(labelled, rel=0.05)
