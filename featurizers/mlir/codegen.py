@@ -72,9 +72,6 @@ _LENGTH, _EPILOGUE = 12.0, 8.0
 _LIBM_LANE = 2.6
 """Of a vector call of the maths library, to code size (10 for 4 lanes, 22 for 8)."""
 
-_MOST_PACKED = 0.5
-"""Share of the stores from which on a body is one of vectors."""
-
 
 class LoopCode(msgspec.Struct):
     """The code of one loop. instructions : static, with checks and remainder. cycles : of all its executions.
@@ -192,7 +189,7 @@ def _generate(
         found = looked_up(loop)
         body, uops = body + found, uops + found
     packed = pack(loop, cpu) if vf == 1 else SCALAR
-    wide = vf > 1 or packed.share > _MOST_PACKED
+    wide = vf > 1 or packed.mostly
     chain = max((wait_of(c, cpu, loop, wide) * (1.0 if c.whole else length) for c in loop.chains), default=0.0)
     if unknown_length(loop, cpu, vf) and vf > 1:
         chain += max((added_by_sve(loop, cpu, c) for c in loop.chains), default=0.0)

@@ -28,7 +28,7 @@ by a number; the larger of two without signs less the smaller (``uabd``); bits o
 (``bsl``); upper halves of products; logic on a value and two numbers, which is written over that, so that it is loaded
 first, less rotations of what is loaded; rotations of less than words; shifts of bytes that no logic follows; copies of
 what is written over, see `overwritten`."""
-_WORD, _LONG = 32, 64
+_WORD = 32
 _INPUTS = 3
 _NEON = 128
 _WRITTEN_OUT = 9.0

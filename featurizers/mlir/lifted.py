@@ -20,7 +20,6 @@ from featurizers.mlir.slp import width
 if TYPE_CHECKING:
     from featurizers.mlir.codegen import LoopCode
 
-_MOST_PACKED = 0.5
 _SINGLE = 32
 
 
@@ -62,7 +61,7 @@ def _used_once(code: LoopCode) -> bool:
 def _beyond(code: LoopCode, beyond: float, pressure: float) -> None:
     if beyond > code.spills:
         code.spills = beyond
-        code.vectors_beyond = beyond if code.vf > 1 or code.packed.share > _MOST_PACKED else 0.0
+        code.vectors_beyond = beyond if code.vf > 1 or code.packed.mostly else 0.0
     code.pressure = max(code.pressure, pressure)
 
 
@@ -86,7 +85,7 @@ def _staying(loop: Loop, fixed: list[Access]) -> float:
 
 def _share(code: LoopCode) -> float:
     """Of a register, for a scalar of the body."""
-    return 1.0 / code.packed.lanes if code.packed.share > _MOST_PACKED else 1.0
+    return 1.0 / code.packed.lanes if code.packed.mostly else 1.0
 
 
 def _left(rest: int, vf: int) -> float:
@@ -104,7 +103,7 @@ def _registers(around: Loop, code: LoopCode, fixed: list[Access], cpu: Cpu) -> f
         left = _left(rest, code.vf) / code.unroll
         once = [max(max(a.bits, least) * each, 1.0) * code.interleave + left for a in fixed]
     else:
-        packed = code.packed.share > _MOST_PACKED and cpu.isa != "riscv"
+        packed = code.packed.mostly and cpu.isa != "riscv"
         splats = shared(loop, width(cpu) // max(loop.bits, 8)) if packed else frozenset()
         once = [1.0 if a.base in splats else _share(code) for a in fixed]
     varying: set[int] = set()

@@ -180,11 +180,10 @@ class Nest(msgspec.Struct):
     in the body, in typical cycles; critical : that chain. step : of the index as it is written. uncounted : it ends by
     what it computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of
     known length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on,
-    empty
-    where it is exact or not known, and lengths : the trip counts that occur, with their shares; least : the smallest
-    of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share : of the
-    iterations around in which it is entered. skipped : operations of an iteration that are not run, on average. folds :
-    products that are added. of_loaded : operations on what was just loaded. immediates : operations on
+    empty where it is exact or not known, and lengths : the trip counts that occur, with their shares; least : the
+    smallest of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share : of
+    the iterations around in which it is entered. skipped : operations of an iteration that are not run, on average.
+    folds : products that are added. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `stored.by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
     operations with their numbers, of which `counts` has one per 512 bits; divided : see `divisions`; guarded :
@@ -202,8 +201,7 @@ class Nest(msgspec.Struct):
     each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
     have (0: any number). straight : of a function of scalars in one block. fused : see `fused`. level : its bounds,
-    where they are known.
-    divisions : see `rounding`.
+    where they are known. divisions : see `rounding`.
     """
 
     label: str

@@ -13,11 +13,11 @@ from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Chain
 from featurizers.mlir.opclass import CLASS, FMAXIMUM, IMINMAX, IMUL
-from featurizers.mlir.reductions import EXTREME, SUM_OF_BYTES
+from featurizers.mlir.reductions import halved, last_at_once
 from featurizers.mlir.vectorise import ordered_only
 
-_FADD, _FMUL, _IADD, _LOGIC = (CLASS[name] for name in ("fadd", "fmul", "iadd", "logic"))
-_BYTE, _WORD, _REGISTER = 8, 16, 128
+_FADD, _FMUL, _LOGIC = (CLASS[name] for name in ("fadd", "fmul", "logic"))
+_REGISTER = 128
 _MAXIMUM, _OF_SCALARS = 6.0, 10.0
 """Instructions of x86 for `arith.maximumf`: of vectors, and of single lanes, whose signs go through a register."""
 _WIDEST = 64
@@ -69,11 +69,8 @@ loop and behind it."""
 def _halved(chain: Chain, size: int, each: float) -> float:
     """x86: a shuffle and an operation for each halving; the last lanes of small numbers at once."""
     bits, kind = max(chain.bits, 8), chain.op_class
-    halvings = log2(max(size / _REGISTER, 1.0))
     if kind == FMAXIMUM:
+        halvings = log2(max(size / _REGISTER, 1.0))
         return (1.0 + each) * halvings + (1.0 + _OF_SCALARS) * (_REGISTER / bits - 1.0)
-    if kind == IMINMAX and bits <= _WORD:
-        return 2.0 * halvings + EXTREME
-    if kind == _IADD and bits == _BYTE:
-        return 2.0 * halvings + SUM_OF_BYTES
-    return 2.0 * log2(max(size / bits, 1.0))
+    at_once = last_at_once(kind, bits, size)
+    return halved(size, bits) if at_once is None else at_once

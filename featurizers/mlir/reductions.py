@@ -21,7 +21,7 @@ _BY_ONE = 2.0
 _HALVING = 2.0
 """A shuffle and an operation on what is left."""
 _BYTE, _WORD, _REGISTER = 8, 16, 128
-SUM_OF_BYTES, EXTREME = 4.0, 5.0
+_SUM_OF_BYTES, _EXTREME = 4.0, 5.0
 """Of the last 128 bits: bytes are added by ``vpsadbw``, behind one halving; extremes of bytes and words by
 ``vphminposuw``, whose operand and result are turned around (`combineMinMaxReduction`)."""
 
@@ -52,11 +52,23 @@ def across(loop: Loop, cpu: Cpu, lanes: int) -> float:
         return _BY_ONE
     bits, op_class = _bits(loop), _operation(loop)
     own = max(min(lanes, cpu.prefer_bits // bits), 2)
+    at_once = last_at_once(op_class, bits, own * bits)
+    return _HALVING * log2(own) + 1.0 if at_once is None else at_once
+
+
+def halved(size: float, to: int) -> float:
+    """Instructions that halve a vector of so many bits until it has so many."""
+    return _HALVING * log2(max(size / to, 1.0))
+
+
+def last_at_once(op_class: int, bits: int, size: float) -> float | None:
+    """Instructions of x86 for a vector of so many bits of small numbers, the last of which come together at once; None
+    where they do not."""
     if op_class == IMINMAX and bits <= _WORD:
-        return _HALVING * log2(max(own * bits / _REGISTER, 1)) + EXTREME
+        return halved(size, _REGISTER) + _EXTREME
     if op_class == _IADD and bits == _BYTE:
-        return _HALVING * log2(max(own * bits / _REGISTER, 1)) + SUM_OF_BYTES
-    return _HALVING * log2(own) + 1.0
+        return halved(size, _REGISTER) + _SUM_OF_BYTES
+    return None
 
 
 def loads(loop: Loop, width: int, vectors: float, together: float) -> float:

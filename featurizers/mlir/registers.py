@@ -29,7 +29,7 @@ def registers(
     held = waiting / packed.lanes
     if vf > 1 and loop.checks:
         held += _fixed_once_checked(loop)
-    wide = vf > 1 or packed.share > 0.5
+    wide = vf > 1 or packed.mostly
     grouped = vf > 1 and cpu.isa == "riscv"  # values in groups of registers, as wide as what is computed
     in_flight = float(max(loop.live_float, loop.live_float * interleave if interleave > 1 else 0))
     if copies > 1 or loop.copies > 1:

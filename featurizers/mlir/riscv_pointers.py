@@ -11,8 +11,8 @@ from collections.abc import Collection
 
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.nest import Moving, jumps
+from featurizers.mlir.written_out import WRITTEN_OUT, Place
 
-Place = tuple[int, Moving | None, int]
 _Pointer = tuple[int, Moving | None, int, int]
 
 
@@ -71,7 +71,7 @@ def _row(loop: Loop, moving: Moving, stride: int, constant: int) -> tuple[int, i
     outer = [abs(factor) for factor in others if abs(factor) > abs(stride)]
     if outer:
         row, column = _divided(constant, min(outer), stride < 0)
-        if not loop.unrolled_below and abs(column) * _WRITTEN_OUT >= min(outer):  # of a loop around, side by side
+        if not loop.unrolled_below and abs(column) * WRITTEN_OUT >= min(outer):  # of a loop around, side by side
             return constant, _PLAIN
         return row, _NEXT if column == stride else _PLAIN
     if not others:
@@ -84,10 +84,6 @@ def _divided(constant: int, pitch: int, backwards: bool) -> tuple[int, int]:
     """The nearest row and what is beside it; of an index that falls, that below."""
     row = (constant + (0 if backwards else pitch // 2)) // pitch
     return row, constant - row * pitch
-
-
-_WRITTEN_OUT = 8
-"""See `sizes.neighbouring_sums`."""
 
 
 def _users(loop: Loop) -> dict[tuple[Moving | None, int], set[int]]:

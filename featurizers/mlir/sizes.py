@@ -14,9 +14,9 @@ from featurizers.mlir.legal import beyond_units
 from featurizers.mlir.loop import Loop, add_counts
 from featurizers.mlir.masks import lanes_beyond_counts
 from featurizers.mlir.nest import Access, Moving, Nest, jumps
-from featurizers.mlir.riscv_pointers import Place, left_pointers, pointers, row_pointers
+from featurizers.mlir.riscv_pointers import left_pointers, pointers, row_pointers
 from featurizers.mlir.widths import free
-from featurizers.mlir.written_out import of_bits, of_one_sum, start_of
+from featurizers.mlir.written_out import WRITTEN_OUT, Place, of_bits, of_one_sum, start_of
 
 _HALF = 16
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
@@ -175,13 +175,9 @@ def neighbouring_sums(loop: Loop, by_shape: dict[Moving | None, int]) -> int:
         for access in loop.accesses:
             if access.moving == moving:
                 shift = (access.constant // stride - start + pitch // 2) % pitch - pitch // 2
-                if shift not in (0, 1) and abs(shift) * _WRITTEN_OUT < pitch:
+                if shift not in (0, 1) and abs(shift) * WRITTEN_OUT < pitch:
                     rows.setdefault(shift, set()).add((access.base, moving, access.constant))
     return sum([len(places) > 1 for places in rows.values()])
-
-
-_WRITTEN_OUT = 8
-"""Iterations of a loop around that a body may hold side by side: what is as far away as these rows is no neighbour."""
 
 
 def _pitch(loop: Loop, moving: Moving | None, stride: int) -> int:
@@ -342,7 +338,7 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
         products = sum([stride > 1 and not (stride - 1 in own or stride - 1 in inside) for stride in inside - own])
         products += _written_out_inside(loop) if loop.nest.step > 1 else 0
         shapes |= below
-        guards = [_guards(child, loop, True) for child in loop.children if child.children or not child.exact]
+        guards = [_guards(child, loop, True) for child in loop.children]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.size += row_pointers(loop) if loop.isa == "riscv" else 0
         loop.indexing += products
@@ -370,9 +366,8 @@ def _guards(loop: Loop, around: Loop, inside: bool) -> tuple[float, float]:
         elif not bounds and inside and (not loop.nest.uncounted or loop.nest.share < 1.0):
             size = 2.0
     for child in loop.children:
-        if child.children or not child.exact:
-            more = _guards(child, around, False)
-            size, folded = size + more[0], folded + more[1]
+        more = _guards(child, around, False)
+        size, folded = size + more[0], folded + more[1]
     return size, folded
 
 

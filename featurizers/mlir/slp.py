@@ -66,6 +66,11 @@ class Packed(msgspec.Struct, frozen=True):
     reduced: bool = False
     addresses: float = 0.0
 
+    @property
+    def mostly(self) -> bool:
+        """Whether a body is one of vectors, by the share of its stores."""
+        return self.share > 0.5
+
 
 class Read(msgspec.Struct, frozen=True):
     """Operands of packed operations. wide : vectors of neighbours. work : instructions for all others, cost : theirs to

@@ -8,8 +8,12 @@ from __future__ import annotations
 from math import gcd
 
 from featurizers.mlir.loop import Loop
-from featurizers.mlir.nest import CONSTANT
-from featurizers.mlir.riscv_pointers import Place
+from featurizers.mlir.nest import CONSTANT, Moving
+
+Place = tuple[int, Moving | None, int]
+"""A buffer, how the index moves in it, and the constant beside that."""
+WRITTEN_OUT = 8
+"""Iterations of a loop around that a body may hold side by side: what is as far away as these rows is no neighbour."""
 
 
 def of_one_sum(loop: Loop, addresses: set[Place], shift: int, factor: int) -> bool:
