@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir import cpu
 from featurizers.mlir.columns import codes
+from tests.featurizers.mlir.generated import FEATURIZER, innermost
 
-FEATURIZER = MlirFeaturizer()
 COLUMN, INSTRUCTIONS = (
     [column.name for column in FEATURIZER.columns].index(name) for name in ("est_spills", "est_instructions")
 )
@@ -64,10 +63,6 @@ PRODUCT = """func.func @f(%a: memref<45x16xf64> {llvm.noalias}, %b: memref<16xf6
         for n in range(3)
     ),
 )
-
-
-def innermost(text: str, name: str) -> LoopCode:
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
 
 
 def test_sums_that_the_loop_around_has_once_wait_in_registers_where_nothing_else_may_be_there() -> None:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
+from tests.featurizers.mlir.generated import codes
 from tests.featurizers.mlir.samples import NEWTON
-
-FEATURIZER = MlirFeaturizer()
-
-
-def codes(text: str, name: str) -> list[LoopCode]:
-    """Of the loops of the one function, outermost first."""
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
 
 
 def reduced(kind: str, *steps: str, rows: int = 1, length: int = 1024) -> str:

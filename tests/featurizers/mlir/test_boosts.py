@@ -6,8 +6,8 @@ import pytest
 
 from featurizers.mlir import cpu
 from featurizers.mlir.loop import Loop
+from tests.featurizers.mlir.generated import innermost
 from tests.featurizers.mlir.test_sizes import FEATURIZER, sizes
-from tests.featurizers.mlir.test_unroll import innermost
 
 
 def two(first: str, second: str, bounds: str) -> str:

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu, opclass
-from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir import cpu, opclass
 from featurizers.mlir.columns import COLUMNS, row
-
-FEATURIZER = MlirFeaturizer()
-
-
-def codes(text: str, name: str) -> list[LoopCode]:
-    """Of the loops of the one function, outermost first."""
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
+from tests.featurizers.mlir.generated import FEATURIZER, codes
 
 
 def rows(count: int, length: int, kind: str, attribute: str) -> str:

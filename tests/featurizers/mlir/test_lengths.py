@@ -5,34 +5,29 @@ from __future__ import annotations
 import pytest
 
 from featurizers.mlir import cpu
-from tests.featurizers.mlir.test_loops import FEATURIZER, codes
+from tests.featurizers.mlir.generated import FEATURIZER, codes
+
+
+def tiles_of_32(length: int, operations: int) -> str:
+    steps = " ".join([f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i64" for k in range(operations)])
+    return f"""func.func @f(%a: memref<{length}xi64>, %c: i64) {{
+      affine.for %t = 0 to {length} step 32 {{
+        affine.for %k = affine_map<(d0) -> (d0)>(%t) to min affine_map<(d0) -> (d0 + 32, {length})>(%t) {{
+          %x0 = affine.load %a[%k] : memref<{length}xi64>
+          {steps}
+          affine.store %x{operations}, %a[%k] : memref<{length}xi64> }} }}
+      return }}"""
 
 
 def test_a_tile_that_is_cut_off_is_two_loops_once_those_around_are_unrolled() -> None:
-    steps = " ".join([f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i64" for k in range(9)])
-    text = f"""func.func @f(%a: memref<34xi64>, %c: i64) {{
-      affine.for %t = 0 to 34 step 32 {{
-        affine.for %k = affine_map<(d0) -> (d0)>(%t) to min affine_map<(d0) -> (d0 + 32, 34)>(%t) {{
-          %x0 = affine.load %a[%k] : memref<34xi64>
-          {steps}
-          affine.store %x9, %a[%k] : memref<34xi64> }} }}
-      return }}"""
-    (code,) = codes(text, "skylake-avx512")
+    (code,) = codes(tiles_of_32(34, operations=9), "skylake-avx512")
     assert (code.loop.trip, code.loop.exact, code.loop.entries) == (32, True, 1)
     assert code.vf == 4, "the other one, of two iterations, is in the function's body"
 
 
 def test_tiles_of_each_length_are_vectorised_by_themselves() -> None:
     """The rest of 23 has narrower vectors and single iterations behind them, the whole tile has neither."""
-    steps = " ".join([f"%x{k + 1} = arith.{'xori' if k % 2 else 'muli'} %x{k}, %c : i64" for k in range(19)])
-    text = f"""func.func @f(%a: memref<55xi64>, %c: i64) {{
-      affine.for %t = 0 to 55 step 32 {{
-        affine.for %k = affine_map<(d0) -> (d0)>(%t) to min affine_map<(d0) -> (d0 + 32, 55)>(%t) {{
-          %x0 = affine.load %a[%k] : memref<55xi64>
-          {steps}
-          affine.store %x19, %a[%k] : memref<55xi64> }} }}
-      return }}"""
-    found = codes(text, "znver4")
+    found = codes(tiles_of_32(55, operations=19), "znver4")
     assert [code.loop.trip for code in found] == [23, 32]
     assert sum([code.instructions for code in found]) == pytest.approx(246, rel=0.03)
 

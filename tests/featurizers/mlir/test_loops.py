@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
-
-FEATURIZER = MlirFeaturizer()
-
-
-def codes(text: str, name: str) -> list[LoopCode]:
-    """Of the loops of the one function, outermost first."""
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
+from featurizers.mlir import cpu
+from featurizers.mlir.codegen import generate
+from tests.featurizers.mlir.generated import FEATURIZER, codes
 
 
 def recurrence(steps: int, around: bool) -> str:

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
-
-FEATURIZER = MlirFeaturizer()
-
-
-def innermost(text: str, name: str) -> LoopCode:
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
-
+from tests.featurizers.mlir.generated import innermost
 
 PATHS = """func.func @f(%d: memref<130x130xf16>) {
   affine.for %k = 0 to 130 { affine.for %i = 0 to 130 { affine.for %j = 0 to 130 step STEP {

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
-
-FEATURIZER = MlirFeaturizer()
-
-
-def innermost(text: str, name: str) -> LoopCode:
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
-
+from tests.featurizers.mlir.generated import innermost
 
 LOOKED_UP = """func.func @f(%t: memref<900x96xf32> KEPT, %x: memref<50xi32> KEPT, %o: memref<50x96xf32> KEPT) {
   affine.for %i = 0 to 50 { affine.for %j = 0 to 96 {

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
+from featurizers.mlir import cpu
+from featurizers.mlir.codegen import generate
 from featurizers.mlir.tails import predicated
-
-FEATURIZER = MlirFeaturizer()
-
-
-def codes(text: str, name: str) -> list[LoopCode]:
-    """Of the loops of the one function, outermost first."""
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[1:]
-
+from tests.featurizers.mlir.generated import FEATURIZER, codes
 
 LONG_BODY = """func.func @f(%a: memref<40x83xf32> A, %b: memref<40x83xf32> A) {
   affine.for %i = 1 to 39 { affine.for %j = LOW to 82 {

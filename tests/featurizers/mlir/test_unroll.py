@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
+from tests.featurizers.mlir.generated import innermost
 from tests.featurizers.mlir.samples import NEWTON
-
-FEATURIZER = MlirFeaturizer()
-
-
-def innermost(text: str, name: str) -> LoopCode:
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
 
 
 def chain(length: str, operations: int = 2) -> str:

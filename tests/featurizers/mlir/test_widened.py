@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
-from featurizers.mlir.codegen import LoopCode, generate
-
-FEATURIZER = MlirFeaturizer()
-
-
-def innermost(text: str, name: str) -> LoopCode:
-    return generate(FEATURIZER.parse({"mlir": text}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
+from tests.featurizers.mlir.generated import innermost
 
 
 def dot(source: str, to: str, sign: str = "si") -> str:
