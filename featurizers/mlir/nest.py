@@ -181,8 +181,8 @@ class Nest(msgspec.Struct):
     what it computes. starts : the loops whose index it begins with (the points of a tile), begun : how many loops of
     known length, not directly inside, begin with this one's. bounded_by : the loops that the trip count depends on,
     empty where it is exact or not known, and lengths : the trip counts that occur, with their shares; least : the
-    smallest of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share : of
-    the iterations around in which it is entered. skipped : operations of an iteration that are not run, on average.
+    smallest of all. cut : it ends at the smaller of two bounds. linear : its bounds are one linear form each. share :
+    of the iterations around in which it is entered. skipped : operations of an iteration that are not run, on average.
     folds : products that are added. of_loaded : operations on what was just loaded. immediates : operations on
     whole numbers with a constant. reloads : of what the iteration before has stored, see `stored.by_memory`.
     returns_into : of a function's body, see `build._register_of`; alike : see `scalars.alike`. wide : vector
