@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from featurizers.mlir.folds import signed
 from featurizers.mlir.module import Block, Op, count_uses
 from featurizers.mlir.straight import INTEGER, Reader
+from featurizers.mlir.terms import put_together
 from featurizers.mlir.values import ARGUMENT, CONSTANT, Value
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _written(value: Value) -> int:
 
 def combine(b: Builder, blocks: Sequence[Block]) -> None:
     """Combine the operations of a function, in place."""
-    if sum([_without_stored_back(block) for block in blocks]):
+    if sum([_without_stored_back(block) for block in blocks]) + put_together(b, blocks):
         _clean(blocks)
     if not any(op.regions for block in blocks for op in block.ops) or not 0 < _count(blocks, 0) <= _MOST:
         return
