@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
-from featurizers.mlir.fused import Logic
+from featurizers.mlir.fused import DOUBLED, Logic
+from featurizers.mlir.fused import note as fused
 from featurizers.mlir.invariant import note
 from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
@@ -114,6 +115,8 @@ class Builder:
                     extreme = kind_of(self, op, found)
                     found = FMINMAX
                 counts[found] += 1.0
+                if found == _FMUL and not self.twos.isdisjoint(op.operands):
+                    fused(nest, DOUBLED)
                 results = op.results
                 if results:
                     self.follow(op, nest, found)

@@ -123,8 +123,11 @@ def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
         return float_work(loop, counts, cpu) if vector else halves.scalar(loop, counts, cpu) * cpu.fp_ports
     others = sum([counts[index] for index in opclass.FLOAT_CLASSES]) - counts[opclass.FMAXIMUM] - products
     others -= minima(loop, counts, cpu)
-    if cpu.fp_split and vector and loop.is_float:
-        products += counts[opclass.COMPARE] + counts[opclass.SELECT] / 2
+    if cpu.fp_split:
+        doubled = loop.fused.get(fused.DOUBLED, 0.0)
+        products, others = products - doubled, others + doubled
+        if vector and loop.is_float:
+            products += counts[opclass.COMPARE] + counts[opclass.SELECT] / 2
     return busiest(loop, counts, cpu, vector, products, others)
 
 

@@ -221,3 +221,16 @@ def test_one_of_two_units_of_sve_divides(bits: int, more: int, cycles: float) ->
 def test_divisions_of_groups_of_registers(bits: int, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": quotients(4096, bits, 0)}).loops_on("riscv")[0], cpu("sifive-p670"))
     assert code[-1].cycles == pytest.approx(cycles, rel=0.1)
+
+
+@pytest.mark.parametrize(("factor", "labelled"), [("2.0", 664.9), ("3.0", 402.0)])
+def test_a_product_with_two_is_a_sum_to_units_that_only_add(factor: str, labelled: float) -> None:
+    """`DAGCombiner::visitFMUL`; labels of znver4, whose units for sums and for products are apart."""
+    loads = "".join(
+        f"%{k} = affine.load %a[%i + {k}] : memref<1026xf64> %p{k} = arith.mulf %{k}, %c : f64 " for k in range(3)
+    )
+    text = f"""func.func @f(%a: memref<1026xf64>, %b: memref<1026xf64>) {{ %c = arith.constant {factor} : f64
+    affine.for %i = 0 to 1024 {{ {loads} %s = arith.addf %p0, %p1 : f64 %t = arith.addf %s, %p2 : f64
+    affine.store %t, %b[%i] : memref<1026xf64> }} return }}"""
+    loop = FEATURIZER.parse({"mlir": text}).loops_on("x86")[0]
+    assert generate(loop, cpu("znver4"))[-1].cycles == pytest.approx(labelled, rel=0.1)
