@@ -304,8 +304,8 @@ _BEHIND_ADDEND = 1.0
 """Cycles that ``madd`` of Cortex-A55 takes from its addend beyond those of a sum (`ReadIMA`)."""
 
 
-_ACCUMULATED = {"neoverse-v1": 1.0, "apple-m1": 3.0, "cortex-a55": 4.0}
-"""Of a sum of products of NEON's vectors (``mla``), from one addend to the next."""
+_ACCUMULATED = {"neoverse-v1": 1.0, "apple-m1": 3.0, "cortex-a55": 4.0, "sifive-p670": 6.0}
+"""Of a sum of products of NEON's vectors (``mla``) and of RISC-V's (``vmacc``), from one addend to the next."""
 _ACCUMULATED_BY_SVE, _LONG_BY_SVE = 4.0, 2.0
 """Of those of SVE's vectors, and where elements have 64 bits."""
 
@@ -326,7 +326,7 @@ def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> flo
         known = latencies(cpu, chain.bits, False)
         behind = known[_IMUL] - known[opclass.IADD] if cpu.name in _MULTIPLIER else 0.0  # which hands on no addend
         beyond = _BEHIND_ADDEND if cpu.in_order else behind
-    elif cpu.name in _ACCUMULATED and not loop.counts[_EXTEND]:
+    elif cpu.name in _ACCUMULATED and (cpu.isa == "riscv" or not loop.counts[_EXTEND]):
         beyond = _ACCUMULATED[cpu.name] - latencies(cpu, chain.bits, False, True)[opclass.IADD]
     else:
         beyond = 0.0

@@ -425,3 +425,15 @@ def test_each_product_of_m1_waits_for_its_addend(terms: int, labelled: float) ->
 @pytest.mark.parametrize(("terms", "labelled"), [(9, 611), (24, 1571), (40, 2648)])
 def test_but_not_for_a_product_without_one(terms: int, labelled: float) -> None:
     assert cycles(from_zero(terms), "apple-m1") == pytest.approx(labelled, rel=0.05)
+
+
+@pytest.mark.parametrize(("bits", "labelled"), [(16, 1580.6), (32, 3152.6)])
+def test_sums_of_products_wait_for_the_product_on_riscv(bits: int, labelled: float) -> None:
+    """``vmacc`` hands on no addend: a sum waits for all of it (labels of sifive-p670)."""
+    text = f"""func.func @f(%a: memref<4096xi{bits}>, %b: memref<4096xi{bits}>) -> i{bits} {{
+      %zero = arith.constant 0 : i{bits}
+      %r = affine.for %i = 0 to 4096 iter_args(%s = %zero) -> (i{bits}) {{
+        %x = affine.load %a[%i] : memref<4096xi{bits}> %y = affine.load %b[%i] : memref<4096xi{bits}>
+        %p = arith.muli %x, %y : i{bits} %t = arith.addi %s, %p : i{bits} affine.yield %t : i{bits} }}
+      return %r : i{bits} }}"""
+    assert cycles(text, "sifive-p670") == pytest.approx(labelled, rel=0.1)
