@@ -57,6 +57,7 @@ class Loop(msgspec.Struct):
     by_masks, fused : as of `Nest`.
     part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
     size of a version that never runs, until that is known.
+    passed_on : of `forwarded`, those that are read again; and stores to a buffer whose last value was read just before.
     kept : products with the index of a loop around that are in this one until they move out.
     resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
@@ -120,6 +121,7 @@ class Loop(msgspec.Struct):
     lifted: list[Access] = field(default_factory=list)
     lifted_early: int = 0
     forwarded: int = 0
+    passed_on: int = 0
     computed: int = 0
     shapes: set[Moving | None] = field(default_factory=set)
     runs: Runs | None = None

@@ -16,6 +16,7 @@ import msgspec
 
 from featurizers.mlir import costs, counting, divisions, fused, halves, opclass, reductions, widths
 from featurizers.mlir.body import emulates_half
+from featurizers.mlir.chained import in_turn
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
 from featurizers.mlir.loop import Loop
@@ -209,7 +210,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     vectors, packed = _vectors(seeds, most, least)
     if not vectors or most < _LEAST:
         return SCALAR
-    if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
+    if not reduced and not carried and in_turn(loop, packed):
         return SCALAR
     if not reduced and _looked_up(loop) >= packed and not (cpu.gather and found.bits >= _GATHERED):
         return SCALAR
@@ -385,20 +386,6 @@ def _reduces(loop: Loop) -> bool:
     wide = chain.bits > _HALF and loop.isa == "x86"  # `getMinMaxReductionCost`; those that NaN leaves are in no order
     extreme = chain.op_class == opclass.FMAXIMUM and (wide or loop.isa == "aarch64")
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
-
-
-def _one_chain(loop: Loop) -> bool:
-    """Each result comes from the one before (a running sum), which no vector computes."""
-    chain = loop.serial_chain
-    if chain is None or chain.op_class < 0 or loop.serial < _LEAST:
-        return False
-    each = dict(chain.kinds).get(chain.op_class, chain.steps)
-    return loop.counts[chain.op_class] < 2 * loop.serial * each / chain.steps
-
-
-def _one_stored(loop: Loop) -> bool:
-    """Whether what is stored are the steps of one carried value."""
-    return any(chain.used and chain.steps >= _LEAST for chain in loop.chains)
 
 
 def _fewest(loop: Loop, cpu: Cpu, bits: int) -> int:
