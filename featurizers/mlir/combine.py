@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from featurizers.mlir.factored import factor_out
 from featurizers.mlir.folds import signed
 from featurizers.mlir.module import Block, Op, count_uses
 from featurizers.mlir.straight import INTEGER, Reader
@@ -231,6 +232,7 @@ def combine(b: Builder, blocks: Sequence[Block]) -> None:
         _clean(blocks)
     if not any(op.regions for block in blocks for op in block.ops) or not 0 < _count(blocks, 0) <= _MOST:
         return
+    factor_out(b.module, blocks)
     combiner = _Combiner(b)
     for block in blocks:
         combiner.block(block)
