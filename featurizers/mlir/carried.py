@@ -33,7 +33,7 @@ _MIXED, _SAME = -3, -4
 _IDIV, _LOGIC = opclass.CLASS["idiv"], opclass.CLASS["logic"]
 
 
-class _Step(NamedTuple):
+class CarriedStep(NamedTuple):
     """An operation of a body; those under conditions as if they were computed in any case."""
 
     op: Op
@@ -71,24 +71,24 @@ def carried_on(chain: Chain, inner: Chain, trip: int) -> Chain:
     return replace(inner, steps=inner.steps * max(trip, 1), whole=True, kinds=known)
 
 
-def steps_of_block(b: Builder, block: Block) -> Iterator[_Step]:
+def steps_of_block(b: Builder, block: Block) -> Iterator[CarriedStep]:
     """The operations of a body in order. A load of what the body has stored is that value."""
     for op in block.ops[:-1]:
         if not op.regions:
             same = b.same.get(op.results[0]) if op.results else None
             if same is not None:
-                yield _Step(op, _SAME, [same], op.results)
+                yield CarriedStep(op, _SAME, [same], op.results)
             else:
-                yield _Step(op, _class_of(b, op), op.operands, op.results)
+                yield CarriedStep(op, _class_of(b, op), op.operands, op.results)
         elif op.name in _CHOOSING and all(len(blocks) == 1 for blocks in op.regions if blocks):
             ends = []
             for inner in (blocks[0] for blocks in op.regions if blocks):
                 yield from steps_of_block(b, inner)
                 ends.append(inner.ops[-1].operands if inner.ops else [])
             for place, result in enumerate(op.results):
-                yield _Step(op, opclass.SELECT, [*op.operands, *[end[place] for end in ends]], [result])
+                yield CarriedStep(op, opclass.SELECT, [*op.operands, *[end[place] for end in ends]], [result])
         else:
-            yield _Step(op, PASSED, op.operands, op.results)
+            yield CarriedStep(op, PASSED, op.operands, op.results)
 
 
 def _class_of(b: Builder, op: Op) -> int:
@@ -102,7 +102,7 @@ def _class_of(b: Builder, op: Op) -> int:
     return _LOGIC if abs(divisor) & (abs(divisor) - 1) == 0 else opclass.IMUL
 
 
-def is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:
+def is_index(steps: Sequence[CarriedStep], argument: int, value: int) -> bool:
     """Whether the next value is this one and something that does not vary."""
     step = next((step for step in steps if value in step.results), None)
     if step is None or step.op.name not in _ADDED or argument not in step.operands:
@@ -141,7 +141,9 @@ def _stored_before(block: Block, argument: int, value: int) -> bool:
     return False
 
 
-def chain_of_steps(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielded: Sequence[int]) -> Chain:
+def chain_of_steps(
+    steps: Sequence[CarriedStep], argument: int, value: int, kind: Type, yielded: Sequence[int]
+) -> Chain:
     reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
     ends: set[int] = set()
     free, used, taken, last = True, False, False, -1
@@ -185,7 +187,7 @@ def chain_of_steps(steps: Sequence[_Step], argument: int, value: int, kind: Type
                  kinds=steps_of(chain), taken=taken)  # fmt: skip
 
 
-def _under_a_condition(step: _Step, reached: Mapping[int, tuple[float, int, Step | None]], op_class: int) -> bool:
+def _under_a_condition(step: CarriedStep, reached: Mapping[int, tuple[float, int, Step | None]], op_class: int) -> bool:
     """Whether it chooses between a value with and one without another term (`isConditionalRdxPattern`)."""
     if step.operands[0] in reached:
         return False

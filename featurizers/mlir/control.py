@@ -62,9 +62,10 @@ def loop(
         made.chains += chains(b, block, carried, made)
     mark(b, block, made)
     if not made.children and any(access.store for access in made.accesses):
-        from featurizers.mlir.stored import by_memory
+        from featurizers.mlir.stored import added_to, by_memory
 
         by_memory(b, block, made)
+        added_to(b, block, made)
     return made
 
 

@@ -175,6 +175,9 @@ def _registers(loop: Loop, still: set[Moving], written: Written, fixed: dict[Key
 
 
 def _memory_chain(loop: Loop, store: Access, steps: float, stored: bool) -> Chain:
+    if store.into >= 0 and loop.counts[store.into]:
+        kind, extreme = store.into in opclass.FLOAT_CLASSES, store.into in (opclass.FMINMAX, opclass.FMAXIMUM)
+        return Chain(store.into, store.bits, kind, not kind or extreme, steps, True, stored=stored, base=store.base)
     is_float = loop.is_float
     wanted = (
         ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")

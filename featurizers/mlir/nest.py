@@ -59,7 +59,8 @@ class Access(msgspec.Struct, gc=False):
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
     what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. spread : whether one
     element is read into all lanes. place : its last index, where that is loaded. scale : what an affine map multiplies
-    the index by, of a loop that the source has unrolled.
+    the index by, of a loop that the source has unrolled. into : of a store, the class of the one kind of operation
+    between what was loaded there before and what it stores, -1 where that is not known.
     """
 
     base: int
@@ -79,6 +80,7 @@ class Access(msgspec.Struct, gc=False):
     scale: int = 1
     spread: bool = False
     place: int = 0
+    into: int = -1
 
     @property
     def form(self) -> Form | None:
@@ -103,7 +105,7 @@ class Access(msgspec.Struct, gc=False):
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
                       self.called, self.maybe, self.apart, self.whole, self.copied, self.shape,
-                      spread=self.spread)  # fmt: skip
+                      spread=self.spread, into=self.into)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving | None, int]) -> list[Access]:
@@ -120,10 +122,10 @@ def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving
             a.base, rests[a.moving], a.store, a.bits, a.lanes, a.external, a.shape,
         )  # fmt: skip
         fill, called, maybe, apart, whole, copied = a.fill, a.called, a.maybe, a.apart, a.whole, a.copied
-        spread = a.spread
+        spread, into = a.spread, a.into
         copies.append([
             Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape,
-                   spread=spread)
+                   spread=spread, into=into)
             for constant in range(a.constant, a.constant + step * trip, step)
         ])  # fmt: skip
     return [access for iteration in zip(*copies, strict=True) for access in iteration]

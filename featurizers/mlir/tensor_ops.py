@@ -255,6 +255,10 @@ def _body(
         if position in used and block is not None and word not in ("fill",):
             touch(b, inner, value, where, ivs, False)
         touch(b, inner, value, where, ivs, True, word == "fill" and inputs[0] in b.zeros)
+        if position in used and block is not None and position < len(block.arguments):
+            from featurizers.mlir.stored import yielded_to
+
+            inner.accesses[-1].into = yielded_to(b, block, inner, position, position - len(inputs))
 
 
 def _bind_indices(b: Builder, ops: Sequence[Op], ivs: list[int]) -> None:
