@@ -16,7 +16,7 @@ from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.minmax import kind_of
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
-from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Typed, Wide
+from featurizers.mlir.nest import CONSTANT, Chain, Form, Function, Nest, Typed, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 32.0
@@ -40,11 +40,10 @@ class Builder:
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they vary in; rounded : those of affine maps.
-    around : the loop around each.
+    around : the loop around each. stepwise : as of `Nest`, by loop.
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
     function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
     the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
-    shared : results of tensors that are written over an earlier one, see `in_place`.
     twos : constants that a product with is a sum of the other factor and itself (`DAGCombiner::visitFMUL`).
     """
 
@@ -83,6 +82,7 @@ class Builder:
     rounded: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
     widened: dict[int, tuple[bool, int, bool]] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)
+    stepwise: dict[int, Chain] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
     kept: Kept = field(default_factory=Kept)
     same: dict[int, int] = field(default_factory=dict)
@@ -94,7 +94,6 @@ class Builder:
     twos: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=dict)
     ones: set[int] = field(default_factory=set)
-    shared: dict[int, int] | None = None
     logic: dict[int, Logic] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:

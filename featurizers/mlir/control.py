@@ -66,6 +66,7 @@ def loop(
 
         by_memory(b, block, made)
         added_to(b, block, made)
+    made.stepwise = b.stepwise.get(made.iv)
     return made
 
 

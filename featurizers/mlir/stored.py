@@ -43,13 +43,14 @@ def by_memory(b: Builder, block: Block, nest: Nest) -> None:
         if chain.op_class < 0 or not chain.kinds:
             continue
         chain = msgspec.structs.replace(chain, reassociable=False, used=True)
-        if iv != nest.iv:
-            nest.passing += [(iv, chain)] if abs(access.stride(iv)) <= step else []
-        elif abs(access.stride(iv)) <= step and (step == 1 or _shared(access, nest.accesses, iv)):
+        near = abs(access.stride(iv)) <= step
+        if near and iv != nest.iv:
+            nest.passing.append((iv, chain))
+        elif near and (step == 1 or _shared(access, nest.accesses, iv)):
             nest.chains.append(chain)
             nest.reloads += 1
-        elif nest.stepwise is None or chain.steps > nest.stepwise.steps:
-            nest.stepwise = chain
+        elif iv not in b.stepwise or chain.steps > b.stepwise[iv].steps:
+            b.stepwise[iv] = chain
 
 
 _TERMS = (*opclass.FLOAT_CLASSES, *(opclass.CLASS[name] for name in ("iadd", "logic", "imul", "iminmax")))
