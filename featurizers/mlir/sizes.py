@@ -384,7 +384,8 @@ later."""
 def unfolded(child: Loop, around: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, unless it begins with another
     index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
-    address still, unless it moves with no other loop."""
+    address still, unless it moves with no other loop; so are all whose index is that of a loop of one iteration, which
+    each copy computes behind its branches."""
     once, resumed = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0), around.resumed
     left = left_pointers(child, around) if child.isa == "riscv" and not child.nest.starts else 0.0
     iv, fixed = child.nest.iv, 0.0
@@ -411,7 +412,8 @@ def unfolded(child: Loop, around: Loop) -> float:
         if moving is None or rest == moving:
             around.early_indexed += [moving] * int(child.trip)
             continue
-        fixed += (child.trip - bool(rest)) * (not child.nest.starts)
+        if not child.nest.starts and not (child.kept and any(key in child.kept for key, _ in moving)):
+            fixed += child.trip - bool(rest)
         if rest:
             around.early_indexed.append(rest)
     return once * child.trip - fixed + sums + around.resumed - resumed + left
