@@ -44,6 +44,7 @@ class Builder:
     uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
     function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
     the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
+    shared : results of tensors that are written over an earlier one, see `in_place`.
     twos : constants that a product with is a sum of the other factor and itself (`DAGCombiner::visitFMUL`).
     """
 
@@ -94,6 +95,7 @@ class Builder:
     twos: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=dict)
     ones: set[int] = field(default_factory=set)
+    shared: dict[int, int] | None = None
     logic: dict[int, Logic] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from featurizers.mlir import minmax, opclass
 from featurizers.mlir.build import Builder, add_forms
 from featurizers.mlir.copies import move, part_together
+from featurizers.mlir.in_place import shared
 from featurizers.mlir.indices import CALLS_OF_A_BUFFER, access
 from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
@@ -182,8 +183,14 @@ def _linalg(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         return False
     sizes, rows = _sizes(b, [*inputs, *outputs], maps)
     for position, (result, output) in enumerate(zip(op.results, outputs, strict=False)):
-        if output in b.empty:  # equal ones are one value after simplification, and a buffer each in the code
+        if output in b.empty:
             outputs[position] = result
+            first = _in_place(b).get(result)
+            if first is not None:
+                b.aliases[result] = (first, {CONSTANT: 0})
+                if output in b.shapes:
+                    b.shapes[result] = b.shapes[output]
+                continue
             b.allocs += 1
             nest.counts[opclass.CALL] += CALLS_OF_A_BUFFER
             if output in b.shapes:
@@ -195,6 +202,25 @@ def _linalg(b: Builder, op: Op, nest: Nest, word: str) -> bool:
     inner, ivs = nest_of(b, op, nest, sizes)
     _body(b, op, inner, ivs, inputs, outputs, rows, word)
     return True
+
+
+def _in_place(b: Builder) -> dict[int, int]:
+    """Results of the function that take the buffer of an earlier one, found once."""
+    if b.shared is None:
+        blocks = () if b.module.merged else b.blocks
+        b.shared = shared(blocks, lambda op: _operands(b, op), lambda op, value: _alike(b, op, value))
+    return b.shared
+
+
+def _alike(b: Builder, op: Op, value: int) -> bool:
+    """Whether an operation reads a tensor element by element, as it writes."""
+    inputs, outputs = _operands(b, op)
+    maps = _maps(b, op, op.name.partition(".")[2], inputs, outputs)
+    if maps is None or len(outputs) != 1 or len(maps) <= len(inputs):
+        return False
+    whole = identity(len(b.type(outputs[0]).shape))
+    read = [maps[position] for position, operand in enumerate(inputs) if operand == value]
+    return maps[len(inputs)] == whole and all(rows == whole for rows in read)
 
 
 def _operands(b: Builder, op: Op) -> tuple[list[int], list[int]]:
