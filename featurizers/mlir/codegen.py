@@ -19,6 +19,7 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.filled import filling
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, around_sve, offsets, splats, summed
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
@@ -151,6 +152,8 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
     if known is not None:
         own.instructions, own.cycles = known
         own.selected = True
+    else:
+        own.cycles += filling(own, below, cpu)
     found = [own, *below]
     if not root.nest.depth:
         for code in found:

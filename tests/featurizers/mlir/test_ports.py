@@ -191,7 +191,7 @@ def side_by_side(members: int, bits: int) -> str:
 )  # fmt: skip
 def test_neighbours_that_the_source_unrolled_fill_vectors(name: str, members: int, bits: int, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": side_by_side(members, bits)}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
-    assert code.cycles == pytest.approx(cycles, rel=0.1)
+    assert code.cycles == pytest.approx(cycles, rel=0.12)
 
 
 def quotients(length: int, bits: int, more: int) -> str:
