@@ -62,7 +62,8 @@ class Loop(msgspec.Struct):
     resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
     tied : of `indexing`, constants put into sums with the indices of loops around, without what is gone beside it when
-    the index is known; early_tied : the same then. pointers, ways_in : see `riscv_pointers`; early : those of `raw`.
+    the index is known; early_tied : the same then. before : constants of written out iterations that are added in a
+    loop around, by its index. pointers, ways_in : see `riscv_pointers`; early : those of `raw`.
     """
 
     nest: Nest
@@ -173,6 +174,7 @@ class Loop(msgspec.Struct):
     early_begun: float = 0.0
     tied: float = 0.0
     early_tied: float = 0.0
+    before: dict[int, float] = field(default_factory=dict)
     pointers: int = 0
     early_pointers: int = 0
     ways_in: set[tuple[int, Moving | None]] = field(default_factory=set)

@@ -36,6 +36,26 @@ def test_an_index_in_one_sum_is_added_before_the_loop_unless_it_is_bits(
     assert sizes(two(*places, bounds), "neoverse-v1")[25] == size
 
 
+def copied(columns: int) -> str:
+    """Four elements of a column side by side."""
+    lines = [
+        f"""%i{k} = affine.apply affine_map<(d) -> (d + {k})>(%i)
+        %x{k} = affine.load %b[%i{k}, %j] : memref<100x100xf32>
+        affine.store %x{k}, %a[%i{k}, %j] : memref<100x100xf32>"""
+        for k in range(4)
+    ]
+    return f"""func.func @f(%a: memref<100x100xf32> {{llvm.noalias}}, %b: memref<100x100xf32> {{llvm.noalias}}) {{
+      affine.for %j = 0 to {columns} {{ affine.for %i = 0 to 80 step 4 {{ {" ".join(lines)} }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("name", "size"), [("skylake-avx512", 302), ("sifive-p670", 350)])
+def test_what_is_added_before_a_loop_is_in_the_one_around(name: str, size: int) -> None:
+    """opt-22 unrolls 12 columns from ``-unroll-threshold`` 303 and 351 on: three constants are in each."""
+    around = FEATURIZER.parse({"mlir": copied(12)}).loops_on(cpu(name).isa)[0].children[0]
+    assert (around.total - 2) * around.trip + 2 == size
+
+
 def squares(rows: int) -> str:
     """Eight elements of a row side by side."""
     lines = [
