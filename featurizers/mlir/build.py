@@ -41,10 +41,10 @@ class Builder:
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they vary in; rounded : those of affine maps.
     around : the loop around each. stepwise : as of `Nest`, by loop.
-    uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
-    function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
-    the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
-    shared : results of tensors that are written over an earlier one, see `in_place`.
+    uniform : tensors whose elements are all one number; parts : those that are views of others. depends, numbers : see
+    `invariant.note`. blocks : of the function, uses : of its values, counted when first asked for. logic : steps of
+    logic, see `fused`; ones : sums of the ones of eight bits each, and their products. overwritten : values that an
+    instruction of x86 writes over. shared : results of tensors that are written over an earlier one, see `in_place`.
     twos : constants that a product with is a sum of the other factor and itself (`DAGCombiner::visitFMUL`).
     """
 
@@ -88,6 +88,7 @@ class Builder:
     kept: Kept = field(default_factory=Kept)
     same: dict[int, int] = field(default_factory=dict)
     uniform: set[int] = field(default_factory=set)
+    parts: set[int] = field(default_factory=set)
     depends: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
@@ -321,6 +322,7 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict
     import featurizers.mlir.indices
     import featurizers.mlir.ranges
     import featurizers.mlir.scalars
+    import featurizers.mlir.slices
     import featurizers.mlir.vectors
     import featurizers.mlir.whiles  # noqa: F401
 

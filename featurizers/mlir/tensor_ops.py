@@ -15,6 +15,7 @@ from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import named_maps
 from featurizers.mlir.nest import CONSTANT, Form, Nest
 from featurizers.mlir.opclass import CLASS, elementwise_class
+from featurizers.mlir.slices import part_of
 
 Subscripts = list[list[int]]
 """Per dimension of an operand: [constant, coefficient of each iterator]."""
@@ -135,6 +136,8 @@ def _tensor(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         b.aliases[op.results[0]] = (op.operands[1], {CONSTANT: 0})
         nest.counts[opclass.STORE] += 1
         nest.accesses.append(access(b, op.operands[1], [b.forms.get(v) for v in op.operands[2:]], True))
+    elif word == "extract_slice" and part_of(b, op, word):
+        nest.counts[opclass.ADDRESS] += 1
     elif word in ("extract_slice", "pad", "concat", "gather", "insert_slice"):
         result_made(b, op, nest)
         target = op.results[0]
