@@ -262,9 +262,13 @@ _PUT = {"x86": 0.25, "aarch64": 0.5, "riscv": 2.0, "amdgpu": 4.0}
 def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: int) -> Read:
     """What the operands of the vectors of a packed body take."""
     counts: dict[int, int] = {}
+    looked_up: dict[int, int] = {}
+    together = gathers(cpu, lanes, bits)
     for access in loop.accesses:
         if not access.store and access.lanes == 1:
             counts[access.base] = counts.get(access.base, 0) + 1
+            if together and access.moving is None:
+                looked_up[access.base] = looked_up.get(access.base, 0) + 1
     each = min(loop.counts[opclass.LOAD] / max(sum(counts.values()), 1), 1.0)
     wide_loads = work = cost = steps = 0.0
     for base, count in counts.items():
@@ -280,6 +284,11 @@ def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: in
         wide_loads += pieces + permuted
         work += shared + put
         cost += shared + put
+        if base in looked_up:
+            taken = min(looked_up[base] * each, apart)
+            apart -= taken
+            work += _GATHER * taken / lanes
+            cost += taken + _GATHER_COST * taken / lanes
         if way.piece < lanes:
             stepped, apart = 0.0, stepped + apart
         if cpu.isa == "riscv":
@@ -298,6 +307,14 @@ def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: in
     return Read(wide_loads, work, cost, steps)
 
 
+def gathers(cpu: Cpu, lanes: float, bits: int) -> bool:
+    """Whether what is looked up is one gather (`X86TTIImpl::forceScalarizeMaskedGather`)."""
+    return cpu.isa == "x86" and cpu.gather > 0 and bits >= _GATHERED and lanes > _LEAST
+
+
+_GATHER, _GATHER_COST = 3.0, 2.0
+"""Instructions of a gather of x86: its mask, what it leaves, and itself; and what it costs LLVM beside its lanes
+(`X86TTIImpl::getGSVectorCost`)."""
 _WINDOW = 512
 """Bits of a masked load, from which x86 takes lanes at steps of one length (`isMaskedLoadCompress`)."""
 
