@@ -27,6 +27,8 @@ SHARED = -3
 """One scalar in all lanes."""
 OF_ANOTHER_LENGTH = 0
 """A lane that is shared of a vector of another length."""
+BY_NUMBER = 1
+"""A division by a constant, which is none in the code."""
 
 _FLOATS = frozenset(opclass.FLOAT_CLASSES)
 _FMA = CLASS["fma"]
@@ -324,6 +326,17 @@ def _copied(size: int, widest: int) -> float:
     return 1.0 + (size & (size - 1) > 0)
 
 
+_WHOLE_DIVIDED = {8: 51.0, 16: 45.0, 32: 42.0, 64: 72.0}
+"""Cycles of RISC-V's vector divider for a register of whole numbers (`SchedSiFiveP600.td`)."""
+
+
+def whole_divided(cpu: Cpu, lanes: float, bits: int) -> float:
+    """Cycles of a division of so many lanes of whole numbers, 0 where there is no instruction for it."""
+    if cpu.isa != "riscv":
+        return 0.0
+    return _WHOLE_DIVIDED.get(bits, _WHOLE_DIVIDED[32]) * max(lanes * bits / GROUPED_BITS, 1.0)
+
+
 def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
     """Instructions of one operation, and cycles of vector units that it takes."""
     kind, of, rows, lanes, bits, is_float = key
@@ -353,6 +366,8 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         factor = minmax.IN_VECTORS[isa][of] if of >= 0 else 1.0
     elif kind == _IDIV and isa != "riscv":
         return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_cycles
+    elif kind == _IDIV and of != BY_NUMBER:
+        return rows * each, rows * whole_divided(cpu, lanes, bits) * cpu.fp_ports  # by one of them
     elif kind == _IMUL and isa == "aarch64" and bits == 64:
         return rows * lanes * _PER_LANE_PRODUCT, rows * lanes * 2.0
     elif kind == _IMUL and isa == "x86" and bits == 8:

@@ -9,7 +9,7 @@ from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
 from featurizers.mlir.latency import latencies
-from featurizers.mlir.legal import GROUPED_BITS, narrow
+from featurizers.mlir.legal import GROUPED_BITS, narrow, whole_divided
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
@@ -188,6 +188,9 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -
     if cpu.scalable and cpu.isa == "aarch64" and divides:
         others = float_work(loop, counts, cpu, True) - divides
         divided = _by_one_of_two(divided * passes / cpu.passes, others * passes, cpu)
+    if counts[_IDIV]:
+        width = max([key[1] for key in loop.typed if key[0] == _IDIV], default=bits)
+        divided = max(divided, counts[_IDIV] * whole_divided(cpu, chosen.vf, width) / parts)
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0

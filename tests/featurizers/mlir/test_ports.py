@@ -234,3 +234,24 @@ def test_a_product_with_two_is_a_sum_to_units_that_only_add(factor: str, labelle
     affine.store %t, %b[%i] : memref<1026xf64> }} return }}"""
     loop = FEATURIZER.parse({"mlir": text}).loops_on("x86")[0]
     assert generate(loop, cpu("znver4"))[-1].cycles == pytest.approx(labelled, rel=0.1)
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_whole_numbers_are_divided_slowly_on_riscv(vectors: bool) -> None:
+    """Cycles of 1024 quotients of 32 bits on P670, by the vectoriser and in vectors of the source."""
+    kind = "vector<8xi32>" if vectors else "i32"
+    load, store = ("affine.vector_load", "affine.vector_store") if vectors else ("affine.load", "affine.store")
+    end = ", vector<8xi32>" if vectors else ""
+    given = ", ".join(f"%{name}: memref<1024xi32> {{llvm.noalias}}" for name in "abc")
+    text = f"""func.func @f({given}) {{
+      affine.for %i = 0 to 1024 step {8 if vectors else 1} {{
+        %x = {load} %a[%i] : memref<1024xi32>{end}
+        %y = {load} %b[%i] : memref<1024xi32>{end}
+        %q = arith.divui %x, %y : {kind}
+        {store} %q, %c[%i] : memref<1024xi32>{end} }}
+      return }}"""
+    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="sifive-p670")
+    assert found.column("est_cycles")[0] == pytest.approx(CYCLES_DIVIDED[vectors], rel=0.15)
+
+
+CYCLES_DIVIDED = {False: 10783.7, True: 10766.0}
