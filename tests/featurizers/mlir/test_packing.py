@@ -292,7 +292,7 @@ def test_stages_that_follow_each_other_lane_by_lane_are_packed(name: str, instru
     assert code.instructions == pytest.approx(instructions, rel=0.35)
 
 
-LOOKED_UP = """func.func @f(%a: memref<32xi32> {llvm.noalias}, %t: memref<300xf32> {llvm.noalias},
+GATHERED = """func.func @f(%a: memref<32xi32> {llvm.noalias}, %t: memref<300xf32> {llvm.noalias},
                           %b: memref<32xf32> {llvm.noalias}) {
   affine.for %i = 0 to 32 {
     %0 = affine.load %a[%i] : memref<32xi32>
@@ -307,7 +307,7 @@ LOOKED_UP = """func.func @f(%a: memref<32xi32> {llvm.noalias}, %t: memref<300xf3
 def test_what_is_looked_up_is_gathered_lane_by_lane_in_time_alone() -> None:
     """By the tools 14 instructions and 3 cycles of Zen 4, 26 and 20 of Skylake, whose gathers take half a cycle a
     lane."""
-    (zen,), (skylake,) = (codes(LOOKED_UP, name) for name in ("znver4", "skylake-avx512"))
+    (zen,), (skylake,) = (codes(GATHERED, name) for name in ("znver4", "skylake-avx512"))
     assert zen.instructions < 15
     assert zen.packed.lanes == 16
     assert skylake.instructions < 27
