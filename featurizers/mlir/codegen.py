@@ -283,7 +283,7 @@ def _generate(
     else:
         ports = packed_ports(loop, cpu, packed, scalar, uops)
     ports /= vf if chosen.narrowed else 1
-    if spills and loop.widths:
+    if spills and (vf == 1 or cpu.isa != "riscv"):
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     copies = in_one_block(loop, unroll) if vf == 1 else 1
     if cpu.in_order:

@@ -163,7 +163,8 @@ def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> flo
 
 
 def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
-    """Cycles of an iteration on the source's vectors, so many of which are stored and loaded again in each."""
+    """Cycles of an iteration, so many of whose values are stored and loaded again in each: in front of stores and loads
+    of its own, units of both have most to do."""
     counts, wide = narrow(loop), legal(loop, cpu)
     loads, stores = counts[opclass.LOAD] + wide.loads + spills, counts[opclass.STORE] + wide.stores + spills
     return max(_moves(loop, cpu, loads, stores, 0.0, TOGETHER), (uops + 2 * spills + LOOP_CONTROL) / cpu.issue)

@@ -255,3 +255,20 @@ def test_whole_numbers_are_divided_slowly_on_riscv(vectors: bool) -> None:
 
 
 CYCLES_DIVIDED = {False: 10783.7, True: 10766.0}
+
+
+SPILLED = """func.func @f(%a: memref<4x16xi16>, %b: memref<4x64xi16>, %c: memref<16x64xi16>) {
+  affine.for %i = 0 to 64 { affine.for %k = 0 to 4 { affine.for %j = 0 to 16 {
+    %x = affine.load %a[%k, %j] : memref<4x16xi16>
+    %y = affine.load %b[%k, %i] : memref<4x64xi16>
+    %p = arith.muli %x, %y : i16
+    %z = affine.load %c[%j, %i] : memref<16x64xi16>
+    %s = arith.addi %z, %p : i16
+    affine.store %s, %c[%j, %i] : memref<16x64xi16> } } }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "labelled"), [("znver4", 9233), ("skylake-avx512", 7940)])
+def test_what_waits_on_the_stack_is_stored_and_loaded(name: str, labelled: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": SPILLED}).loops_on("x86")[0], cpu(name))
+    assert sum(each.cycles for each in code) == pytest.approx(labelled, rel=0.1)
