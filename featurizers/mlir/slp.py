@@ -152,9 +152,12 @@ def lengths(places: Mapping[Any, list[int]]) -> list[int]:
 
 
 def _results(loop: Loop, cpu: Cpu) -> Packed:
-    """Results that are computed alike, on values that lie nowhere side by side: lanes are put in and taken out."""
+    """Results that are computed alike, on values that lie nowhere side by side: lanes are put in and taken out. All
+    together fill one register at most (`BoUpSLP::canMapToVector`)."""
     count, size = loop.nest.alike
     bits = max(loop.bits, 8)
+    if count * bits > width(cpu):
+        return SCALAR
     lanes = 1 << (min(count, max(width(cpu) // bits, 1)).bit_length() - 1)
     if lanes < _LEAST or lanes * bits < _LEAST_BITS[cpu.isa] or (loop.is_float and bits == 16 and not cpu.half):
         return SCALAR
