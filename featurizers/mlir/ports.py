@@ -37,7 +37,8 @@ _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
 _FADD, _FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt"))
-_IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
+_IDIV, _IMUL, _FCONVERT = (CLASS[name] for name in ("idiv", "imul", "fconvert"))
+_WORD = 32
 
 
 def ports_of(
@@ -77,7 +78,7 @@ def ports_of(
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
         (_floats(loop, counts, cpu, vector) * passes + wide.passes) / cpu.fp_ports,
-        _vector_units(loop, counts, cpu, ints) * passes if vector else (ints + control) / cpu.int_ports,
+        _vector_units(loop, counts, cpu, ints, passes) if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
         _moves(loop, cpu, loads, stores, passes if vector else 0.0, scattered),
@@ -154,12 +155,27 @@ def _of_whole(loop: Loop) -> float:
     return sum([access.whole for access in loop.accesses]) / max(len(loop.accesses), 1)
 
 
-def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> float:
+def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float, passes: float) -> float:
     """Cycles of all vector units, which compute on floats and on whole numbers: half as many products of these start in
     a cycle."""
+    every = float_work(loop, counts, cpu, True) + ints
+    if cpu.isa == "aarch64" and cpu.scalable and passes > 1.0:
+        return _of_sve(loop, counts, every) * passes / cpu.passes
     twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
     units = cpu.fp_ports * 2 if cpu.fp_split else cpu.fp_ports + (cpu.isa == "x86")
-    return (float_work(loop, counts, cpu, True) + ints + counts[_IMUL] * twice) / units
+    return (every + counts[_IMUL] * twice) / units * passes
+
+
+_CONVERTED, _SHORTEST = 64.0, 16
+
+
+def _of_sve(loop: Loop, counts: list[float], every: float) -> float:
+    """Cycles of Neoverse V1's two units for whole vectors of SVE (`SchedNeoverseV1.td`): the first alone compares,
+    multiplies whole numbers and converts floats, shorter ones than 64 bits in turns, the second alone shifts."""
+    longer = counts[_IMUL] * (loop.bits > _WORD)
+    converted = counts[_FCONVERT] * _CONVERTED / max(loop.float_bits, _SHORTEST)
+    first = counts[_IMUL] + longer + counts[opclass.COMPARE] + converted
+    return max(first, loop.fused.get(fused.SHIFTS, 0.0), (every + longer + converted - counts[_FCONVERT]) / 2)
 
 
 def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:

@@ -272,3 +272,24 @@ SPILLED = """func.func @f(%a: memref<4x16xi16>, %b: memref<4x64xi16>, %c: memref
 def test_what_waits_on_the_stack_is_stored_and_loaded(name: str, labelled: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": SPILLED}).loops_on("x86")[0], cpu(name))
     assert sum(each.cycles for each in code) == pytest.approx(labelled, rel=0.1)
+
+
+def of_words(kind: str, steps: str) -> str:
+    return f"""func.func @f(%a: memref<4096xi32> {{llvm.noalias}}, %b: memref<4096x{kind}> {{llvm.noalias}},
+                         %c: memref<4096xi32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 4096 {{
+        %x = affine.load %a[%i] : memref<4096xi32> %y = affine.load %b[%i] : memref<4096x{kind}>
+        {steps} affine.store %t, %c[%i] : memref<4096xi32> }}
+      return }}"""
+
+
+MULTIPLIED = """%p = arith.muli %x, %y : i32 %q = arith.muli %p, %x : i32 %r = arith.addi %q, %y : i32
+  %s = arith.xori %r, %x : i32 %t = arith.addi %s, %p : i32"""
+CONVERTED = """%p = arith.sitofp %x : i32 to f32 %q = arith.mulf %p, %y : f32 %r = arith.addf %q, %y : f32
+  %t = arith.fptosi %r : f32 to i32"""
+
+
+@pytest.mark.parametrize(("kind", "steps", "labelled"), [("i32", MULTIPLIED, 1405), ("f32", CONVERTED, 2132)])
+def test_one_of_two_units_of_sve_multiplies_and_converts(kind: str, steps: str, labelled: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": of_words(kind, steps)}).loops_on("aarch64")[0], cpu("neoverse-v1"))
+    assert code[-1].cycles == pytest.approx(labelled, rel=0.1)
