@@ -87,7 +87,10 @@ def _several(nest: Nest) -> bool:
 
 
 def _between(b: Builder, steps: Sequence[CarriedStep], argument: int, value: int) -> int:
-    """The class of all operations from one value to another, -1 where there are several."""
+    """The class of all operations from one value to another, -1 where there are several, or the result is used by more
+    than what keeps it (`AddReductionVar`: no user outside of the cycle)."""
+    if sum([value in step.operands for step in steps]) > 1:
+        return -1
     chain = chain_of_steps(steps, argument, value, b.type(argument), ())
     return chain.op_class if chain.op_class in _TERMS and len(chain.kinds) == 1 else -1
 

@@ -50,3 +50,10 @@ def test_a_product_of_sums_is_a_product() -> None:
     code = innermost(CHAIN.format(term="addf", into="mulf"), "skylake-avx512")
     assert [chain.op_class for chain in code.loop.chains] == [opclass.CLASS["fmul"]]
     assert code.vf == 1
+
+
+def test_a_maximum_that_is_asked_for_on_the_way_is_no_reduction() -> None:
+    """LLVM finds a value that is no reduction and used outside, and leaves the loop as it is."""
+    more = "affine.store %r, %c[%i] : memref<4xf64>\n      affine.store %r, %b[%j] : memref<1024xf64>"
+    text = CHAIN.format(term="mulf", into="maximumf").replace("affine.store %r, %c[%i] : memref<4xf64>", more)
+    assert innermost(text, "skylake-avx512").vf == 1
