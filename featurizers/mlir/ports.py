@@ -8,6 +8,7 @@ from featurizers.mlir import fused, halves, minmax, opclass, widened
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
+from featurizers.mlir.idioms import is_jump
 from featurizers.mlir.latency import latencies
 from featurizers.mlir.legal import GROUPED_BITS, narrow, whole_divided
 from featurizers.mlir.legal import work as legal
@@ -95,7 +96,10 @@ def ports_of(
 
 
 def calls_of(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of an iteration's calls: as many where lanes are packed."""
+    """Cycles of an iteration's calls: as many where lanes are packed. A jump is none (but RISC-V's ``tail``, which is
+    two instructions that llvm-mca takes for a call)."""
+    if loop.counts[opclass.CALL] and cpu.isa != "riscv" and is_jump(loop):
+        return 0.0
     return (loop.counts[opclass.LIBM] + loop.counts[opclass.CALL]) * _call(cpu)
 
 
