@@ -154,8 +154,10 @@ class Chain(msgspec.Struct):
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
-    the value to its next one, where they are known. taken : something is subtracted. stored : each step is, in memory
-    that others may read. base : the buffer whose place it is, 0 for none.
+    the value to its next one, where they are known; timed : those of whole numbers, as the code has them, see
+    `whole_steps`.
+    taken : something is subtracted. stored : each step is, in memory that others may read. base : the buffer whose
+    place it is, 0 for none.
     """
 
     op_class: int
@@ -166,6 +168,7 @@ class Chain(msgspec.Struct):
     whole: bool = False
     used: bool = False
     kinds: Steps = ()
+    timed: Steps = ()
     taken: bool = False
     stored: bool = False
     base: int = 0

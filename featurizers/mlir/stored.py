@@ -39,10 +39,10 @@ def by_memory(b: Builder, block: Block, nest: Nest) -> None:
             waiting.append((access, op.results[0], after))
     steps = list(steps_of_block(b, block)) if waiting else []
     for access, argument, value in waiting:
-        chain = chain_of_steps(steps, argument, value, b.type(argument), ())
+        chain = chain_of_steps(b, steps, argument, value, b.type(argument), ())
         if chain.op_class < 0 or not chain.kinds:
             continue
-        chain = msgspec.structs.replace(chain, reassociable=False, used=True)
+        chain = msgspec.structs.replace(chain, reassociable=False, used=True, timed=())
         near = abs(access.stride(iv)) <= step
         if near and iv != nest.iv:
             nest.passing.append((iv, chain))
@@ -91,7 +91,7 @@ def _between(b: Builder, steps: Sequence[CarriedStep], argument: int, value: int
     than what keeps it (`AddReductionVar`: no user outside of the cycle)."""
     if sum([value in step.operands for step in steps]) > 1:
         return -1
-    chain = chain_of_steps(steps, argument, value, b.type(argument), ())
+    chain = chain_of_steps(b, steps, argument, value, b.type(argument), ())
     return chain.op_class if chain.op_class in _TERMS and len(chain.kinds) == 1 else -1
 
 

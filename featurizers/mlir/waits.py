@@ -287,7 +287,8 @@ def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     more += 0.0 if vectors or chain.is_float else _copied(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
-        return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
+        steps = chain.kinds if vectors or not chain.timed else chain.timed
+        return more + cycles_of(steps, cpu, bits, chain.is_float or loop.is_float, vectors)
     return more + _latency(chain, cpu, loop, vectors) * chain.steps
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from featurizers.mlir import opclass
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
 from featurizers.mlir.carried import chain_of_steps, is_index, steps_of_block
@@ -29,8 +27,6 @@ _EVEN = 0.5
 """A branch on data goes either way half of the time, as the labels have it."""
 _COMPARES, _ADDS = ("arith.cmpi", "index.cmp"), ("arith.addi", "index.add")
 _LOGIC = opclass.CLASS["logic"]
-_DIVISIONS = frozenset(f"arith.{name}" for name in ("divsi", "divui", "remsi", "remui"))
-"""By numbers, the upper half of a product, shifted."""
 _CHEAP = (opclass.IADD, _LOGIC, opclass.CLASS["extend"], opclass.ADDRESS)
 _LESS = ("slt", "ult", "ne", 2, 6, 1)
 """Predicates of ``arith.cmpi``, by name and number."""
@@ -98,9 +94,7 @@ def _body(b: Builder, before: Block, after: Block, written: Block, made: Nest) -
     for argument, value in zip(after.arguments, values, strict=False):
         kind = b.type(argument)
         if kind.kind not in ("memref", "tensor") and value != argument and not is_index(steps, argument, value):
-            chain = chain_of_steps(steps, argument, value, kind, values)
-            divided = any(step.op_class == opclass.IMUL and step.op.name in _DIVISIONS for step in steps)
-            made.chains.append(replace(chain, kinds=(*chain.kinds, (_LOGIC, 1.0))) if divided else chain)
+            made.chains.append(chain_of_steps(b, steps, argument, value, kind, values))
 
 
 def _new(before: Block, after: Block) -> Block:
