@@ -257,6 +257,8 @@ def _generate(
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif full and not loop.exact:
         instructions += _EXIT * (unroll - 1)
+    elif unroll > 1 and loop.nest.uncounted:  # by force: no copy is left over
+        instructions += (_EXIT if loop.is_float else 1.0) * (unroll - 1)
     elif unroll > 1 and loop.exact:
         instructions += _EXIT * (loop.trip % unroll > 0)
     elif unroll > 1:

@@ -124,7 +124,7 @@ def unrolls_remainder(cpu: Cpu) -> bool:
 
 _FORCED = 12.0
 """Instructions below which RISC-V unrolls a loop whose length nobody can compute, with a way out of each copy
-(`UnrollingPreferences::Force`)."""
+(`UnrollingPreferences::Force`). One without a counter has no step of it."""
 _RUNTIME_COUNT = 8
 """`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
 
@@ -133,7 +133,7 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
     if not cpu.unroll_ops or size <= 2 or loop.stacked:
         return 1
-    if loop.nest.uncounted and (cpu.isa != "riscv" or size >= _FORCED):
+    if loop.nest.uncounted and (cpu.isa != "riscv" or size - (not loop.nest.at_most) >= _FORCED):
         return 1
     most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.depth > 1 else 1)
     exact = loop.exact if exact is None else exact

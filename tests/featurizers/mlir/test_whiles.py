@@ -111,3 +111,36 @@ def test_risc_v_unrolls_small_loops_by_force() -> None:
     assert not loop.full
     assert loop.cycles > 6 * 32
     assert codes(steps("%s", ONE), "znver4")[-1].unroll == 1
+
+
+def mixed(steps: int) -> str:
+    """A loop without a counter, whose body is so many sums and differences of bits."""
+    body = "\n".join(
+        f"    %x{i + 1} = arith.{'xori' if i % 2 else 'addi'} %x{i}, %{'b' if i % 2 else 'c'} : i64"
+        for i in range(steps)
+    )
+    return f"""func.func @f(%a: i64, %b: i64, %c: i64) -> i64 {{
+      %z = arith.constant 0 : i64
+      %w = scf.while (%v = %a) : (i64) -> i64 {{
+        %e = arith.cmpi ne, %v, %z : i64
+        scf.condition(%e) %v : i64
+      }} do {{
+      ^bb0(%x0: i64):
+        {body}
+        scf.yield %x{steps} : i64
+      }}
+      return %w : i64
+    }}"""
+
+
+def test_a_loop_without_a_counter_is_smaller_by_its_step() -> None:
+    """`opt-22` makes 8 copies of bodies of 9 sums, and none of those of 10."""
+    assert codes(mixed(9), "sifive-p670")[-1].unroll == 8
+    assert codes(mixed(10), "sifive-p670")[-1].unroll == 1
+
+
+@pytest.mark.parametrize(("steps", "made"), [(3, 35), (9, 83)])
+def test_copies_made_by_force_leave_no_iterations_over(steps: int, made: int) -> None:
+    """A way out of each is one instruction (numbers of `llc-22`)."""
+    found = sum(code.instructions for code in codes(mixed(steps), "sifive-p670"))
+    assert found == pytest.approx(made, rel=0.15)
