@@ -363,8 +363,10 @@ def _functions(ops: Sequence[Op]) -> list[Op]:
 def _function(b: Builder, op: Op, used: set[str]) -> Function:
     name = str(op.attributes.get("sym_name", "?"))
     blocks = b.blocks = op.regions[0]
+    from featurizers.mlir.bit_loops import replace
     from featurizers.mlir.combine import combine
 
+    replace(b, blocks)
     combine(b, blocks)
     words = buffers = 0
     notes = op.attributes.get("arg_attrs") or []
