@@ -325,7 +325,7 @@ def _generate(
         ports, scalar = max(ports, path.cycles), max(scalar, path.cycles)
         per_vector = max(ports * interleave, chain)
     if vf == 1 and not packed.share:
-        beyond = choices(loop, cpu)
+        beyond = choices(loop, cpu, unroll)
         per_vector, scalar = per_vector + beyond, scalar + beyond
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     if unknown:  # see `whole_under_mask`

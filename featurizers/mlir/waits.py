@@ -65,11 +65,18 @@ _CHOICE = 1.5
 `validation`)."""
 
 
-def choices(loop: Loop, cpu: Cpu) -> float:
+_RARE_CHOICE = 1.75
+"""Cycles of both blocks where each holds less than a fiftieth of what is executed, so that llvm-mca runs it 4 times:
+half of those of the move (4 in 4 runs), and those of the branch behind it (5)."""
+
+
+def choices(loop: Loop, cpu: Cpu, copies: int) -> float:
     """Cycles of scalar code without conditional moves: a choice is a branch around a move, which is a block, and so is
-    what follows."""
+    what follows. Of a loop that is unrolled by force, each copy has blocks of its own, all of them rare."""
     if cpu.isa != "riscv" or loop.widths:
         return 0.0
+    if copies > 1 and loop.nest.uncounted:
+        return _RARE_CHOICE * max(loop.counts[opclass.SELECT] - loop.by_masks, 0.0)
     return _CHOICE * max(loop.counts[opclass.SELECT] - loop.by_masks - 1.0, 0.0)
 
 
