@@ -59,7 +59,8 @@ _BY_NAME = {
     "idiv": "arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.ceildivui arith.floordivsi"
     " index.divs index.divu index.rems index.remu",
     "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz"
-    " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl",
+    " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl llvm.intr.sadd.sat llvm.intr.ssub.sat llvm.intr.uadd.sat"
+    " llvm.intr.usub.sat",
     "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui math.absi",
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",
