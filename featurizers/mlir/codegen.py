@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import fused, opclass, widened, widths
+from featurizers.mlir import divisions, fused, opclass, widened, widths
 from featurizers.mlir.addresses import looked_up, moved_around
 from featurizers.mlir.around import combined, entry
 from featurizers.mlir.body import body_of, emulates_half
@@ -244,7 +244,7 @@ def _generate(
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
-        main += (beside(loop, body) + packed.addresses) * unroll
+        main += (beside(loop, body) + packed.addresses + divisions.bypasses(loop, cpu)) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
         instructions += 0.0 if full else LOOP_CONTROL + (rounding(loop.nest, cpu.isa) * unroll if vf == 1 else 0.0)
@@ -316,7 +316,8 @@ def _generate(
     if vf > interleave == unroll == 1:
         chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full or chosen.woven else through_group(loop, cpu))
     if vf == 1:
-        ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
+        least = max(by_blocks(loop, cpu), divisions.by_either_way(loop, cpu))
+        ports, scalar = max(ports, least), max(scalar, least)
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports
     if cpu.in_order:
         issued = (uops * packed.ratio if vf == 1 else ports * cpu.issue) * interleave
