@@ -1,8 +1,8 @@
 """Divisions by constants that are no powers of two: products and shifts in the code, but divisions to LLVM's decisions.
 Those by values, of 64 bits, which x86 does in 32 bits where both values are short.
 
-Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `DivRemPairs.cpp`, `BypassSlowDivision.cpp`; costs are those of
-``opt-22 -passes='print<cost-model>'`` on scalars and on vectors of each width, per CPU (`getArithmeticInstrCost`).
+Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `DivRemPairs.cpp`, `BypassSlowDivision.cpp`; costs are those
+of ``opt-22 -passes='print<cost-model>'`` on scalars and on vectors of each width, per CPU (`getArithmeticInstrCost`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from featurizers.mlir.opclass import CLASS
 if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
-_LOGIC = CLASS["logic"]
+_LOGIC, _IDIV = CLASS["logic"], CLASS["idiv"]
 _SIGNED_SHIFTS = 3.0
 """Shifts and sums that make it round towards zero."""
 _SIZE = 4.0
@@ -128,7 +128,6 @@ _BYPASS = 7.0
 division of 32 bits with its copies, and a jump behind it."""
 _EITHER = {"znver4": 17.0}
 """Cycles of both ways, each taken half of the time, and of the block before them (llvm-mca-22: 12 and 18, and 2)."""
-_IDIV = CLASS["idiv"]
 
 
 def bypassed(loop: Loop, cpu: Cpu) -> float:
