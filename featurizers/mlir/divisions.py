@@ -1,8 +1,9 @@
 """Divisions by constants that are no powers of two: products and shifts in the code, but divisions to LLVM's decisions.
 Those by values, of 64 bits, which x86 does in 32 bits where both values are short.
 
-Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `DivRemPairs.cpp`, `BypassSlowDivision.cpp`; costs are those
-of ``opt-22 -passes='print<cost-model>'`` on scalars and on vectors of each width, per CPU (`getArithmeticInstrCost`).
+Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `DivRemPairs.cpp`, `BypassSlowDivision.cpp`; costs are
+those of ``opt-22 -passes='print<cost-model>'`` on scalars and on vectors of each width, per CPU
+(`getArithmeticInstrCost`).
 """
 
 from __future__ import annotations
