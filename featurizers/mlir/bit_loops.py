@@ -11,30 +11,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from featurizers.mlir.build import Builder
-from featurizers.mlir.module import Block, Op
+from featurizers.mlir.crc_loops import looked_up
+from featurizers.mlir.module import Block, Module, Op
+from featurizers.mlir.rewritten import CONSTANT, Rewritten, without_constants
 
 _WIDTHS = {"math.ctpop": (16, 32, 64), "math.ctlz": (8, 16, 32, 64), "math.cttz": (8, 16, 32, 64)}
 _SHIFTED = {"arith.shrui": "math.ctlz", "arith.shli": "math.cttz"}
 _EQUAL, _GOES_ON = 0, (1, 8)
 """Predicates of ``arith.cmpi``: not zero, and more than zero without a sign."""
-_CONSTANT = "arith.constant"
 
 
-def replace(b: Builder, blocks: Sequence[Block], numbers: dict[int, Any] | None = None) -> None:
+def replace(module: Module, blocks: Sequence[Block], numbers: dict[int, Any] | None = None) -> None:
     """Write such loops of these blocks, and of those inside, as what LLVM makes of them. numbers : constants so far."""
     known = {} if numbers is None else numbers
     for block in blocks:
         found: dict[int, list[Op]] = {}
         for place, op in enumerate(block.ops):
-            if op.name == _CONSTANT:
+            if op.name == CONSTANT:
                 known[op.results[0]] = op.attributes.get("value")
             for region in op.regions:
-                replace(b, region, known)
+                replace(module, region, known)
+            made: list[Op] = []
             if op.name == "scf.while":
-                made = _Counting(b, op, known).made()
-                if made:
-                    found[place] = made
+                made = _Counting(module, op, known).made()
+            elif op.name in ("scf.for", "affine.for"):
+                made = looked_up(module, op, known)
+            if made:
+                found[place] = made
         if found:
             block.ops = [new for place, op in enumerate(block.ops) for new in found.get(place, [op])]
 
@@ -42,9 +45,9 @@ def replace(b: Builder, blocks: Sequence[Block], numbers: dict[int, Any] | None 
 class _Counting:
     """One loop, and the operations that stand for it."""
 
-    def __init__(self, b: Builder, op: Op, numbers: dict[int, Any]):
-        self.b, self.op, self.numbers = b, op, numbers
-        self.ops: list[Op] = []
+    def __init__(self, module: Module, op: Op, numbers: dict[int, Any]):
+        self.module, self.op, self.numbers = module, op, numbers
+        self.written = Rewritten(module, op)
 
     def made(self) -> list[Op]:
         """Empty if the loop stays."""
@@ -52,7 +55,7 @@ class _Counting:
         if len(op.operands) != 2 or [len(region) for region in op.regions] != [1, 1]:
             return []
         (before,), (after,) = op.regions
-        head, body = _without_constants(before), _without_constants(after)
+        head, body = without_constants(before), without_constants(after)
         if len(head) != 2 or head[0].name != "arith.cmpi" or head[0].attributes.get("predicate") not in _GOES_ON:
             return []
         condition, (number, last) = head[1].operands, head[0].operands
@@ -66,14 +69,14 @@ class _Counting:
         place = before.arguments.index(number)
         now = {argument: before.arguments.index(value) for argument, value in zip(after.arguments, passed, strict=True)}
         kind = self._kind(body, now, place)
-        if not kind or self.b.type(number).bits not in _WIDTHS[kind] or self.b.type(number).shape:
+        if not kind or self.module.type_of(number).bits not in _WIDTHS[kind] or self.module.type_of(number).shape:
             return []
         for result, value in zip(op.results, passed, strict=True):
             if value == number:
-                self._add(_CONSTANT, [], result, value=0)
+                self.written.add(CONSTANT, [], result, value=0)
             else:
-                self._count(kind, place, result, self.b.module.value_types[head[0].results[0]])
-        return self.ops
+                self._count(kind, place, result, self.module.value_types[head[0].results[0]])
+        return self.written.ops
 
     def _kind(self, body: list[Op], now: dict[int, int], place: int) -> str:
         """What the loop counts. now : of each value in the body, which of the carried ones it is. place : of the
@@ -100,36 +103,21 @@ class _Counting:
     def _count(self, kind: str, place: int, result: int, truth: int) -> None:
         """The count at the end. truth : the type of a comparison."""
         number, first = self.op.operands[place], self.op.operands[1 - place]
-        types = self.b.module.value_types
+        types = self.module.value_types
         own, wanted = types[number], types[first]
+        new = self.written.new
         starts = self.numbers.get(first) == 0
-        count = self._new(kind, [number], own)
+        count = new(kind, [number], own)
         if kind != "math.ctpop":
-            count = self._new("arith.subi", [self._constant(self.b.type(number).bits, own), count], own)
-        source, target = self.b.type(number), self.b.type(first)
+            count = new("arith.subi", [self.written.constant(self.module.type_of(number).bits, own), count], own)
+        source, target = self.module.type_of(number), self.module.type_of(first)
         if target.kind != source.kind:
-            count = self._new("arith.index_castui", [count], wanted)
+            count = new("arith.index_castui", [count], wanted)
         elif target.bits != source.bits:
-            count = self._new("arith.trunci" if target.bits < source.bits else "arith.extui", [count], wanted)
+            count = new("arith.trunci" if target.bits < source.bits else "arith.extui", [count], wanted)
         if not starts:
-            count = self._new("arith.addi", [count, first], wanted)
+            count = new("arith.addi", [count, first], wanted)
         if kind != "math.ctpop":
-            zero = self._new("arith.cmpi", [number, self._constant(0, own)], truth, predicate=_EQUAL)
-            count = self._new("arith.select", [zero, first, count], wanted)
-        self.ops[-1].results = [result]
-
-    def _constant(self, number: int, kind: int) -> int:
-        return self._new(_CONSTANT, [], kind, value=number)
-
-    def _new(self, name: str, operands: list[int], kind: int, **attributes: int) -> int:
-        types = self.b.module.value_types
-        types.append(kind)
-        self._add(name, operands, len(types) - 1, **attributes)
-        return len(types) - 1
-
-    def _add(self, name: str, operands: list[int], result: int, **attributes: int) -> None:
-        self.ops.append(Op(name, operands, [result], attributes, [], [], self.op.line, self.op.column))
-
-
-def _without_constants(block: Block) -> list[Op]:
-    return [op for op in block.ops if op.name != _CONSTANT]
+            zero = new("arith.cmpi", [number, self.written.constant(0, own)], truth, predicate=_EQUAL)
+            count = new("arith.select", [zero, first, count], wanted)
+        self.written.ending_in(result)

@@ -325,13 +325,17 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict
     import featurizers.mlir.slices
     import featurizers.mlir.vectors
     import featurizers.mlir.whiles  # noqa: F401
+    from featurizers.mlir.bit_loops import replace
 
     functions: list[Function] = []
+    found = _functions(module.ops)
+    for op in found:
+        replace(module, op.regions[0])
     floating = [kind.is_float for kind in module.types]
     sizes = [kind.size * max(kind.bits, 8) if kind.kind == "vector" else 0 for kind in module.types]
     trips: dict[int, float] = {}
     used: set[str] = set()
-    for op in _functions(module.ops):
+    for op in found:
         builder = Builder(module, dims, trips=trips, floating=floating, sizes=sizes)
         functions.append(_function(builder, op, used))
     if not functions:
@@ -363,10 +367,8 @@ def _functions(ops: Sequence[Op]) -> list[Op]:
 def _function(b: Builder, op: Op, used: set[str]) -> Function:
     name = str(op.attributes.get("sym_name", "?"))
     blocks = b.blocks = op.regions[0]
-    from featurizers.mlir.bit_loops import replace
     from featurizers.mlir.combine import combine
 
-    replace(b, blocks)
     combine(b, blocks)
     words = buffers = 0
     notes = op.attributes.get("arg_attrs") or []
