@@ -19,7 +19,10 @@ ONES, LEADING, TRAILING, REVERSED, TURNED, _SATURATED = 1000, 2000, 3000, 4000, 
 """Kinds of `fused`, to which the bits of an element are added."""
 KINDS = {"math.ctpop": ONES, "math.ctlz": LEADING, "math.cttz": TRAILING, "llvm.intr.bitreverse": REVERSED,
          "llvm.intr.fshl": TURNED}  # fmt: skip
-KINDS |= {name: _SATURATED + 1000 * position for position, name in enumerate(saturating.NAMES.values())}
+KINDS |= {
+    name: _SATURATED + 1000 * position
+    for position, name in enumerate((*saturating.NAMES.values(), *saturating.AVERAGES.values()))
+}
 BITS = (8, 16, 32, 64)
 
 Row = tuple[float, float, float, float]
@@ -27,6 +30,24 @@ Row = tuple[float, float, float, float]
 _ONE: Row = (1.0, 1.0, 1.0, 1.0)
 _REVERSED: Row = (13.0, 16.0, 16.0, 19.0)
 Rows = tuple[Row, ...]
+_AVERAGED_ALONE: Rows = ((3.0,) * 4, (2.0,) * 4, (3.0,) * 4, (2.0,) * 4)
+"""Instructions of scalars, with halves rounded up and down, of unsigned and of signed numbers: sums and a shift."""
+_AVERAGED: Mapping[str, Rows] = {
+    "x86": (_ONE, (5.0, 4.0, 4.0, 4.0), (4.0,) * 4, (6.0, 4.0, 4.0, 4.0)),
+    "sve": ((4.0,) * 4,) * 4,
+    "neon": (_ONE,) * 4,
+}
+_AVERAGED_COST: Mapping[str, Rows] = {
+    "x86": ((7.0,) * 4, (6.0,) * 4, (7.0,) * 4, (6.0,) * 4),
+    "aarch64": ((7.0,) * 4, (5.0,) * 4, (7.0,) * 4, (5.0,) * 4),
+    "riscv": ((11.0,) * 4, (9.0,) * 4, (11.0,) * 4, (9.0,) * 4),
+}
+_AVERAGED_SIZE: Mapping[str, Rows] = {
+    "x86": ((6.0,) * 4, (5.0,) * 4, (6.0,) * 4, (5.0,) * 4),
+    "aarch64": ((4.0,) * 4, (3.0,) * 4, (4.0,) * 4, (3.0,) * 4),
+    "riscv": ((6.0,) * 4, (5.0,) * 4, (6.0,) * 4, (5.0,) * 4),
+}
+"""To LLVM: extensions, sums and a shift of twice the width, and a truncation."""
 _SATURATED_ALONE: Mapping[str, Rows] = {
     "x86": ((7.0, 6.0, 5.0, 6.0), (7.0, 6.0, 6.0, 7.0), (4.0, 3.0, 3.0, 3.0), (4.0, 3.0, 3.0, 3.0)),
     "aarch64": ((8.0, 8.0, 4.0, 4.0), (8.0, 8.0, 4.0, 4.0), (5.0, 5.0, 2.0, 2.0), (3.0, 3.0, 2.0, 2.0)),
@@ -56,6 +77,7 @@ _ALONE: Mapping[str, Rows] = {
         _REVERSED,
         _ONE,
         *_SATURATED_ALONE["x86"],
+        *_AVERAGED_ALONE,
     ),
     "znver4": (
         (2.0, 2.0, 1.0, 1.0),
@@ -64,6 +86,7 @@ _ALONE: Mapping[str, Rows] = {
         (3.0,) * 4,
         _ONE,
         *_SATURATED_ALONE["x86"],
+        *_AVERAGED_ALONE,
     ),
     "aarch64": (
         (4.0, 4.0, 4.0, 4.0),
@@ -72,6 +95,7 @@ _ALONE: Mapping[str, Rows] = {
         (2.0, 2.0, 1.0, 1.0),
         (6.0, 6.0, 2.0, 2.0),
         *_SATURATED_ALONE["aarch64"],
+        *_AVERAGED_ALONE,
     ),
     "riscv": (
         _ONE,
@@ -80,6 +104,7 @@ _ALONE: Mapping[str, Rows] = {
         (12.0, 20.0, 24.0, 26.0),
         (6.0, 6.0, 1.0, 1.0),
         *_SATURATED_ALONE["riscv"],
+        *_AVERAGED_ALONE,
     ),
 }
 """Instructions of scalars: of ones, leading zeros, trailing zeros, bits in reverse, rotations by what is
@@ -92,8 +117,17 @@ _ALONE_COST: Mapping[str, Rows] = {
         (7.0, 9.0, 9.0, 10.0),
         (2.0,) * 4,
         *_SATURATED_ALONE_COST["x86"],
+        *_AVERAGED_ALONE,
     ),
-    "znver4": (_ONE, (2.0, 2.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0), (3.0,) * 4, (2.0,) * 4, *_SATURATED_ALONE_COST["x86"]),
+    "znver4": (
+        _ONE,
+        (2.0, 2.0, 1.0, 1.0),
+        (2.0, 2.0, 1.0, 1.0),
+        (3.0,) * 4,
+        (2.0,) * 4,
+        *_SATURATED_ALONE_COST["x86"],
+        *_AVERAGED_ALONE,
+    ),
     "aarch64": (
         (5.0, 5.0, 5.0, 4.0),
         _ONE,
@@ -101,8 +135,9 @@ _ALONE_COST: Mapping[str, Rows] = {
         (2.0, 2.0, 1.0, 1.0),
         (5.0, 5.0, 2.0, 2.0),
         *_SATURATED_ALONE_COST["aarch64"],
+        *_AVERAGED_ALONE,
     ),
-    "riscv": (_ONE, _ONE, _ONE, (10.0,) * 4, (5.0, 5.0, 1.0, 1.0), *_SATURATED_ALONE_COST["riscv"]),
+    "riscv": (_ONE, _ONE, _ONE, (10.0,) * 4, (5.0, 5.0, 1.0, 1.0), *_SATURATED_ALONE_COST["riscv"], *_AVERAGED_ALONE),
 }
 _WIDE: Mapping[str, Rows] = {
     "skylake-avx512": (
@@ -112,6 +147,7 @@ _WIDE: Mapping[str, Rows] = {
         (7.0, 8.0, 8.0, 8.0),
         (11.0, 6.0, 1.0, 1.0),
         *_SATURATED_X86,
+        *_AVERAGED["x86"],
     ),
     "znver4": (
         _ONE,
@@ -120,8 +156,9 @@ _WIDE: Mapping[str, Rows] = {
         (1.0, 2.0, 2.0, 2.0),
         (11.0, 1.0, 1.0, 1.0),
         *_SATURATED_X86,
+        *_AVERAGED["x86"],
     ),
-    "sve": (_ONE, _ONE, (2.0, 2.0, 2.0, 2.0), _ONE, (6.0,) * 4, *_SATURATED_ONE),
+    "sve": (_ONE, _ONE, (2.0, 2.0, 2.0, 2.0), _ONE, (6.0,) * 4, *_SATURATED_ONE, *_AVERAGED["sve"]),
     "neon": (
         (1.0, 2.0, 3.0, 4.0),
         (1.0, 1.0, 1.0, 15.0),
@@ -129,6 +166,7 @@ _WIDE: Mapping[str, Rows] = {
         (1.0, 2.0, 2.0, 2.0),
         (6.0,) * 4,
         *_SATURATED_ONE,
+        *_AVERAGED["neon"],
     ),
 }
 """Instructions of a vector of one register."""
@@ -140,9 +178,18 @@ _WIDE_COST: Mapping[str, Rows] = {
         (2.0, 3.0, 3.0, 3.0),
         (5.0, 2.0, 1.0, 1.0),
         *_SATURATED_COST_X86,
+        *_AVERAGED_COST["x86"],
     ),
-    "znver4": (_ONE, (3.0, 18.0, 1.0, 1.0), (3.0, 3.0, 2.0, 2.0), _ONE, (5.0, 1.0, 1.0, 1.0), *_SATURATED_COST_X86),
-    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (5.0,) * 4, *_SATURATED_ONE),
+    "znver4": (
+        _ONE,
+        (3.0, 18.0, 1.0, 1.0),
+        (3.0, 3.0, 2.0, 2.0),
+        _ONE,
+        (5.0, 1.0, 1.0, 1.0),
+        *_SATURATED_COST_X86,
+        *_AVERAGED_COST["x86"],
+    ),
+    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (5.0,) * 4, *_SATURATED_ONE, *_AVERAGED_COST["aarch64"]),
     "neon": (
         (1.0, 2.0, 3.0, 4.0),
         (1.0, 1.0, 1.0, 10.0),
@@ -150,13 +197,22 @@ _WIDE_COST: Mapping[str, Rows] = {
         (1.0, 2.0, 2.0, 2.0),
         (5.0,) * 4,
         *_SATURATED_ONE,
+        *_AVERAGED_COST["aarch64"],
     ),
-    "riscv": (_ONE, _ONE, _ONE, (8.5, 12.0, 16.5, 26.0), (5.0,) * 4, *_SATURATED_TWO),
+    "riscv": (_ONE, _ONE, _ONE, (8.5, 12.0, 16.5, 26.0), (5.0,) * 4, *_SATURATED_TWO, *_AVERAGED_COST["riscv"]),
 }
 
 
 _ALONE_SIZE: Mapping[str, Rows] = {
-    "x86": ((2.0, 2.0, 1.0, 1.0), _ONE, _ONE, (13.0, 17.0, 17.0, 20.0), _ONE, *_SATURATED_ALONE_SIZE["x86"]),
+    "x86": (
+        (2.0, 2.0, 1.0, 1.0),
+        _ONE,
+        _ONE,
+        (13.0, 17.0, 17.0, 20.0),
+        _ONE,
+        *_SATURATED_ALONE_SIZE["x86"],
+        *_AVERAGED_ALONE,
+    ),
     "aarch64": (
         (5.0, 5.0, 5.0, 4.0),
         _ONE,
@@ -164,8 +220,9 @@ _ALONE_SIZE: Mapping[str, Rows] = {
         (2.0, 2.0, 1.0, 1.0),
         (5.0, 5.0, 2.0, 2.0),
         *_SATURATED_ALONE_SIZE["aarch64"],
+        *_AVERAGED_ALONE,
     ),
-    "riscv": (*(_ONE,) * 5, *_SATURATED_ALONE_SIZE["riscv"]),
+    "riscv": (*(_ONE,) * 5, *_SATURATED_ALONE_SIZE["riscv"], *_AVERAGED_ALONE),
 }
 _WIDE_SIZE: Mapping[str, Rows] = {
     "skylake-avx512": (
@@ -175,6 +232,7 @@ _WIDE_SIZE: Mapping[str, Rows] = {
         (9.0, 10.0, 10.0, 10.0),
         (7.0, 6.0, 1.0, 1.0),
         *_SATURATED_X86,
+        *_AVERAGED_SIZE["x86"],
     ),
     "znver4": (
         _ONE,
@@ -183,8 +241,9 @@ _WIDE_SIZE: Mapping[str, Rows] = {
         (1.0, 2.0, 2.0, 2.0),
         (11.0, 1.0, 1.0, 1.0),
         *_SATURATED_X86,
+        *_AVERAGED_SIZE["x86"],
     ),
-    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (5.0,) * 4, *_SATURATED_ONE),
+    "sve": ((2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (2.0,) * 4, (5.0,) * 4, *_SATURATED_ONE, *_AVERAGED_SIZE["aarch64"]),
     "neon": (
         (1.0, 2.0, 3.0, 4.0),
         (1.0, 1.0, 1.0, 6.0),
@@ -192,8 +251,9 @@ _WIDE_SIZE: Mapping[str, Rows] = {
         (1.0, 2.0, 2.0, 2.0),
         (5.0,) * 4,
         *_SATURATED_ONE,
+        *_AVERAGED_SIZE["aarch64"],
     ),
-    "riscv": (_ONE, _ONE, _ONE, (17.0, 24.0, 33.0, 52.0), (5.0,) * 4, *_SATURATED_ONE),
+    "riscv": (_ONE, _ONE, _ONE, (17.0, 24.0, 33.0, 52.0), (5.0,) * 4, *_SATURATED_ONE, *_AVERAGED_SIZE["riscv"]),
 }
 """The same for code size, by which loops are unrolled."""
 

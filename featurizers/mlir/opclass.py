@@ -60,7 +60,7 @@ _BY_NAME = {
     " index.divs index.divu index.rems index.remu",
     "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz"
     " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl llvm.intr.sadd.sat llvm.intr.ssub.sat llvm.intr.uadd.sat"
-    " llvm.intr.usub.sat",
+    " llvm.intr.usub.sat isd.avgceilu isd.avgflooru isd.avgceils isd.avgfloors",
     "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui math.absi",
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",

@@ -1,8 +1,9 @@
-"""Sums and differences of whole numbers that stay within their bounds: one operation of as many bits as the result
-has.
+"""Sums and differences of whole numbers that stay within their bounds, and averages: one operation of as many bits
+as the result has.
 
 Sources (LLVM 22): `InstCombinerImpl::matchSAddSubSat` (a sum of extended values, kept within the bounds of what they
-were extended from: ``sadd.sat``), `foldSaturatingAddSub` and `canonicalizeSaturatedAdd` (``uadd.sat``, ``usub.sat``).
+were extended from: ``sadd.sat``), `foldSaturatingAddSub` and `canonicalizeSaturatedAdd` (``uadd.sat``, ``usub.sat``);
+`DAGCombiner::foldShiftToAvg` (``vpavgb``, ``urhadd``, ``vaaddu``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ NAMES = {
     ("add", "sext"): "llvm.intr.sadd.sat", ("sub", "sext"): "llvm.intr.ssub.sat",
     ("add", ""): "llvm.intr.uadd.sat", ("sub", ""): "llvm.intr.usub.sat",
 }  # fmt: skip
+AVERAGES = {("zext", True): "isd.avgceilu", ("zext", False): "isd.avgflooru", ("sext", True): "isd.avgceils",
+            ("sext", False): "isd.avgfloors"}  # fmt: skip
+"""By how terms are extended, and whether halves are rounded up: the back end's, which LLVM has no intrinsics for."""
+_AVERAGED_BITS = (8, 16)
 _LESS, _GREATER, _STRICT = (6, 7), (8, 9), (6, 8)
 """Predicates of unsigned numbers, with and without being equal."""
 Found = tuple[str, tuple[int, ...]]
@@ -23,7 +28,7 @@ Found = tuple[str, tuple[int, ...]]
 def saturated(values: Sequence[Value], value: Value) -> Found | None:
     """The operation that a value is, and what it is of; None where it is no such one."""
     if value.op == "trunc":
-        return _within_bounds(values, value)
+        return _within_bounds(values, value) or _averaged(values, value)
     return _chosen(values, value) if value.op == "select" and value.bits > 1 else None
 
 
@@ -47,6 +52,29 @@ def _within_bounds(values: Sequence[Value], value: Value) -> Found | None:
     if any(each.op != "sext" or values[each.args[0]].bits != value.bits for each in terms):
         return None
     return NAMES[total.op, "sext"], tuple([each.args[0] for each in terms])
+
+
+def _averaged(values: Sequence[Value], value: Value) -> Found | None:
+    """Half of the sum of two extended values, or of one more."""
+    shift = values[value.args[0]]
+    if value.bits not in _AVERAGED_BITS or shift.op not in ("lshr", "ashr") or _number(values, shift.args[1]) != 1:
+        return None
+    terms, up = _terms(values, shift.args[0], 2), False
+    if 1 in [_number(values, each) for each in terms]:
+        terms, up = [each for each in terms if _number(values, each) is None], True
+    kinds = {values[each].op for each in terms}
+    if len(terms) != 2 or kinds not in ({"zext"}, {"sext"}):
+        return None
+    if any(values[values[each].args[0]].bits != value.bits for each in terms):
+        return None
+    return AVERAGES[kinds.pop(), up], tuple([values[each].args[0] for each in terms])
+
+
+def _terms(values: Sequence[Value], of: int, depth: int) -> list[int]:
+    """Of a sum, and of sums in it."""
+    if values[of].op != "add" or not depth:
+        return [of]
+    return [term for each in values[of].args for term in _terms(values, each, depth - 1)]
 
 
 def _chosen(values: Sequence[Value], value: Value) -> Found | None:
