@@ -61,7 +61,7 @@ from featurizers.mlir.waits import (
     through_pointer,
     wait_of,
 )
-from featurizers.mlir.whiles import executed
+from featurizers.mlir.whiles import entered, executed
 
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
@@ -248,7 +248,8 @@ def _generate(
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
         instructions += 0.0 if full else LOOP_CONTROL + (rounding(loop.nest, cpu.isa) * unroll if vf == 1 else 0.0)
-        instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
+        guards = entered(loop) if loop.nest.uncounted and cpu.isa != "riscv" else 0.0 if loop.exact else _GUARDS
+        instructions += 1.5 + min(loop.streams, 4) * 0.8 + guards
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, chosen, body, remainder)
         if loop.exact and not loop.checks and not folded and not unknown_length(loop, cpu, vf):

@@ -205,8 +205,8 @@ class Nest(msgspec.Struct):
     anywhere, see `ranges`. scope : a bit for it and
     each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
-    have (0: any number). straight : of a function of scalars in one block. fused : see `fused`. level : its bounds,
-    where they are known. divisions : see `rounding`.
+    have (0: any number); begins_by : numbers it begins with. straight : of a function of scalars in one block. fused :
+    see `fused`. level : its bounds, where they are known. divisions : see `rounding`.
     """
 
     label: str
@@ -275,6 +275,7 @@ class Nest(msgspec.Struct):
     still: list[Fixed] = field(default_factory=list)
     ends: int = 1
     at_most: int = 0
+    begins_by: int = 0
     straight: Straight | None = None
     fused: dict[int, float] = field(default_factory=dict)
     level: Level | None = None

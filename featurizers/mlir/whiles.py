@@ -49,6 +49,9 @@ def _while(b: Builder, op: Op, nest: Nest) -> None:
         b.unknown_trips += 1
         made.unknown_trip = made.uncounted = True
         turned = len(before.ops) <= _ROTATED and not _one_step(after)
+        made.begins_by = sum([b.number(value) is not None or value in b.literals for value in op.operands])
+        if made.begins_by:  # and what the first condition makes of them, which the body goes on with
+            made.begins_by += len(op.regions[1][0].ops) - len(after.ops)
         made.ends, made.at_most = len(ends), most and most + (not turned)
         if most:
             made.trip = min(made.trip, float(made.at_most))
@@ -176,6 +179,18 @@ def _begins(b: Builder, op: Op, before: Block) -> bool:
 
 def _constant(b: Builder, values: Sequence[int], known: set[int]) -> bool:
     return all(value in known or value in b.literals or b.number(value) is not None for value in values)
+
+
+_GUARD, _STEP = 2.0, 1.0
+"""A comparison and a branch; the step of a counter."""
+
+
+def entered(loop: Loop) -> float:
+    """Instructions for the numbers that a loop begins with, and those that see whether it runs at all where that is not
+    known, less the step of a counter that it does not have, which every loop's end is taken to hold. (Not of RISC-V,
+    whose copies each move what they leave behind: by labels of `train` and `validation`.)"""
+    nest = loop.nest
+    return nest.begins_by + _GUARD * (nest.share < 1.0) - _STEP * (not nest.at_most)
 
 
 def executed(loop: Loop, copies: int, full: bool) -> float:

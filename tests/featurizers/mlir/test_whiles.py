@@ -171,3 +171,9 @@ SEARCH = """func.func @f(%a: memref<768xi32>, %key: i32) -> index {
 def test_choices_in_copies_made_by_force_are_rare_blocks_of_their_own() -> None:
     """1172 cycles by `llvm-mca-22`, block by block."""
     assert cycles(SEARCH, "sifive-p670") == pytest.approx(1172, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["cortex-a55", "apple-m1"])
+def test_a_loop_that_is_known_to_run_begins_with_its_numbers_and_no_more(name: str) -> None:
+    """12 instructions by `llc-22`, of which two are the first bounds."""
+    assert sum(code.instructions for code in codes(SEARCH, name)) == pytest.approx(12, rel=0.15)
