@@ -19,6 +19,8 @@ _SUMS, _PRODUCTS = (_SUM, _DIFFERENCE), (_PRODUCT, _SHIFT)
 _FEWEST = 2
 """Products in one sum that may share a factor."""
 _MOST_TERMS = 128
+_BITS = 63
+"""Of the largest shift that is a product here."""
 _IN_PLACE = frozenset(("arith.divsi", "arith.divui", "arith.remsi", "arith.remui"))
 """Operations that are not moved, which have ranks as loads have."""
 
@@ -215,9 +217,6 @@ class _Factoring:
         op = Op(name, [], [made], {}, [], [], like.line, like.column)
         self.made[made] = op
         return op
-
-
-_BITS = 63
 
 
 def factor_out(module: Module, blocks: Sequence[Block]) -> None:

@@ -38,24 +38,21 @@ def part_of(b: Builder, op: Op, word: str) -> bool:
     else:
         forms = [{CONSTANT: o} for o in op.attributes.get("start_indices") or ()]
         by = list(op.attributes.get("strides") or ())
-    if not len(forms) == len(by) == rank or DYNAMIC in by:
+    steps = b.steps.get(op.operands[0]) or strides_of(b, op.operands[0])
+    if not len(forms) == len(by) == len(steps) == rank or DYNAMIC in by:
         return False
-    _view(b, op, forms, by)
+    _view(b, op, forms, [step * factor for step, factor in zip(steps, by, strict=True)], steps)
     return True
 
 
-def _view(b: Builder, op: Op, forms: Sequence[Form | None], by: Sequence[int]) -> None:
+def _view(b: Builder, op: Op, forms: Sequence[Form | None], kept: Sequence[int], steps: Sequence[int]) -> None:
     source, result = op.operands[0], op.results[0]
-    steps = b.steps.get(source) or strides_of(b, source)
     total: Form | None = {CONSTANT: 0}
     for form, step in zip(forms, steps, strict=True):
         total = None if form is None or total is None else add_forms(total, form, step)
     b.aliases[result] = (source, total)
     b.parts.add(result)
-    kept = [step * factor for step, factor in zip(steps, by, strict=True)]
     sizes = op.attributes.get("static_sizes") or ()
-    left = len(kept) - len(b.type(result).shape)  # dims of one element that the view is without
-    for axis in range(len(sizes)) if left else ():
-        if left and sizes[axis] == 1:
-            kept[axis], left = 0, left - 1
-    b.steps[result] = tuple([step for step in kept if step]) if len(sizes) else tuple(kept)
+    ones = [axis for axis, size in enumerate(sizes) if size == 1]
+    without = set(ones[: max(len(kept) - len(b.type(result).shape), 0)])  # dims that the view does not have
+    b.steps[result] = tuple(step for axis, step in enumerate(kept) if axis not in without)
