@@ -10,7 +10,7 @@ from typing import Any
 
 from featurizers.errors import InputError
 from featurizers.mlir.inline import Inliner, inlined
-from featurizers.mlir.module import Module
+from featurizers.mlir.module import EMPTY, Module
 from featurizers.mlir.older import readable
 from featurizers.mlir.simplify import Simplifier
 from featurizers.mlir.walk import Walker
@@ -40,10 +40,13 @@ class _Context:
         self._walker, self._simplifier = Walker(), Simplifier(context)
         self._inliner: Inliner | None = None
 
-    def read(self, operation: Any, keep: str | None = None) -> Module:
-        """Simplifies in place. keep : a function that stays when the others have inlined it."""
+    def read(self, operation: Any, keep: str | None = None, several: bool = True) -> Module:
+        """Simplifies in place. keep : a function that stays when the others have inlined it. several : whether there
+        may be more than one empty tensor."""
+        empty = _empty(operation) if several else 0
         self._simplifier.run(operation)
         module = self._walker.module(operation)
+        merged = module.merged = empty > 1 and empty != module.empty()
         decided = inlined(module)
         if not any(decided.values()):
             return module
@@ -51,7 +54,9 @@ class _Context:
             self._inliner = Inliner(self.context)
         self._inliner.run(operation, decided, keep)
         self._simplifier.run(operation)
-        return self._walker.module(operation)
+        module = self._walker.module(operation)
+        module.merged = merged
+        return module
 
 
 class Reader:
@@ -92,7 +97,8 @@ class Parser:
         held = self._context(allow_unregistered, tensors)
         try:
             with held.context:
-                return held.read(ir.Module.parse(source).operation, keep)
+                several = isinstance(source, bytes) or source.count(EMPTY) > 1
+                return held.read(ir.Module.parse(source).operation, keep, several)
         except ir.MLIRError as error:
             raise _refusal(error, isinstance(source, bytes)) from None
         except RecursionError:
@@ -110,6 +116,17 @@ class Parser:
             held = self._contexts[allow_unregistered, tensors] = _Context(new_context(allow_unregistered))
         held.modules += 1
         return held
+
+
+def _empty(operation: Any) -> int:
+    """Empty tensors in the bodies of the functions of tensors of a module, or of one function."""
+    inside = [op.operation for region in operation.regions for block in region for op in block]
+    found = 0
+    for function in (operation, *inside):
+        if "function_type" in function.attributes and "tensor<" in str(function.attributes["function_type"]):
+            bodies = [block for region in function.regions for block in region]
+            found += sum([op.operation.name == EMPTY for block in bodies for op in block])
+    return found
 
 
 def new_context(allow_unregistered: bool = False) -> Any:

@@ -72,7 +72,7 @@ def _logic(b: Builder, op: Op, nest: Nest) -> None:
     integer(b, op, nest, _LOGIC)
     known = [b.shifts[value] for value in op.operands if value in b.shifts]
     scalar = not b.type(op.results[0]).shape
-    if len(known) == 2 and _rotates(known[0], known[1], b.type(op.results[0]).bits):
+    if len(known) == 2 and rotates(known[0], known[1], b.type(op.results[0]).bits):
         nest.counts[_LOGIC] -= 2.0
         if scalar:
             fused.note(nest, fused.TURNED)
@@ -96,7 +96,7 @@ def _logic(b: Builder, op: Op, nest: Nest) -> None:
         fused.logic(b, op, nest)
 
 
-def _rotates(one: tuple[str, int, int], other: tuple[str, int, int], bits: int) -> bool:
+def rotates(one: tuple[str, int, int], other: tuple[str, int, int], bits: int) -> bool:
     return {one[0], other[0]} == _TURNING and one[1] == other[1] and one[2] + other[2] == bits
 
 

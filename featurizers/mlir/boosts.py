@@ -24,7 +24,22 @@ def worth_it(loop: Loop) -> bool:
     once."""
     if loop.children or loop.trip > ANALYSED or calls(loop):
         return False
+    if loop.kept and loop.deleted:
+        return _boosted(loop, loop.raw, *_of_single_iterations(loop))
     return _boosted(loop, loop.raw, loop.early_indexing - loop.early_mixed - loop.early_tied)
+
+
+_NOT_TAKEN = 3.0
+"""Branches of the way past a loop inside that is known to run."""
+
+
+def _of_single_iterations(loop: Loop) -> tuple[float, float]:
+    """What is gone, and what is computed once, of loops of one iteration that begin with the index of a loop further
+    out and whose bodies lie one by one in this one's: all that they compute of this loop's index and of indices around
+    it (`UnrolledInstAnalyzer::simplifyInstWithSCEV`). Branches between their blocks are not."""
+    copies, iv = loop.deleted / len(loop.kept), loop.nest.iv
+    still = sum([size for key, size in loop.kept.items() if key != iv and key not in loop.fixed])
+    return copies * loop.kept.get(iv, 0.0) + _NOT_TAKEN * loop.nest.begun, copies * still
 
 
 def constant_by_now(loop: Loop, known: frozenset[int], size: float) -> bool:
@@ -38,9 +53,9 @@ def constant_by_now(loop: Loop, known: frozenset[int], size: float) -> bool:
     return _boosted(loop, size, loop.indexing + loop.shared)
 
 
-def _boosted(loop: Loop, size: float, free: float) -> bool:
+def _boosted(loop: Loop, size: float, free: float, once: float = 0.0) -> bool:
     size += CALL_LATENCY * loop.counts[opclass.LIBM]
-    once = loop.settled
+    once += loop.settled
     rolled, left = loop.trip * size, loop.trip * max(size - 3.0 - free - once, 1.0) + once
     return left < UNROLL_THRESHOLD * min(rolled / left, _MOST_BOOST)
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from featurizers.errors import InputError, UnknownNameError
 from featurizers.mlir import opclass
 from featurizers.mlir.domain import Level
-from featurizers.mlir.fused import Logic
+from featurizers.mlir.fused import DOUBLED, Logic
+from featurizers.mlir.fused import note as fused
 from featurizers.mlir.invariant import note
 from featurizers.mlir.kept import Kept
 from featurizers.mlir.latency import Step
 from featurizers.mlir.legal import classes, units
 from featurizers.mlir.minmax import kind_of
 from featurizers.mlir.module import DYNAMIC, Block, Module, Op, Type
-from featurizers.mlir.nest import CONSTANT, Form, Function, Nest, Typed, Wide
+from featurizers.mlir.nest import CONSTANT, Chain, Form, Function, Nest, Typed, Wide
 from featurizers.mlir.opclass import FMAXIMUM, FMINMAX
 
 DEFAULT_TRIP = 32.0
@@ -39,10 +40,11 @@ class Builder:
     index is known. path : loops and conditions around. begun : loops deep inside that begin with an index.
     in_memory : loaded values, and whether they are operands of the one operation that uses them. placed : indices
     that are loaded or computed, as moving anyhow with the loops that they vary in; rounded : those of affine maps.
-    around : the loop around each.
-    uniform : tensors whose elements are all one number. depends, numbers : see `invariant.note`. blocks : of the
-    function, uses : of its values, counted when first asked for. logic : steps of logic, see `fused`; ones : sums of
-    the ones of eight bits each, and their products. overwritten : values that an instruction of x86 writes over.
+    around : the loop around each. stepwise : as of `Nest`, by loop.
+    uniform : tensors whose elements are all one number; parts : those that are views of others. depends, numbers : see
+    `invariant.note`. blocks : of the function, uses : of its values, counted when first asked for. logic : steps of
+    logic, see `fused`; ones : sums of the ones of eight bits each, and their products. overwritten : values that an
+    instruction of x86 writes over. shared : results of tensors that are written over an earlier one, see `in_place`.
     twos : constants that a product with is a sum of the other factor and itself (`DAGCombiner::visitFMUL`).
     """
 
@@ -81,10 +83,12 @@ class Builder:
     rounded: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
     widened: dict[int, tuple[bool, int, bool]] = field(default_factory=dict)
     around: dict[int, int] = field(default_factory=dict)
+    stepwise: dict[int, Chain] = field(default_factory=dict)
     path: list[Level] = field(default_factory=list)
     kept: Kept = field(default_factory=Kept)
     same: dict[int, int] = field(default_factory=dict)
     uniform: set[int] = field(default_factory=set)
+    parts: set[int] = field(default_factory=set)
     depends: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
@@ -92,6 +96,7 @@ class Builder:
     twos: set[int] = field(default_factory=set)
     uses: dict[int, int] = field(default_factory=dict)
     ones: set[int] = field(default_factory=set)
+    shared: dict[int, int] | None = None
     logic: dict[int, Logic] = field(default_factory=dict)
 
     def block(self, block: Block, nest: Nest) -> None:
@@ -114,6 +119,8 @@ class Builder:
                     extreme = kind_of(self, op, found)
                     found = FMINMAX
                 counts[found] += 1.0
+                if found == _FMUL and not self.twos.isdisjoint(op.operands):
+                    fused(nest, DOUBLED)
                 results = op.results
                 if results:
                     self.follow(op, nest, found)
@@ -315,15 +322,20 @@ def build(module: Module, dims: Mapping[str, int]) -> tuple[list[Function], dict
     import featurizers.mlir.indices
     import featurizers.mlir.ranges
     import featurizers.mlir.scalars
+    import featurizers.mlir.slices
     import featurizers.mlir.vectors
     import featurizers.mlir.whiles  # noqa: F401
+    from featurizers.mlir.bit_loops import replace
 
     functions: list[Function] = []
+    found = _functions(module.ops)
+    for op in found:
+        replace(module, op.regions[0])
     floating = [kind.is_float for kind in module.types]
     sizes = [kind.size * max(kind.bits, 8) if kind.kind == "vector" else 0 for kind in module.types]
     trips: dict[int, float] = {}
     used: set[str] = set()
-    for op in _functions(module.ops):
+    for op in found:
         builder = Builder(module, dims, trips=trips, floating=floating, sizes=sizes)
         functions.append(_function(builder, op, used))
     if not functions:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder
-from featurizers.mlir.latency import Step, after
+from featurizers.mlir.latency import Step, Steps, after
 from featurizers.mlir.latency import steps as steps_of
 from featurizers.mlir.module import Block, Op, Type
 from featurizers.mlir.nest import PASSED, Chain, Nest
 from featurizers.mlir.ranges import by_mask
+from featurizers.mlir.whole_steps import QUOTIENT, next_step, settled
 
 _REASSOCIABLE_FLAGS = ("reassoc", "fast")
 _MINMAX = (opclass.FMINMAX, opclass.FMAXIMUM)
@@ -33,7 +34,7 @@ _MIXED, _SAME = -3, -4
 _IDIV, _LOGIC = opclass.CLASS["idiv"], opclass.CLASS["logic"]
 
 
-class _Step(NamedTuple):
+class CarriedStep(NamedTuple):
     """An operation of a body; those under conditions as if they were computed in any case."""
 
     op: Op
@@ -53,7 +54,9 @@ def chains(b: Builder, block: Block, carried: Sequence[int], nest: Nest) -> list
         kind = b.type(argument)
         if kind.kind in ("memref", "tensor") or value == argument or is_index(steps, argument, value):
             continue
-        chain = chain_of_steps(steps, argument, value, kind, yielded)
+        chain = chain_of_steps(b, steps, argument, value, kind, yielded)
+        if chain.timed == QUOTIENT:  # copies of the body divide by powers of the number, beside each other
+            chain = replace(chain, timed=())
         if chain.op_class == -1 and _of_before(block, carried, yielded, argument):
             nest.counts[opclass.SHUFFLE] += 1.0
         else:
@@ -68,27 +71,28 @@ def carried_on(chain: Chain, inner: Chain, trip: int) -> Chain:
     for op_class, count in inner.kinds:
         kinds[op_class] = kinds.get(op_class, 0.0) + count * trip
     known = tuple(kinds.items()) if inner.kinds else ()
-    return replace(inner, steps=inner.steps * max(trip, 1), whole=True, kinds=known)
+    timed = (*chain.timed, *[(kind, count * trip) for kind, count in inner.timed]) if inner.timed else ()
+    return replace(inner, steps=inner.steps * max(trip, 1), whole=True, kinds=known, timed=timed)
 
 
-def steps_of_block(b: Builder, block: Block) -> Iterator[_Step]:
+def steps_of_block(b: Builder, block: Block) -> Iterator[CarriedStep]:
     """The operations of a body in order. A load of what the body has stored is that value."""
     for op in block.ops[:-1]:
         if not op.regions:
             same = b.same.get(op.results[0]) if op.results else None
             if same is not None:
-                yield _Step(op, _SAME, [same], op.results)
+                yield CarriedStep(op, _SAME, [same], op.results)
             else:
-                yield _Step(op, _class_of(b, op), op.operands, op.results)
+                yield CarriedStep(op, _class_of(b, op), op.operands, op.results)
         elif op.name in _CHOOSING and all(len(blocks) == 1 for blocks in op.regions if blocks):
             ends = []
             for inner in (blocks[0] for blocks in op.regions if blocks):
                 yield from steps_of_block(b, inner)
                 ends.append(inner.ops[-1].operands if inner.ops else [])
             for place, result in enumerate(op.results):
-                yield _Step(op, opclass.SELECT, [*op.operands, *[end[place] for end in ends]], [result])
+                yield CarriedStep(op, opclass.SELECT, [*op.operands, *[end[place] for end in ends]], [result])
         else:
-            yield _Step(op, PASSED, op.operands, op.results)
+            yield CarriedStep(op, PASSED, op.operands, op.results)
 
 
 def _class_of(b: Builder, op: Op) -> int:
@@ -102,7 +106,7 @@ def _class_of(b: Builder, op: Op) -> int:
     return _LOGIC if abs(divisor) & (abs(divisor) - 1) == 0 else opclass.IMUL
 
 
-def is_index(steps: Sequence[_Step], argument: int, value: int) -> bool:
+def is_index(steps: Sequence[CarriedStep], argument: int, value: int) -> bool:
     """Whether the next value is this one and something that does not vary."""
     step = next((step for step in steps if value in step.results), None)
     if step is None or step.op.name not in _ADDED or argument not in step.operands:
@@ -141,7 +145,9 @@ def _stored_before(block: Block, argument: int, value: int) -> bool:
     return False
 
 
-def chain_of_steps(steps: Sequence[_Step], argument: int, value: int, kind: Type, yielded: Sequence[int]) -> Chain:
+def chain_of_steps(
+    b: Builder, steps: Sequence[CarriedStep], argument: int, value: int, kind: Type, yielded: Sequence[int]
+) -> Chain:
     reached: dict[int, tuple[float, int, Step | None]] = {argument: (0.0, -1, None)}
     ends: set[int] = set()
     free, used, taken, last = True, False, False, -1
@@ -177,15 +183,38 @@ def chain_of_steps(steps: Sequence[_Step], argument: int, value: int, kind: Type
         return Chain(-1, kind.bits, kind.is_float, False)
     used = used or not ends <= {value} or sum([other in reached for other in yielded]) > 1
     latency, op_class, chain = reached[value]
+    timed = () if kind.is_float or kind.shape else _timed(b, steps, argument, value, op_class == PASSED)
     if op_class == PASSED:
-        return Chain(PASSED, kind.bits, kind.is_float, False, kinds=steps_of(chain))
+        return Chain(PASSED, kind.bits, kind.is_float, False, kinds=steps_of(chain), timed=timed)
     pure = op_class != _MIXED
     count = max(latency / max(opclass.LATENCY[last], 1.0), 1.0) if last >= 0 else 1.0
     return Chain(last, kind.bits, kind.is_float, free and pure and last >= 0 and not used, count, used=used,
-                 kinds=steps_of(chain), taken=taken)  # fmt: skip
+                 kinds=steps_of(chain), timed=timed, taken=taken)  # fmt: skip
 
 
-def _under_a_condition(step: _Step, reached: Mapping[int, tuple[float, int, Step | None]], op_class: int) -> bool:
+def _timed(b: Builder, steps: Sequence[CarriedStep], argument: int, value: int, passed: bool) -> Steps:
+    """The longest chain of whole numbers from a value to its next one, as the code has it. passed : a loop inside has
+    others."""
+    reached: dict[int, Step | None] = {argument: None}
+    for step in steps:
+        before = [operand for operand in step.operands if operand in reached]
+        if not before:
+            continue
+        if step.op_class >= 0:
+            made = [next_step(b, step.op, step.op_class, reached[operand], operand) for operand in before]
+            longest: Step | None = max(made, key=_total)
+        else:
+            longest = reached[before[0]]
+        for result in step.results:
+            reached[result] = longest
+    return steps_of(settled(reached.get(value), passed))
+
+
+def _total(step: Step) -> float:
+    return step[0]
+
+
+def _under_a_condition(step: CarriedStep, reached: Mapping[int, tuple[float, int, Step | None]], op_class: int) -> bool:
     """Whether it chooses between a value with and one without another term (`isConditionalRdxPattern`)."""
     if step.operands[0] in reached:
         return False

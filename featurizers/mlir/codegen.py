@@ -11,7 +11,7 @@ from math import ceil, log2
 
 import msgspec
 
-from featurizers.mlir import fused, opclass, widened, widths
+from featurizers.mlir import divisions, fused, opclass, widened, widths
 from featurizers.mlir.addresses import looked_up, moved_around
 from featurizers.mlir.around import combined, entry
 from featurizers.mlir.body import body_of, emulates_half
@@ -19,6 +19,7 @@ from featurizers.mlir.branches import beside
 from featurizers.mlir.build import DEFAULT_TRIP
 from featurizers.mlir.costs import fixed, half_lanes
 from featurizers.mlir.cpus import Cpu
+from featurizers.mlir.filled import filling
 from featurizers.mlir.groups import GATHERED_LANE, STACKED, TAKEN_OUT, around_sve, offsets, splats, summed
 from featurizers.mlir.in_order import Path, path_in_order, together
 from featurizers.mlir.lifted import lift
@@ -60,7 +61,7 @@ from featurizers.mlir.waits import (
     through_pointer,
     wait_of,
 )
-from featurizers.mlir.whiles import executed
+from featurizers.mlir.whiles import entered, executed
 
 _CHECK = 5.0
 _GUARDS, _RUNTIME = 4.0, 10.0
@@ -151,6 +152,8 @@ def generate(root: Loop, cpu: Cpu, around: int | None = None) -> list[LoopCode]:
     if known is not None:
         own.instructions, own.cycles = known
         own.selected = True
+    else:
+        own.cycles += filling(own, below, cpu)
     found = [own, *below]
     if not root.nest.depth:
         for code in found:
@@ -241,11 +244,12 @@ def _generate(
     remainder = lanes > 1 and not folded and leaves
     main = (body * strided_cost * interleave - pairs(loop, cpu, chosen, packed)) * unroll
     if vf == 1:
-        main += (beside(loop, body) + packed.addresses) * unroll
+        main += (beside(loop, body) + packed.addresses + divisions.bypasses(loop, cpu)) * unroll
     instructions = main if loop.nest.depth or any(loop.counts) else 0.0  # nothing is left of what stands between loops
     if loop.nest.depth:
         instructions += 0.0 if full else LOOP_CONTROL + (rounding(loop.nest, cpu.isa) * unroll if vf == 1 else 0.0)
-        instructions += 1.5 + min(loop.streams, 4) * 0.8 + (0.0 if loop.exact else _GUARDS)
+        guards = entered(loop) if loop.nest.uncounted and cpu.isa != "riscv" else 0.0 if loop.exact else _GUARDS
+        instructions += 1.5 + min(loop.streams, 4) * 0.8 + guards
     if vf > 1:
         instructions += _around_vector_loop(loop, cpu, chosen, body, remainder)
         if loop.exact and not loop.checks and not folded and not unknown_length(loop, cpu, vf):
@@ -254,6 +258,8 @@ def _generate(
         instructions += body + (0.0 if loop.exact else LOOP_CONTROL)
     elif full and not loop.exact:
         instructions += _EXIT * (unroll - 1)
+    elif unroll > 1 and loop.nest.uncounted:  # by force: no copy is left over
+        instructions += (_EXIT if loop.is_float else 1.0) * (unroll - 1)
     elif unroll > 1 and loop.exact:
         instructions += _EXIT * (loop.trip % unroll > 0)
     elif unroll > 1:
@@ -280,7 +286,7 @@ def _generate(
     else:
         ports = packed_ports(loop, cpu, packed, scalar, uops)
     ports /= vf if chosen.narrowed else 1
-    if spills and loop.widths:
+    if spills and (vf == 1 or cpu.isa != "riscv"):
         ports = max(ports, moved_by_spills(loop, cpu, uops, spills))
     copies = in_one_block(loop, unroll) if vf == 1 else 1
     if cpu.in_order:
@@ -311,7 +317,8 @@ def _generate(
     if vf > interleave == unroll == 1:
         chain = max(chain, through_pointer(loop, cpu, vf), 0.0 if full or chosen.woven else through_group(loop, cpu))
     if vf == 1:
-        ports, scalar = max(ports, by_blocks(loop, cpu)), max(scalar, by_blocks(loop, cpu))
+        least = max(by_blocks(loop, cpu), divisions.by_either_way(loop, cpu))
+        ports, scalar = max(ports, least), max(scalar, least)
         ports = max(ports, flags_of(loop, cpu)) if not packed.share else ports
     if cpu.in_order:
         issued = (uops * packed.ratio if vf == 1 else ports * cpu.issue) * interleave
@@ -320,7 +327,7 @@ def _generate(
         ports, scalar = max(ports, path.cycles), max(scalar, path.cycles)
         per_vector = max(ports * interleave, chain)
     if vf == 1 and not packed.share:
-        beyond = choices(loop, cpu)
+        beyond = choices(loop, cpu, unroll)
         per_vector, scalar = per_vector + beyond, scalar + beyond
     vector_trips, rest = loop.parts(lanes, kept=int(chosen.last)) if lanes > 1 else (loop.trip, 0.0)
     if unknown:  # see `whole_under_mask`

@@ -15,6 +15,7 @@ from featurizers.mlir.codegen import LoopCode, generate, upper_parts
 from featurizers.mlir.cores import returning
 from featurizers.mlir.cpus import ISAS, NUMBERS, Cpu, vector
 from featurizers.mlir.decisions import DECISIONS, decisions
+from featurizers.mlir.idioms import is_jump
 from featurizers.mlir.kernels import KERNELS, kernel_columns
 from featurizers.mlir.opclass import CLASSES
 from featurizers.mlir.pointers import held_addresses, spilled
@@ -170,7 +171,7 @@ def _estimates(program: Program, cpu: Cpu, found: list[LoopCode]) -> tuple[float
     addresses, saved = max(places), max(ints * cpu.int_registers - 9, 0.0)
     wide = {id(code.loop) for code in found if upper_parts(code, cpu)}
     for root, one, place in zip(program.loops_on(cpu.isa), held_up, places, strict=True):
-        instructions += 0.0 if id(root) in selected else saves(one, place, cpu.isa)
+        instructions += 0.0 if id(root) in selected or is_jump(root) else saves(one, place, cpu.isa)
         instructions += bool(wide) and any(id(loop) in wide for loop in root.walk())
     cycles = max(cycles, returning(cpu))
     return (

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from featurizers.mlir.factored import factor_out
 from featurizers.mlir.folds import signed
 from featurizers.mlir.module import Block, Op, count_uses
+from featurizers.mlir.saturating import saturated
 from featurizers.mlir.straight import INTEGER, Reader
+from featurizers.mlir.terms import put_together
 from featurizers.mlir.values import ARGUMENT, CONSTANT, Value
 
 if TYPE_CHECKING:
@@ -147,6 +150,9 @@ class _Combiner(Reader):
         if upper:
             op.name, op.operands = "arith.mului_extended", [self.source[each] for each in upper]
             self.changed = True
+        elif (found := saturated(self.values, value)) and all(each in self.source for each in found[1]):
+            op.name, op.operands = found[0], [self.source[each] for each in found[1]]
+            self.changed = True
         elif value.op == CONSTANT:
             op.name, op.operands, op.attributes = "arith.constant", [], {"value": _written(value)}
             self.changed = True
@@ -226,10 +232,11 @@ def _written(value: Value) -> int:
 
 def combine(b: Builder, blocks: Sequence[Block]) -> None:
     """Combine the operations of a function, in place."""
-    if sum([_without_stored_back(block) for block in blocks]):
+    if sum([_without_stored_back(block) for block in blocks]) + put_together(b, blocks):
         _clean(blocks)
     if not any(op.regions for block in blocks for op in block.ops) or not 0 < _count(blocks, 0) <= _MOST:
         return
+    factor_out(b.module, blocks)
     combiner = _Combiner(b)
     for block in blocks:
         combiner.block(block)
@@ -290,7 +297,7 @@ def _counts(blocks: Sequence[Block]) -> tuple[int, int]:
     for block in blocks:
         for op in block.ops:
             total += 1
-            whole += op.name in _READ and op.name not in _CASTS
+            whole += (op.name in _READ and op.name not in _CASTS) or op.name == "arith.select"
             for region in op.regions:
                 one, other = _counts(region)
                 whole, total = whole + one, total + other

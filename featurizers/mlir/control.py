@@ -47,8 +47,8 @@ def loop(
         b.forms[iv] = {**(lower or {}), made.iv: step}
         if lower:
             made.starts = frozenset([key for key, factor in lower.items() if key != CONSTANT and factor])
-            for key in made.starts if exact else ():
-                b.begun[key] = b.begun.get(key, 0) + (key != nest.iv and nest.iv not in b.single)
+            for key in made.starts - b.single if exact else ():
+                b.begun[key] = b.begun.get(key, 0) + (key != _around(b, nest))
             b.middle[made.iv] = (middle - b.average(lower)) / step if step else 0.0
     if level is not None:
         b.path.append(replace(level, iv=made.iv))
@@ -62,10 +62,20 @@ def loop(
         made.chains += chains(b, block, carried, made)
     mark(b, block, made)
     if not made.children and any(access.store for access in made.accesses):
-        from featurizers.mlir.stored import by_memory
+        from featurizers.mlir.stored import added_to, by_memory
 
         by_memory(b, block, made)
+        added_to(b, block, made)
+    made.stepwise = b.stepwise.get(made.iv)
     return made
+
+
+def _around(b: Builder, nest: Nest) -> int:
+    """The innermost loop at a place that has several iterations."""
+    iv = nest.iv
+    while iv in b.single:
+        iv = b.around[iv]
+    return iv
 
 
 @handles("affine.for")

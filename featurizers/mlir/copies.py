@@ -62,12 +62,13 @@ def move(b: Builder, nest: Nest, source: int, target: int, shape: Sequence[int],
 
 
 def handed_out(b: Builder, nest: Nest, value: int) -> None:
-    """A tensor that the caller has given, written in place or not, is copied to where it wants the result
-    (`BufferResultsToOutParams`)."""
-    size = 1
-    for dim in b.shape(value):
+    """A tensor that the caller has given, written in place or not, or a part of one, is copied to where it wants the
+    result (`BufferResultsToOutParams`)."""
+    size, shape = 1, b.shape(value)
+    for dim in shape:
         size *= dim
-    called = size * max(b.type(value).bits, 8) > 8 * _INLINE_BYTES
+    plain = together(shape, b.steps.get(value) or strides_of(b, value))
+    called = not plain or size * max(b.type(value).bits, 8) > 8 * _INLINE_BYTES
     for store in (False, True):
         found = access(b, value, [{CONSTANT: 0}] * len(b.type(value).shape), store, size)
         found.called = called
@@ -76,7 +77,10 @@ def handed_out(b: Builder, nest: Nest, value: int) -> None:
         nest.accesses.append(found)
         if not called:
             nest.counts[opclass.STORE if store else opclass.LOAD] += max(size * found.bits / 512, 1.0)
-    if called:
+    if not plain:
+        nest.counts[opclass.CALL] += 1.0
+        nest.counts[opclass.STORE] += 2 * (_DESCRIPTOR + 2 * len(shape))
+    elif called:
         nest.counts[_LOGIC] += _JUMPED
 
 

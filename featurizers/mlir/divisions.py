@@ -1,7 +1,9 @@
 """Divisions by constants that are no powers of two: products and shifts in the code, but divisions to LLVM's decisions.
+Those by values, of 64 bits, which x86 does in 32 bits where both values are short.
 
-Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `DivRemPairs.cpp`; costs are those of
-``opt-22 -passes='print<cost-model>'`` on scalars and on vectors of each width, per CPU (`getArithmeticInstrCost`).
+Sources (LLVM 22): `TargetLowering::BuildUDIV`, `BuildSDIV`, `DivRemPairs.cpp`, `BypassSlowDivision.cpp`; costs are
+those of ``opt-22 -passes='print<cost-model>'`` on scalars and on vectors of each width, per CPU
+(`getArithmeticInstrCost`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from featurizers.mlir.opclass import CLASS
 if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
-_LOGIC = CLASS["logic"]
+_LOGIC, _IDIV = CLASS["logic"], CLASS["idiv"]
 _SIGNED_SHIFTS = 3.0
 """Shifts and sums that make it round towards zero."""
 _SIZE = 4.0
@@ -120,3 +122,27 @@ _HALVES = {"x86": 4.0, "aarch64": 2.0, "riscv": 0.0, "amdgpu": 0.0}
 def halves(loop: Loop, cpu: Cpu) -> float:
     """Instructions of a vector iteration, in one register, that its scalars have none for."""
     return _HALVES[cpu.isa] * sum([times for (bits, _, _, shared), times in loop.divided.items() if not shared])
+
+
+_BYPASS = 7.0
+"""Instructions of a way around a division of 64 bits: whether an upper half has bits (``or``, ``shr``, a branch), the
+division of 32 bits with its copies, and a jump behind it."""
+_EITHER = {"znver4": 17.0}
+"""Cycles of both ways, each taken half of the time, and of the block before them (llvm-mca-22: 12 and 18, and 2)."""
+
+
+def bypassed(loop: Loop, cpu: Cpu) -> float:
+    """Divisions of scalars of 64 bits by values: x86's cores have them slow (`TuningSlowDivide64`)."""
+    if cpu.isa != "x86" or not loop.counts[_IDIV]:
+        return 0.0
+    return sum([times for (op_class, bits, *_), times in loop.typed.items() if op_class == _IDIV and bits == _LONG])
+
+
+def bypasses(loop: Loop, cpu: Cpu) -> float:
+    """Instructions of the ways around them."""
+    return _BYPASS * bypassed(loop, cpu)
+
+
+def by_either_way(loop: Loop, cpu: Cpu) -> float:
+    """Least cycles of a body of those."""
+    return _EITHER.get(cpu.name, 0.0) * bypassed(loop, cpu)

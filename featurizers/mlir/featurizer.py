@@ -39,7 +39,7 @@ class MlirFeaturizer(Featurizer[Program]):
     """
 
     kind = "mlir"
-    version = "12"
+    version = "13"
     columns: tuple[Column, ...] = COLUMNS
     part_columns: tuple[Column, ...] = PART_COLUMNS
 

@@ -121,10 +121,17 @@ def _by_bounds(into: Making, value: Value, left: Value, right: Value) -> int | N
             return into.constant(0, bits) if op == "udiv" else args[0]
         if op == "urem" and most < 2 * right.number and right.number & (right.number - 1):  # `expandUDivOrURem`
             less = into.make(Value("add", bits, (args[0], into.constant(-right.number, bits))))
-            return into.make(Value("umin", bits, (args[0], less)))
+            return _below(into, into.make(Value("umin", bits, (args[0], less))), right.number)
     if op == "lshr" and right.op == CONSTANT and right.number >= bits - one:
         return into.constant(0, bits)
     return None
+
+
+def _below(into: Making, found: int, limit: int) -> int:
+    """A value of which more is known than the operations say that make it: it is no less than 0 and below a limit."""
+    into.intervals[found] = 0, limit - 1
+    into.zeros[found] = max(into.zeros[found], into.values[found].bits - (limit - 1).bit_length())
+    return found
 
 
 _OF_TRUTH = {"add": "xor", "sub": "xor", "mul": "and", "smin": "or", "smax": "and", "umin": "and", "umax": "or"}

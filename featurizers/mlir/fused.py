@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from featurizers.mlir.build import Builder
 
 THREE, COMPLEMENT, COMPLEMENT_AND, SHIFTED, ADDED, TURNED, TURNED_LONG = range(7)
-EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER, OF_NUMBERS, NARROW, BYTES, COPIED = range(7, 16)
+EXCLUSIVE, SHIFTS, DISTANCE, CHOSEN, UPPER, OF_NUMBERS, NARROW, BYTES, COPIED, DOUBLED = range(7, 17)
 """Logic that is part of its user on x86; complements that go into logic; those of words and longer that go into `and`;
 shifts that go into logic; shifts to the right that are added; rotations; those of 64 bits; pairs of `xor`; all shifts
 by a number; the larger of two without signs less the smaller (``uabd``); bits of two values by a mask
 (``bsl``); upper halves of products; logic on a value and two numbers, which is written over that, so that it is loaded
 first, less rotations of what is loaded; rotations of less than words; shifts of bytes that no logic follows; copies of
-what is written over, see `overwritten`."""
+what is written over, see `overwritten`; products of floats with two, which are sums (`DAGCombiner::visitFMUL`)."""
 _WORD = 32
 _INPUTS = 3
 _NEON = 128

@@ -12,6 +12,7 @@ from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import _conv, _einsum
 from featurizers.mlir.nest import CONSTANT, Nest
 from featurizers.mlir.opclass import BESIDE, CLASS, elementwise_class
+from featurizers.mlir.slices import part_of
 from featurizers.mlir.tensor_ops import (
     _copy,
     elementwise,
@@ -51,8 +52,13 @@ def expand_graph_op(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         if op.operands:
             b.aliases[result] = (op.operands[0], {CONSTANT: 0})
         return True
+    if word == "slice" and op.operands and part_of(b, op, word):
+        return True
     result_made(b, op, nest)
     kind = b.type(result)
+    if word == "gather" and len(op.operands) > 1:
+        _gathered(b, op, nest)
+        return True
     if word in _COPIES:
         _moved(b, op, nest, word)
         return True
@@ -107,6 +113,29 @@ def _moved(b: Builder, op: Op, nest: Nest, word: str) -> None:
     inner, ivs = nest_of(b, op, nest, shape)
     touch(b, inner, op.operands[0], rows, ivs, False)
     touch(b, inner, target, identity(len(shape)), ivs, True)
+
+
+def _gathered(b: Builder, op: Op, nest: Nest) -> None:
+    """Rows that are looked up: each element loads the number of its row again, which a store may have changed, and
+    StableHLO keeps it within the table."""
+    source, numbers, target = *op.operands[:2], op.results[0]
+    shape, places = b.shape(target), b.shape(numbers)
+    inner, ivs = nest_of(b, op, nest, shape)
+    touch(b, inner, numbers, identity(len(places), len(ivs)), ivs, False)
+    touch(b, inner, source, None, ivs, False)
+    inner.accesses[-1].constant = _OF_A_ROW
+    touch(b, inner, target, identity(len(shape)), ivs, True)
+    inner.critical = chain_of("load", "extend", "imul", "load")
+    inner.path = inner.critical[0]
+    inner.counts[opclass.ADDRESS] += _OF_A_ROW
+    if op.name.startswith("tosa"):
+        inner.counts[CLASS["extend"]] += 1
+    else:
+        inner.counts[opclass.IMINMAX] += 2
+
+
+_OF_A_ROW = 2
+"""Operations for the address of an element in a row that is looked up."""
 
 
 def _accumulate(

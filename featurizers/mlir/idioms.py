@@ -70,3 +70,11 @@ def moved(loop: Loop, copy: Loop) -> None:
         loop.accesses.append(placed)
         loop.counts[opclass.STORE if access.store else opclass.LOAD] += moves(placed)
     loop.hoisted += copy.hoisted
+
+
+def is_jump(loop: Loop) -> bool:
+    """Whether a function does nothing but one such call, which is a jump then, and needs no frame."""
+    counts = loop.counts
+    if loop.nest.depth or loop.children or counts[opclass.CALL] != 1.0 or not loop.accesses:
+        return False
+    return sum(counts) == 1.0 + counts[opclass.ADDRESS] and all(access.called for access in loop.accesses)

@@ -433,10 +433,14 @@ def _return(b: Builder, op: Op, nest: Nest) -> None:
     """A tensor that is returned is written into a buffer of the caller."""
     from featurizers.mlir.copies import handed_out
 
-    returned = [made_as(b, value) for value in op.operands if b.type(value).kind == "tensor"]
+    for value in op.operands:
+        if value in b.parts:
+            handed_out(b, nest, value)
+    whole = [value for value in op.operands if value not in b.parts]
+    returned = [made_as(b, value) for value in whole if b.type(value).kind == "tensor"]
     made = CALLS_OF_A_BUFFER * sum([value not in nest.given for value in returned])
     nest.counts[opclass.CALL] = max(nest.counts[opclass.CALL] - made, 0.0)
     for value in returned:
         if value in nest.given:
             handed_out(b, nest, value)
-    nest.given.update([made_as(b, value) for value in op.operands])
+    nest.given.update([made_as(b, value) for value in whole])

@@ -6,10 +6,12 @@ Source: LLVM 22's scheduling models, as llvm-mca-22 runs chains of each (`tables
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
+from featurizers.mlir.cores import CORES
 from featurizers.mlir.cpus import Cpu, cpus
-from featurizers.mlir.opclass import CLASS, CLASSES, FLOAT_CLASSES, LATENCY
+from featurizers.mlir.opclass import CLASS, CLASSES, FLOAT_CLASSES, LATENCY, STEPS
 
 Step = tuple[float, int, float, "Step | None"]
 """The last operation of a chain: typical cycles of the whole chain, its class, how many times it is done, and what
@@ -96,7 +98,31 @@ def _latencies(name: str, bits: int, is_float: bool, vectors: bool) -> tuple[flo
     if is_float and bits == 16 and not cpu.half:
         for index in FLOAT_CLASSES:
             found[index] += cpu.half_latency
-    return tuple(found)
+    return (*found, *_steps_of_integers(cpu, found))
+
+
+def _steps_of_integers(cpu: Cpu, known: list[float]) -> list[float]:
+    """Of the steps that are no classes, of scalars."""
+    plain = known[CLASS["logic"]]
+    own = dict.fromkeys(STEPS, plain) | _OF_MEMORY | _BY_ISA.get(cpu.isa, {}) | _OF_STEPS.get(cpu.name, {})
+    if cpu.load_folding and cpu.name in CORES:
+        ahead = CORES[cpu.name].ahead[0]
+        own["of memory"], own["of memory behind a product"] = ahead - plain, max(ahead - cpu.imul_latency, 0.0)
+    return [own[step] for step in STEPS]
+
+
+_OF_MEMORY = {"of memory": 0.0, "of memory behind a product": 0.0}
+_BY_ISA: Mapping[str, dict[str, float]] = {
+    "aarch64": {"part": 0.0, "scaled": 0.0, "subtracted": 0.0},
+    "riscv": {"multiplied out": 0.0},
+    "x86": {"scaled": 0.0, "multiplied out": 0.0},
+}
+_OF_STEPS: Mapping[str, dict[str, float]] = {
+    "znver4": {"scaled": 1.0},
+    "apple-m1": {"numbered": 1.0, "masking": 1.0, "part of a sum": 0.0, "multiplied out": 0.0},
+    "cortex-a55": {"part": 1.0, "scaled": 1.0, "turned": 3.0},
+}
+"""Where they take other cycles than logic does."""
 
 
 def cycles(chain: Steps, cpu: Cpu, bits: int, is_float: bool, vectors: bool = False) -> float:

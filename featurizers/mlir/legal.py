@@ -27,6 +27,8 @@ SHARED = -3
 """One scalar in all lanes."""
 OF_ANOTHER_LENGTH = 0
 """A lane that is shared of a vector of another length."""
+BY_NUMBER = 1
+"""A division by a constant, which is none in the code."""
 
 _FLOATS = frozenset(opclass.FLOAT_CLASSES)
 _FMA = CLASS["fma"]
@@ -101,10 +103,13 @@ def work(loop: Loop, cpu: Cpu) -> Work:
     if _plain(loop):
         return NONE
     instructions = passes = permuted = loads = stores = load_uops = store_uops = 0.0
+    split = _Split()
     for key, count in loop.wide.items():
         own, busy = _operation(key, cpu)
         instructions += own * count
         passes += busy * count
+        if cpu.fp_split:
+            split.add(key, busy * count)
         permuted += _permuted(key, cpu) * count
     for access in loop.accesses:
         if access.lanes > 1 and not access.called:
@@ -120,11 +125,45 @@ def work(loop: Loop, cpu: Cpu) -> Work:
         loads -= pairs
         load_uops += pairs * _more_of_pair(cpu)
         stores -= _pairs(loop.accesses, True)
+    if cpu.fp_split:
+        passes = split.passes
     total = instructions + loads + stores
     if cpu.isa == "riscv":
         total *= 1.0 + _NEW_TYPE
     folded = min(loads, instructions / 2) if cpu.load_folding else 0.0
     return Work(total - folded, instructions + load_uops + store_uops, passes, load_uops, store_uops, permuted)
+
+
+_OF_A_UNIT, _SINGLE = 256, 32
+_IN_STEPS = (ORDERED, HALVES, CLASS["fdiv"], CLASS["fsqrt"])
+_BY_SUMS = tuple(CLASS[name] for name in ("fadd", "fconvert"))
+
+
+class _Split:
+    """Passes of Zen 4's four units, which are of 256 bits (`X86ScheduleZnver4.td`). products : of the two that multiply
+    and compare, sums : of floats, by the two others, whole : by any of them, steps : that wait for each other. Halves
+    are computed as singles."""
+
+    def __init__(self) -> None:
+        self.products = self.sums = self.whole = self.steps = 0.0
+
+    def add(self, key: Wide, busy: float) -> None:
+        """Of one kind of operation, which would take so many passes of 512 bits."""
+        kind, _, _, lanes, bits, is_float = key
+        wide = 2.0 if lanes * (max(bits, _SINGLE) if is_float else bits) > _OF_A_UNIT else 1.0
+        if is_float and kind in _IN_STEPS:
+            self.steps += busy
+        elif is_float and kind in _BY_SUMS:
+            self.sums += busy * wide
+        elif kind == _IMUL or kind in _FLOATS:
+            self.products += busy * wide
+        else:
+            self.whole += busy * wide
+
+    @property
+    def passes(self) -> float:
+        """As of two units that do all."""
+        return max(self.products, self.sums, (self.products + self.sums + self.whole) / 2) + self.steps
 
 
 _ORDERED_SIZE = {"x86": 2.0, "aarch64": 2.75, "riscv": 0.2, "amdgpu": 2.0}
@@ -287,6 +326,17 @@ def _copied(size: int, widest: int) -> float:
     return 1.0 + (size & (size - 1) > 0)
 
 
+_WHOLE_DIVIDED = {8: 51.0, 16: 45.0, 32: 42.0, 64: 72.0}
+"""Cycles of RISC-V's vector divider for a register of whole numbers (`SchedSiFiveP600.td`)."""
+
+
+def whole_divided(cpu: Cpu, lanes: float, bits: int) -> float:
+    """Cycles of a division of so many lanes of whole numbers, 0 where there is no instruction for it."""
+    if cpu.isa != "riscv":
+        return 0.0
+    return _WHOLE_DIVIDED.get(bits, _WHOLE_DIVIDED[32]) * max(lanes * bits / GROUPED_BITS, 1.0)
+
+
 def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
     """Instructions of one operation, and cycles of vector units that it takes."""
     kind, of, rows, lanes, bits, is_float = key
@@ -316,6 +366,8 @@ def _operation(key: Wide, cpu: Cpu) -> tuple[float, float]:
         factor = minmax.IN_VECTORS[isa][of] if of >= 0 else 1.0
     elif kind == _IDIV and isa != "riscv":
         return rows * lanes * _PER_LANE_DIVISION, rows * lanes * cpu.idiv_cycles
+    elif kind == _IDIV and of != BY_NUMBER:
+        return rows * each, rows * whole_divided(cpu, lanes, bits) * cpu.fp_ports  # by one of them
     elif kind == _IMUL and isa == "aarch64" and bits == 64:
         return rows * lanes * _PER_LANE_PRODUCT, rows * lanes * 2.0
     elif kind == _IMUL and isa == "x86" and bits == 8:

@@ -77,6 +77,8 @@ def _legality(loop: Loop, bases: dict[int, list[Access]], by_shape: dict[Moving 
             if _dependent(accesses, by_shape, int(loop.trip) - 1 if loop.exact else _FAR):
                 return DEPENDENCE
             loop.checks += _told_apart(accesses)
+    if loop.checks and not _compared(bases, by_shape):
+        return DEPENDENCE
     if _carried_past_a_store(loop, by_shape):
         return DEPENDENCE
     return CARRIED if any(not chain.reassociable for chain in loop.chains) else VECTORISABLE
@@ -169,6 +171,31 @@ def _overwritten_late(accesses: list[Access], shape: Moving, step: int, last: in
             elif seen and any(access.constant - step * k in seen for k in range(1, min(_FAR, last + 1))):
                 return True
     return False
+
+
+_MOST_DEPENDENCES = 100
+"""`MaxDependences`: with so many, `MemoryDepChecker::areDepsSafe` stops at the first that is not safe."""
+
+
+def _compared(bases: dict[int, list[Access]], by_shape: dict[Moving | None, int]) -> bool:
+    """Whether places of a buffer that move in different ways may be compared when the code runs: only if the distance
+    of some is a value that the loop does not change (`FoundNonConstantDistanceDependence`), which it is of none that
+    stand still, and if there are few such pairs."""
+    pairs, distant, still = 0, False, False
+    for accesses in bases.values():
+        stores: dict[Moving | None, set[int]] = {}
+        loads: dict[Moving | None, set[int]] = {}
+        for access in accesses:
+            (stores if access.store else loads).setdefault(access.moving, set()).add(access.constant)
+        if len(stores.keys() | loads.keys()) < 2:
+            continue
+        for way, written in stores.items():
+            for other, read in loads.items():
+                pairs += len(written & read) if other == way else len(written) * len(read)
+                if other != way and by_shape[way]:
+                    distant, still = distant or by_shape[other] != 0, still or not by_shape[other]
+            distant = distant or len(stores) > 1
+    return (distant or not still) and pairs < _MOST_DEPENDENCES
 
 
 def _told_apart(accesses: list[Access]) -> int:

@@ -41,6 +41,8 @@ def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
         stay = _staying(loop, fixed)
         code.cycles *= stay + (1.0 - stay) / around.trip
     code.lifted = _registers(around, code, fixed, cpu)
+    alone = _alone(around, code, fixed)
+    code.lifted += alone if loop.is_float else 0.0
     spare = cpu.vector_registers - code.lifted - kept - max(loop.live_float, IN_FLIGHT) - loop.literals
     loaded, beyond = [
         max(waiting_in(loop, around.nest.iv, once) * _share(code) - spare, 0.0) / max(loop.factor, 1.0)
@@ -48,6 +50,11 @@ def lift(around: Loop, code: LoopCode, cpu: Cpu) -> None:
     ]  # what is no operand in memory is put into all lanes, spilled or not
     code.instructions += (beyond if cpu.load_folding else 2.0 * loaded) * loop.multiplicity
     _beyond(code, beyond, code.lifted / cpu.vector_registers)
+    if alone and not loop.is_float:
+        busy = len({a.base for a in loop.accesses}) + around.depth + IN_FLIGHT
+        stacked = max(alone + busy - cpu.int_registers, 0.0) / max(loop.factor, 1.0)
+        code.spills += stacked
+        code.instructions += (stacked if cpu.load_folding else 2.0 * stacked) * loop.multiplicity
 
 
 def _used_once(code: LoopCode) -> bool:
@@ -106,9 +113,25 @@ def _registers(around: Loop, code: LoopCode, fixed: list[Access], cpu: Cpu) -> f
         packed = code.packed.mostly and cpu.isa != "riscv"
         splats = shared(loop, width(cpu) // max(loop.bits, 8)) if packed else frozenset()
         once = [1.0 if a.base in splats else _share(code) for a in fixed]
+    copies = _copies(around, loop, fixed)
+    return sum([number * times for number, times in zip(once, copies, strict=True)]) * code.unroll
+
+
+def _copies(around: Loop, loop: Loop, fixed: list[Access]) -> list[float]:
+    """Of each load, the copies of the loop that read other places."""
     varying: set[int] = set()
     if loop.factor > 1.0:
         unrolled, original = around.fixed, [a for nest in loop.nest.walk() for a in nest.accesses]
         varying = {a.base for a in original if not unrolled.isdisjoint(dict(a.moving or ()))}
-    copies = [loop.factor if a.base in varying else 1.0 for a in fixed]
-    return sum([number * times for number, times in zip(once, copies, strict=True)]) * code.unroll
+    return [loop.factor if a.base in varying else 1.0 for a in fixed]
+
+
+def _alone(around: Loop, code: LoopCode, fixed: list[Access]) -> float:
+    """Values of vector iterations that stay scalar, in all copies: a group of accesses with gaps must not be read as a
+    vector where the loop ends (`requiresScalarEpilogue`). Its places are not side by side, so that SLP makes no vectors
+    of them either, and each is loaded before the loop around."""
+    loop, lanes = code.loop, code.vf * code.interleave
+    rest = int(loop.trip) - lanes * code.unroll
+    if code.vf == 1 or not code.remainder or rest < lanes:
+        return 0.0
+    return rest * sum(_copies(around, loop, [a for a in fixed if abs(a.stride(loop.nest.iv)) > 1]))

@@ -175,6 +175,9 @@ def _registers(loop: Loop, still: set[Moving], written: Written, fixed: dict[Key
 
 
 def _memory_chain(loop: Loop, store: Access, steps: float, stored: bool) -> Chain:
+    if store.into >= 0 and loop.counts[store.into]:
+        kind, extreme = store.into in opclass.FLOAT_CLASSES, store.into in (opclass.FMINMAX, opclass.FMAXIMUM)
+        return Chain(store.into, store.bits, kind, not kind or extreme, steps, True, stored=stored, base=store.base)
     is_float = loop.is_float
     wanted = (
         ("fadd", "fma", "fmul", "fmaximum", "fminmax", "fdiv") if is_float else ("iadd", "logic", "imul", "iminmax")
@@ -216,6 +219,9 @@ def common(loop: Loop) -> None:
     unread = _Unread()
     pending = unread.at
     removed = 0
+    last: dict[int, Access] = {}
+    waits: set[int] = set()  # buffers of which the last stored value was read since the last store to any
+    again: set[tuple[int, Moving, int]] = set()
     for access in loop.accesses:
         base, moving = access.base, access.moving
         known = outside if access.external else local
@@ -231,6 +237,10 @@ def common(loop: Loop) -> None:
             known[base] = {moving: same}
             if not access.maybe and unread.store(access, len(kept)):
                 counts[opclass.STORE] = max(counts[opclass.STORE] - moves(access), 0.0)
+            elif base in waits:
+                loop.passed_on += 1
+            waits.clear()
+            last[base] = access
             kept.append(access)
             continue
         if shapes is None:
@@ -241,7 +251,14 @@ def common(loop: Loop) -> None:
             same.add(access.constant)
         elif moving is not None:
             removed += 1
-            loop.forwarded += bool(pending) and unread.holds(access)
+            if pending and unread.holds(access):
+                loop.forwarded += 1
+                before = last[base]
+                if before.constant == access.constant and before.moving == moving:
+                    waits.add(base)
+                elif (base, moving, access.constant) in again:
+                    loop.passed_on += 1
+                again.add((base, moving, access.constant))
             counts[opclass.LOAD] = max(counts[opclass.LOAD] - moves(access), 0.0)
             continue
         if pending:

@@ -57,11 +57,13 @@ class Loop(msgspec.Struct):
     by_masks, fused : as of `Nest`.
     part : of its executions, those that this version has, see `unswitch`; parted : loops on which that depends; unmet :
     size of a version that never runs, until that is known.
+    passed_on : of `forwarded`, those that are read again; and stores to a buffer whose last value was read just before.
     kept : products with the index of a loop around that are in this one until they move out.
     resumed : indices of unrolled bodies that begin with the index of a loop around, until that is known.
     begun : sums with an index that this one begins with, which only its copies have, and so not its size.
     tied : of `indexing`, constants put into sums with the indices of loops around, without what is gone beside it when
-    the index is known; early_tied : the same then. pointers, ways_in : see `riscv_pointers`; early : those of `raw`.
+    the index is known; early_tied : the same then. before : constants of written out iterations that are added in a
+    loop around, by its index. pointers, ways_in : see `riscv_pointers`; early : those of `raw`.
     """
 
     nest: Nest
@@ -120,6 +122,7 @@ class Loop(msgspec.Struct):
     lifted: list[Access] = field(default_factory=list)
     lifted_early: int = 0
     forwarded: int = 0
+    passed_on: int = 0
     computed: int = 0
     shapes: set[Moving | None] = field(default_factory=set)
     runs: Runs | None = None
@@ -171,6 +174,7 @@ class Loop(msgspec.Struct):
     early_begun: float = 0.0
     tied: float = 0.0
     early_tied: float = 0.0
+    before: dict[int, float] = field(default_factory=dict)
     pointers: int = 0
     early_pointers: int = 0
     ways_in: set[tuple[int, Moving | None]] = field(default_factory=set)

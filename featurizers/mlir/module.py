@@ -63,13 +63,23 @@ class Block(msgspec.Struct, array_like=True, gc=False):
     ops: list[Op]
 
 
+EMPTY = "tensor.empty"
+
+
 class Module(msgspec.Struct, array_like=True, gc=False):
-    """A module. value_types : of each value id, the index into `types`. size : number of operations."""
+    """A module. value_types : of each value id, the index into `types`. size : number of operations. merged : whether
+    empty tensors that the source has apart are one value here."""
 
     types: list[Type]
     value_types: list[int]
     ops: list[Op]
     size: int
+    merged: bool = False
+
+    def empty(self) -> int:
+        """Empty tensors in the bodies of its functions."""
+        bodies = [block for op in self.ops for region in op.regions for block in region]
+        return sum([op.name == EMPTY for block in bodies for op in block.ops])
 
     def type_of(self, value: int) -> Type:
         """The type of a value."""

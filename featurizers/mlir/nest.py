@@ -59,7 +59,8 @@ class Access(msgspec.Struct, gc=False):
     condition. apart : a store in a block of its own, between loops or branches. whole : of whole numbers. copied : of
     what memcpy or memset is expanded to. shape : of a store, see `isomorphic`. spread : whether one
     element is read into all lanes. place : its last index, where that is loaded. scale : what an affine map multiplies
-    the index by, of a loop that the source has unrolled.
+    the index by, of a loop that the source has unrolled. into : of a store, the class of the one kind of operation
+    between what was loaded there before and what it stores, -1 where that is not known.
     """
 
     base: int
@@ -79,6 +80,7 @@ class Access(msgspec.Struct, gc=False):
     scale: int = 1
     spread: bool = False
     place: int = 0
+    into: int = -1
 
     @property
     def form(self) -> Form | None:
@@ -103,7 +105,7 @@ class Access(msgspec.Struct, gc=False):
         constant = self.constant + step * iteration
         return Access(self.base, rest, constant, self.store, self.bits, self.lanes, self.external, self.fill,
                       self.called, self.maybe, self.apart, self.whole, self.copied, self.shape,
-                      spread=self.spread)  # fmt: skip
+                      spread=self.spread, into=self.into)  # fmt: skip
 
 
 def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving | None, int]) -> list[Access]:
@@ -120,10 +122,10 @@ def iterations(accesses: list[Access], iv: int, trip: int, by_shape: dict[Moving
             a.base, rests[a.moving], a.store, a.bits, a.lanes, a.external, a.shape,
         )  # fmt: skip
         fill, called, maybe, apart, whole, copied = a.fill, a.called, a.maybe, a.apart, a.whole, a.copied
-        spread = a.spread
+        spread, into = a.spread, a.into
         copies.append([
             Access(base, rest, constant, store, bits, lanes, external, fill, called, maybe, apart, whole, copied, shape,
-                   spread=spread)
+                   spread=spread, into=into)
             for constant in range(a.constant, a.constant + step * trip, step)
         ])  # fmt: skip
     return [access for iteration in zip(*copies, strict=True) for access in iteration]
@@ -152,8 +154,10 @@ class Chain(msgspec.Struct):
 
     steps : operations of that class, one after the other, from the value to its next one. whole : those of all unrolled
     copies are counted. used : the body stores a value of it, which makes it no reduction. kinds : all operations from
-    the value to its next one, where they are known. taken : something is subtracted. stored : each step is, in memory
-    that others may read. base : the buffer whose place it is, 0 for none.
+    the value to its next one, where they are known; timed : those of whole numbers, as the code has them, see
+    `whole_steps`.
+    taken : something is subtracted. stored : each step is, in memory that others may read. base : the buffer whose
+    place it is, 0 for none.
     """
 
     op_class: int
@@ -164,6 +168,7 @@ class Chain(msgspec.Struct):
     whole: bool = False
     used: bool = False
     kinds: Steps = ()
+    timed: Steps = ()
     taken: bool = False
     stored: bool = False
     base: int = 0
@@ -200,8 +205,8 @@ class Nest(msgspec.Struct):
     anywhere, see `ranges`. scope : a bit for it and
     each loop around, still : operations that do not vary in all of those, see `invariant`. ends, at_most : of a loop
     that ends by what it computes, the conditions that it goes on by, and the most iterations that one of them lets it
-    have (0: any number). straight : of a function of scalars in one block. fused : see `fused`. level : its bounds,
-    where they are known. divisions : see `rounding`.
+    have (0: any number); begins_by : numbers it begins with. straight : of a function of scalars in one block. fused :
+    see `fused`. level : its bounds, where they are known. divisions : see `rounding`.
     """
 
     label: str
@@ -270,6 +275,7 @@ class Nest(msgspec.Struct):
     still: list[Fixed] = field(default_factory=list)
     ends: int = 1
     at_most: int = 0
+    begins_by: int = 0
     straight: Straight | None = None
     fused: dict[int, float] = field(default_factory=dict)
     level: Level | None = None

@@ -24,7 +24,15 @@ _TYPICAL = {
     "imul": 3.0, "iminmax": 2.0,
     "idiv": 20.0, "libm": 3.0, "call": 3.0, "address": 0.0, "branch": 0.0, "store": 0.0, "load": 4.0,
 }  # fmt: skip
-LATENCY = tuple(_TYPICAL.get(name, 1.0) for name in CLASSES)
+STEPS = ("numbered", "masking", "part", "part of a sum", "scaled", "turned", "multiplied out", "subtracted",
+         "of memory", "of memory behind a product")  # fmt: skip
+NUMBERED, MASKING, PART, PART_OF_SUM, SCALED, TURNED, MULTIPLIED_OUT, SUBTRACTED, OF_LOADED, BEHIND_PRODUCT = range(
+    COUNT, COUNT + len(STEPS)
+)
+"""Steps of chains of whole numbers beyond the classes, see `whole_steps`: on a register and a number, of which a mask;
+a shift that is part of logic, of a sum, or the scale of an index; a rotation; the shift before the sum that a product
+is; the subtraction of a remainder's product; what an operand in memory adds to its operation."""
+LATENCY = tuple(_TYPICAL.get(name, 1.0) for name in CLASSES) + (1.0,) * len(STEPS)
 """Cycles from operands to result on a typical core."""
 
 FLOAT_CLASSES = tuple(
@@ -51,7 +59,8 @@ _BY_NAME = {
     "idiv": "arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.ceildivui arith.floordivsi"
     " index.divs index.divu index.rems index.remu",
     "logic": "arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui math.ctpop math.ctlz math.cttz"
-    " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl",
+    " llvm.intr.bswap llvm.intr.bitreverse llvm.intr.fshl llvm.intr.sadd.sat llvm.intr.ssub.sat llvm.intr.uadd.sat"
+    " llvm.intr.usub.sat isd.avgceilu isd.avgflooru isd.avgceils isd.avgfloors",
     "iminmax": "arith.maxsi arith.maxui arith.minsi arith.minui math.absi",
     "compare": "arith.cmpi arith.cmpf index.cmp",
     "select": "arith.select",

@@ -378,6 +378,7 @@ def _merge(loop: Loop, below: Loop, known: frozenset[int] = frozenset()) -> None
     loop.functions += below.functions * trip
     loop.removed += below.removed * trip
     loop.forwarded += below.forwarded * trip
+    loop.passed_on += below.passed_on * trip
 
 
 _MIXED = 100.0

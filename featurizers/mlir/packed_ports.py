@@ -5,7 +5,7 @@ from __future__ import annotations
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.ports import calls_of, ports_of
-from featurizers.mlir.slp import Packed, runs
+from featurizers.mlir.slp import Packed, gathers, runs
 
 _FIXED_BITS = 128
 
@@ -22,7 +22,17 @@ def packed_ports(loop: Loop, cpu: Cpu, packed: Packed, scalar: float, uops: floa
         alone = 1.0 - packed.share
         vectors = ports_of(loop, cpu, uops, 0, 1.0) * max(packed.ratio - alone, 0.0)
         units = min((scalar - called) * alone + vectors, units)
-    return called + (max(units, _loaded_in_pairs(loop, cpu)) if packed.share else units)
+    if packed.share:
+        units = max(units, _loaded_in_pairs(loop, cpu), _gathered(loop, cpu, packed))
+    return called + units
+
+
+def _gathered(loop: Loop, cpu: Cpu, packed: Packed) -> float:
+    """Cycles of the lanes of gathers."""
+    if not gathers(cpu, packed.lanes, runs(loop).bits):
+        return 0.0
+    looked_up = sum([access.moving is None and not access.store for access in loop.accesses])
+    return looked_up * packed.share * cpu.gather_lane / 100
 
 
 def _loaded_in_pairs(loop: Loop, cpu: Cpu) -> float:

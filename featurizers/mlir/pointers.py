@@ -24,11 +24,13 @@ _SAVED = {"x86": 6, "aarch64": 11, "riscv": 12, "amdgpu": 0}
 
 class Stage(msgspec.Struct, frozen=True):
     """A nest of a function. buffers : that it touches. calling : indices and pointers that it has around a call of
-    the mathematical library, -1 where it makes none. own : indices and pointers that it has at once."""
+    the mathematical library, -1 where it makes none. own : indices and pointers that it has at once. tiled : those of
+    loops over tiles beside them."""
 
     buffers: frozenset[int]
     calling: float
     own: float
+    tiled: float
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -52,7 +54,9 @@ def stages(root: Loop, cpu: Cpu, lanes: Lanes) -> list[Stage]:
         loops = [left[id(one)] for one in inside if id(one) in left]
         own = max([waiting_around(loop, cpu, lanes) for loop in loops], default=0.0)
         around = max([_around_calls(loop)[0] for loop in loops], default=0.0) if calling else 0.0
-        found.append(Stage(frozenset(touched), around if calling else -1.0, own))
+        begun = frozenset().union(*[one.starts for one in inside])
+        tiled = max([_begun_from(loop, lanes, begun) for loop in loops], default=0.0) if begun else 0.0
+        found.append(Stage(frozenset(touched), around if calling else -1.0, own, tiled))
     return found
 
 
@@ -111,6 +115,21 @@ def _levels(loop: Loop, cpu: Cpu, lanes: Lanes) -> float:
     return own + (_PARTS if vf > 1 else 0.0)
 
 
+def _begun_from(loop: Loop, lanes: Lanes, tiles: frozenset[int]) -> float:
+    """Pointers that the points of tiles begin from: `LoopStrengthReduce` has one in the loop over tiles for each way in
+    which a body moves with the points, all of which wait around these. tiles : loops that others begin with."""
+    found = max([_begun_from(child, lanes, tiles) for child in loop.children], default=0.0)
+    if loop.nest.iv not in tiles or not loop.children or not lanes.get(id(loop), 1):
+        return found
+    iv, inside = loop.nest.iv, loop.walk()
+    points = {one.nest.iv for one in inside if iv in one.nest.starts and lanes.get(id(one), 1)}
+    if not points:
+        return found
+    bodies = [one.accesses for one in inside if not one.children]
+    ways = [{(a.base, a.moving) for a in body if not points.isdisjoint(dict(a.moving or ()))} for body in bodies]
+    return found + max([len(way) for way in ways], default=0)
+
+
 _BODY = {"x86": 3.5, "aarch64": 9.0, "riscv": 9.0, "amdgpu": 3.5}
 _LEVEL, _WAY, _UNKNOWN, _PARTS = 1.7, 0.25, 0.9, 3.0
 """Chosen by whether labels of `train` and `validation` have spills (a logistic regression on programs of x86 without
@@ -142,7 +161,8 @@ def kept(root: Nest, row: list[Stage]) -> list[Kept]:
 
 class Spilled(msgspec.Struct, frozen=True):
     """waiting : values that wait on the stack. calls, loops : most values beyond the registers that a call leaves
-    alone, and beyond all of them in a nest; negative where registers are left."""
+    alone, and beyond all of them in a nest, with what loops over tiles have (of which some wait, but not all: addresses
+    share them); negative where registers are left."""
 
     waiting: float
     calls: float
@@ -163,7 +183,7 @@ def spilled(root: Loop, cpu: Cpu, lanes: Lanes) -> Spilled:
             calls = max(calls, stack.pressed(0.0, saved, crossing=True))
         if stage.calling >= 0:
             calls = max(calls, stack.pressed(stage.calling, saved))
-        loops = max(loops, stack.pressed(stage.own, cpu.int_registers))
+        loops = max(loops, stack.pressed(stage.own, cpu.int_registers) + stage.tiled)
         inner = max(inner, stage.own - cpu.int_registers)
     return Spilled(stack.taken + max(inner, 0.0), calls, loops)
 

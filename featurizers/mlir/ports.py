@@ -8,8 +8,9 @@ from featurizers.mlir import fused, halves, minmax, opclass, widened
 from featurizers.mlir.body import INT_CLASSES, emulates_half, float_work, masked_by_branches
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.extremes import busiest, minima
+from featurizers.mlir.idioms import is_jump
 from featurizers.mlir.latency import latencies
-from featurizers.mlir.legal import GROUPED_BITS, narrow
+from featurizers.mlir.legal import GROUPED_BITS, narrow, whole_divided
 from featurizers.mlir.legal import work as legal
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
@@ -37,7 +38,8 @@ _ONE_MULTIPLIER = 6
 """Issue width up to which a core has one multiplier of whole numbers."""
 _PLAIN = tuple(CLASS[name] for name in ("iadd", "logic"))
 _FADD, _FMUL, _FMA, _FDIV, _FSQRT = (CLASS[name] for name in ("fadd", "fmul", "fma", "fdiv", "fsqrt"))
-_IDIV, _IMUL = (CLASS[name] for name in ("idiv", "imul"))
+_IDIV, _IMUL, _FCONVERT = (CLASS[name] for name in ("idiv", "imul", "fconvert"))
+_WORD = 32
 
 
 def ports_of(
@@ -77,7 +79,7 @@ def ports_of(
     bound = max(
         (uops * (passes if cpu.in_order else 1) + control) / cpu.issue,
         (_floats(loop, counts, cpu, vector) * passes + wide.passes) / cpu.fp_ports,
-        _vector_units(loop, counts, cpu, ints) * passes if vector else (ints + control) / cpu.int_ports,
+        _vector_units(loop, counts, cpu, ints, passes) if vector else (ints + control) / cpu.int_ports,
         0.0 if vector else counts[_IMUL] / (2 if cpu.isa == "riscv" or cpu.issue > _ONE_MULTIPLIER else 1),
         0.0 if vector else plain * cpu.alu_cycles / 100,
         _moves(loop, cpu, loads, stores, passes if vector else 0.0, scattered),
@@ -94,7 +96,10 @@ def ports_of(
 
 
 def calls_of(loop: Loop, cpu: Cpu) -> float:
-    """Cycles of an iteration's calls: as many where lanes are packed."""
+    """Cycles of an iteration's calls: as many where lanes are packed. A jump is none (but RISC-V's ``tail``, which is
+    two instructions that llvm-mca takes for a call)."""
+    if loop.counts[opclass.CALL] and cpu.isa != "riscv" and is_jump(loop):
+        return 0.0
     return (loop.counts[opclass.LIBM] + loop.counts[opclass.CALL]) * _call(cpu)
 
 
@@ -123,8 +128,11 @@ def _floats(loop: Loop, counts: list[float], cpu: Cpu, vector: bool) -> float:
         return float_work(loop, counts, cpu) if vector else halves.scalar(loop, counts, cpu) * cpu.fp_ports
     others = sum([counts[index] for index in opclass.FLOAT_CLASSES]) - counts[opclass.FMAXIMUM] - products
     others -= minima(loop, counts, cpu)
-    if cpu.fp_split and vector and loop.is_float:
-        products += counts[opclass.COMPARE] + counts[opclass.SELECT] / 2
+    if cpu.fp_split:
+        doubled = loop.fused.get(fused.DOUBLED, 0.0)
+        products, others = products - doubled, others + doubled
+        if vector and loop.is_float:
+            products += counts[opclass.COMPARE] + counts[opclass.SELECT] / 2
     return busiest(loop, counts, cpu, vector, products, others)
 
 
@@ -151,16 +159,32 @@ def _of_whole(loop: Loop) -> float:
     return sum([access.whole for access in loop.accesses]) / max(len(loop.accesses), 1)
 
 
-def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float) -> float:
+def _vector_units(loop: Loop, counts: list[float], cpu: Cpu, ints: float, passes: float) -> float:
     """Cycles of all vector units, which compute on floats and on whole numbers: half as many products of these start in
     a cycle."""
+    every = float_work(loop, counts, cpu, True) + ints
+    if cpu.isa == "aarch64" and cpu.scalable and passes > 1.0:
+        return _of_sve(loop, counts, every) * passes / cpu.passes
     twice = cpu.isa in ("x86", "aarch64") and not cpu.in_order
     units = cpu.fp_ports * 2 if cpu.fp_split else cpu.fp_ports + (cpu.isa == "x86")
-    return (float_work(loop, counts, cpu, True) + ints + counts[_IMUL] * twice) / units
+    return (every + counts[_IMUL] * twice) / units * passes
+
+
+_CONVERTED, _SHORTEST = 64.0, 16
+
+
+def _of_sve(loop: Loop, counts: list[float], every: float) -> float:
+    """Cycles of Neoverse V1's two units for whole vectors of SVE (`SchedNeoverseV1.td`): the first alone compares,
+    multiplies whole numbers and converts floats, shorter ones than 64 bits in turns, the second alone shifts."""
+    longer = counts[_IMUL] * (loop.bits > _WORD)
+    converted = counts[_FCONVERT] * _CONVERTED / max(loop.float_bits, _SHORTEST)
+    first = counts[_IMUL] + longer + counts[opclass.COMPARE] + converted
+    return max(first, loop.fused.get(fused.SHIFTS, 0.0), (every + longer + converted - counts[_FCONVERT]) / 2)
 
 
 def moved_by_spills(loop: Loop, cpu: Cpu, uops: float, spills: float) -> float:
-    """Cycles of an iteration on the source's vectors, so many of which are stored and loaded again in each."""
+    """Cycles of an iteration, so many of whose values are stored and loaded again in each: in front of stores and loads
+    of its own, units of both have most to do."""
     counts, wide = narrow(loop), legal(loop, cpu)
     loads, stores = counts[opclass.LOAD] + wide.loads + spills, counts[opclass.STORE] + wide.stores + spills
     return max(_moves(loop, cpu, loads, stores, 0.0, TOGETHER), (uops + 2 * spills + LOOP_CONTROL) / cpu.issue)
@@ -185,6 +209,9 @@ def vector_ports(loop: Loop, cpu: Cpu, chosen: Plan, uops: float, copies: int) -
     if cpu.scalable and cpu.isa == "aarch64" and divides:
         others = float_work(loop, counts, cpu, True) - divides
         divided = _by_one_of_two(divided * passes / cpu.passes, others * passes, cpu)
+    if counts[_IDIV]:
+        width = max([key[1] for key in loop.typed if key[0] == _IDIV], default=bits)
+        divided = max(divided, counts[_IDIV] * whole_divided(cpu, chosen.vf, width) / parts)
     narrow_groups = cpu.isa == "x86" and not scattered.permuted
     permuted = chosen.taken_apart / _PERMUTED[cpu.fp_split] if narrow_groups else 0.0  # of two registers each
     in_order = chosen.vf * 2.0 if ordered_only(loop) and not cpu.scalable else 0.0

@@ -61,7 +61,7 @@ class Program:
     def of(self, functions: Sequence[Function]) -> Program:
         """These functions, as a program of their own."""
         ops = [function.op for function in functions]
-        module = Module(self.module.types, self.module.value_types, ops, _size(ops))
+        module = Module(self.module.types, self.module.value_types, ops, _size(ops), self.module.merged)
         return Program(module, list(functions), self.trips)
 
     def pieces(self) -> dict[str, Program]:

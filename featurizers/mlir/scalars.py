@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from featurizers.mlir import divisions, fused, opclass, widened
 from featurizers.mlir.build import Builder, add_forms, handles, tensor_op, wide
 from featurizers.mlir.latency import after
+from featurizers.mlir.legal import BY_NUMBER
 from featurizers.mlir.module import Block, Op
 from featurizers.mlir.nest import CONSTANT, Nest
 from featurizers.mlir.opclass import CLASS
@@ -103,6 +104,10 @@ def _signed(b: Builder, op: Op, nest: Nest) -> None:
 def _divide(b: Builder, op: Op, nest: Nest, signed: bool) -> None:
     """By a constant: a shift for a power of two, else the upper half of a product."""
     kind, divisor = b.type(op.results[0]), b.number(op.operands[1])
+    if divisor and kind.kind == "vector":
+        b.follow(op, nest, _IDIV)
+        wide(nest, kind, _IDIV, BY_NUMBER)
+        return
     if kind.shape or not divisor:
         integer(b, op, nest, _IDIV)
         return

@@ -16,7 +16,7 @@ from featurizers.mlir.masks import lanes_beyond_counts
 from featurizers.mlir.nest import Access, Moving, Nest, jumps
 from featurizers.mlir.riscv_pointers import left_pointers, pointers, row_pointers
 from featurizers.mlir.widths import free
-from featurizers.mlir.written_out import WRITTEN_OUT, Place, of_bits, of_one_sum, start_of
+from featurizers.mlir.written_out import WRITTEN_OUT, Place, added_before, added_in, of_bits, of_one_sum, start_of
 
 _HALF = 16
 _FDIV, _IDIV = (opclass.CLASS[name] for name in ("fdiv", "idiv"))
@@ -215,7 +215,7 @@ def measure(loop: Loop) -> None:
             summed += not jumps(stride) and any(
                 abs(factor) == size_of and key != iv and key not in begins for key, factor in shape
             )
-    loop.tied = 0.0
+    loop.tied, loop.before = 0.0, {}
     shifted = _written_out(loop, by_shape, scaled) if step > 1 else 0
     shared = shared_sums(loop, by_shape, begins)
     if loop.nest.starts and not begins:
@@ -249,7 +249,10 @@ def _written_out(loop: Loop, by_shape: dict[Moving | None, int], scaled: set[tup
         several = len(factors) > 1
         scaled.update([(factor * step, shift if several else 0) for factor in factors if factor > 1])
         if shift and len(addresses) > 1:
-            shifts += several or not of_one_sum(loop, addresses, shift, max(factors))
+            inside = several or not of_one_sum(loop, addresses, shift, max(factors))
+            shifts += inside
+            if not inside:
+                add_counts(loop.before, {added_in(loop, addresses): 1.0}, 1.0)
             loop.tied += of_bits(loop, addresses)
     return shifts
 
@@ -341,6 +344,7 @@ def _outside(loop: Loop, shapes: set[Moving | None]) -> None:
         guards = [_guards(child, loop, True) for child in loop.children]
         loop.size += len(loop.children) + products + _KNOWN_GUARD * loop.nest.begun + sum([size for size, _ in guards])
         loop.size += row_pointers(loop) if loop.isa == "riscv" else 0
+        loop.size += added_before(loop.children, loop.nest.iv)
         loop.indexing += products
         loop.folded = len(loop.children) + sum([folded for _, folded in guards])
 
@@ -384,7 +388,8 @@ later."""
 def unfolded(child: Loop, around: Loop) -> float:
     """Size of the copies of an unrolled body: products with its index are constants now, unless it begins with another
     index (the rows of a tile), sums with others are not. Of stores that move with it, the first is to a computed
-    address still, unless it moves with no other loop."""
+    address still, unless it moves with no other loop; so are all whose index is that of a loop of one iteration, which
+    each copy computes behind its branches."""
     once, resumed = max(child.raw - 3.0 - child.early_indexing + child.early_begun, 0.0), around.resumed
     left = left_pointers(child, around) if child.isa == "riscv" and not child.nest.starts else 0.0
     iv, fixed = child.nest.iv, 0.0
@@ -411,7 +416,8 @@ def unfolded(child: Loop, around: Loop) -> float:
         if moving is None or rest == moving:
             around.early_indexed += [moving] * int(child.trip)
             continue
-        fixed += (child.trip - bool(rest)) * (not child.nest.starts)
+        if not child.nest.starts and not (child.kept and any(key in child.kept for key, _ in moving)):
+            fixed += child.trip - bool(rest)
         if rest:
             around.early_indexed.append(rest)
     return once * child.trip - fixed + sums + around.resumed - resumed + left

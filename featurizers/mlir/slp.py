@@ -16,6 +16,7 @@ import msgspec
 
 from featurizers.mlir import costs, counting, divisions, fused, halves, opclass, reductions, widths
 from featurizers.mlir.body import emulates_half
+from featurizers.mlir.chained import in_turn
 from featurizers.mlir.cpus import Cpu
 from featurizers.mlir.lanes import Ways, lanes_of, read_between, ways
 from featurizers.mlir.loop import Loop
@@ -151,9 +152,12 @@ def lengths(places: Mapping[Any, list[int]]) -> list[int]:
 
 
 def _results(loop: Loop, cpu: Cpu) -> Packed:
-    """Results that are computed alike, on values that lie nowhere side by side: lanes are put in and taken out."""
+    """Results that are computed alike, on values that lie nowhere side by side: lanes are put in and taken out. All
+    together fill one register at most (`BoUpSLP::canMapToVector`)."""
     count, size = loop.nest.alike
     bits = max(loop.bits, 8)
+    if count * bits > width(cpu):
+        return SCALAR
     lanes = 1 << (min(count, max(width(cpu) // bits, 1)).bit_length() - 1)
     if lanes < _LEAST or lanes * bits < _LEAST_BITS[cpu.isa] or (loop.is_float and bits == 16 and not cpu.half):
         return SCALAR
@@ -209,7 +213,7 @@ def pack(loop: Loop, cpu: Cpu) -> Packed:
     vectors, packed = _vectors(seeds, most, least)
     if not vectors or most < _LEAST:
         return SCALAR
-    if not reduced and not carried and (0 < packed <= 2 * loop.forwarded or _one_chain(loop) or _one_stored(loop)):
+    if not reduced and not carried and in_turn(loop, packed):
         return SCALAR
     if not reduced and _looked_up(loop) >= packed and not (cpu.gather and found.bits >= _GATHERED):
         return SCALAR
@@ -261,9 +265,13 @@ _PUT = {"x86": 0.25, "aarch64": 0.5, "riscv": 2.0, "amdgpu": 4.0}
 def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: int) -> Read:
     """What the operands of the vectors of a packed body take."""
     counts: dict[int, int] = {}
+    looked_up: dict[int, int] = {}
+    together = gathers(cpu, lanes, bits)
     for access in loop.accesses:
         if not access.store and access.lanes == 1:
             counts[access.base] = counts.get(access.base, 0) + 1
+            if together and access.moving is None:
+                looked_up[access.base] = looked_up.get(access.base, 0) + 1
     each = min(loop.counts[opclass.LOAD] / max(sum(counts.values()), 1), 1.0)
     wide_loads = work = cost = steps = 0.0
     for base, count in counts.items():
@@ -279,6 +287,11 @@ def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: in
         wide_loads += pieces + permuted
         work += shared + put
         cost += shared + put
+        if base in looked_up:
+            taken = min(looked_up[base] * each, apart)
+            apart -= taken
+            work += _GATHER * taken / lanes
+            cost += taken + _GATHER_COST * taken / lanes
         if way.piece < lanes:
             stepped, apart = 0.0, stepped + apart
         if cpu.isa == "riscv":
@@ -297,6 +310,14 @@ def _read(loop: Loop, cpu: Cpu, ways: Mapping[int, Ways], lanes: float, bits: in
     return Read(wide_loads, work, cost, steps)
 
 
+def gathers(cpu: Cpu, lanes: float, bits: int) -> bool:
+    """Whether what is looked up is one gather (`X86TTIImpl::forceScalarizeMaskedGather`)."""
+    return cpu.isa == "x86" and cpu.gather > 0 and bits >= _GATHERED and lanes > _LEAST
+
+
+_GATHER, _GATHER_COST = 3.0, 2.0
+"""Instructions of a gather of x86: its mask, what it leaves, and itself; and what it costs LLVM beside its lanes
+(`X86TTIImpl::getGSVectorCost`)."""
 _WINDOW = 512
 """Bits of a masked load, from which x86 takes lanes at steps of one length (`isMaskedLoadCompress`)."""
 
@@ -385,20 +406,6 @@ def _reduces(loop: Loop) -> bool:
     wide = chain.bits > _HALF and loop.isa == "x86"  # `getMinMaxReductionCost`; those that NaN leaves are in no order
     extreme = chain.op_class == opclass.FMAXIMUM and (wide or loop.isa == "aarch64")
     return (not chain.is_float or extreme) and max(loop.copies, chain.steps) >= _LEAST_REDUCED
-
-
-def _one_chain(loop: Loop) -> bool:
-    """Each result comes from the one before (a running sum), which no vector computes."""
-    chain = loop.serial_chain
-    if chain is None or chain.op_class < 0 or loop.serial < _LEAST:
-        return False
-    each = dict(chain.kinds).get(chain.op_class, chain.steps)
-    return loop.counts[chain.op_class] < 2 * loop.serial * each / chain.steps
-
-
-def _one_stored(loop: Loop) -> bool:
-    """Whether what is stored are the steps of one carried value."""
-    return any(chain.used and chain.steps >= _LEAST for chain in loop.chains)
 
 
 def _fewest(loop: Loop, cpu: Cpu, bits: int) -> int:

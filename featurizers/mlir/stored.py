@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from featurizers.mlir import opclass
 from featurizers.mlir.build import Builder
-from featurizers.mlir.carried import chain_of_steps, steps_of_block
+from featurizers.mlir.carried import CarriedStep, chain_of_steps, steps_of_block
 from featurizers.mlir.indices import moves_of
 from featurizers.mlir.module import Block
-from featurizers.mlir.nest import JUMP, Access, Nest
+from featurizers.mlir.nest import JUMP, Access, Moving, Nest
 
 
 def by_memory(b: Builder, block: Block, nest: Nest) -> None:
@@ -38,17 +39,60 @@ def by_memory(b: Builder, block: Block, nest: Nest) -> None:
             waiting.append((access, op.results[0], after))
     steps = list(steps_of_block(b, block)) if waiting else []
     for access, argument, value in waiting:
-        chain = chain_of_steps(steps, argument, value, b.type(argument), ())
+        chain = chain_of_steps(b, steps, argument, value, b.type(argument), ())
         if chain.op_class < 0 or not chain.kinds:
             continue
-        chain = msgspec.structs.replace(chain, reassociable=False, used=True)
-        if iv != nest.iv:
-            nest.passing += [(iv, chain)] if abs(access.stride(iv)) <= step else []
-        elif abs(access.stride(iv)) <= step and (step == 1 or _shared(access, nest.accesses, iv)):
+        chain = msgspec.structs.replace(chain, reassociable=False, used=True, timed=())
+        near = abs(access.stride(iv)) <= step
+        if near and iv != nest.iv:
+            nest.passing.append((iv, chain))
+        elif near and (step == 1 or _shared(access, nest.accesses, iv)):
             nest.chains.append(chain)
             nest.reloads += 1
-        elif nest.stepwise is None or chain.steps > nest.stepwise.steps:
-            nest.stepwise = chain
+        elif iv not in b.stepwise or chain.steps > b.stepwise[iv].steps:
+            b.stepwise[iv] = chain
+
+
+_TERMS = (*opclass.FLOAT_CLASSES, *(opclass.CLASS[name] for name in ("iadd", "logic", "imul", "iminmax")))
+
+
+def added_to(b: Builder, block: Block, nest: Nest) -> None:
+    """What the stores of a body add to what they have loaded from the same place."""
+    if not _several(nest):
+        return
+    moves = list(zip(nest.accesses, moves_of(block, nest), strict=False))
+    loaded: dict[tuple[int, Moving | None, int], int] = {
+        (access.base, access.moving, access.constant): op.results[0]
+        for access, op in reversed(moves)
+        if not access.store and access.moving is not None and not access.stride(nest.iv)
+    }
+    steps = list(steps_of_block(b, block)) if loaded else []
+    for access, op in moves if loaded else ():
+        argument = loaded.get((access.base, access.moving, access.constant)) if access.store else None
+        if argument is not None:
+            access.into = _between(b, steps, argument, op.operands[0])
+
+
+def yielded_to(b: Builder, block: Block, nest: Nest, argument: int, result: int) -> int:
+    """The class of what the body of an operation on tensors adds to an output."""
+    *_, last = block.ops
+    if not _several(nest) or result >= len(last.operands):
+        return -1
+    return _between(b, list(steps_of_block(b, block)), block.arguments[argument], last.operands[result])
+
+
+def _several(nest: Nest) -> bool:
+    """Whether a body has several kinds of operations that may be what is carried on."""
+    return sum([nest.counts[index] > 0 for index in _TERMS]) > 1
+
+
+def _between(b: Builder, steps: Sequence[CarriedStep], argument: int, value: int) -> int:
+    """The class of all operations from one value to another, -1 where there are several, or the result is used by more
+    than what keeps it (`AddReductionVar`: no user outside of the cycle)."""
+    if sum([value in step.operands for step in steps]) > 1:
+        return -1
+    chain = chain_of_steps(b, steps, argument, value, b.type(argument), ())
+    return chain.op_class if chain.op_class in _TERMS and len(chain.kinds) == 1 else -1
 
 
 def _shared(access: Access, accesses: Sequence[Access], iv: int) -> bool:

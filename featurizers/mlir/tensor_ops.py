@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from featurizers.mlir import minmax, opclass
 from featurizers.mlir.build import Builder, add_forms
 from featurizers.mlir.copies import move, part_together
+from featurizers.mlir.in_place import shared
 from featurizers.mlir.indices import CALLS_OF_A_BUFFER, access
 from featurizers.mlir.latency import after, chain_of
 from featurizers.mlir.module import Op
 from featurizers.mlir.named_linalg import named_maps
 from featurizers.mlir.nest import CONSTANT, Form, Nest
 from featurizers.mlir.opclass import CLASS, elementwise_class
+from featurizers.mlir.slices import part_of
 
 Subscripts = list[list[int]]
 """Per dimension of an operand: [constant, coefficient of each iterator]."""
@@ -134,6 +136,8 @@ def _tensor(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         b.aliases[op.results[0]] = (op.operands[1], {CONSTANT: 0})
         nest.counts[opclass.STORE] += 1
         nest.accesses.append(access(b, op.operands[1], [b.forms.get(v) for v in op.operands[2:]], True))
+    elif word == "extract_slice" and part_of(b, op, word):
+        nest.counts[opclass.ADDRESS] += 1
     elif word in ("extract_slice", "pad", "concat", "gather", "insert_slice"):
         result_made(b, op, nest)
         target = op.results[0]
@@ -182,8 +186,14 @@ def _linalg(b: Builder, op: Op, nest: Nest, word: str) -> bool:
         return False
     sizes, rows = _sizes(b, [*inputs, *outputs], maps)
     for position, (result, output) in enumerate(zip(op.results, outputs, strict=False)):
-        if output in b.empty:  # equal ones are one value after simplification, and a buffer each in the code
+        if output in b.empty:
             outputs[position] = result
+            first = _in_place(b).get(result)
+            if first is not None:
+                b.aliases[result] = (first, {CONSTANT: 0})
+                if output in b.shapes:
+                    b.shapes[result] = b.shapes[output]
+                continue
             b.allocs += 1
             nest.counts[opclass.CALL] += CALLS_OF_A_BUFFER
             if output in b.shapes:
@@ -195,6 +205,25 @@ def _linalg(b: Builder, op: Op, nest: Nest, word: str) -> bool:
     inner, ivs = nest_of(b, op, nest, sizes)
     _body(b, op, inner, ivs, inputs, outputs, rows, word)
     return True
+
+
+def _in_place(b: Builder) -> dict[int, int]:
+    """Results of the function that take the buffer of an earlier one, found once."""
+    if b.shared is None:
+        blocks = () if b.module.merged else b.blocks
+        b.shared = shared(blocks, lambda op: _operands(b, op), lambda op, value: _alike(b, op, value))
+    return b.shared
+
+
+def _alike(b: Builder, op: Op, value: int) -> bool:
+    """Whether an operation reads a tensor element by element, as it writes."""
+    inputs, outputs = _operands(b, op)
+    maps = _maps(b, op, op.name.partition(".")[2], inputs, outputs)
+    if maps is None or len(outputs) != 1 or len(maps) <= len(inputs):
+        return False
+    whole = identity(len(b.type(outputs[0]).shape))
+    read = [maps[position] for position, operand in enumerate(inputs) if operand == value]
+    return maps[len(inputs)] == whole and all(rows == whole for rows in read)
 
 
 def _operands(b: Builder, op: Op) -> tuple[list[int], list[int]]:
@@ -255,6 +284,10 @@ def _body(
         if position in used and block is not None and word not in ("fill",):
             touch(b, inner, value, where, ivs, False)
         touch(b, inner, value, where, ivs, True, word == "fill" and inputs[0] in b.zeros)
+        if position in used and block is not None and position < len(block.arguments):
+            from featurizers.mlir.stored import yielded_to
+
+            inner.accesses[-1].into = yielded_to(b, block, inner, position, position - len(inputs))
 
 
 def _bind_indices(b: Builder, ops: Sequence[Op], ivs: list[int]) -> None:

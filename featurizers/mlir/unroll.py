@@ -57,9 +57,9 @@ def after_vectorising(
         return loop.most, True
     if vf > 1 and (cpu.isa != "x86" or not loop.exact):
         return 1, False
-    if left and (not loop.exact or (cpu.isa == "aarch64" and not _only_uncounted(loop))):
+    if left and not cpu.in_order and _stays_around(loop, cpu):
         return 1, False
-    if vectors and (cpu.isa == "riscv" or cpu.in_order):
+    if vectors and cpu.isa == "riscv":
         return 1, False
     if cpu.isa == "riscv" and left > 1:  # a loop around one other has three blocks, with two inside five
         return 1, False
@@ -95,9 +95,11 @@ def _scaled_addresses(loop: Loop) -> int:
 _BYTE = 8
 
 
-def _only_uncounted(loop: Loop) -> bool:
-    """Whether no loop inside counts."""
-    return all(child.nest.uncounted for child in loop.children)
+def _stays_around(loop: Loop, cpu: Cpu) -> bool:
+    """Whether a loop around others is no longer looked at: on AArch64 out of order, one whose inner loops count. In
+    order, all are unrolled that are small enough with what is inside, vector loops too, whatever their length
+    (`AArch64TTIImpl::getUnrollingPreferences`: Partial and Runtime; only a vectorised loop itself is left)."""
+    return not loop.exact or (cpu.isa == "aarch64" and not all(child.nest.uncounted for child in loop.children))
 
 
 _MOST_BOUND = 8
@@ -122,7 +124,7 @@ def unrolls_remainder(cpu: Cpu) -> bool:
 
 _FORCED = 12.0
 """Instructions below which RISC-V unrolls a loop whose length nobody can compute, with a way out of each copy
-(`UnrollingPreferences::Force`)."""
+(`UnrollingPreferences::Force`). One without a counter has no step of it."""
 _RUNTIME_COUNT = 8
 """`UnrollRuntimeCount`: copies of a loop's body where the length is not known, or has no better divisor."""
 
@@ -131,7 +133,7 @@ def partly(loop: Loop, cpu: Cpu, size: float, trips: int, exact: bool | None = N
     """Copies of the body of a loop that stays: a divisor of its length if there is one, else a power of two."""
     if not cpu.unroll_ops or size <= 2 or loop.stacked:
         return 1
-    if loop.nest.uncounted and (cpu.isa != "riscv" or size >= _FORCED):
+    if loop.nest.uncounted and (cpu.isa != "riscv" or size - (not loop.nest.at_most) >= _FORCED):
         return 1
     most = cpu.unroll_ops * (2 if cpu.isa == "aarch64" and loop.depth > 1 else 1)
     exact = loop.exact if exact is None else exact

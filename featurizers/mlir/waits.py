@@ -65,11 +65,18 @@ _CHOICE = 1.5
 `validation`)."""
 
 
-def choices(loop: Loop, cpu: Cpu) -> float:
+_RARE_CHOICE = 1.75
+"""Cycles of both blocks where each holds less than a fiftieth of what is executed, so that llvm-mca runs it 4 times:
+half of those of the move (4 in 4 runs), and those of the branch behind it (5)."""
+
+
+def choices(loop: Loop, cpu: Cpu, copies: int) -> float:
     """Cycles of scalar code without conditional moves: a choice is a branch around a move, which is a block, and so is
-    what follows."""
+    what follows. Of a loop that is unrolled by force, each copy has blocks of its own, all of them rare."""
     if cpu.isa != "riscv" or loop.widths:
         return 0.0
+    if copies > 1 and loop.nest.uncounted:
+        return _RARE_CHOICE * max(loop.counts[opclass.SELECT] - loop.by_masks, 0.0)
     return _CHOICE * max(loop.counts[opclass.SELECT] - loop.by_masks - 1.0, 0.0)
 
 
@@ -287,7 +294,8 @@ def wait_of(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool = False) -> float:
     more += 0.0 if vectors or chain.is_float else _copied(chain, cpu, loop)
     if chain.kinds:
         bits = max(chain.bits, 16 if chain.is_float else 8)
-        return more + cycles_of(chain.kinds, cpu, bits, chain.is_float or loop.is_float, vectors)
+        steps = chain.kinds if vectors or not chain.timed else chain.timed
+        return more + cycles_of(steps, cpu, bits, chain.is_float or loop.is_float, vectors)
     return more + _latency(chain, cpu, loop, vectors) * chain.steps
 
 
@@ -304,8 +312,8 @@ _BEHIND_ADDEND = 1.0
 """Cycles that ``madd`` of Cortex-A55 takes from its addend beyond those of a sum (`ReadIMA`)."""
 
 
-_ACCUMULATED = {"neoverse-v1": 1.0, "apple-m1": 3.0, "cortex-a55": 4.0}
-"""Of a sum of products of NEON's vectors (``mla``), from one addend to the next."""
+_ACCUMULATED = {"neoverse-v1": 1.0, "apple-m1": 3.0, "cortex-a55": 4.0, "sifive-p670": 6.0}
+"""Of a sum of products of NEON's vectors (``mla``) and of RISC-V's (``vmacc``), from one addend to the next."""
 _ACCUMULATED_BY_SVE, _LONG_BY_SVE = 4.0, 2.0
 """Of those of SVE's vectors, and where elements have 64 bits."""
 
@@ -326,7 +334,7 @@ def _added_to_products(chain: Chain, cpu: Cpu, loop: Loop, vectors: bool) -> flo
         known = latencies(cpu, chain.bits, False)
         behind = known[_IMUL] - known[opclass.IADD] if cpu.name in _MULTIPLIER else 0.0  # which hands on no addend
         beyond = _BEHIND_ADDEND if cpu.in_order else behind
-    elif cpu.name in _ACCUMULATED and not loop.counts[_EXTEND]:
+    elif cpu.name in _ACCUMULATED and (cpu.isa == "riscv" or not loop.counts[_EXTEND]):
         beyond = _ACCUMULATED[cpu.name] - latencies(cpu, chain.bits, False, True)[opclass.IADD]
     else:
         beyond = 0.0

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from featurizers.mlir import opclass
 from featurizers.mlir.build import DEFAULT_TRIP, Builder, handles
 from featurizers.mlir.carried import chain_of_steps, is_index, steps_of_block
@@ -29,8 +27,6 @@ _EVEN = 0.5
 """A branch on data goes either way half of the time, as the labels have it."""
 _COMPARES, _ADDS = ("arith.cmpi", "index.cmp"), ("arith.addi", "index.add")
 _LOGIC = opclass.CLASS["logic"]
-_DIVISIONS = frozenset(f"arith.{name}" for name in ("divsi", "divui", "remsi", "remui"))
-"""By numbers, the upper half of a product, shifted."""
 _CHEAP = (opclass.IADD, _LOGIC, opclass.CLASS["extend"], opclass.ADDRESS)
 _LESS = ("slt", "ult", "ne", 2, 6, 1)
 """Predicates of ``arith.cmpi``, by name and number."""
@@ -53,6 +49,9 @@ def _while(b: Builder, op: Op, nest: Nest) -> None:
         b.unknown_trips += 1
         made.unknown_trip = made.uncounted = True
         turned = len(before.ops) <= _ROTATED and not _one_step(after)
+        made.begins_by = sum([b.number(value) is not None or value in b.literals for value in op.operands])
+        if made.begins_by:  # and what the first condition makes of them, which the body goes on with
+            made.begins_by += len(op.regions[1][0].ops) - len(after.ops)
         made.ends, made.at_most = len(ends), most and most + (not turned)
         if most:
             made.trip = min(made.trip, float(made.at_most))
@@ -98,9 +97,7 @@ def _body(b: Builder, before: Block, after: Block, written: Block, made: Nest) -
     for argument, value in zip(after.arguments, values, strict=False):
         kind = b.type(argument)
         if kind.kind not in ("memref", "tensor") and value != argument and not is_index(steps, argument, value):
-            chain = chain_of_steps(steps, argument, value, kind, values)
-            divided = any(step.op_class == opclass.IMUL and step.op.name in _DIVISIONS for step in steps)
-            made.chains.append(replace(chain, kinds=(*chain.kinds, (_LOGIC, 1.0))) if divided else chain)
+            made.chains.append(chain_of_steps(b, steps, argument, value, kind, values))
 
 
 def _new(before: Block, after: Block) -> Block:
@@ -182,6 +179,18 @@ def _begins(b: Builder, op: Op, before: Block) -> bool:
 
 def _constant(b: Builder, values: Sequence[int], known: set[int]) -> bool:
     return all(value in known or value in b.literals or b.number(value) is not None for value in values)
+
+
+_GUARD, _STEP = 2.0, 1.0
+"""A comparison and a branch; the step of a counter."""
+
+
+def entered(loop: Loop) -> float:
+    """Instructions for the numbers that a loop begins with, and those that see whether it runs at all where that is not
+    known, less the step of a counter that it does not have, which every loop's end is taken to hold. (Not of RISC-V,
+    whose copies each move what they leave behind: by labels of `train` and `validation`.)"""
+    nest = loop.nest
+    return nest.begins_by + _GUARD * (nest.share < 1.0) - _STEP * (not nest.at_most)
 
 
 def executed(loop: Loop, copies: int, full: bool) -> float:

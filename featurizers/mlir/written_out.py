@@ -27,6 +27,16 @@ def of_one_sum(loop: Loop, addresses: set[Place], shift: int, factor: int) -> bo
     return shift * factor >= whole & -whole
 
 
+def added_in(loop: Loop, addresses: set[Place]) -> int:
+    """The index that the constant of such a sum is added to: that of the loop around which varies most often."""
+    return max([key for _, moving, _ in addresses for key, _ in moving or () if key != loop.nest.iv])
+
+
+def added_before(inside: list[Loop], iv: int) -> float:
+    """Such constants of loops inside that the loop of this index adds, which is where `LICM` leaves them."""
+    return sum([loop.before.get(iv, 0.0) + added_before(loop.children, iv) for loop in inside])
+
+
 def of_bits(loop: Loop, addresses: set[Place]) -> bool:
     """Whether the index of an iteration that was written out is put beside the bits of the indices of loops around, and
     its constant last (``or disjoint`` of all, which are reassociated)."""

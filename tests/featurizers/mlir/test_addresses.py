@@ -229,3 +229,32 @@ def test_addresses_of_loaded_indices_count_to_the_unroller_of_risc_v() -> None:
     parsed = FEATURIZER.parse({"mlir": scatter(4096, "")})
     size = {isa: parsed.loops_on(isa)[0].children[0].size for isa in ("riscv", "aarch64")}
     assert size["riscv"] - size["aarch64"] == 3
+
+
+def tiled(tiles: str) -> str:
+    """A product of matrices, some of whose loops go through the points of tiles."""
+    tile = "affine.for %t{0} = 0 to 100 step 16 {{ "
+    points = "affine.for %{0} = affine_map<(d0) -> (d0)>(%t{0}) to min affine_map<(d0) -> (d0 + 16, 100)>(%t{0}) {{ "
+    loops = [(points if loop in tiles else "affine.for %{0} = 0 to 100 {{ ").format(loop) for loop in "ikj"]
+    of = "memref<100x100xf32>"
+    arguments = ", ".join([f"%{name}: {of} {{llvm.noalias}}" for name in "abc"])
+    return f"""func.func @f({arguments}) {{ {"".join([tile.format(loop) for loop in tiles])} {"".join(loops)}
+      %x = affine.load %a[%i, %k] : {of}
+      %y = affine.load %b[%k, %j] : {of}
+      %p = arith.mulf %x, %y : f32
+      %z = affine.load %c[%i, %j] : {of}
+      %s = arith.addf %z, %p : f32
+      affine.store %s, %c[%i, %j] : {of}
+      {"}" * (3 + len(tiles))} return }}"""
+
+
+@pytest.mark.parametrize("name", ["znver4", "skylake-avx512"])
+def test_pointers_that_the_points_of_tiles_begin_from_wait_around_them(name: str) -> None:
+    """Without tiles nothing is spilled, with those of rows and columns three pointers are."""
+    beyond = [column.name for column in FEATURIZER.columns].index("est_beyond_loops")
+    plain, tiles = [
+        FEATURIZER.features([FEATURIZER.parse({"mlir": tiled(tiles)})], profile=name).vectors[0] for tiles in ("", "ij")
+    ]
+    assert plain[beyond] < -1.5
+    assert tiles[beyond] >= 0.0
+    assert plain[COLUMN] < 0.1 < tiles[COLUMN]

@@ -171,20 +171,41 @@ def test_the_larger_of_two_words_is_compared_and_chosen_or_their_signs_are_made_
     assert [body(text, name).instructions - body(other, name).instructions for name in names] == [1, 1, 2]
 
 
-def test_equal_empty_tensors_are_a_buffer_each() -> None:
-    one = """linalg.generic {indexing_maps = [affine_map<(d) -> (d)>, affine_map<(d) -> (d)>],
-        iterator_types = ["parallel"]} ins(%IN : tensor<640xf32>) outs(%e : tensor<640xf32>) {
-      ^bb0(%in: f32, %out: f32):
-        %s = arith.addf %in, %in : f32
-        linalg.yield %s : f32 } -> tensor<640xf32>"""
-    text = f"""func.func @f(%x: tensor<640xf32>) -> tensor<640xf32> {{
-      %e = tensor.empty() : tensor<640xf32>
-      %a = {one.replace("IN", "x")}
-      %b = {one.replace("IN", "a")}
-      return %b : tensor<640xf32> }}"""
+def written_into(*steps: tuple[str, str, str]) -> str:
+    """Sums, each of a result, two inputs, and the empty tensor that it is written into."""
+    lines = [
+        f"""%{result} = linalg.generic {{indexing_maps = [affine_map<(d) -> (d)>, affine_map<(d) -> (d)>,
+          affine_map<(d) -> (d)>], iterator_types = ["parallel"]}} ins({inputs} : tensor<640xf32>, tensor<640xf32>)
+          outs(%{empty} : tensor<640xf32>) {{
+        ^bb0(%in: f32, %other: f32, %out: f32):
+          %s = arith.addf %in, %other : f32
+          linalg.yield %s : f32 }} -> tensor<640xf32>"""
+        for result, inputs, empty in steps
+    ]
+    empties = [f"%{name} = tensor.empty() : tensor<640xf32>" for name in sorted({empty for _, _, empty in steps})]
+    return f"""func.func @f(%x: tensor<640xf32>) -> tensor<640xf32> {{
+      {" ".join(empties)}
+      {" ".join(lines)}
+      return %{steps[-1][0]} : tensor<640xf32> }}"""
+
+
+def buffers_of(text: str) -> tuple[float, int]:
+    """Calls for buffers, and how many there are with the argument."""
     root = FEATURIZER.parse({"mlir": text}).loops[0]
-    assert root.counts[opclass.CALL] == 2, "malloc and free of the first; the second is the caller's"
-    assert len({access.base for loop in root.walk() for access in loop.accesses}) == 3
+    return root.counts[opclass.CALL], len({access.base for loop in root.walk() for access in loop.accesses})
+
+
+def test_empty_tensors_are_a_buffer_each() -> None:
+    """Malloc and free of the first; the second is the caller's."""
+    assert buffers_of(written_into(("a", "%x, %x", "e"), ("b", "%a, %a", "f"))) == (2, 3)
+
+
+def test_what_is_written_into_one_empty_tensor_element_by_element_stays_in_its_buffer() -> None:
+    assert buffers_of(written_into(("a", "%x, %x", "e"), ("b", "%a, %x", "e"))) == (0, 2)
+
+
+def test_what_is_read_again_later_has_a_buffer_of_its_own() -> None:
+    assert buffers_of(written_into(("a", "%x, %x", "e"), ("b", "%a, %x", "e"), ("c", "%a, %b", "e"))) == (2, 3)
 
 
 def test_a_buffer_that_nobody_reads_any_more_is_not_made() -> None:

@@ -51,3 +51,21 @@ def test_a_tensor_that_is_returned_as_it_was_given_is_copied(name: str, shape: s
     program = FEATURIZER.parse({"mlir": text})
     values = dict(zip([column.name for column in COLUMNS], row(program, cpu(name)), strict=True))
     assert values["est_instructions"] == pytest.approx(instructions, abs=1.0)
+
+
+FILL = """func.func @f(%a: memref<1024xf32>) {
+  %z = arith.constant 0.0 : f32
+  affine.for %i = 0 to 1024 {
+    affine.store %z, %a[%i] : memref<1024xf32> }
+  return }"""
+COPY = """func.func @f(%a: memref<1024xf32>, %b: memref<1024xf32>) {
+  memref.copy %a, %b : memref<1024xf32> to memref<1024xf32>
+  return }"""
+
+
+@pytest.mark.parametrize(("text", "instructions", "cycles"), [(FILL, 3, 3.0), (COPY, 5, 4.0)])
+def test_a_function_that_only_copies_jumps(text: str, instructions: float, cycles: float) -> None:
+    """It saves no registers, and does not wait for what it jumps to; numbers are Cortex-A55's."""
+    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="cortex-a55")
+    assert found.column("est_instructions")[0] == pytest.approx(instructions, abs=1.6)
+    assert found.column("est_cycles")[0] == pytest.approx(cycles, abs=2.5)

@@ -51,3 +51,26 @@ def test_a_remainder_is_what_the_quotient_leaves() -> None:
     counts = FEATURIZER.parse({"mlir": BOTH}).loops[0].counts
     assert counts[CLASS["imul"]] == 2
     assert counts[CLASS["logic"]] == 1
+
+
+def by_values(kind: str) -> str:
+    return f"""func.func @f(%a: memref<100x{kind}> {{llvm.noalias}}, %b: memref<100x{kind}> {{llvm.noalias}},
+                       %o: memref<100x{kind}> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 100 {{
+        %x = affine.load %a[%i] : memref<100x{kind}>
+        %y = affine.load %b[%i] : memref<100x{kind}>
+        %z = arith.divui %x, %y : {kind}
+        affine.store %z, %o[%i] : memref<100x{kind}> }}
+      return }}"""
+
+
+@pytest.mark.parametrize(("kind", "name", "made"), [("i64", "znver4", 130), ("i64", "skylake-avx512", 70)])
+def test_x86_goes_around_divisions_of_64_bits_where_values_are_short(kind: str, name: str, made: int) -> None:
+    """Numbers of `llc-22`."""
+    assert chosen(by_values(kind), name).instructions == pytest.approx(made, rel=0.15)
+
+
+@pytest.mark.parametrize(("kind", "taken"), [("i32", 1206), ("i64", 1711)])
+def test_either_way_of_a_division_is_taken_half_of_the_time(kind: str, taken: int) -> None:
+    """Numbers of `llvm-mca-22`."""
+    assert chosen(by_values(kind), "znver4").cycles == pytest.approx(taken, rel=0.05)

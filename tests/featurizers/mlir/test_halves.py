@@ -101,7 +101,7 @@ def test_a_vector_of_halves_is_taken_apart_for_roots_and_rounding(
     assert code.vf > 1
     assert code.interleave == 1
     assert code.instructions == pytest.approx(instructions, rel=0.15)
-    assert code.cycles == pytest.approx(cycles, rel=0.12)
+    assert code.cycles == pytest.approx(cycles, rel=0.13)
 
 
 def test_halves_that_are_rounded_are_not_packed() -> None:

@@ -168,3 +168,13 @@ def test_what_is_used_once_in_a_single_vector_is_an_operand_in_memory(length: in
     """Rows of the second matrix wait; of 30 none is spilled, of 36 six."""
     code = innermost(matrices("ikj", {"i": 64, "k": length, "j": 8}), "znver4")
     assert length - 30 <= code.spills <= most
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "spills"),
+    [("i64", "znver4", 39), ("i16", "znver4", 88), ("i32", "skylake-avx512", 38), ("f32", "apple-m1", 59)],
+)
+def test_a_vector_iteration_that_stays_scalar_waits_value_by_value(kind: str, name: str, spills: int) -> None:
+    """Columns are a group of three with gaps, so that the last iterations are no vector: what llc-22 spills."""
+    code = innermost(matrices("ijk", {"i": 18, "k": 64, "j": 3}, kind), name)
+    assert code.spills * code.loop.factor == pytest.approx(spills, abs=4)

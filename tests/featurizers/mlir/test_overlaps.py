@@ -133,3 +133,26 @@ def test_places_beyond_a_hundred_are_ranges_of_their_own_and_128_checks_are_the_
     assert innermost(summed(100), "skylake-avx512").loop.checks == 1
     assert innermost(summed(228), "skylake-avx512").vf == 8
     assert innermost(summed(230), "skylake-avx512").vf == 1
+
+
+def rows_with_one_row(columns: int, other: str) -> str:
+    """Rows of a buffer with another row of it, which does not vary in the loop over rows once columns are unrolled."""
+    return f"""func.func @f(%a: memref<64x64xf32> {{llvm.noalias}}, %b: memref<64x64xf32> {{llvm.noalias}}) {{
+      affine.for %k = 0 to 64 {{ affine.for %i = 0 to 64 {{ affine.for %j = 0 to {columns} {{
+        %0 = affine.load {other}[%i, %k] : memref<64x64xf32>
+        %1 = affine.load %a[%k, %j] : memref<64x64xf32>
+        %2 = arith.addf %0, %1 : f32
+        %3 = affine.load %a[%i, %j] : memref<64x64xf32>
+        %4 = arith.mulf %3, %2 : f32
+        affine.store %4, %a[%i, %j] : memref<64x64xf32> }} }} }}
+      return }}"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "other", "vf"), [(4, "%a", 16), (9, "%a", 16), (10, "%a", 1), (16, "%a", 1), (4, "%b", 1)]
+)
+def test_places_that_stand_still_are_compared_only_beside_some_that_move_and_if_they_are_few(
+    columns: int, other: str, vf: int
+) -> None:
+    """opt-22, Zen 4: widths of its vectors."""
+    assert innermost(rows_with_one_row(columns, other), "znver4").vf == vf

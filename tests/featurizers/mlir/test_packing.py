@@ -54,6 +54,23 @@ LONG = """func.func @f(%a: memref<4xi64> {llvm.noalias}, %b: memref<4xi64> {llvm
   return }"""
 
 
+STAGES = """func.func @f(%a: memref<32xf32> {llvm.noalias}, %b: memref<32xf32> {llvm.noalias},
+                       %c: memref<32xf32> {llvm.noalias}, %d: memref<32xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 32 {
+    %0 = affine.load %a[%i] : memref<32xf32>
+    %1 = affine.load %b[%i] : memref<32xf32>
+    %2 = arith.mulf %0, %1 : f32
+    affine.store %2, %c[%i] : memref<32xf32>
+  }
+  affine.for %i = 0 to 32 {
+    %0 = affine.load %c[%i] : memref<32xf32>
+    %1 = affine.load %a[%i] : memref<32xf32>
+    %2 = arith.addf %0, %1 : f32
+    affine.store %2, %d[%i] : memref<32xf32>
+  }
+  return }"""
+
+
 def codes(text: str, name: str) -> list[LoopCode]:
     return generate(FEATURIZER.parse({"mlir": text}).loops[0], cpu(name))
 
@@ -265,3 +282,33 @@ def test_lanes_of_a_sum_are_taken_together_by_halves(bits: int, name: str, instr
 def test_terms_fill_several_registers_that_are_added_before_their_lanes_are() -> None:
     """Sixteen words are four registers of NEON, and one is reduced."""
     assert codes(SUM, "cortex-a55")[0].packed.lanes == 16
+
+
+@pytest.mark.parametrize(("name", "instructions"), [("znver4", 12), ("neoverse-v1", 42)])
+def test_stages_that_follow_each_other_lane_by_lane_are_packed(name: str, instructions: int) -> None:
+    """Of 128 where nothing is; instructions are those of the tools."""
+    (code,) = codes(STAGES, name)
+    assert code.packed.share == 1
+    assert code.instructions == pytest.approx(instructions, rel=0.35)
+
+
+GATHERED = """func.func @f(%a: memref<32xi32> {llvm.noalias}, %t: memref<300xf32> {llvm.noalias},
+                          %b: memref<32xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 32 {
+    %0 = affine.load %a[%i] : memref<32xi32>
+    %1 = arith.index_cast %0 : i32 to index
+    %2 = memref.load %t[%1] : memref<300xf32>
+    %3 = arith.addf %2, %2 : f32
+    affine.store %3, %b[%i] : memref<32xf32>
+  }
+  return }"""
+
+
+def test_what_is_looked_up_is_gathered_lane_by_lane_in_time_alone() -> None:
+    """By the tools 14 instructions and 3 cycles of Zen 4, 26 and 20 of Skylake, whose gathers take half a cycle a
+    lane."""
+    (zen,), (skylake,) = (codes(GATHERED, name) for name in ("znver4", "skylake-avx512"))
+    assert zen.instructions < 15
+    assert zen.packed.lanes == 16
+    assert skylake.instructions < 27
+    assert 15 < skylake.cycles < 20

@@ -191,7 +191,7 @@ def side_by_side(members: int, bits: int) -> str:
 )  # fmt: skip
 def test_neighbours_that_the_source_unrolled_fill_vectors(name: str, members: int, bits: int, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": side_by_side(members, bits)}).loops_on(cpu(name).isa)[0], cpu(name))[-1]
-    assert code.cycles == pytest.approx(cycles, rel=0.1)
+    assert code.cycles == pytest.approx(cycles, rel=0.12)
 
 
 def quotients(length: int, bits: int, more: int) -> str:
@@ -221,3 +221,75 @@ def test_one_of_two_units_of_sve_divides(bits: int, more: int, cycles: float) ->
 def test_divisions_of_groups_of_registers(bits: int, cycles: float) -> None:
     code = generate(FEATURIZER.parse({"mlir": quotients(4096, bits, 0)}).loops_on("riscv")[0], cpu("sifive-p670"))
     assert code[-1].cycles == pytest.approx(cycles, rel=0.1)
+
+
+@pytest.mark.parametrize(("factor", "labelled"), [("2.0", 664.9), ("3.0", 402.0)])
+def test_a_product_with_two_is_a_sum_to_units_that_only_add(factor: str, labelled: float) -> None:
+    """`DAGCombiner::visitFMUL`; labels of znver4, whose units for sums and for products are apart."""
+    loads = "".join(
+        f"%{k} = affine.load %a[%i + {k}] : memref<1026xf64> %p{k} = arith.mulf %{k}, %c : f64 " for k in range(3)
+    )
+    text = f"""func.func @f(%a: memref<1026xf64>, %b: memref<1026xf64>) {{ %c = arith.constant {factor} : f64
+    affine.for %i = 0 to 1024 {{ {loads} %s = arith.addf %p0, %p1 : f64 %t = arith.addf %s, %p2 : f64
+    affine.store %t, %b[%i] : memref<1026xf64> }} return }}"""
+    loop = FEATURIZER.parse({"mlir": text}).loops_on("x86")[0]
+    assert generate(loop, cpu("znver4"))[-1].cycles == pytest.approx(labelled, rel=0.1)
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_whole_numbers_are_divided_slowly_on_riscv(vectors: bool) -> None:
+    """Cycles of 1024 quotients of 32 bits on P670, by the vectoriser and in vectors of the source."""
+    kind = "vector<8xi32>" if vectors else "i32"
+    load, store = ("affine.vector_load", "affine.vector_store") if vectors else ("affine.load", "affine.store")
+    end = ", vector<8xi32>" if vectors else ""
+    given = ", ".join(f"%{name}: memref<1024xi32> {{llvm.noalias}}" for name in "abc")
+    text = f"""func.func @f({given}) {{
+      affine.for %i = 0 to 1024 step {8 if vectors else 1} {{
+        %x = {load} %a[%i] : memref<1024xi32>{end}
+        %y = {load} %b[%i] : memref<1024xi32>{end}
+        %q = arith.divui %x, %y : {kind}
+        {store} %q, %c[%i] : memref<1024xi32>{end} }}
+      return }}"""
+    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="sifive-p670")
+    assert found.column("est_cycles")[0] == pytest.approx(CYCLES_DIVIDED[vectors], rel=0.15)
+
+
+CYCLES_DIVIDED = {False: 10783.7, True: 10766.0}
+
+
+SPILLED = """func.func @f(%a: memref<4x16xi16>, %b: memref<4x64xi16>, %c: memref<16x64xi16>) {
+  affine.for %i = 0 to 64 { affine.for %k = 0 to 4 { affine.for %j = 0 to 16 {
+    %x = affine.load %a[%k, %j] : memref<4x16xi16>
+    %y = affine.load %b[%k, %i] : memref<4x64xi16>
+    %p = arith.muli %x, %y : i16
+    %z = affine.load %c[%j, %i] : memref<16x64xi16>
+    %s = arith.addi %z, %p : i16
+    affine.store %s, %c[%j, %i] : memref<16x64xi16> } } }
+  return }"""
+
+
+@pytest.mark.parametrize(("name", "labelled"), [("znver4", 9233), ("skylake-avx512", 7940)])
+def test_what_waits_on_the_stack_is_stored_and_loaded(name: str, labelled: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": SPILLED}).loops_on("x86")[0], cpu(name))
+    assert sum(each.cycles for each in code) == pytest.approx(labelled, rel=0.1)
+
+
+def of_words(kind: str, steps: str) -> str:
+    return f"""func.func @f(%a: memref<4096xi32> {{llvm.noalias}}, %b: memref<4096x{kind}> {{llvm.noalias}},
+                         %c: memref<4096xi32> {{llvm.noalias}}) {{
+      affine.for %i = 0 to 4096 {{
+        %x = affine.load %a[%i] : memref<4096xi32> %y = affine.load %b[%i] : memref<4096x{kind}>
+        {steps} affine.store %t, %c[%i] : memref<4096xi32> }}
+      return }}"""
+
+
+MULTIPLIED = """%p = arith.muli %x, %y : i32 %q = arith.muli %p, %x : i32 %r = arith.addi %q, %y : i32
+  %s = arith.xori %r, %x : i32 %t = arith.addi %s, %p : i32"""
+CONVERTED = """%p = arith.sitofp %x : i32 to f32 %q = arith.mulf %p, %y : f32 %r = arith.addf %q, %y : f32
+  %t = arith.fptosi %r : f32 to i32"""
+
+
+@pytest.mark.parametrize(("kind", "steps", "labelled"), [("i32", MULTIPLIED, 1405), ("f32", CONVERTED, 2132)])
+def test_one_of_two_units_of_sve_multiplies_and_converts(kind: str, steps: str, labelled: float) -> None:
+    code = generate(FEATURIZER.parse({"mlir": of_words(kind, steps)}).loops_on("aarch64")[0], cpu("neoverse-v1"))
+    assert code[-1].cycles == pytest.approx(labelled, rel=0.1)

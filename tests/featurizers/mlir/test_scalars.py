@@ -81,6 +81,26 @@ def test_results_that_are_computed_alike_are_packed() -> None:
     assert body(text("divf"), "apple-m1").packed.lanes == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "results", "packed", "instructions"),
+    [("skylake-avx512", 4, True, 23), ("neoverse-v1", 4, False, 56), ("skylake-avx512", 5, False, 74)],
+)
+def test_results_are_packed_that_fill_one_register_at_most(
+    name: str, results: int, packed: bool, instructions: int
+) -> None:
+    """Of six steps of Horner's scheme on 64 bits each; instructions are those of the tools."""
+    code = "".join(f"%c{step} = arith.constant {step}.5 : f64\n" for step in range(7))
+    for k in range(results):
+        for step in range(1, 7):
+            code += f"%m{k}_{step} = arith.mulf {f'%r{k}_{step - 1}' if step > 1 else '%c0'}, %x{k} : f64\n"
+            code += f"%r{k}_{step} = arith.addf %m{k}_{step}, %c{step} : f64\n"
+    arguments, types = ", ".join(f"%x{k}: f64" for k in range(results)), ", ".join(["f64"] * results)
+    last = ", ".join(f"%r{k}_6" for k in range(results))
+    found = body(f"func.func @f({arguments}) -> ({types}) {{ {code} return {last} : {types} }}", name)
+    assert (found.packed.share > 0) == packed
+    assert found.instructions == pytest.approx(instructions, rel=0.2)
+
+
 def test_stores_under_a_condition_stay_and_branches_cut_chains() -> None:
     text = """func.func @f(%a: memref<4xi32>, %b: i1, %x: i32, %y: i32) {
       %c0 = arith.constant 0 : index

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.featurizers.mlir.generated import innermost
+from tests.featurizers.mlir.generated import codes, innermost
 from tests.featurizers.mlir.samples import NEWTON
 
 
@@ -221,3 +221,29 @@ def copied(bits: int) -> str:
 def test_addresses_of_packed_elements_are_instructions_where_an_index_is_not_scaled_by_the_vector() -> None:
     """opt-22: "unrolled loop by a factor of 2"."""
     assert innermost(copied(16), "neoverse-v1").unroll == 2
+
+
+LU = """func.func @lu(%a: memref<49x49xf32> {llvm.noalias}) {
+  affine.for %i = 0 to 49 { affine.for %j = affine_map<(d) -> (d + 1)>(%i) to 49 {
+    %0 = affine.load %a[%j, %i] : memref<49x49xf32>
+    %1 = affine.load %a[%i, %i] : memref<49x49xf32>
+    %2 = arith.divf %0, %1 : f32
+    affine.store %2, %a[%j, %i] : memref<49x49xf32>
+    affine.for %k = affine_map<(d) -> (d + 1)>(%i) to 49 {
+      %3 = affine.load %a[%j, %i] : memref<49x49xf32>
+      %4 = affine.load %a[%i, %k] : memref<49x49xf32>
+      %5 = arith.mulf %3, %4 : f32
+      %6 = affine.load %a[%j, %k] : memref<49x49xf32>
+      %7 = arith.subf %6, %5 : f32
+      affine.store %7, %a[%j, %k] : memref<49x49xf32> } } }
+  return }"""
+
+
+@pytest.mark.parametrize(
+    ("name", "copies", "instructions"), [("cortex-a55", [1, 2, 1], 340), ("apple-m1", [1] * 3, 134)]
+)
+def test_loops_around_vector_loops_are_unrolled_in_order(name: str, copies: list[int], instructions: int) -> None:
+    """opt-22 and llc-22: by two where the length is not known, with a third copy for what is left."""
+    found = codes(LU, name)
+    assert [code.unroll for code in found] == copies
+    assert sum(code.instructions for code in found) == pytest.approx(instructions, rel=0.2)

@@ -111,3 +111,69 @@ def test_risc_v_unrolls_small_loops_by_force() -> None:
     assert not loop.full
     assert loop.cycles > 6 * 32
     assert codes(steps("%s", ONE), "znver4")[-1].unroll == 1
+
+
+def mixed(steps: int) -> str:
+    """A loop without a counter, whose body is so many sums and differences of bits."""
+    body = "\n".join(
+        f"    %x{i + 1} = arith.{'xori' if i % 2 else 'addi'} %x{i}, %{'b' if i % 2 else 'c'} : i64"
+        for i in range(steps)
+    )
+    return f"""func.func @f(%a: i64, %b: i64, %c: i64) -> i64 {{
+      %z = arith.constant 0 : i64
+      %w = scf.while (%v = %a) : (i64) -> i64 {{
+        %e = arith.cmpi ne, %v, %z : i64
+        scf.condition(%e) %v : i64
+      }} do {{
+      ^bb0(%x0: i64):
+        {body}
+        scf.yield %x{steps} : i64
+      }}
+      return %w : i64
+    }}"""
+
+
+def test_a_loop_without_a_counter_is_smaller_by_its_step() -> None:
+    """`opt-22` makes 8 copies of bodies of 9 sums, and none of those of 10."""
+    assert codes(mixed(9), "sifive-p670")[-1].unroll == 8
+    assert codes(mixed(10), "sifive-p670")[-1].unroll == 1
+
+
+@pytest.mark.parametrize(("steps", "made"), [(3, 35), (9, 83)])
+def test_copies_made_by_force_leave_no_iterations_over(steps: int, made: int) -> None:
+    """A way out of each is one instruction (numbers of `llc-22`)."""
+    found = sum(code.instructions for code in codes(mixed(steps), "sifive-p670"))
+    assert found == pytest.approx(made, rel=0.15)
+
+
+SEARCH = """func.func @f(%a: memref<768xi32>, %key: i32) -> index {
+      %zero = arith.constant 0 : index
+      %one = arith.constant 1 : index
+      %n = arith.constant 768 : index
+      %r:2 = scf.while (%low = %zero, %high = %n) : (index, index) -> (index, index) {
+        %c = arith.cmpi ult, %low, %high : index
+        scf.condition(%c) %low, %high : index, index
+      } do {
+      ^bb0(%low: index, %high: index):
+        %sum = arith.addi %low, %high : index
+        %middle = arith.shrui %sum, %one : index
+        %x = memref.load %a[%middle] : memref<768xi32>
+        %less = arith.cmpi slt, %x, %key : i32
+        %next = arith.addi %middle, %one : index
+        %new_low = arith.select %less, %next, %low : index
+        %new_high = arith.select %less, %high, %middle : index
+        scf.yield %new_low, %new_high : index, index
+      }
+      return %r#0 : index
+    }"""
+
+
+def test_choices_in_copies_made_by_force_are_rare_blocks_of_their_own() -> None:
+    """1172 cycles by `llvm-mca-22`, block by block."""
+    assert cycles(SEARCH, "sifive-p670") == pytest.approx(1172, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["cortex-a55", "apple-m1"])
+def test_a_loop_that_is_known_to_run_begins_with_its_numbers_and_no_more(name: str) -> None:
+    """12 instructions by `llc-22`, of which two are the first bounds."""
+    assert sum(code.instructions for code in codes(SEARCH, name)) == pytest.approx(12, rel=0.15)
