@@ -210,8 +210,7 @@ class _Combiner(Reader):
         module, value = self.b.module, self.values[number]
         like = next(each for each in (*op.results, *op.operands) if self.b.type(each).bits == value.bits)
         operands = [self._made(each, op, ops) for each in value.args]
-        module.value_types.append(module.value_types[like])
-        made = len(module.value_types) - 1
+        made = module.new_value(module.value_types[like])
         known = {"value": _written(value)} if value.op == CONSTANT else {}
         name = _NAMES.get(value.op, "arith.constant")
         ops.append(Op(name, operands, [made], known, [], [], op.line, op.column))

@@ -210,9 +210,7 @@ class _Factoring:
                 before.append(op)
 
     def _new(self, name: str, like: Op) -> Op:
-        module = self.module
-        module.value_types.append(module.value_types[like.results[0]])
-        made = len(module.value_types) - 1
+        made = self.module.new_value(self.module.value_types[like.results[0]])
         self.uses[made] = 1
         op = Op(name, [], [made], {}, [], [], like.line, like.column)
         self.made[made] = op

@@ -19,6 +19,7 @@ from featurizers.mlir.loop import (
     Loop,
 )
 from featurizers.mlir.nest import Access, Moving, jumps
+from featurizers.mlir.scattered import MOST_DEPENDENCES
 from featurizers.mlir.slp import runs
 from featurizers.mlir.widths import widths_moved
 
@@ -173,14 +174,11 @@ def _overwritten_late(accesses: list[Access], shape: Moving, step: int, last: in
     return False
 
 
-_MOST_DEPENDENCES = 100
-"""`MaxDependences`: with so many, `MemoryDepChecker::areDepsSafe` stops at the first that is not safe."""
-
-
 def _compared(bases: dict[int, list[Access]], by_shape: dict[Moving | None, int]) -> bool:
     """Whether places of a buffer that move in different ways may be compared when the code runs: only if the distance
     of some is a value that the loop does not change (`FoundNonConstantDistanceDependence`), which it is of none that
-    stand still, and if there are few such pairs."""
+    stand still, and if there are few such pairs (with more, `MemoryDepChecker::areDepsSafe` stops at the first that is
+    not safe)."""
     pairs, distant, still = 0, False, False
     for accesses in bases.values():
         stores: dict[Moving | None, set[int]] = {}
@@ -195,7 +193,7 @@ def _compared(bases: dict[int, list[Access]], by_shape: dict[Moving | None, int]
                 if other != way and by_shape[way]:
                     distant, still = distant or by_shape[other] != 0, still or not by_shape[other]
             distant = distant or len(stores) > 1
-    return (distant or not still) and pairs < _MOST_DEPENDENCES
+    return (distant or not still) and pairs < MOST_DEPENDENCES
 
 
 def _told_apart(accesses: list[Access]) -> int:

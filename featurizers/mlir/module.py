@@ -81,6 +81,11 @@ class Module(msgspec.Struct, array_like=True, gc=False):
         bodies = [block for op in self.ops for region in op.regions for block in region]
         return sum([op.name == EMPTY for block in bodies for op in block.ops])
 
+    def new_value(self, kind: int) -> int:
+        """The id of one more value. kind : the index of its type."""
+        self.value_types.append(kind)
+        return len(self.value_types) - 1
+
     def type_of(self, value: int) -> Type:
         """The type of a value."""
         return self.types[self.value_types[value]]

@@ -27,10 +27,9 @@ class Rewritten:
 
     def new(self, op: str, operands: list[int], kind: int, /, **attributes: int | str) -> int:
         """The result, of this type, of one more operation."""
-        types = self.module.value_types
-        types.append(kind)
-        self.add(op, operands, len(types) - 1, **attributes)
-        return len(types) - 1
+        made = self.module.new_value(kind)
+        self.add(op, operands, made, **attributes)
+        return made
 
     def add(self, op: str, operands: list[int], result: int, /, **attributes: int | str) -> None:
         """One more operation, with a result that is there already."""

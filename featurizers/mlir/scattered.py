@@ -96,7 +96,8 @@ def alike(loop: Loop) -> Kinds:
     return list(found.items())
 
 
-_MOST_DEPENDENCES = 100
+MOST_DEPENDENCES = 100
+"""Of a loop, that LLVM looks at or keeps (`MaxDependences`)."""
 
 
 def _stay_in_order(loop: Loop, by_shape: Mapping[Moving | None, int]) -> bool:
@@ -104,7 +105,7 @@ def _stay_in_order(loop: Loop, by_shape: Mapping[Moving | None, int]) -> bool:
     (`MaxDependences`), and where there are more it knows none of them, and moves nothing
     (`InterleavedAccessInfo::canReorderMemAccessesForInterleavedGroups`)."""
     accesses = loop.accesses
-    if len(accesses) * (len(accesses) - 1) < 2 * _MOST_DEPENDENCES or not any(a.store for a in accesses):
+    if len(accesses) * (len(accesses) - 1) < 2 * MOST_DEPENDENCES or not any(a.store for a in accesses):
         return False
     places: dict[tuple[int, Moving | None, int], dict[int, list[bool]]] = {}
     for access in accesses:
@@ -112,7 +113,7 @@ def _stay_in_order(loop: Loop, by_shape: Mapping[Moving | None, int]) -> bool:
         if step and not jumps(step):
             iteration, lane = divmod(access.constant, step)
             places.setdefault((access.base, access.moving, lane), {}).setdefault(iteration, []).append(access.store)
-    return sum([_dependences(lane, loop.trip) for lane in places.values()]) >= _MOST_DEPENDENCES
+    return sum([_dependences(lane, loop.trip) for lane in places.values()]) >= MOST_DEPENDENCES
 
 
 def _dependences(lane: Mapping[int, list[bool]], trip: float) -> int:
