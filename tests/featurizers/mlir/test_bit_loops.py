@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer
+from tests.featurizers.mlir.generated import estimated
 
-FEATURIZER = MlirFeaturizer(in_process=True)
 NAMES = ("est_instructions", "est_cycles", "est_loops_left", "est_vector_loops")
 ONES = """
       %d = arith.subi %a, %one : i64
@@ -48,8 +47,7 @@ ARRAY = f"""func.func @f(%m: memref<256xi64>, %o: memref<256xi64>) {{
 
 
 def _estimate(text: str, cpu: str) -> dict[str, float]:
-    table = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile=cpu)
-    return {name: float(table.column(name)[0]) for name in NAMES}
+    return dict(zip(NAMES, estimated(text, cpu, *NAMES), strict=True))
 
 
 def _shift(op: str) -> str:

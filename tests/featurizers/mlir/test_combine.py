@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu, opclass
+from featurizers.mlir import cpu, opclass
 from featurizers.mlir.codegen import LoopCode, generate
 from featurizers.mlir.counting import REVERSED, TURNED, beyond
 from featurizers.mlir.loop import Loop
 from featurizers.mlir.opclass import CLASS
-
-FEATURIZER = MlirFeaturizer()
+from tests.featurizers.mlir.generated import FEATURIZER, estimated
 
 
 def parsed(body: str, kind: str = "i32", length: int = 2000) -> Loop:
@@ -329,5 +328,4 @@ REMAINDERS = """func.func @f(%m: memref<4x100xi8>, %o: memref<100xi32>) {
 
 def test_a_remainder_of_what_is_less_than_twice_its_number_is_below_that_number() -> None:
     """After the first, each is a choice: 2,107 cycles by LLVM's tools on M1."""
-    found = FEATURIZER.features([FEATURIZER.parse({"mlir": REMAINDERS})], profile="apple-m1")
-    assert found.column("est_cycles")[0] == pytest.approx(2107.5, rel=0.3)
+    assert estimated(REMAINDERS, "apple-m1", "est_cycles")[0] == pytest.approx(2107.5, rel=0.3)

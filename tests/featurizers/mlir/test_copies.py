@@ -6,7 +6,7 @@ import pytest
 
 from featurizers.mlir import cpu, opclass
 from featurizers.mlir.columns import COLUMNS, row
-from tests.featurizers.mlir.generated import FEATURIZER, codes
+from tests.featurizers.mlir.generated import FEATURIZER, codes, estimated
 
 
 def rows(count: int, length: int, kind: str, attribute: str) -> str:
@@ -66,6 +66,6 @@ COPY = """func.func @f(%a: memref<1024xf32>, %b: memref<1024xf32>) {
 @pytest.mark.parametrize(("text", "instructions", "cycles"), [(FILL, 3, 3.0), (COPY, 5, 4.0)])
 def test_a_function_that_only_copies_jumps(text: str, instructions: float, cycles: float) -> None:
     """It saves no registers, and does not wait for what it jumps to; numbers are Cortex-A55's."""
-    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="cortex-a55")
-    assert found.column("est_instructions")[0] == pytest.approx(instructions, abs=1.6)
-    assert found.column("est_cycles")[0] == pytest.approx(cycles, abs=2.5)
+    found = estimated(text, "cortex-a55", "est_instructions", "est_cycles")
+    assert found[0] == pytest.approx(instructions, abs=1.6)
+    assert found[1] == pytest.approx(cycles, abs=2.5)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer
+from tests.featurizers.mlir.generated import estimated
 
-FEATURIZER = MlirFeaturizer(in_process=True)
 CONSTANTS = """
   %i0 = arith.constant 0 : index
   %i1 = arith.constant 1 : index
@@ -47,7 +46,7 @@ def _affine(step: str) -> str:
 
 
 def _instructions(text: str, cpu: str) -> float:
-    return float(FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile=cpu).column("est_instructions")[0])
+    return estimated(text, cpu, "est_instructions")[0]
 
 
 @pytest.mark.parametrize("step", [LOWEST, TURNED, HIGHEST])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer, cpu
+from featurizers.mlir import cpu
 from featurizers.mlir.codegen import generate
 from featurizers.mlir.legal import work
-
-FEATURIZER = MlirFeaturizer()
+from tests.featurizers.mlir.generated import FEATURIZER, estimated
 
 POSITIVE = """func.func @f(%a: memref<4096xf32> {llvm.noalias}, %b: memref<4096xf32> {llvm.noalias}) {
   %zero = arith.constant 0.0 : f32
@@ -250,8 +249,7 @@ def test_whole_numbers_are_divided_slowly_on_riscv(vectors: bool) -> None:
         %q = arith.divui %x, %y : {kind}
         {store} %q, %c[%i] : memref<1024xi32>{end} }}
       return }}"""
-    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile="sifive-p670")
-    assert found.column("est_cycles")[0] == pytest.approx(CYCLES_DIVIDED[vectors], rel=0.15)
+    assert estimated(text, "sifive-p670", "est_cycles")[0] == pytest.approx(CYCLES_DIVIDED[vectors], rel=0.15)
 
 
 CYCLES_DIVIDED = {False: 10783.7, True: 10766.0}

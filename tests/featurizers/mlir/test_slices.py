@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer
-
-FEATURIZER = MlirFeaturizer()
+from tests.featurizers.mlir.generated import estimated
 
 STABLE = """
 func.func @f(%a: tensor<64x96xf32>, %b: tensor<32x64xf32>) -> tensor<32x64xf32> {
@@ -44,35 +42,34 @@ func.func @f(%a: tensor<64x96xf32>) -> tensor<32x64xf32> {
 }"""
 
 
-def estimated(text: str, on: str = "znver4") -> tuple[float, float]:
+def both(text: str, on: str = "znver4") -> list[float]:
     """Instructions and cycles."""
-    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile=on)
-    return float(found.column("est_instructions")[0]), float(found.column("est_cycles")[0])
+    return estimated(text, on, "est_instructions", "est_cycles")
 
 
 @pytest.mark.parametrize("text", [STABLE, TOSA])
 def test_a_part_is_a_view(text: str) -> None:
     """78 instructions and 261.15 cycles: there is one loop, and no buffer."""
-    instructions, cycles = estimated(text)
+    instructions, cycles = both(text)
     assert instructions == pytest.approx(78, rel=0.15)
     assert cycles == pytest.approx(261.15, rel=0.25)
 
 
 def test_a_part_of_a_tensor_has_rows_of_the_whole() -> None:
     """270.9 cycles."""
-    assert estimated(TENSOR)[1] == pytest.approx(270.9, rel=0.25)
+    assert both(TENSOR)[1] == pytest.approx(270.9, rel=0.25)
 
 
 def test_what_is_returned_of_a_tensor_is_copied() -> None:
     """24 instructions for a call with descriptors, of which the function waits 19.7 cycles."""
-    instructions, cycles = estimated(RETURNED)
+    instructions, cycles = both(RETURNED)
     assert instructions == pytest.approx(24, rel=0.15)
     assert cycles == pytest.approx(19.7, rel=0.25)
 
 
 def test_rows_that_are_looked_up_are_no_copy() -> None:
     """Each element waits for the number of its row, and none is in vectors: 146.5 cycles, 131.3 on Neoverse V1."""
-    assert estimated(GATHER)[1] == pytest.approx(146.5, rel=0.3)
-    instructions, cycles = estimated(GATHER, "neoverse-v1")
+    assert both(GATHER)[1] == pytest.approx(146.5, rel=0.3)
+    instructions, cycles = both(GATHER, "neoverse-v1")
     assert instructions == pytest.approx(32, rel=0.15)
     assert cycles == pytest.approx(131.3, rel=0.15)

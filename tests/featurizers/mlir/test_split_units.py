@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurizers.mlir import MlirFeaturizer
-
-FEATURIZER = MlirFeaturizer()
+from tests.featurizers.mlir.generated import estimated
 
 
 def cycles(ops: str, kind: str, lanes: int, on: str = "znver4") -> float:
@@ -24,8 +22,7 @@ func.func @f(%a: {buffer} {{llvm.noalias}}, %b: {buffer} {{llvm.noalias}}) {{
     }}
     return
 }}"""
-    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile=on)
-    return float(found.column("est_cycles")[0])
+    return estimated(text, on, "est_cycles")[0]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.featurizers.mlir.generated import FEATURIZER
+from tests.featurizers.mlir.generated import estimated
 
 ROTATED = """%a = arith.shli %s, %c5 : i32
     %b = arith.shrui %s, %c27 : i32
@@ -41,8 +41,8 @@ def cycles(body: str, name: str, loads: str = "i32") -> float:
     affine.yield %r : i32
   }}
   return %e : i32 }}"""
-    found = FEATURIZER.features([FEATURIZER.parse({"mlir": text})], profile=name)
-    return float(found.column("est_cycles")[0]) / 1000
+    (found,) = estimated(text, name, "est_cycles")
+    return found / 1000
 
 
 @pytest.mark.parametrize(
